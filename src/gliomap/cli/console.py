@@ -1,0 +1,88 @@
+"""What all commands share: errors without tracebacks, progress on stderr, results on stdout.
+
+Exit codes: 0 done; 1 the request failed; 2 it was not understood (bad option or parameter). Progress bars appear only
+when stderr is a terminal; otherwise long work is silent.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from gliomap.errors import GliomapError, ParameterError
+from gliomap.progress import ProgressEvent, Reporter
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+
+EXIT_FAILED = 1
+EXIT_NOT_UNDERSTOOD = 2
+
+
+@contextmanager
+def user_errors(*, as_json: bool) -> Iterator[None]:
+    """Turn gliomap's errors into a message on stderr and an exit code."""
+    try:
+        yield
+    except GliomapError as error:
+        code = EXIT_NOT_UNDERSTOOD if isinstance(error, ParameterError) else EXIT_FAILED
+        if as_json:
+            typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(code) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise typer.Exit(130) from None
+
+
+def print_result(content: Mapping[str, Any], *, as_json: bool, text: Callable[[], str]) -> None:
+    """Print a result: the mapping as JSON, or what `text` returns."""
+    if as_json:
+        from gliomap.report.json_files import plain_json
+
+        typer.echo(json.dumps(plain_json(content), indent=2, allow_nan=False))
+    else:
+        typer.echo(text())
+
+
+@contextmanager
+def progress_bars() -> Iterator[Reporter]:
+    """Reporter that draws one bar per task on a terminal, with rate and time left, and is silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda event: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[message]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=False) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(event: ProgressEvent) -> None:
+            total = event.total if event.total > 0 else None
+            if event.task not in tasks:
+                tasks[event.task] = bars.add_task(event.task, total=total, message=event.message)
+            bars.update(tasks[event.task], completed=event.completed, total=total, message=event.message)
+
+        yield report

@@ -1,0 +1,152 @@
+"""``gliomap personalize``: from a patient's files to a result folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
+
+
+def personalize(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A BraTS folder; or give the files by the options below.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Result folder to write.")] = Path("gliomap-result"),
+    t1c: Annotated[Path | None, typer.Option(help="T1 with contrast (T1Gd), skull-stripped.")] = None,
+    flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
+    seg: Annotated[Path | None, typer.Option(help="Tumor segmentation (labels).")] = None,
+    t1: Annotated[Path | None, typer.Option(help="T1; registered to the atlas if given.")] = None,
+    t2: Annotated[Path | None, typer.Option(help="T2.")] = None,
+    pet: Annotated[Path | None, typer.Option(help="FET-PET (recorded; not used by method query).")] = None,
+    core: Annotated[Path | None, typer.Option(help="Tumor-core mask, instead of --seg.")] = None,
+    whole: Annotated[Path | None, typer.Option(help="Whole-tumor mask, instead of --seg.")] = None,
+    brain_mask: Annotated[Path | None, typer.Option(help="Brain mask; default: non-zero voxels.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Label scheme (brats2021, brats2023, brats2024-post) or necrotic=1,edema=2,…")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Inverse method: query.")] = "query",
+    database: Annotated[
+        Path | None, typer.Option(help="Simulation database; default: one of 2,000 tumors, built once and cached.")
+    ] = None,
+    atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
+    registration: Annotated[str | None, typer.Option(help="Registration preset (fast, papers, affine, none).")] = None,
+    t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
+    flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
+    candidates: Annotated[int, typer.Option("-k", "--candidates", min=1, help="How many best matches to keep.")] = 15,
+    seed: Annotated[int, typer.Option(help="Seed of the registration's sampling.")] = 0,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Bit-identical result from the same inputs and seed (slower).")
+    ] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read and check the inputs.")] = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tumor-cell density of one patient, in the patient's own space."""
+    files = {
+        "t1c": t1c, "flair": flair, "segmentation": seg, "t1": t1, "t2": t2, "pet": pet, "tumor_core": core,
+        "whole_tumor": whole, "brain_mask": brain_mask,
+    }  # fmt: skip
+    with user_errors(as_json=as_json), progress_bars() as report:
+        from gliomap.anatomy import label_scheme, load_atlas
+        from gliomap.errors import ParameterError, unknown_name
+        from gliomap.imaging import VisibilityThresholds
+        from gliomap.output import require_absent
+        from gliomap.personalize import PersonalizationSettings, QueryMethod, open_or_build_database, read_case
+        from gliomap.personalize import personalize as run
+        from gliomap.progress import StageClock
+        from gliomap.registration import DEFAULT_PRESET
+        from gliomap.report import write_result_folder
+
+        if method != "query":
+            raise ParameterError(unknown_name("method", method, ["query"]))
+        settings = PersonalizationSettings(
+            registration=registration or DEFAULT_PRESET,
+            thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
+            seed=seed,
+            deterministic=deterministic,
+            num_threads=threads,
+        )
+        require_absent(out, replace=force)
+        clock = StageClock(report)
+        with clock.stage("read"):
+            case = read_case(_case_files(folder, files), scheme=None if labels is None else label_scheme(labels))
+        if dry_run:
+            _print_case(case, as_json=as_json)
+            return
+        with clock.stage("load atlas"):
+            loaded = load_atlas(atlas, report=report)
+        with clock.stage("open database"):
+            opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
+        query = QueryMethod(database=opened, num_candidates=candidates, num_threads=threads)
+        result = run(case, atlas=loaded, method=query, settings=settings, report=report)
+        write_result_folder(result, out, name=_patient_name(folder, out), force=force, seconds_before=clock.seconds)
+        _print_outcome(result, out, as_json=as_json)
+
+
+def _case_files(folder: Path | None, files: dict[str, Path | None]) -> Any:
+    from gliomap.errors import ParameterError
+    from gliomap.personalize import CaseFiles, find_case_files
+
+    given = {name: path for name, path in files.items() if path is not None}
+    if folder is None:
+        return CaseFiles(**given)
+    if given:
+        raise ParameterError(
+            f"give a BraTS folder or single files, not both: got {folder} and --{', --'.join(sorted(given))}."
+        )
+    return find_case_files(folder)
+
+
+def _patient_name(folder: Path | None, out: Path) -> str:
+    return folder.resolve().name if folder is not None else out.resolve().name
+
+
+def _print_case(case: Any, *, as_json: bool) -> None:
+    segmentation = case.segmentation
+    content = {
+        "images": sorted(case.images),
+        "label_scheme": segmentation.scheme,
+        "tumor_core_ml": segmentation.core_ml,
+        "whole_tumor_ml": segmentation.whole_ml,
+        "grid": case.stored_grid.to_dict(),
+        "missing_modalities": list(case.missing_modalities),
+    }
+    print_result(
+        content,
+        as_json=as_json,
+        text=lambda: (
+            f"inputs are fine: {', '.join(content['images'])}; labels {segmentation.scheme}; core "
+            f"{segmentation.core_ml:.2f} ml, whole tumor {segmentation.whole_ml:.2f} ml\n{case.stored_grid.describe()}"
+        ),
+    )
+
+
+def _print_outcome(result: Any, out: Path, *, as_json: bool) -> None:
+    from gliomap.report import quality_summary
+
+    agreement = result.agreement_patient
+    content = {
+        "folder": out,
+        "overview": out / "overview.png",
+        "parameters": dict(result.estimate.parameters),
+        "quality": quality_summary(result),
+        "seconds": dict(result.seconds),
+    }
+
+    def text() -> str:
+        core = "no core" if agreement.dice_t1gd is None else f"{agreement.dice_t1gd:.2f}"
+        lines = [
+            f"Dice in the patient: T1Gd {core}, FLAIR {agreement.dice_flair:.2f} (sum {agreement.combined:.2f} of "
+            f"{agreement.num_modalities})",
+            *(f"note: {concern}" for concern in result.concerns),
+            f"time: {', '.join(f'{stage} {value:.1f} s' for stage, value in result.seconds.items())}",
+            f"result:  {out}",
+            f"picture: {out / 'overview.png'}",
+        ]
+        return "\n".join(lines)
+
+    print_result(content, as_json=as_json, text=text)

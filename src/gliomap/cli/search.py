@@ -1,0 +1,63 @@
+"""``gliomap search``: the simulated tumors most like two masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gliomap.cli.console import JsonOption, print_result, progress_bars, user_errors
+
+
+def search(
+    database: Annotated[Path, typer.Argument(help="Simulation database.")],
+    whole: Annotated[Path, typer.Option(help="Whole-tumor mask in atlas space, any grid.")],
+    core: Annotated[Path | None, typer.Option(help="Tumor-core mask in atlas space, any grid.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 15,
+    index: Annotated[str, typer.Option(help="Index: exact.")] = "exact",
+    t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
+    flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the tumors of a database by Dice(T1Gd) + Dice(FLAIR), nearest first."""
+    with user_errors(as_json=as_json), progress_bars() as report:
+        from gliomap.anatomy import segmentation_from_masks
+        from gliomap.database import SimulationDatabase
+        from gliomap.errors import ParameterError, unknown_name
+        from gliomap.nifti import read_volume
+        from gliomap.retrieval import ExhaustiveIndex, Query
+
+        if index != "exact":
+            raise ParameterError(unknown_name("index", index, ["exact"]))
+        masks = segmentation_from_masks(None if core is None else read_volume(core), read_volume(whole))
+        exact = ExhaustiveIndex(
+            SimulationDatabase.open(database),
+            t1gd_threshold=t1gd_threshold,
+            flair_threshold=flair_threshold,
+            num_threads=threads,
+        )
+        query = Query(tumor_core=masks.tumor_core, whole_tumor=masks.whole_tumor, grid=masks.grid)
+        found = exact.search(query, k, report=report)
+        content = {
+            "hits": [
+                {
+                    "index": hit.index,
+                    "distance": hit.distance,
+                    "dice_t1gd": hit.dice_t1gd,
+                    "dice_flair": hit.dice_flair,
+                    "parameters": dict(hit.parameters),
+                }
+                for hit in found.hits
+            ]
+        }
+
+        def text() -> str:
+            lines = ["  index  distance  Dice T1Gd  Dice FLAIR"]
+            for hit in found.hits:
+                t1gd = "        –" if hit.dice_t1gd is None else f"{hit.dice_t1gd:9.4f}"
+                lines.append(f"{hit.index:7d}  {hit.distance:8.4f}  {t1gd}  {hit.dice_flair:10.4f}")
+            return "\n".join(lines)
+
+        print_result(content, as_json=as_json, text=text)

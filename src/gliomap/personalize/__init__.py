@@ -1,0 +1,25 @@
+"""From a patient's scan to a tumor-cell map."""
+
+from gliomap.personalize.case import Case, CaseFiles, find_case_files, read_case
+from gliomap.personalize.default_database import open_or_build_database
+from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate, InverseMethod
+from gliomap.personalize.pipeline import PersonalizationSettings, personalize
+from gliomap.personalize.query_method import QueryMethod
+from gliomap.personalize.result import MaskAgreement, PersonalizationResult
+
+__all__ = [
+    "AtlasEstimate",
+    "AtlasObservation",
+    "Candidate",
+    "Case",
+    "CaseFiles",
+    "InverseMethod",
+    "MaskAgreement",
+    "PersonalizationResult",
+    "PersonalizationSettings",
+    "QueryMethod",
+    "find_case_files",
+    "open_or_build_database",
+    "personalize",
+    "read_case",
+]

@@ -1,0 +1,249 @@
+"""From one scan to a tumor-cell map: register, move the masks, ask an inverse method, bring its density back.
+
+The four steps are those of Ezhov et al. 2022, "Casting the inverse problem as a database query", section 2.2, and the
+same for every inverse method. Nothing is written here: `personalize` returns a value, `report.result_folder` writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.anatomy.atlas import Atlas
+from gliomap.anatomy.segmentation import Segmentation
+from gliomap.dice import dice
+from gliomap.errors import DatabaseError, ParameterError, RegistrationError
+from gliomap.grid import Grid
+from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.personalize.case import Case
+from gliomap.personalize.method import AtlasEstimate, AtlasObservation, InverseMethod
+from gliomap.personalize.result import MaskAgreement, PersonalizationResult
+from gliomap.progress import Reporter, StageClock, ignore_progress
+from gliomap.registration import (
+    DEFAULT_PRESET,
+    RegistrationQuality,
+    RegistrationResult,
+    Transform,
+    register,
+    registration_preset,
+    registration_quality,
+)
+from gliomap.volume import Volume
+
+_PIPELINE_REFERENCES = (
+    "Ezhov et al. (2022), Casting the inverse problem as a database query. The case of personalized tumor growth "
+    "modeling",
+    "Avants et al. (2008), Symmetric diffeomorphic image registration with cross-correlation, "
+    "doi:10.1016/j.media.2007.06.004",
+)
+# A part of the tumor above this outside the domain deserves a word in the result.
+_NOTABLE_OUTSIDE = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalizationSettings:
+    """How to personalize; the inverse method brings its own settings.
+
+    Parameters
+    ----------
+    registration : str
+        Name of a registration preset.
+    thresholds : VisibilityThresholds
+        Densities that T1Gd and FLAIR are taken to show.
+    seed : int
+        Seed of whatever is random.
+    deterministic : bool
+        Bit-identical registration from the same inputs and seed, at 2-3 times its time.
+    num_threads : int or None
+        Threads of the registration; None: all cores available.
+
+    Raises
+    ------
+    ParameterError
+        If the preset is unknown, or the seed or number of threads out of range.
+    """
+
+    registration: str = DEFAULT_PRESET
+    thresholds: VisibilityThresholds = VisibilityThresholds()
+    seed: int = 0
+    deterministic: bool = False
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        registration_preset(self.registration)
+        if self.seed < 0:
+            raise ParameterError(f"seed must be a non-negative integer, got {self.seed}.")
+        if self.num_threads is not None and self.num_threads < 1:
+            raise ParameterError(f"num_threads must be at least 1, got {self.num_threads}.")
+
+
+def personalize(
+    case: Case,
+    *,
+    atlas: Atlas,
+    method: InverseMethod,
+    settings: PersonalizationSettings | None = None,
+    report: Reporter = ignore_progress,
+) -> PersonalizationResult:
+    """Tumor-cell density of a patient, and the growth parameters behind it.
+
+    Parameters
+    ----------
+    case : Case
+        The patient (`read_case`).
+    atlas : Atlas
+        The atlas the method was made for.
+    method : InverseMethod
+        For example `QueryMethod(database)`.
+    settings : PersonalizationSettings, optional
+        Registration and thresholds.
+    report : Reporter
+        Told about every stage.
+
+    Raises
+    ------
+    DatabaseError
+        If the method was made for another atlas.
+    RegistrationError
+        If patient and atlas cannot be registered, or the tumor is lost on the way.
+    """
+    chosen = PersonalizationSettings() if settings is None else settings
+    if method.atlas_hash != atlas.content_hash:
+        raise DatabaseError(
+            f"the method {method.name!r} was made for another atlas (content hash {method.atlas_hash[:12]}…) than "
+            f"{atlas.name} ({atlas.content_hash[:12]}…). Use the atlas it was made for, or build a database for this "
+            "one."
+        )
+    clock = StageClock(report)
+    with clock.stage("register"):
+        registration = register(
+            patient_image=case.structural_image,
+            atlas_image=atlas.t1,
+            patient_brain=Volume(case.brain, case.grid),
+            lesion=Volume(case.segmentation.whole_tumor, case.grid),
+            preset=chosen.registration,
+            seed=chosen.seed,
+            deterministic=chosen.deterministic,
+            num_threads=chosen.num_threads,
+            report=report,
+        )
+    with clock.stage("move masks to the atlas"):
+        observation = _observe(case, registration.transform, method.grid, chosen)
+    with clock.stage(method.name):
+        estimate = method.estimate(observation, report=report)
+    with clock.stage("move density to the patient"):
+        density = density_in_patient(estimate.cell_density, registration.transform, case)
+    with clock.stage("score"):
+        anatomy = atlas.anatomy(method.grid, domain_rule=method.domain_rule)
+        quality = _registration_quality(case, atlas, registration)
+        outside = _outside_domain(observation.segmentation, anatomy.domain)
+        agreement_patient = mask_agreement(density.data, case.segmentation, chosen.thresholds)
+        agreement_atlas = mask_agreement(estimate.cell_density.data, observation.segmentation, chosen.thresholds)
+    return PersonalizationResult(
+        case=case,
+        density_patient=density,
+        estimate=estimate,
+        seed_patient_mm=_seed_in_patient(estimate, registration.transform),
+        registration=registration,
+        registration_quality=quality,
+        thresholds=chosen.thresholds,
+        agreement_patient=agreement_patient,
+        agreement_atlas=agreement_atlas,
+        tumor_outside_domain=outside,
+        concerns=(*quality.concerns, *_concerns(case, observation, outside)),
+        settings={
+            "atlas": atlas.name,
+            "atlas_content_hash": atlas.content_hash,
+            "domain_rule": method.domain_rule,
+            "method": method.name,
+            "registration": chosen.registration,
+            "t1gd_threshold": chosen.thresholds.t1gd_threshold,
+            "flair_threshold": chosen.thresholds.flair_threshold,
+            "seed": chosen.seed,
+            "deterministic": chosen.deterministic,
+        },
+        seconds=clock.seconds,
+        method_name=method.name,
+        references=(*_PIPELINE_REFERENCES, *method.references),
+    )
+
+
+def density_in_patient(cell_density: Volume, transform: Transform, case: Case) -> Volume:
+    """Atlas density on the patient's grid: linear, in [0, 1], 0 outside the brain."""
+    moved = transform.to_patient(cell_density, case.grid).data
+    return Volume(np.where(case.brain, np.clip(moved, 0.0, 1.0), 0.0).astype(np.float32), case.grid)
+
+
+def mask_agreement(
+    cell_density: NDArray[np.float32], segmentation: Segmentation, thresholds: VisibilityThresholds
+) -> MaskAgreement:
+    """Dice of the thresholded density with the masks of a segmentation on the same grid."""
+    core = None
+    if segmentation.has_core:
+        core = dice(thresholds.tumor_core(cell_density), segmentation.tumor_core, if_both_empty=0.0)
+    whole = dice(thresholds.whole_tumor(cell_density), segmentation.whole_tumor, if_both_empty=0.0)
+    return MaskAgreement(dice_t1gd=core, dice_flair=whole)
+
+
+def _observe(case: Case, transform: Transform, grid: Grid, settings: PersonalizationSettings) -> AtlasObservation:
+    """The masks in atlas space; a whole tumor lost on the way is an error, a lost core becomes 'no core'."""
+    rule = registration_preset(settings.registration).mask_interpolation
+    whole = transform.mask_to_atlas(Volume(case.segmentation.whole_tumor, case.grid), grid, rule).data
+    core = transform.mask_to_atlas(Volume(case.segmentation.tumor_core, case.grid), grid, rule).data
+    if not whole.any():
+        raise RegistrationError(
+            f"no tumor is left in atlas space: the whole tumor has {case.segmentation.whole_ml:.2f} ml in the patient "
+            "and 0 voxels on the atlas grid. It is smaller than a voxel, or the registration failed (see the overview)."
+        )
+    segmentation = Segmentation(tumor_core=core & whole, whole_tumor=whole, grid=grid, scheme=case.segmentation.scheme)
+    return AtlasObservation(segmentation=segmentation, thresholds=settings.thresholds)
+
+
+def _registration_quality(case: Case, atlas: Atlas, registration: RegistrationResult) -> RegistrationQuality:
+    is_t1_weighted = case.structural_modality in ("t1", "t1c")
+    return registration_quality(
+        registration.transform,
+        patient_image=case.structural_image,
+        patient_brain=Volume(case.brain, case.grid),
+        atlas_brain=Volume(atlas.tissue_maps.brain, atlas.grid),
+        atlas_tissues=atlas.tissue_maps if is_t1_weighted else None,
+        tumor_core=Volume(case.segmentation.tumor_core, case.grid),
+        whole_tumor=Volume(case.segmentation.whole_tumor, case.grid),
+    )
+
+
+def _outside_domain(segmentation: Segmentation, domain: NDArray[np.bool_]) -> dict[str, float | None]:
+    def part(mask: NDArray[np.bool_]) -> float | None:
+        count = int(np.count_nonzero(mask))
+        return None if count == 0 else float(np.count_nonzero(mask & ~domain)) / count
+
+    return {"tumor_core": part(segmentation.tumor_core), "whole_tumor": part(segmentation.whole_tumor)}
+
+
+def _seed_in_patient(estimate: AtlasEstimate, transform: Transform) -> tuple[float, float, float]:
+    seed_atlas_mm = [estimate.parameters[f"seed_{axis}_mm"] for axis in "xyz"]
+    x, y, z = transform.patient_points_of(np.array([seed_atlas_mm]))[0]
+    return float(x), float(y), float(z)
+
+
+def _concerns(case: Case, observation: AtlasObservation, outside: Mapping[str, float | None]) -> tuple[str, ...]:
+    """Plain-language remarks on data and observation."""
+    remarks = []
+    if not case.segmentation.has_core:
+        remarks.append("no tumor core in the segmentation: the match uses the FLAIR mask alone")
+    elif not observation.segmentation.has_core:
+        remarks.append(
+            f"the tumor core ({case.segmentation.core_ml:.2f} ml) is lost on the atlas grid: the match uses the FLAIR "
+            "mask alone"
+        )
+    if case.structural_modality != "t1":
+        remarks.append(f"no T1 image: {case.structural_modality} was registered to the T1 atlas")
+    remarks.extend(
+        f"{part:.0%} of the {name.replace('_', ' ')} lies outside the simulation domain, where no cells can grow"
+        for name, part in outside.items()
+        if part is not None and part > _NOTABLE_OUTSIDE
+    )
+    return tuple(remarks)

@@ -1,0 +1,110 @@
+"""The papers' inverse method: the simulated tumor that overlaps most with what was seen.
+
+Ezhov et al. 2022, "Casting the inverse problem as a database query": the match is the tumor with the highest
+Dice_T1Gd + Dice_FLAIR over a database of precomputed tumors; its density is the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gliomap.database import SimulationDatabase
+from gliomap.errors import ParameterError
+from gliomap.grid import Grid
+from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate
+from gliomap.progress import Reporter
+from gliomap.retrieval import ExhaustiveIndex, Query
+from gliomap.volume import Volume
+
+_REFERENCE = (
+    "Ezhov et al. (2022), A for-loop is all you need. For solving the inverse problem in the case of personalized "
+    "tumor growth modeling"
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QueryMethod:
+    """Inverse method ``query`` over one database.
+
+    Parameters
+    ----------
+    database : SimulationDatabase
+        Simulated tumors in atlas space.
+    num_candidates : int
+        How many of the best are kept in the result, ≥ 1.
+    num_threads : int or None
+        Threads of the search; None: all cores available.
+
+    Raises
+    ------
+    ParameterError
+        If `num_candidates` is below 1.
+    """
+
+    database: SimulationDatabase
+    num_candidates: int = 15
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_candidates < 1:
+            raise ParameterError(f"num_candidates must be at least 1, got {self.num_candidates}.")
+
+    @property
+    def name(self) -> str:
+        """``query``."""
+        return "query"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The paper of the direct query."""
+        return (_REFERENCE,)
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the database."""
+        return self.database.header.grid
+
+    @property
+    def atlas_hash(self) -> str:
+        """Content hash of the database's atlas."""
+        return self.database.header.atlas_hash
+
+    @property
+    def domain_rule(self) -> str:
+        """Domain rule of the database."""
+        return self.database.header.domain_rule
+
+    def estimate(self, observation: AtlasObservation, *, report: Reporter) -> AtlasEstimate:
+        """Density and parameters of the nearest tumor; ties go to the lower index."""
+        index = ExhaustiveIndex(
+            self.database,
+            t1gd_threshold=observation.thresholds.t1gd_threshold,
+            flair_threshold=observation.thresholds.flair_threshold,
+            num_threads=self.num_threads,
+        )
+        segmentation = observation.segmentation
+        query = Query(tumor_core=segmentation.tumor_core, whole_tumor=segmentation.whole_tumor, grid=segmentation.grid)
+        hits = index.search(query, self.num_candidates, report=report).hits
+        best = hits[0]
+        return AtlasEstimate(
+            cell_density=Volume(self.database.cell_density(best.index), self.database.header.grid),
+            parameters=best.parameters,
+            candidates=tuple(
+                Candidate(
+                    index=hit.index,
+                    distance=hit.distance,
+                    dice_t1gd=hit.dice_t1gd,
+                    dice_flair=hit.dice_flair,
+                    parameters=hit.parameters,
+                )
+                for hit in hits
+            ),
+            details={
+                "database": str(self.database.path),
+                "num_tumors": self.database.num_tumors,
+                "database_seed": self.database.header.root_seed,
+                "design": self.database.header.design,
+                "model": self.database.header.model,
+                "index": "exact",
+            },
+        )

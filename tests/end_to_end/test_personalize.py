@@ -1,0 +1,253 @@
+"""The main job through the command line: a small brain, a small database, files in, result folder out."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from phantom_brain import (
+    GRID,
+    phantom_labels,
+    stored_orientation,
+    write_phantom_atlas,
+    write_phantom_patient,
+)
+from typer.testing import CliRunner
+
+from gliomap.cli import app
+from gliomap.nifti import read_volume, write_volume
+from gliomap.volume import Volume
+
+RESULT_FILES = {
+    "density_atlas.nii.gz",
+    "density_patient.nii.gz",
+    "overview.png",
+    "parameters.json",
+    "provenance.json",
+    "quality.json",
+    "transforms",
+}
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory):
+    """Folder with an atlas, a database of 24 tumors in it, and a patient."""
+    root = tmp_path_factory.mktemp("phantom")
+    write_phantom_atlas(root / "atlas")
+    write_phantom_patient(root / "patient")
+    build = ["database", "build", str(root / "database"), "--number", "24", "--atlas", str(root / "atlas")]
+    result = _run([*build, "--spacing-mm", "4", "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    return root
+
+
+def _run(arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def _personalize(phantom, out, *more, patient=None):
+    folder = [patient or phantom / "patient"]
+    common = ["--atlas", phantom / "atlas", "--database", phantom / "database", "--registration", "none"]
+    return _run(["personalize", *folder, *common, "--out", out, *more])
+
+
+def test_a_brats_folder_becomes_a_result_folder(phantom, tmp_path):
+    """One command writes every file of the result folder, with the density on the patient's grid and affine."""
+    out = tmp_path / "result"
+
+    result = _personalize(phantom, out, "--json")
+
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in out.iterdir()} == RESULT_FILES
+    stored = nib.load(out / "density_patient.nii.gz")
+    segmentation = nib.load(phantom / "patient" / "case_seg.nii.gz")
+    assert stored.shape == segmentation.shape
+    assert np.array_equal(stored.affine, segmentation.affine)
+    assert stored.get_data_dtype() == np.float32
+    density = stored.get_fdata()
+    assert 0 <= density.min() and 0.2 < density.max() <= 1
+    brain = nib.load(phantom / "patient" / "case_t1.nii.gz").get_fdata() != 0
+    assert not density[~brain].any()
+    printed = json.loads(result.stdout)
+    assert printed["quality"]["dice_patient_space"] == json.loads((out / "quality.json").read_text())["dice_patient_space"]
+
+
+def test_the_result_says_how_it_was_made(phantom, tmp_path):
+    """Provenance holds hashes, versions, settings, seconds of every stage and references."""
+    out = tmp_path / "result"
+    _personalize(phantom, out)
+
+    provenance = json.loads((out / "provenance.json").read_text())
+    parameters = json.loads((out / "parameters.json").read_text())
+
+    assert set(provenance["inputs"]["sha256"]) == {"t1", "t1c", "flair", "segmentation"}
+    assert provenance["inputs"]["missing_modalities"] == ["t2", "pet"]
+    assert provenance["settings"]["atlas"] == "phantom"
+    assert provenance["method"]["num_tumors"] == 24
+    assert {"read", "register", "query", "score", "write"} <= set(provenance["seconds"])
+    assert any("database query" in reference for reference in provenance["references"])
+    assert parameters["parameters"]["proliferation_rate_per_day"] > 0
+    assert len(parameters["candidates"]) == 15
+    distances = [candidate["distance"] for candidate in parameters["candidates"]]
+    assert distances == sorted(distances)
+
+
+def test_a_tumor_of_the_database_is_found_again(phantom, tmp_path):
+    """Masks cut from a simulated tumor give back that tumor: Dice 1 in atlas space, its own index first."""
+    from gliomap.database import SimulationDatabase
+
+    database = SimulationDatabase.open(phantom / "database")
+    index = int(np.argmax(database.volume_ml[:, 1]))
+    density = database.cell_density(index)
+    for name, threshold in (("core", 0.6), ("whole", 0.2)):
+        write_volume(tmp_path / f"{name}.nii.gz", Volume(density > threshold, database.header.grid))
+
+    result = _run(
+        ["search", phantom / "database", "--core", tmp_path / "core.nii.gz", "--whole", tmp_path / "whole.nii.gz"]
+        + ["-k", "3", "--json"]
+    )
+
+    hits = json.loads(result.stdout)["hits"]
+    assert len(hits) == 3
+    assert hits[0]["index"] == index
+    assert hits[0]["distance"] == 0
+    assert hits[0]["dice_t1gd"] == hits[0]["dice_flair"] == 1
+
+
+@pytest.mark.parametrize("letters", ["LPS", "LAS"])
+def test_the_stored_orientation_changes_nothing_in_world_space(phantom, tmp_path, letters):
+    """The same patient stored in another orientation gives the same density at every world position."""
+    _personalize(phantom, tmp_path / "ras")
+    patient = write_phantom_patient(tmp_path / "patient", stored_as=stored_orientation(letters))
+    _personalize(phantom, tmp_path / "other", patient=patient)
+
+    reference = read_volume(tmp_path / "ras" / "density_patient.nii.gz")
+    other = read_volume(tmp_path / "other" / "density_patient.nii.gz")
+
+    assert nib.aff2axcodes(nib.load(tmp_path / "other" / "density_patient.nii.gz").affine) == tuple(letters)
+    assert other.grid.is_same_as(reference.grid)
+    assert np.array_equal(other.data, reference.data)
+
+
+def test_without_a_core_the_match_uses_flair_and_says_so(phantom, tmp_path):
+    """Edema alone is matched by the whole-tumor mask; T1Gd Dice is null, not 0."""
+    labels = phantom_labels()
+    labels.data[labels.data == 4] = 2
+    patient = write_phantom_patient(tmp_path / "patient", labels=labels)
+
+    result = _personalize(phantom, tmp_path / "out", "--json", patient=patient)
+
+    quality = json.loads(result.stdout)["quality"]
+    assert quality["dice_patient_space"]["t1gd"] is None
+    assert quality["dice_patient_space"]["num_modalities"] == 1
+    assert any("no tumor core" in concern for concern in quality["concerns"])
+
+
+def test_an_existing_result_is_not_overwritten(phantom, tmp_path):
+    """A second run needs --force; without it nothing is touched."""
+    out = tmp_path / "result"
+    _personalize(phantom, out)
+    before = (out / "parameters.json").read_bytes()
+
+    refused = _personalize(phantom, out)
+    forced = _personalize(phantom, out, "--force")
+
+    assert refused.exit_code == 1
+    assert "--force" in refused.stderr
+    assert forced.exit_code == 0
+    assert (out / "parameters.json").read_bytes() == before
+
+
+def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
+    """--dry-run reads the inputs and prints what they are."""
+    result = _personalize(phantom, tmp_path / "out", "--dry-run")
+
+    assert result.exit_code == 0
+    assert "inputs are fine" in result.stdout
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--method", "quarry"], 2, "Did you mean 'query'"),
+        (["--registration", "fasst"], 2, "Did you mean 'fast'"),
+        (["--labels", "brats2020"], 2, "Did you mean 'brats20"),
+        (["--t1gd-threshold", "0.1"], 2, "t1gd_threshold"),
+        (["--database", "nowhere"], 1, "nowhere"),
+        (["--atlas", "sri42"], 2, "Did you mean 'sri24'"),
+        (["--t1", "x.nii.gz"], 2, "not both"),
+        (["--labels", "necrotic=1,edema=3"], 1, "not of the scheme"),
+    ],
+)
+def test_bad_requests_end_with_a_message_and_leave_nothing(phantom, tmp_path, arguments, code, message):
+    """Every bad option has an exit code and a message on stderr; no result folder, no traceback."""
+    result = _personalize(phantom, tmp_path / "out", *arguments)
+
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_database_of_another_atlas_is_refused(phantom, tmp_path):
+    """Tumors of one brain do not describe another."""
+    other = write_phantom_atlas(tmp_path / "other")
+    csf = read_volume(other / "csf.nii.gz")
+    write_volume(other / "csf.nii.gz", Volume(csf.data * 0, csf.grid))
+
+    result = _run(
+        ["personalize", phantom / "patient", "--atlas", other, "--database", phantom / "database"]
+        + ["--registration", "none", "--out", tmp_path / "out"]
+    )
+
+    assert result.exit_code == 1
+    assert "was simulated in the atlas" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_leaves_nothing_behind(phantom, tmp_path, monkeypatch):
+    """When a file of the result cannot be written, no part of the folder stays."""
+    from gliomap.report import result_folder
+
+    def no_space(*arguments, **keywords):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(result_folder, "write_json", no_space)
+
+    result = _personalize(phantom, tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "No space left on device" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_masks_of_a_deformed_patient_are_registered_and_matched(phantom, tmp_path):
+    """With a real (affine) registration a shifted patient gets its density where its tumor is."""
+    shift_mm = np.eye(4)
+    shift_mm[:3, 3] = (6.0, -5.0, 4.0)
+    patient = write_phantom_patient(tmp_path / "patient")
+    for path in patient.glob("*.nii.gz"):
+        image = nib.load(path)
+        nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), shift_mm @ image.affine), path)
+
+    result = _run(
+        ["personalize", patient, "--atlas", phantom / "atlas", "--database", phantom / "database"]
+        + ["--registration", "affine", "--deterministic", "--out", tmp_path / "out", "--json"]
+    )
+
+    assert result.exit_code == 0, result.output
+    density = read_volume(tmp_path / "out" / "density_patient.nii.gz")
+    seed_mm = json.loads((tmp_path / "out" / "parameters.json").read_text())["identifiable"]["seed_patient_mm"]
+    tumor_center_mm = np.array([28.0, 10.0, 12.0]) + shift_mm[:3, 3]
+    assert density.grid.is_same_as(read_volume(patient / "case_t1.nii.gz").grid)
+    assert np.linalg.norm(np.array(seed_mm) - tumor_center_mm) < 60
+    assert json.loads(result.stdout)["quality"]["registration"]["brain_overlap"] > 0.95
+
+
+def test_grid_of_the_phantom_is_what_the_tests_assume():
+    """4 mm voxels and a brain of realistic size."""
+    labels = phantom_labels()
+
+    assert GRID.spacing_mm == (4.0, 4.0, 4.0)
+    assert 5 < np.count_nonzero(labels.data == 4) * GRID.voxel_volume_ml < 9
