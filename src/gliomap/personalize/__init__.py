@@ -3,7 +3,7 @@
 from gliomap.personalize.case import Case, CaseFiles, find_case_files, read_case
 from gliomap.personalize.default_database import open_or_build_database
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate, InverseMethod
-from gliomap.personalize.pipeline import PersonalizationSettings, personalize
+from gliomap.personalize.pipeline import PersonalizationSettings, mask_agreement, observe_in_atlas, personalize
 from gliomap.personalize.query_method import QueryMethod
 from gliomap.personalize.result import MaskAgreement, PersonalizationResult
 
@@ -19,6 +19,8 @@ __all__ = [
     "PersonalizationSettings",
     "QueryMethod",
     "find_case_files",
+    "mask_agreement",
+    "observe_in_atlas",
     "open_or_build_database",
     "personalize",
     "read_case",

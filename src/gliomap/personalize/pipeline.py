@@ -131,7 +131,7 @@ def personalize(
             report=report,
         )
     with clock.stage("move masks to the atlas"):
-        observation = _observe(case, registration.transform, method.grid, chosen)
+        observation = observe_in_atlas(case, registration.transform, method.grid, chosen)
     with clock.stage(method.name):
         estimate = method.estimate(observation, report=report)
     with clock.stage("move density to the patient"):
@@ -171,6 +171,30 @@ def personalize(
     )
 
 
+def observe_in_atlas(
+    case: Case, transform: Transform, grid: Grid, settings: PersonalizationSettings
+) -> AtlasObservation:
+    """A patient's masks on a grid in atlas space, moved by the rule of the registration preset.
+
+    A core that is lost on the way (smaller than a voxel) becomes "no core".
+
+    Raises
+    ------
+    RegistrationError
+        If nothing of the whole tumor is left.
+    """
+    rule = registration_preset(settings.registration).mask_interpolation
+    whole = transform.mask_to_atlas(Volume(case.segmentation.whole_tumor, case.grid), grid, rule).data
+    core = transform.mask_to_atlas(Volume(case.segmentation.tumor_core, case.grid), grid, rule).data
+    if not whole.any():
+        raise RegistrationError(
+            f"no tumor is left in atlas space: the whole tumor has {case.segmentation.whole_ml:.2f} ml in the patient "
+            "and 0 voxels on the atlas grid. It is smaller than a voxel, or the registration failed (see the overview)."
+        )
+    segmentation = Segmentation(tumor_core=core & whole, whole_tumor=whole, grid=grid, scheme=case.segmentation.scheme)
+    return AtlasObservation(segmentation=segmentation, thresholds=settings.thresholds)
+
+
 def density_in_patient(cell_density: Volume, transform: Transform, case: Case) -> Volume:
     """Atlas density on the patient's grid: linear, in [0, 1], 0 outside the brain."""
     moved = transform.to_patient(cell_density, case.grid).data
@@ -186,20 +210,6 @@ def mask_agreement(
         core = dice(thresholds.tumor_core(cell_density), segmentation.tumor_core, if_both_empty=0.0)
     whole = dice(thresholds.whole_tumor(cell_density), segmentation.whole_tumor, if_both_empty=0.0)
     return MaskAgreement(dice_t1gd=core, dice_flair=whole)
-
-
-def _observe(case: Case, transform: Transform, grid: Grid, settings: PersonalizationSettings) -> AtlasObservation:
-    """The masks in atlas space; a whole tumor lost on the way is an error, a lost core becomes 'no core'."""
-    rule = registration_preset(settings.registration).mask_interpolation
-    whole = transform.mask_to_atlas(Volume(case.segmentation.whole_tumor, case.grid), grid, rule).data
-    core = transform.mask_to_atlas(Volume(case.segmentation.tumor_core, case.grid), grid, rule).data
-    if not whole.any():
-        raise RegistrationError(
-            f"no tumor is left in atlas space: the whole tumor has {case.segmentation.whole_ml:.2f} ml in the patient "
-            "and 0 voxels on the atlas grid. It is smaller than a voxel, or the registration failed (see the overview)."
-        )
-    segmentation = Segmentation(tumor_core=core & whole, whole_tumor=whole, grid=grid, scheme=case.segmentation.scheme)
-    return AtlasObservation(segmentation=segmentation, thresholds=settings.thresholds)
 
 
 def _registration_quality(case: Case, atlas: Atlas, registration: RegistrationResult) -> RegistrationQuality:
