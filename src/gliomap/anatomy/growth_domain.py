@@ -83,7 +83,7 @@ class Anatomy:
                 "Check that the tissue maps overlap the grid."
             )
         gap = float(np.abs(self.white_matter + self.gray_matter - self.domain).max())
-        if gap > 1e-3:
+        if not gap <= 1e-3:  # NaN fails too
             raise ImageError(
                 "Anatomy: white_matter + gray_matter must be 1 inside the domain and 0 outside, "
                 f"got a deviation of {gap:.3g}. Build it with growth_domain(...)."

@@ -1,0 +1,35 @@
+"""What a backend has to provide: one tumor's state and the operations a scheme advances it by."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.growth.super_time_stepping import SuperTimeStep
+
+
+class Stepper(Protocol):
+    """State of one run. Operations change it in place; nothing outside sees it but through `cell_density`."""
+
+    @property
+    def num_voxel_steps(self) -> int:
+        """Voxel updates so far."""
+        ...
+
+    def react(self, survival: float) -> None:
+        """Exact logistic growth c ← c / (q + c (1 − q)) with q = e^{−ρ Δt} = `survival`."""
+        ...
+
+    def diffuse_then_react(self, step: SuperTimeStep, diffusion_number: float, survival: float) -> None:
+        """RKL2 diffusion over Δt with D_w Δt / h² = `diffusion_number`, then `react(survival)`."""
+        ...
+
+    def published_step(self, diffusion_number: float, growth: float) -> None:
+        """Unsplit Euler step of the published solver with ρ Δt = `growth`."""
+        ...
+
+    def cell_density(self) -> NDArray[np.float32]:
+        """Copy of the padded density."""
+        ...
