@@ -30,7 +30,7 @@ from gliomap.errors import ParameterError, unknown_name
 from gliomap.growth.diffusivity import FaceCoefficients, face_coefficients
 from gliomap.growth.evolution import Evolution, evolve, evolve_published
 from gliomap.growth.parameters import FisherKolmogorovParameters
-from gliomap.growth.seed import SEED_VARIANCE_MM2, seed_density
+from gliomap.growth.seed import DENSITY_FLOOR, SEED_VARIANCE_MM2, seed_density
 from gliomap.growth.solution import Solution
 from gliomap.growth.stepper import Stepper
 from gliomap.progress import Reporter, ignore_progress
@@ -164,17 +164,21 @@ def make_stepper(
     *,
     executor: Executor | None = None,
     num_threads: int = 1,
+    density_floor: float = DENSITY_FLOOR,
 ) -> Stepper:
-    """State of a run from an initial density (X, Y, Z), on a backend of `BACKENDS`."""
+    """State of a run from an initial density (X, Y, Z), on a backend of `BACKENDS`.
+
+    Growth clears densities below `density_floor`; another than the default is for measuring what it costs.
+    """
     padded = faces.padded(initial_density)
     if backend == "numpy":
         from gliomap.growth.backends.numpy_reference import NumpyStepper
 
-        return NumpyStepper(faces, padded)
+        return NumpyStepper(faces, padded, density_floor=density_floor)
     # Numba takes a second to import; whoever only reads parameters or solutions does not pay for it.
     from gliomap.growth.backends.numba_stepper import NumbaStepper
 
-    return NumbaStepper(faces, padded, executor=executor, num_threads=num_threads)
+    return NumbaStepper(faces, padded, executor=executor, num_threads=num_threads, density_floor=density_floor)
 
 
 def _checked_times(times_days: Sequence[float]) -> tuple[float, ...]:

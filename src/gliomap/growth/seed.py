@@ -21,7 +21,8 @@ PUBLISHED_CUBE_MM = 229.0
 SEED_RADIUS_MM = PUBLISHED_CUBE_MM * (0.005 + 1.0 / 64.0)
 #: Second moment of the seed profile along one axis [mm²], ∫ d⁴ c dd / (3 ∫ d² c dd); a test recomputes it.
 SEED_VARIANCE_MM2 = 1.779605
-#: Densities below this count as no cells, here and in every time step. *Chosen*: it keeps float32 denormals away.
+#: Densities below this count as no cells, here and in every time step. *Chosen*: far above float32 denormals, with
+#: which a spreading front would fill its surroundings; what larger ones cost is in docs/design/0002-time-stepping.md.
 DENSITY_FLOOR = 1e-12
 
 

@@ -24,7 +24,7 @@ GROWTH_STEP = 0.4
 #: Longest step as a part of the tumor's age. *Chosen*, docs/design/0002-time-stepping.md.
 AGE_STEP = 0.15
 #: Longest step in stable Euler steps, 200 stages: more stages lose digits in float32. *Chosen*; reached only far
-#: outside the published ranges, or below 0.3 mm spacing.
+#: outside the published ranges, or below 0.4 mm spacing.
 MAX_NUM_EULER_STEPS = 10_000.0
 #: Longest run accepted, in steps. *Chosen*: hours at 128³; more is a unit mistake.
 MAX_NUM_STEPS = 200_000

@@ -4,7 +4,6 @@ from growth_phantoms import anatomy_of, center_of, mixed_anatomy, uniform_anatom
 from scipy.integrate import quad
 
 from gliomap.errors import ParameterError
-from gliomap.growth.backends import numba_kernels
 from gliomap.growth.seed import (
     DENSITY_FLOOR,
     SEED_RADIUS_MM,
@@ -75,9 +74,8 @@ def test_a_seed_outside_the_tissue_is_refused_with_its_distance():
         seed_density(anatomy, (6.0, 10.0, 10.0))
 
 
-def test_the_kernels_clear_cells_below_the_floor_of_the_seed():
-    """Seed and kernels agree on which density counts as no cells."""
-    assert np.float32(DENSITY_FLOOR) == numba_kernels._FLOOR
+def test_the_seed_holds_no_density_below_the_floor():
+    """What the first time step would clear is not put there."""
     anatomy = mixed_anatomy()
     density = seed_density(anatomy, center_of(anatomy))
     assert density[density > 0].min() >= DENSITY_FLOOR

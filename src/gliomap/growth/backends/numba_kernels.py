@@ -18,9 +18,6 @@ from gliomap.growth.backends.compiled import compiled, inlined
 Field = NDArray[np.float32]
 Rows = NDArray[np.int32]
 
-# The same floor as in the seed (a test compares them): below it, a spreading front fills its surroundings with
-# denormals, which slow the loops fourfold.
-_FLOOR = np.float32(1e-12)
 # Increments of a stage below this are noise of the far tail and would become denormals too.
 _TINY = np.float32(1e-30)
 _ZERO = np.float32(0.0)
@@ -103,6 +100,7 @@ def last_stage(
     initial: np.float32,
     c: Field,
     survival: np.float32,
+    floor: np.float32,
     found_start: Rows,
     found_stop: Rows,
 ) -> None:
@@ -120,13 +118,21 @@ def last_stage(
             for k in range(b - a):
                 d = (mu * newer_row[k] + nu * older_row[k]) + (operator * change[k] + initial * rate_row[k])
                 c_row[k] = c_row[k] + d
-            _grow_row(c_row, survival)
+            _grow_row(c_row, survival, floor)
             found_start[i, j], found_stop[i, j] = _extent(c_row, a)
 
 
 @compiled
 def react(
-    x0: int, x1: int, start: Rows, stop: Rows, c: Field, survival: np.float32, found_start: Rows, found_stop: Rows
+    x0: int,
+    x1: int,
+    start: Rows,
+    stop: Rows,
+    c: Field,
+    survival: np.float32,
+    floor: np.float32,
+    found_start: Rows,
+    found_stop: Rows,
 ) -> None:
     """c ← logistic(c), without diffusion; records where cells are."""
     for i in range(x0, x1):
@@ -135,7 +141,7 @@ def react(
             if b <= a:
                 continue
             c_row = c[i, j, a:b]
-            _grow_row(c_row, survival)
+            _grow_row(c_row, survival, floor)
             found_start[i, j], found_stop[i, j] = _extent(c_row, a)
 
 
@@ -219,15 +225,15 @@ def _inflow(i: int, j: int, a: int, b: int, c: Field, fx: Field, fy: Field, fz: 
 
 
 @inlined
-def _grow_row(row: Field, survival: np.float32) -> None:
-    """c ← c / (q + c (1 − q)), q = e^{−ρ Δt} = `survival`; cells below the floor are cleared, above 1 cut.
+def _grow_row(row: Field, survival: np.float32, floor: np.float32) -> None:
+    """c ← c / (q + c (1 − q)), q = e^{−ρ Δt} = `survival`; densities below `floor` are cleared, above 1 cut.
 
     This form stays finite for any ρ Δt, and leaves c unchanged to the last bit at q = 1.
     """
     growth = _ONE - survival
     for k in range(len(row)):
         u = row[k] / (survival + row[k] * growth)
-        u = u if u >= _FLOOR else _ZERO
+        u = u if u >= floor else _ZERO
         row[k] = u if u < _ONE else _ONE
 
 

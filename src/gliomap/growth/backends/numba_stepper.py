@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gliomap.growth.backends import numba_kernels as kernels
 from gliomap.growth.diffusivity import EMPTY_START, EMPTY_STOP, FaceCoefficients
+from gliomap.growth.seed import DENSITY_FLOOR
 from gliomap.growth.super_time_stepping import SuperTimeStep
 
 
@@ -32,6 +33,8 @@ class NumbaStepper:
         Threads that share each step; None computes in the calling thread.
     num_threads : int
         Number of ranges a step is cut into.
+    density_floor : float
+        Densities below it are cleared; not used by `published_step`.
     whole_box : bool
         Update every row instead of those the tumor can have reached; for tests.
     """
@@ -43,11 +46,13 @@ class NumbaStepper:
         *,
         executor: Executor | None = None,
         num_threads: int = 1,
+        density_floor: float = DENSITY_FLOOR,
         whole_box: bool = False,
     ) -> None:
         self._faces = faces
         self._executor = executor
         self._num_threads = num_threads
+        self._floor = np.float32(density_floor)
         # One block of memory, so that large boxes get large pages: the kernels are bound by memory.
         self._density, self._rate, self._newer, self._older = np.zeros((4, *padded_density.shape), np.float32)
         self._density[...] = padded_density
@@ -74,7 +79,7 @@ class NumbaStepper:
 
     def react(self, survival: float) -> None:
         q = np.float32(survival)
-        self._run(kernels.react, self._density, q, self._found_start, self._found_stop)
+        self._run(kernels.react, self._density, q, self._floor, self._found_start, self._found_stop)
 
     def diffuse_then_react(self, step: SuperTimeStep, diffusion_number: float, survival: float) -> None:
         self._widen(step.num_stages)
@@ -93,10 +98,8 @@ class NumbaStepper:
                 self._run(kernels.middle_stage, self._newer, self._older, *f, self._rate, *weights)
                 self._newer, self._older = self._older, self._newer
             else:
-                found = (self._found_start, self._found_stop)
-                self._run(
-                    kernels.last_stage, self._newer, self._older, *f, self._rate, *weights, self._density, q, *found
-                )
+                growth = (self._density, q, self._floor, self._found_start, self._found_stop)
+                self._run(kernels.last_stage, self._newer, self._older, *f, self._rate, *weights, *growth)
         self._num_voxel_steps += step.num_stages * self._num_active
 
     def published_step(self, diffusion_number: float, growth: float) -> None:

@@ -14,10 +14,13 @@ from gliomap.growth.super_time_stepping import SuperTimeStep
 
 
 class NumpyStepper:
-    """`Stepper` of one run on whole arrays."""
+    """`Stepper` of one run on whole arrays; growth clears densities below `density_floor`."""
 
-    def __init__(self, faces: FaceCoefficients, padded_density: NDArray[np.float32]) -> None:
+    def __init__(
+        self, faces: FaceCoefficients, padded_density: NDArray[np.float32], *, density_floor: float = DENSITY_FLOOR
+    ) -> None:
         self._faces = faces
+        self._floor = density_floor
         self._density = padded_density.astype(np.float32)
         self._num_voxel_steps = 0
         self._num_voxels = int(np.prod([n - 2 for n in padded_density.shape]))
@@ -29,7 +32,7 @@ class NumpyStepper:
     def react(self, survival: float) -> None:
         q = np.float32(survival)
         c = self._density
-        self._density = _bounded(c / (q + c * (np.float32(1.0) - q)), DENSITY_FLOOR)
+        self._density = _bounded(c / (q + c * (np.float32(1.0) - q)), self._floor)
 
     def diffuse_then_react(self, step: SuperTimeStep, diffusion_number: float, survival: float) -> None:
         number = np.float32(diffusion_number)
