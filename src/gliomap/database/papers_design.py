@@ -1,0 +1,103 @@
+"""The design of the published data: their parameter ranges, seed box and size filter.
+
+D_w, ρ and T uniform over ranges, the seed uniform over a box, and a filter on size (Ezhov et al. 2023,
+"Learn-Morph-Infer", section 3; the filter was recovered from the released data, which neither paper nor code state).
+It makes large tumors with sharp edges: half of the cores exceed 100 ml. Use it to compare with the papers; for
+patients use ``clinical``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.database.design import TumorDraw, require_range, require_snapshots, seed_in_box, uniform
+from gliomap.errors import ParameterError
+from gliomap.grid import Grid
+from gliomap.growth import FisherKolmogorovParameters
+
+# The published box is [0.15, 0.7] × [0.2, 0.8] × [0.15, 0.7] of a 229 mm cube with x from right to left. On the
+# published domain (326,274 nodes) the tissue's bounding box runs from node 13 to 94, 14 to 117 and 3 to 91 of 128,
+# half a node more on either side; these are the box's places within it, x turned to run from left to right.
+_SEED_BOX_FRACTIONS = ((0.0598, 0.9183), (0.1163, 0.8548), (0.1876, 0.9787))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PapersDesign:
+    """Tumors as in the published database.
+
+    Parameters
+    ----------
+    white_matter_diffusivity_mm2_per_day, proliferation_rate_per_day, growth_time_days : (low, high)
+        Ranges of the uniform draws [mm²/day], [1/day], [days].
+    diffusivity_ratio : float
+        D_w/D_g.
+    filter_threshold : (low, high)
+        A tumor is measured as the volume of u > U(low, high).
+    filter_volume_ml : (low, high)
+        It is kept when that volume lies in this range [ml].
+    seed_box_fractions : three (low, high) pairs
+        Seed box as fractions of the domain's bounding box, along R, A, S.
+    snapshots_per_run : int
+        Tumors taken from one simulation, at independent times.
+
+    Raises
+    ------
+    ParameterError
+        If a range is empty or not positive.
+    """
+
+    white_matter_diffusivity_mm2_per_day: tuple[float, float] = (0.02, 1.5)
+    proliferation_rate_per_day: tuple[float, float] = (0.002, 0.2)
+    growth_time_days: tuple[float, float] = (50.0, 1500.0)
+    diffusivity_ratio: float = 10.0
+    filter_threshold: tuple[float, float] = (0.6, 0.8)
+    filter_volume_ml: tuple[float, float] = (8.7, 412.0)
+    seed_box_fractions: tuple[tuple[float, float], ...] = _SEED_BOX_FRACTIONS
+    snapshots_per_run: int = 1
+
+    def __post_init__(self) -> None:
+        require_range("white_matter_diffusivity_mm2_per_day", self.white_matter_diffusivity_mm2_per_day, "mm²/day")
+        require_range("proliferation_rate_per_day", self.proliferation_rate_per_day, "1/day")
+        require_range("growth_time_days", self.growth_time_days, "days")
+        require_range("filter_threshold", self.filter_threshold, "cell density")
+        require_range("filter_volume_ml", self.filter_volume_ml, "ml")
+        require_snapshots(self.snapshots_per_run)
+        box = np.array(self.seed_box_fractions)
+        if box.shape != (3, 2) or not np.all((box >= 0.0) & (box <= 1.0)) or not np.all(box[:, 0] < box[:, 1]):
+            raise ParameterError(
+                f"seed_box_fractions must be three (low, high) pairs with 0 <= low < high <= 1, got {box.tolist()}."
+            )
+
+    @property
+    def name(self) -> str:
+        """``papers``."""
+        return "papers"
+
+    def draw(self, rng: np.random.Generator, anatomy: Anatomy) -> TumorDraw:
+        """Parameters and sorted times of one simulation; the seed is drawn until it falls into tissue."""
+        diffusivity = uniform(rng, self.white_matter_diffusivity_mm2_per_day)
+        proliferation_rate = uniform(rng, self.proliferation_rate_per_day)
+        times_days = sorted(uniform(rng, self.growth_time_days) for _ in range(self.snapshots_per_run))
+        return TumorDraw(
+            parameters=FisherKolmogorovParameters(
+                white_matter_diffusivity_mm2_per_day=diffusivity,
+                proliferation_rate_per_day=proliferation_rate,
+                seed_mm=seed_in_box(rng, anatomy, self.seed_box_fractions),
+                diffusivity_ratio=self.diffusivity_ratio,
+            ),
+            times_days=tuple(times_days),
+        )
+
+    def accepts(self, rng: np.random.Generator, cell_density: NDArray[np.float32], grid: Grid) -> bool:
+        """Whether the volume of u > U(filter_threshold) of every snapshot lies in `filter_volume_ml`."""
+        low, high = self.filter_volume_ml
+        for snapshot in cell_density:
+            threshold = np.float32(uniform(rng, self.filter_threshold))
+            volume_ml = np.count_nonzero(snapshot > threshold) * grid.voxel_volume_ml
+            if not low <= volume_ml <= high:
+                return False
+        return True

@@ -1,0 +1,370 @@
+"""Building, refusing, failing and resuming; that results are reproducible is in tests/invariants."""
+
+import dataclasses
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls, folder_content
+
+from gliomap.database import ClinicalDesign, DatabaseHeader, SimulationDatabase, build_database, quantize_density
+from gliomap.database.design import attempt_rng
+from gliomap.database.lock import build_lock
+from gliomap.errors import DatabaseError, OutputError, ParameterError
+from gliomap.growth import FisherKolmogorov
+from gliomap.progress import ProgressEvent
+
+
+def test_every_tumor_is_the_simulation_of_its_parameters(tmp_path):
+    """Stored levels and tables are those of the first accepted attempt of each run, drawn and simulated again here."""
+    anatomy, design, model = ball_anatomy(), BallDesign(), GrowingBall()
+    database = build_balls(tmp_path / "db", num_tumors=10, seed=3)
+    for tumor in range(10):
+        for attempt in range(100):
+            rng = attempt_rng(3, tumor, attempt)
+            draw = design.draw(rng, anatomy)
+            density = model.simulate(anatomy, draw.parameters, draw.times_days).cell_density
+            if design.accepts(rng, density, anatomy.grid):
+                break
+        levels = quantize_density(density[0])
+        assert database.table.attempt[tumor] == attempt
+        np.testing.assert_array_equal(database.density_levels(tumor), levels)
+        assert database.parameters_of(tumor)["growth_time_days"] == draw.times_days[0]
+        assert database.parameters_of(tumor)["seed_y_mm"] == draw.parameters.seed_mm[1]
+        np.testing.assert_allclose(
+            database.volume_ml[tumor],
+            [np.count_nonzero(density > np.float32(t)) * 0.008 for t in (0.2, 0.6)],
+            rtol=1e-6,
+        )
+    assert database.table.attempt.max() > 0, "the design should have rejected something, or the test shows little"
+
+
+def test_snapshots_of_a_run_are_consecutive_tumors(tmp_path):
+    """With S = 3, tumors 3r … 3r + 2 share their seed and are one run at increasing times; a last run may be cut."""
+    database = build_balls(tmp_path / "db", num_tumors=11, design=BallDesign(snapshots_per_run=3))
+    seeds, times = database.parameters[:, 3:], database.parameters[:, 2]
+    assert database.num_tumors == 11
+    assert database.header.snapshots_per_run == 3
+    for run in range(4):
+        rows = slice(3 * run, min(3 * run + 3, 11))
+        assert len(np.unique(seeds[rows], axis=0)) == 1
+        assert np.all(np.diff(times[rows]) > 0)
+        assert len(set(database.table.attempt[rows])) == 1
+    assert len(np.unique(seeds, axis=0)) == 4
+
+
+def test_a_real_model_and_design_build(tmp_path):
+    """The solver on a small cube under the clinical design, wide open; densities stay in the domain."""
+    anatomy = ball_anatomy(num_voxels=16, spacing_mm=4.0)
+    design = ClinicalDesign(
+        reach_mm=(12.0, 25.0), core_volume_ml=(0.1, 300.0), whole_volume_ml=(0.1, 300.0), infiltration_length_mm=(2, 4)
+    )
+    database = build_database(
+        tmp_path / "db",
+        num_tumors=2,
+        design=design,
+        anatomy=anatomy,
+        atlas_name="cube",
+        atlas_hash="0",
+        model=FisherKolmogorov(),
+        seed=1,
+    )
+    assert database.header.model["name"] == "fisher-kolmogorov"
+    for tumor in range(2):
+        density = database.cell_density(tumor)
+        assert density.max() > 0.6
+        assert not density[~anatomy.domain].any()
+
+
+def test_the_model_tells_the_time_it_stopped_at(tmp_path):
+    """Stored times are the solution's, which the scheme `published` moves to whole steps."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Late:
+        @property
+        def name(self) -> str:
+            return "late"
+
+        def simulate(self, anatomy, parameters, times_days):
+            solution = GrowingBall().simulate(anatomy, parameters, times_days)
+            return dataclasses.replace(solution, times_days=tuple(t + 1 for t in times_days))
+
+    late, exact = build_balls(tmp_path / "late", model=Late()), build_balls(tmp_path / "exact")
+    np.testing.assert_array_equal(late.parameters[:, 2], exact.parameters[:, 2] + 1)
+
+
+def test_progress_counts_tumors_and_rejections(tmp_path):
+    """Events run from 0 to all tumors, and the last tells the draws rejected."""
+    events: list[ProgressEvent] = []
+    database = build_database(
+        tmp_path / "db", num_tumors=20, design=BallDesign(), anatomy=ball_anatomy(), atlas_name="cube",
+        atlas_hash="0", model=GrowingBall(), seed=0, report=events.append,
+    )  # fmt: skip
+    completed = [event.completed for event in events]
+    assert completed == sorted(completed)
+    assert (completed[0], completed[-1]) == (0, 20)
+    assert all(event.total == 20 for event in events)
+    assert events[-1].message == f"{database.table.attempt.sum()} draws rejected"
+
+
+def test_a_finished_build_is_left_alone(tmp_path):
+    """Asking again for the same database opens it and writes nothing."""
+    build_balls(tmp_path / "db")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "db").rglob("*") if path.is_file()}
+    assert build_balls(tmp_path / "db").num_tumors == 12
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "db").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 8}, "root_seed: 7 there, 8 asked for"),
+        ({"atlas_name": "mni152"}, '"cube".* there, .*"mni152".* asked for'),
+        ({"design": BallDesign(rejected_share=0.5)}, "design: .*0.3.* there"),
+        ({"model": GrowingBall(edge_mm=2.0)}, "model: .*3.0.* there"),
+        ({"anatomy": ball_anatomy(spacing_mm=3.0)}, "grid: "),
+    ],
+)
+def test_other_settings_are_refused(tmp_path, changes, message):
+    """A database is not grown with other tumors than its own; nothing of it changes."""
+    build_balls(tmp_path / "db")
+    before = folder_content(tmp_path / "db")
+    with pytest.raises(DatabaseError, match=message):
+        build_balls(tmp_path / "db", num_tumors=20, **changes)
+    assert folder_content(tmp_path / "db") == before
+
+
+def test_a_database_of_another_version_is_not_grown(tmp_path, monkeypatch):
+    """The same settings in another gliomap are other tumors until proven otherwise."""
+    build_balls(tmp_path / "db")
+    monkeypatch.setattr("gliomap.database.build.__version__", "99.0")
+    with pytest.raises(DatabaseError, match='gliomap_version: ".*" there, "99.0" asked for'):
+        build_balls(tmp_path / "db", num_tumors=20)
+
+
+def test_shrinking_is_refused(tmp_path):
+    """Fewer tumors than are there would mean deleting some."""
+    build_balls(tmp_path / "db")
+    with pytest.raises(DatabaseError, match="holds 12 tumors already, 5 were asked for"):
+        build_balls(tmp_path / "db", num_tumors=5)
+
+
+def test_foreign_folders_are_not_touched(tmp_path):
+    """A folder with other content is refused before anything is written."""
+    (tmp_path / "thesis.txt").write_text("important")
+    with pytest.raises(DatabaseError, match="is not empty and holds no simulation database"):
+        build_balls(tmp_path)
+    assert folder_content(tmp_path) == {"thesis.txt": b"important"}
+
+
+def test_a_second_builder_is_refused(tmp_path):
+    """While the lock is held nobody else builds, and the holder's files stay."""
+    (tmp_path / "db").mkdir()
+    with build_lock(tmp_path / "db"), pytest.raises(DatabaseError, match="is being built by process"):
+        build_balls(tmp_path / "db")
+    assert build_balls(tmp_path / "db").num_tumors == 12
+
+
+@pytest.mark.parametrize(("num_tumors", "num_workers"), [(0, 1), (-3, 1), (5, -1)])
+def test_impossible_counts_are_refused(tmp_path, num_tumors, num_workers):
+    """No tumors, or a negative number of workers."""
+    with pytest.raises(ParameterError, match="num_(tumors must be at least 1|workers must be 0 or more)"):
+        build_balls(tmp_path / "db", num_tumors=num_tumors, num_workers=num_workers)
+    assert not (tmp_path / "db").exists()
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_failing_model_names_the_tumors_and_the_cause(tmp_path, num_workers):
+    """Any exception of a model, here or in a worker, arrives with its class, text and traceback."""
+    with pytest.raises(
+        DatabaseError, match=r"tumors \d+ to \d+ could not be made: ZeroDivisionError: no tumor"
+    ) as error:
+        build_balls(tmp_path / "db", num_tumors=20, num_workers=num_workers, model=GrowingBall(fails_with="no tumor"))
+    assert "growing_ball.py" in str(error.value)
+
+
+def test_a_model_outside_the_unit_interval_is_refused(tmp_path):
+    """A density above 1 cannot be stored, and the tumor is named."""
+
+    @dataclasses.dataclass(frozen=True)
+    class TooDense:
+        name: str = "too-dense"
+
+        def simulate(self, anatomy, parameters, times_days):
+            solution = GrowingBall().simulate(anatomy, parameters, times_days)
+            return dataclasses.replace(solution, cell_density=solution.cell_density + np.float32(1))
+
+    with pytest.raises(DatabaseError, match=r"result for tumor 0 cannot be stored: density must lie in \[0, 1\]"):
+        build_balls(tmp_path / "db", model=TooDense())
+
+
+def test_a_design_that_accepts_nothing_ends(tmp_path):
+    """After a thousand attempts the build gives up with a reason."""
+    with pytest.raises(DatabaseError, match="the design 'balls' accepted none of 1000 tumors drawn for run 0"):
+        build_balls(tmp_path / "db", design=BallDesign(rejected_share=1.0), anatomy=ball_anatomy(num_voxels=4))
+
+
+def test_a_model_that_cannot_travel_is_refused_with_workers_only(tmp_path):
+    """A class defined inside a function cannot be sent to another process."""
+
+    class Local(GrowingBall):
+        pass
+
+    with pytest.raises(ParameterError, match="Local cannot be sent to worker processes"):
+        build_balls(tmp_path / "db", num_tumors=20, num_workers=2, model=Local())
+    assert build_balls(tmp_path / "other", model=Local()).num_tumors == 12
+
+
+def test_a_dead_worker_is_reported(tmp_path, monkeypatch):
+    """A worker that disappears (here: exits) ends the build with a reason, and the build can be continued."""
+    monkeypatch.setenv("GROWING_BALL_EXIT", "1")
+    with pytest.raises(DatabaseError, match="a worker process of the build in .* died"):
+        build_balls(tmp_path / "db", num_tumors=20, num_workers=2)
+    monkeypatch.delenv("GROWING_BALL_EXIT")
+    assert build_balls(tmp_path / "db", num_tumors=20).num_tumors == 20
+
+
+def _begin(path: Path, monkeypatch: pytest.MonkeyPatch, *, num_finished: int, **settings) -> None:
+    """Start a build that fails after some batches."""
+
+    class Failing(GrowingBall):
+        def simulate(self, anatomy, parameters, times_days):
+            done = sum(1 for _ in (path / "building" / "parts").glob("[0-9]*.npz"))
+            if done >= num_finished:
+                raise KeyboardInterrupt
+            return super().simulate(anatomy, parameters, times_days)
+
+    with pytest.raises(KeyboardInterrupt):
+        build_balls(path, model=Failing(), **settings)
+
+
+def test_an_unfinished_build_is_continued_where_it_stopped(tmp_path, monkeypatch):
+    """Finished batches are not simulated again, and readers are told that the build is not done."""
+    _begin(tmp_path / "db", monkeypatch, num_finished=2, num_tumors=30)
+    with pytest.raises(DatabaseError, match="holds an unfinished build. Run the same build again"):
+        SimulationDatabase.open(tmp_path / "db")
+    calls = []
+
+    class Counting(GrowingBall):
+        def simulate(self, anatomy, parameters, times_days):
+            calls.append(1)
+            return super().simulate(anatomy, parameters, times_days)
+
+    database = build_balls(tmp_path / "db", num_tumors=30, model=Counting())
+    assert len(calls) == 14 + database.table.attempt[16:].sum(), "tumors 16 to 29 and their rejected attempts"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"num_tumors": 30, "seed": 9}, "root_seed: 7 there, 9 asked for"), ({"num_tumors": 40}, "is for 30 tumors, 40")],
+)
+def test_an_unfinished_build_of_other_settings_is_refused(tmp_path, monkeypatch, settings, message):
+    """Its results are kept, and the message says what to delete to start over."""
+    _begin(tmp_path / "db", monkeypatch, num_finished=1, num_tumors=30)
+    with pytest.raises(DatabaseError, match=message) as error:
+        build_balls(tmp_path / "db", **settings)
+    assert f"delete {tmp_path / 'db' / 'building'} to start over" in str(error.value)
+    assert build_balls(tmp_path / "db", num_tumors=30).num_tumors == 30
+
+
+def test_an_unfinished_build_without_results_does_not_stand_in_the_way(tmp_path, monkeypatch):
+    """Nothing is lost by dropping a build that failed before its first batch was done."""
+    _begin(tmp_path / "db", monkeypatch, num_finished=0, num_tumors=30)
+    assert build_balls(tmp_path / "db", num_tumors=10, seed=9).num_tumors == 10
+
+
+def test_a_damaged_part_is_made_again(tmp_path, monkeypatch):
+    """A part file that is no archive any more, or was cut, costs its batch and nothing else."""
+    _begin(tmp_path / "db", monkeypatch, num_finished=2, num_tumors=30)
+    cut, garbage = sorted((tmp_path / "db" / "building" / "parts").glob("[0-9]*.npz"))
+    cut.write_bytes(cut.read_bytes()[:-100])
+    garbage.write_bytes(b"not an archive")
+    build_balls(tmp_path / "db", num_tumors=30)
+    build_balls(tmp_path / "whole", num_tumors=30)
+    assert folder_content(tmp_path / "db") == folder_content(tmp_path / "whole")
+
+
+def test_damaged_rows_of_a_finished_shard_are_made_again(tmp_path, monkeypatch):
+    """So does a finished shard whose table was cut: it is simulated again."""
+    anatomy = ball_anatomy(num_voxels=4)
+
+    def stop(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gliomap.database.staging.Staging.complete", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build_balls(tmp_path / "db", num_tumors=129, anatomy=anatomy)
+    (rows,) = (tmp_path / "db" / "building" / "rows").glob("0.npz")
+    rows.write_bytes(rows.read_bytes()[:-50])
+    build_balls(tmp_path / "db", num_tumors=129, anatomy=anatomy)
+    build_balls(tmp_path / "whole", num_tumors=129, anatomy=anatomy)
+    assert folder_content(tmp_path / "db") == folder_content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("nth", [1, 2, 4, 7])
+def test_a_full_disk_is_reported_and_the_build_continues_later(tmp_path, monkeypatch, nth):
+    """ENOSPC when any file is put down becomes an OutputError, and what was finished is used afterwards."""
+    replace, calls = os.replace, []
+
+    def full(source, target):
+        calls.append(target)
+        if len(calls) == nth:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="cannot be written: No space left.*run the same build again to continue"):
+        build_balls(tmp_path / "db", num_tumors=30)
+    monkeypatch.undo()
+    build_balls(tmp_path / "db", num_tumors=30)
+    build_balls(tmp_path / "whole", num_tumors=30)
+    assert folder_content(tmp_path / "db") == folder_content(tmp_path / "whole")
+
+
+def test_a_disk_that_fills_while_the_tables_are_written_is_reported(tmp_path, monkeypatch):
+    """Zarr's own writing fails as an OutputError too."""
+
+    def full(*arguments, **settings):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("zarr.create_group", full)
+    with pytest.raises(OutputError, match="cannot be written: No space left on device"):
+        build_balls(tmp_path / "db")
+    monkeypatch.undo()
+    assert build_balls(tmp_path / "db").num_tumors == 12
+
+
+def test_a_place_that_cannot_be_written_is_reported(tmp_path):
+    """A file in place of a parent folder is nothing to build in."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written: Not a directory"):
+        build_balls(tmp_path / "file" / "db")
+
+
+def test_a_decided_build_that_lost_a_file_is_refused(tmp_path, monkeypatch):
+    """Once the new manifest stands, everything it lists must be there, or the build starts over."""
+
+    replace = os.replace
+
+    def stop_at_placing(source, target):
+        if Path(target).name == "0" and "building" not in str(target):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", stop_at_placing)
+    with pytest.raises(KeyboardInterrupt):
+        build_balls(tmp_path / "db")
+    monkeypatch.undo()
+    (tmp_path / "db" / "building" / "shards" / "density" / "c" / "0" / "0" / "0" / "0").unlink()
+    with pytest.raises(DatabaseError, match="density/c/0/0/0/0 of the build in .* is missing or damaged"):
+        build_balls(tmp_path / "db")
+
+
+def test_the_header_records_the_thresholds_of_the_volumes(tmp_path):
+    """Thresholds and levels are in the attributes, by the names of the columns."""
+    header = build_balls(tmp_path / "db").header
+    assert isinstance(header, DatabaseHeader)
+    assert header.threshold_levels == {"flair": 51, "t1gd": 153}

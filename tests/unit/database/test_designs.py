@@ -1,0 +1,148 @@
+"""What each design draws and accepts; what all share is in tests/contract."""
+
+import math
+
+import numpy as np
+import pytest
+from growing_ball import ball_anatomy
+
+from gliomap.database import ClinicalDesign, PapersDesign, named_design
+from gliomap.database.clinical_design import scaled_time_of_reach
+from gliomap.database.design import attempt_rng, seed_in_box
+from gliomap.errors import DatabaseError, ParameterError
+from gliomap.grid import Grid
+
+# 1 ml voxels, so volumes are counts.
+ML_GRID = Grid.axis_aligned((10, 10, 10), 10.0, (0, 0, 0))
+
+
+def _tumor(num_core: int, num_whole: int) -> np.ndarray:
+    """One snapshot (1, X, Y, Z) with so many voxels at 0.9 and, including those, above 0.3."""
+    density = np.zeros(1000, dtype=np.float32)
+    density[:num_whole] = 0.3
+    density[:num_core] = 0.9
+    return density.reshape(1, 10, 10, 10)
+
+
+def test_the_clinical_filter_keeps_what_patients_show(rng):
+    """Core 0.5-190 ml, whole 3-250 ml, ratio at most 40 here."""
+    design = ClinicalDesign(max_whole_to_core_ratio=40.0)
+    sizes = {(1, 3): True, (1, 40): True, (189, 249): True, (0, 30): False, (1, 2): False, (1, 41): False,
+             (191, 200): False, (190, 251): False}  # fmt: skip
+    assert {size: design.accepts(rng, _tumor(*size), ML_GRID) for size in sizes} == sizes
+
+
+def test_the_papers_filter_measures_at_a_random_threshold(rng):
+    """8.7-412 ml at u > U(0.6, 0.8): a tumor of 0.9 counts in full, one of 0.3 not at all."""
+    design = PapersDesign()
+    assert not design.accepts(rng, _tumor(8, 500), ML_GRID)
+    assert design.accepts(rng, _tumor(9, 500), ML_GRID)
+    assert design.accepts(rng, _tumor(411, 500), ML_GRID)
+    assert not design.accepts(rng, _tumor(413, 500), ML_GRID)
+    between = np.full((1, 10, 10, 10), 0.7, dtype=np.float32) * (_tumor(0, 100) > 0)
+    answers = [design.accepts(rng, between, ML_GRID) for _ in range(200)]
+    assert 60 < sum(answers) < 140, f"a density in the middle of the range passes half of the time, got {sum(answers)}"
+
+
+@pytest.mark.parametrize("design", [ClinicalDesign(snapshots_per_run=2), PapersDesign(snapshots_per_run=2)])
+def test_one_bad_snapshot_rejects_the_run(design, rng):
+    """Snapshots are taken or left together."""
+    good, bad = _tumor(30, 60), _tumor(0, 0)
+    assert design.accepts(rng, np.concatenate([good, good]), ML_GRID)
+    assert not design.accepts(rng, np.concatenate([bad, good]), ML_GRID)
+
+
+def test_clinical_draws_have_the_front_speed_and_lengths_asked_for(rng):
+    """λ covers its range log-uniformly, v is fixed, and the time is that of a reach in the range."""
+    design, anatomy = ClinicalDesign(), ball_anatomy()
+    draws = [design.draw(rng, anatomy) for _ in range(300)]
+    lengths_mm = np.array([draw.parameters.infiltration_length_mm for draw in draws])
+    np.testing.assert_allclose([draw.parameters.front_speed_mm_per_day for draw in draws], 0.1, rtol=1e-12)
+    assert lengths_mm.min() >= 0.6
+    assert lengths_mm.max() <= 12.0
+    # The median of a log-uniform draw is the geometric mean, 2.68 mm; 300 draws hold it to about 10 %.
+    assert 2.1 < np.median(lengths_mm) < 3.4
+    for draw, length_mm in zip(draws, lengths_mm, strict=True):
+        earliest, latest = (scaled_time_of_reach(reach, length_mm, 0.2) for reach in (9.0, 60.0))
+        scaled_time = draw.times_days[0] * draw.parameters.proliferation_rate_per_day
+        assert earliest * (1 - 1e-9) <= scaled_time <= latest * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("length_mm", [0.4, 1.0, 3.0, 12.0, 30.0])
+@pytest.mark.parametrize("reach_mm", [4.0, 9.0, 60.0])
+def test_scaled_times_solve_the_linear_theory(length_mm, reach_mm):
+    """Put into the formula of the module, τ gives the reach back."""
+    tau = scaled_time_of_reach(reach_mm, length_mm, 0.2)
+    bracket = tau + math.log(31.2 / 0.2) - 1.5 * math.log(4 * math.pi * length_mm**2 * tau)
+    assert math.sqrt(4 * length_mm**2 * tau * bracket) == pytest.approx(reach_mm, rel=1e-9)
+
+
+def test_papers_draws_stay_in_the_published_ranges(rng):
+    """D_w, ρ and T within their bounds and spread over them."""
+    draws = [PapersDesign().draw(rng, ball_anatomy()) for _ in range(200)]
+    for values, low, high in (
+        ([d.parameters.white_matter_diffusivity_mm2_per_day for d in draws], 0.02, 1.5),
+        ([d.parameters.proliferation_rate_per_day for d in draws], 0.002, 0.2),
+        ([d.times_days[0] for d in draws], 50.0, 1500.0),
+    ):
+        assert low <= min(values) < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < max(values) <= high
+
+
+def test_seeds_stay_in_the_box(rng):
+    """A box of the lower half along x gives seeds in the lower half of the domain's bounding box."""
+    anatomy = ball_anatomy()
+    box = ((0.0, 0.5), (0.0, 1.0), (0.0, 1.0))
+    voxels = anatomy.grid.voxel_of([seed_in_box(rng, anatomy, box) for _ in range(100)])
+    assert voxels[:, 0].min() >= 0.5
+    assert voxels[:, 0].max() <= 5.5
+    assert voxels[:, 1].max() > 9.0
+
+
+def test_a_box_without_tissue_is_an_error(rng):
+    """A domain of two opposite corners leaves the middle of its bounding box empty."""
+    anatomy = ball_anatomy()
+    corners = np.zeros_like(anatomy.domain)
+    corners[0, 0, 0] = corners[-1, -1, -1] = True
+    hollow = type(anatomy)(
+        white_matter=corners.astype(np.float32),
+        gray_matter=np.zeros(corners.shape, dtype=np.float32),
+        domain=corners,
+        grid=anatomy.grid,
+        domain_rule="corners",
+    )
+    with pytest.raises(DatabaseError, match="none of 10000 seed positions in the design's box fell into tissue"):
+        seed_in_box(rng, hollow, ((0.4, 0.6),) * 3)
+
+
+def test_generators_differ_by_seed_run_and_attempt():
+    """Every combination draws its own numbers, and the same combination the same."""
+    first = {key: attempt_rng(*key).random() for key in np.ndindex(3, 3, 3)}
+    assert len(set(first.values())) == 27
+    assert attempt_rng(1, 2, 0).random() == first[1, 2, 0]
+
+
+def test_unknown_designs_name_the_known_ones():
+    """A typing error finds its way."""
+    with pytest.raises(ParameterError, match=r"design 'clincal' is unknown: .*Did you mean 'clinical'\?"):
+        named_design("clincal")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ClinicalDesign(reach_mm=(3.0, 60.0)), "reach_mm must start at 4 mm or more"),
+        (lambda: ClinicalDesign(infiltration_length_mm=(2.0, 1.0)), "infiltration_length_mm must be .low, high."),
+        (lambda: ClinicalDesign(front_speed_mm_per_day=0.0), "front_speed_mm_per_day must be > 0"),
+        (lambda: ClinicalDesign(max_whole_to_core_ratio=0.5), "max_whole_to_core_ratio must be at least 1"),
+        (lambda: ClinicalDesign(t1gd_threshold=0.1), "t1gd_threshold must be at least flair_threshold"),
+        (lambda: ClinicalDesign(snapshots_per_run=0), "snapshots_per_run must be at least 1"),
+        (lambda: PapersDesign(growth_time_days=(0.0, 10.0)), "growth_time_days must be .low, high. with 0 < low"),
+        (lambda: PapersDesign(seed_box_fractions=((0.0, 2.0),) * 3), "seed_box_fractions must be three"),
+        (lambda: named_design("papers", snapshots_per_run=0), "snapshots_per_run must be at least 1"),
+    ],
+)
+def test_impossible_designs_are_refused(make, message):
+    """The message names the setting."""
+    with pytest.raises(ParameterError, match=message):
+        make()
