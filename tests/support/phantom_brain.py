@@ -1,7 +1,7 @@
 """An analytic brain of realistic size on a coarse grid, for tests of the whole chain in seconds.
 
-An ellipsoid of 1.3 l with a white-matter core, a cortex of gray matter and two ventricles of different size (so left and
-right differ), 4 mm voxels. `phantom_patient` puts two spherical masks into it and writes NIfTI files like a BraTS case.
+An ellipsoid of 1.3 l with a white-matter core, a cortex of gray matter and two ventricles of different size (so left
+and right differ), 4 mm voxels. `write_phantom_patient` puts two spherical masks into it and writes a BraTS folder.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ def phantom_tissue_maps(grid: Grid = GRID) -> TissueMaps:
     """Soft tissue fractions of the phantom."""
     head = radius_in(grid, (0, 0, 0), (66, 80, 60))
     brain = head <= 1.0
-    ventricles = np.minimum(
-        radius_in(grid, (-14, 4, 4), (7, 26, 10)), radius_in(grid, (15, 4, 4), (9, 30, 12))
-    )
+    ventricles = np.minimum(radius_in(grid, (-14, 4, 4), (7, 26, 10)), radius_in(grid, (15, 4, 4), (9, 30, 12)))
     csf = np.clip(1.5 - ventricles, 0, 1) * brain
     white = np.clip((0.82 - head) / 0.08 + 0.5, 0, 1) * (1 - csf) * brain
     gray = (1 - csf - white) * brain

@@ -3,7 +3,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from phantom_brain import GRID, phantom_atlas, write_phantom_atlas
+from phantom_brain import GRID, phantom_atlas, stored_orientation, write_phantom_atlas
 
 from gliomap.anatomy import (
     DOMAIN_RULES,
@@ -34,10 +34,8 @@ def test_an_own_atlas_folder_is_read_whatever_its_orientation(tmp_path):
     """Maps stored LAS give the same atlas as maps stored RAS."""
     folder = write_phantom_atlas(tmp_path / "atlas")
     plain = read_atlas_folder(folder)
-    flipped = Grid(
-        GRID.shape, GRID.world_from_voxel @ np.array([[-1, 0, 0, GRID.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    )
-    write_volume(folder / "wm.nii.gz", Volume(plain.tissue_maps.white_matter, GRID), stored_as=flipped)
+    white_matter = Volume(plain.tissue_maps.white_matter, GRID)
+    write_volume(folder / "wm.nii.gz", white_matter, stored_as=stored_orientation("LAS"))
 
     mixed = read_atlas_folder(folder)
 

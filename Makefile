@@ -1,0 +1,62 @@
+# Needs Python 3.11, 3.12 or 3.13, pip and make; everything else is set up in .venv on first use.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := $(VENV)/.gliomap-core
+DEV := $(VENV)/.gliomap-dev
+SETUP := pyproject.toml constraints.txt scripts/setup_environment.sh
+WORKERS ?= 2
+export VENV PYTHON WORKERS
+
+.DEFAULT_GOAL := help
+.PHONY: help demo core dev test test-slow test-all lint types format docs bench clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: $(CORE)  ## Grow a virtual patient, personalize it, score it against its truth (needs no data)
+	@$(BIN)/gliomap demo --force $(ARGS)
+
+core: $(CORE)  ## Install gliomap into .venv
+
+dev: $(DEV)  ## Install gliomap and the development tools into .venv
+
+test: $(DEV)  ## Run the tests (ARGS="tests/unit -k grid" to choose)
+	@scripts/run_tests.sh fast $(ARGS)
+
+test-slow: $(DEV)  ## Run the tests that take longer
+	@scripts/run_tests.sh slow $(ARGS)
+
+test-all: $(DEV)  ## Run every test, GPU tests too where there is one
+	@scripts/run_tests.sh all $(ARGS)
+
+lint: $(DEV)  ## Check style and layout of the code
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(DEV)  ## Check the types
+	@$(BIN)/mypy
+
+format: $(DEV)  ## Lay out the code
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+docs: $(DEV)  ## Check that the prose is true: links, code blocks, help pages, docstring examples
+	@scripts/run_tests.sh all tests/docs $(ARGS)
+
+bench: $(DEV)  ## Run the benchmarks (ARGS=benchmarks/growth/bench_reaction_diffusion.py for one)
+	@for script in $(if $(ARGS),$(ARGS),$(sort $(wildcard benchmarks/*/bench_*.py))); do \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; \
+	done
+
+clean:  ## Remove the environment and everything that was built
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
+	find src tests benchmarks scripts -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(CORE): $(SETUP)
+	@scripts/setup_environment.sh $(VENV) core
+	@touch $@
+
+$(DEV): $(SETUP)
+	@scripts/setup_environment.sh $(VENV) dev
+	@touch $(CORE) $@

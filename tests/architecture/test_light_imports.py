@@ -1,0 +1,46 @@
+"""`import gliomap` and `gliomap --help` stay light: heavy libraries load inside the functions that need them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_HEAVY = ("ants", "matplotlib", "nilearn", "numba", "pandas", "scipy", "sklearn", "torch", "zarr")
+
+
+def modules_after(code: str) -> set[str]:
+    """Names of the top-level modules loaded in a fresh interpreter after running the code."""
+    script = (
+        f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\n"
+        "import json; print('\\n' + json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import gliomap",
+        "import gliomap.cli",
+        "sys.argv = ['gliomap', '--help']; import runpy; runpy.run_module('gliomap', run_name='__main__')",
+        "sys.argv = ['gliomap', 'personalize', '--help']; import runpy; "
+        "runpy.run_module('gliomap', run_name='__main__')",
+    ],
+    ids=["import gliomap", "import gliomap.cli", "--help", "personalize --help"],
+)
+def test_no_heavy_library_is_loaded(code):
+    """A fresh interpreter has gliomap and none of the heavy libraries."""
+    loaded = modules_after(code)
+
+    assert "gliomap" in loaded
+    assert loaded.isdisjoint(_HEAVY)
+
+
+@pytest.mark.parametrize("package", ["anatomy", "growth", "database", "retrieval", "personalize"])
+def test_a_package_loads_neither_torch_nor_plotting_nor_registration(package):
+    """Computation may need numba and scipy; torch, matplotlib, ANTs and nilearn wait for their functions."""
+    loaded = modules_after(f"import gliomap.{package}")
+
+    assert loaded.isdisjoint({"ants", "matplotlib", "nilearn", "torch"})

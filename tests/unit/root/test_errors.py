@@ -1,0 +1,62 @@
+import pytest
+
+from gliomap import errors
+from gliomap.errors import (
+    AtlasError,
+    DatabaseError,
+    GliomapError,
+    GridMismatchError,
+    ImageError,
+    NumericalError,
+    OutputError,
+    ParameterError,
+    RegistrationError,
+    SegmentationError,
+    unknown_name,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (ParameterError, ValueError),
+        (GridMismatchError, ValueError),
+        (ImageError, ValueError),
+        (SegmentationError, ImageError),
+        (AtlasError, RuntimeError),
+        (NumericalError, RuntimeError),
+        (RegistrationError, RuntimeError),
+        (DatabaseError, RuntimeError),
+        (OutputError, RuntimeError),
+    ],
+)
+def test_every_error_is_caught_as_gliomap_error_and_as_the_builtin_one_expects(error, builtin):
+    """Code that knows nothing of gliomap can catch its errors."""
+    assert issubclass(error, GliomapError)
+    assert issubclass(error, builtin)
+
+
+def test_the_error_tree_holds_no_class_outside_the_documented_root():
+    """Every exception class defined in the module descends from GliomapError."""
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+
+    assert len(classes) >= 10
+    assert all(issubclass(value, GliomapError) for value in classes)
+
+
+def test_a_numerical_error_carries_its_step():
+    """The step is data, not only text; it may be unknown."""
+    assert NumericalError("density is NaN", step=12).step == 12
+    assert NumericalError("density is NaN").step is None
+
+
+def test_an_unknown_name_lists_the_valid_ones_and_the_closest():
+    """Valid names are sorted and a near miss is suggested."""
+    message = unknown_name("atlas", "mni125", ["sri24", "mni152"])
+
+    assert message == "atlas 'mni125' is unknown: expected one of mni152, sri24. Did you mean 'mni152'?"
+
+
+def test_a_name_that_resembles_nothing_gets_no_suggestion():
+    """No 'did you mean' when every valid name is far away."""
+    assert "Did you mean" not in unknown_name("atlas", "zzz", ["sri24", "mni152"])
