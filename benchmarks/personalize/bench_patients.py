@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,21 @@ def row(result: PersonalizationResult) -> dict[str, Any]:
         "combined_atlas": result.agreement_atlas.combined,
         "outside_domain": result.tumor_outside_domain["whole_tumor"],
         "brain_overlap": quality.brain_overlap,
+        "tissue_overlap": None if quality.tissue_overlap is None else quality.tissue_overlap["mean"],
         "folds": quality.num_folds,
-        "whole_volume_ratio": quality.whole_volume_ratio,
+        # Beside the brain's own change of volume: 1 means that the tumor changes as the brain does.
+        "core_volume_change": _over(quality.core_volume_ratio, quality.affine_volume_ratio),
+        "whole_volume_change": _over(quality.whole_volume_ratio, quality.affine_volume_ratio),
+        "jacobian_p01": quality.jacobian_p01 / quality.affine_volume_ratio,
+        "jacobian_p99": quality.jacobian_p99 / quality.affine_volume_ratio,
+        "inverse_error_p99_mm": quality.inverse_error_p99_mm,
+        "registration_seconds": result.registration.seconds["total"],
         "seconds": sum(result.seconds.values()),
     }
+
+
+def _over(ratio: float | None, affine_ratio: float) -> float | None:
+    return None if ratio is None else ratio / affine_ratio
 
 
 def main() -> None:
@@ -78,8 +90,11 @@ def main() -> None:
         for preset in arguments.presets:
             settings = PersonalizationSettings(registration=preset, deterministic=arguments.deterministic)
             rows.setdefault(name, {})[preset] = row(personalize(case, atlas=atlas, method=method, settings=settings))
+            print(f"{name} {preset}: {rows[name][preset]}", file=sys.stderr, flush=True)
     print(f"Database: {method.database.num_tumors} tumors, design {method.database.header.design['name']}.\n")
     print(table(rows, arguments.presets))
+    print()
+    print(registration_table(rows))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
@@ -101,6 +116,22 @@ def table(rows: dict[str, dict[str, dict[str, Any]]], presets: list[str]) -> str
     atlas_means = [np.mean([by_preset[preset]["combined_atlas"] for by_preset in rows.values()]) for preset in presets]
     lines.append("| mean, patient space | " + " | ".join(f"{value:.3f}" for value in means) + " |")
     lines.append("| mean, atlas space | " + " | ".join(f"{value:.3f}" for value in atlas_means) + " |")
+    return "\n".join(lines)
+
+
+def registration_table(rows: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """What every preset does to brain and tumor of every patient, a row each."""
+    head = ["patient", "preset", "brain overlap", "tissue overlap", "folds", "core volume", "whole volume"]
+    head += ["det J 1-99 %", "inverse error p99 [mm]", "seconds"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, by_preset in rows.items():
+        for preset, f in by_preset.items():
+            core = "–" if f["core_volume_change"] is None else f"{f['core_volume_change']:.2f}"
+            lines.append(
+                f"| {name} | {preset} | {f['brain_overlap']:.3f} | {f['tissue_overlap']:.3f} | {f['folds']} | {core} | "
+                f"{f['whole_volume_change']:.2f} | {f['jacobian_p01']:.2f} - {f['jacobian_p99']:.2f} | "
+                f"{f['inverse_error_p99_mm']:.2f} | {f['registration_seconds']:.0f} |"
+            )
     return "\n".join(lines)
 
 

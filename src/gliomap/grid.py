@@ -47,8 +47,8 @@ class Grid:
     Examples
     --------
     >>> grid = Grid(shape=(4, 4, 4), world_from_voxel=np.diag([2.0, 2.0, 2.0, 1.0]))
-    >>> grid.voxel_volume_ml
-    0.008
+    >>> grid.spacing_mm, grid.orientation
+    ((2.0, 2.0, 2.0), 'RAS')
     """
 
     shape: tuple[int, int, int]
@@ -58,7 +58,8 @@ class Grid:
         shape = tuple(int(n) for n in self.shape)
         if len(shape) != 3 or min(shape) < 1:
             raise ParameterError(f"Grid: shape must be three positive integers (X, Y, Z), got {tuple(self.shape)}.")
-        affine = np.array(self.world_from_voxel, dtype=np.float64)
+        # Adding 0 turns -0 into 0: equal grids must have equal bytes, for their hashes.
+        affine = np.array(self.world_from_voxel, dtype=np.float64) + 0.0
         _check_affine(affine)
         affine.setflags(write=False)
         object.__setattr__(self, "shape", shape)
@@ -66,13 +67,13 @@ class Grid:
 
     @classmethod
     def axis_aligned(
-        cls, shape: Sequence[int], spacing_mm: float | Sequence[float], origin_mm: Sequence[float]
+        cls, shape: Sequence[int] | NDArray[np.integer], spacing_mm: ArrayLike, origin_mm: ArrayLike
     ) -> Grid:
         """RAS+ grid with the given spacing [mm] whose voxel (0, 0, 0) is centered at `origin_mm`."""
         spacing = np.broadcast_to(np.asarray(spacing_mm, dtype=np.float64), 3)
         affine = np.diag([*spacing, 1.0])
         affine[:3, 3] = origin_mm
-        return cls(shape=tuple(shape), world_from_voxel=affine)  # type: ignore[arg-type]
+        return cls(shape=tuple(shape), world_from_voxel=affine)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Grid:
@@ -86,7 +87,7 @@ class Grid:
     @cached_property
     def voxel_from_world(self) -> NDArray[np.float64]:
         """Affine from world position [mm] to (fractional) voxel index."""
-        return np.linalg.inv(self.world_from_voxel)
+        return np.asarray(np.linalg.inv(self.world_from_voxel), dtype=np.float64)
 
     @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:

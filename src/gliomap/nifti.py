@@ -10,6 +10,7 @@ A header without any affine (both sform and qform code 0) is refused: its world 
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,16 @@ def read_volume(path: str | os.PathLike[str], *, dtype: DTypeLike = np.float32) 
     Raises
     ------
     ImageError
-        If the file is missing, unreadable, not 3-D, has no affine, a sheared one, or non-finite values.
+        If the file is missing, unreadable, not 3-D, not of real numbers, has no affine, a sheared one, or non-finite
+        values.
     """
     image, grid = _open(path)
     data = np.asanyarray(_read_data(path, image))
+    if data.dtype.kind not in "biuf":
+        raise ImageError(
+            f"{path}: expected one real number per voxel, got {data.dtype} (a color or complex image). "
+            "Convert it to a scalar image first."
+        )
     data = data.reshape(grid.shape)
     if np.issubdtype(data.dtype, np.floating) and not np.all(np.isfinite(data)):
         count = int(np.count_nonzero(~np.isfinite(data)))
@@ -87,11 +94,14 @@ def write_volume(
 
     Raises
     ------
+    ParameterError
+        If the name does not end in `.nii` or `.nii.gz`.
     GridMismatchError
         If `stored_as` holds other voxels than the volume.
     OutputError
         If the file cannot be written.
     """
+    require_nifti_name(path)
     stored = volume if stored_as is None else volume.reordered_as(stored_as)
     data = stored.data.astype(np.uint8) if stored.data.dtype == bool else stored.data
     if dtype is not None:
@@ -103,6 +113,12 @@ def write_volume(
     image.set_qform(stored.grid.world_from_voxel, code=1)
     with atomic_file(path) as partial:
         nib.save(image, partial)
+
+
+def require_nifti_name(path: str | os.PathLike[str]) -> None:
+    """Raise `ParameterError` unless a file name ends in `.nii` or `.nii.gz`."""
+    if not Path(path).name.lower().endswith((".nii", ".nii.gz")):
+        raise ParameterError(f"{path} is no name of a NIfTI file: expected it to end in .nii or .nii.gz.")
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[Any, Grid]:
@@ -126,18 +142,28 @@ def _open(path: str | os.PathLike[str]) -> tuple[Any, Grid]:
             "unknown. Convert the image again from its source, or set the affine if you are sure of it."
         )
     try:
-        return image, Grid(tuple(shape[:3]), image.affine)
+        return image, Grid((shape[0], shape[1], shape[2]), image.affine)
     except ParameterError as error:
         raise ImageError(f"{path}: {error}") from error
 
 
 def _read_data(path: str | os.PathLike[str], image: Any) -> np.ndarray:
     try:
-        return np.asanyarray(image.dataobj)
+        data = np.asanyarray(image.dataobj)
+        _require_intact_stream(path)
+        return data
     except (OSError, EOFError, ValueError, MemoryError) as error:
         raise ImageError(f"{path}: voxel data cannot be read ({_first_line(error)}). The file is damaged.") from error
     except Exception as error:  # zlib.error is no OSError
         raise ImageError(f"{path}: voxel data cannot be decompressed ({_first_line(error)}).") from error
+
+
+def _require_intact_stream(path: str | os.PathLike[str]) -> None:
+    """Read a gzip file to its end, where its checksum is compared; nibabel stops at the last voxel, before it."""
+    if Path(path).suffix.lower() == ".gz":
+        with gzip.open(path) as stream:
+            while stream.read(1 << 20):
+                pass
 
 
 def _first_line(error: BaseException) -> str:

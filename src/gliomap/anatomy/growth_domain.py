@@ -109,7 +109,7 @@ class Anatomy:
         """SHA-256 over grid, rule, domain and fractions: equal anatomies have equal hashes."""
         digest = hashlib.sha256()
         digest.update(repr((self.grid.shape, self.domain_rule)).encode())
-        digest.update(np.round(self.grid.world_from_voxel, 6).tobytes())
+        digest.update((np.round(self.grid.world_from_voxel, 6) + 0.0).tobytes())  # -0 is 0
         digest.update(np.ascontiguousarray(self.white_matter, dtype=np.float32).tobytes())
         digest.update(np.packbits(self.domain).tobytes())
         return digest.hexdigest()

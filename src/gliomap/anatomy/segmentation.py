@@ -31,7 +31,7 @@ class LabelScheme:
     Parameters
     ----------
     name : str
-        Name shown in results.
+        Name shown in results; of an own map its text, so results say what the labels were taken for.
     necrotic, edema, enhancing, cavity : int or None
         Label of each class, positive and distinct; None where the scheme has no such class.
 
@@ -98,14 +98,14 @@ def label_scheme(text: str) -> LabelScheme:
     labels: dict[str, int] = {}
     for part in text.split(","):
         name, _, value = (piece.strip() for piece in part.partition("="))
-        if name not in ("necrotic", "edema", "enhancing", "cavity") or not value.isdigit() or name in labels:
+        if name not in ("necrotic", "edema", "enhancing", "cavity") or not value.isdecimal() or name in labels:
             raise ParameterError(
                 f"label map {text!r} cannot be understood at {part!r}: expected NAME=LABEL with NAME once among "
                 "necrotic, edema, enhancing, cavity and LABEL a positive integer."
             )
         labels[name] = int(value)
     return LabelScheme(
-        name="own",
+        name=",".join(f"{name}={label}" for name, label in labels.items()),
         necrotic=labels.get("necrotic"),
         edema=labels.get("edema"),
         enhancing=labels.get("enhancing"),
@@ -214,7 +214,7 @@ def segmentation_from_labels(labels: Volume, *, scheme: LabelScheme | None = Non
 
 
 def segmentation_from_masks(tumor_core: Volume | None, whole_tumor: Volume) -> Segmentation:
-    """Masks given as two images (non-zero = set); the core is added to the whole tumor.
+    """Masks given as two images (0 and one other value each); the core is added to the whole tumor.
 
     Parameters
     ----------
@@ -228,13 +228,13 @@ def segmentation_from_masks(tumor_core: Volume | None, whole_tumor: Volume) -> S
     GridMismatchError
         If the masks lie on different grids.
     SegmentationError
-        If both are empty.
+        If both are empty, or an image is no mask: labels and interpolated values mean something else than "set".
     """
-    whole = whole_tumor.data != 0
+    whole = _mask_of("whole-tumor mask", whole_tumor)
     core = np.zeros_like(whole)
     if tumor_core is not None:
         tumor_core.grid.require_same_as(whole_tumor.grid, self_name="core mask", other_name="whole-tumor mask")
-        core = tumor_core.data != 0
+        core = _mask_of("core mask", tumor_core)
     return Segmentation(tumor_core=core, whole_tumor=whole | core, grid=whole_tumor.grid)
 
 
@@ -255,6 +255,17 @@ def detect_label_scheme(labels: set[int]) -> LabelScheme:
             f"labels 3 and 4 occur together, so the scheme cannot be told; found {sorted(labels)}. {_known()}"
         )
     return LABEL_SCHEMES["brats2023" if 3 in labels else "brats2021"]
+
+
+def _mask_of(name: str, image: Volume) -> NDArray[np.bool_]:
+    values = np.unique(image.data)
+    if np.count_nonzero(values) > 1:
+        shown = ", ".join(f"{value:g}" for value in values[:6]) + (", …" if len(values) > 6 else "")
+        raise SegmentationError(
+            f"{name}: expected 0 and one other value, got {len(values)} values ({shown}). Give a label image as "
+            "segmentation (--seg), and threshold an interpolated mask at 0.5 first."
+        )
+    return np.asarray(image.data != 0)
 
 
 def _known() -> str:

@@ -11,8 +11,6 @@ from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_
 
 app = typer.Typer(help="Brain atlases: list, fetch, describe.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(help="Atlas name, or a folder with an atlas.json.")]
-
 
 @app.command("list")
 def list_command(as_json: JsonOption = False) -> None:
@@ -34,17 +32,22 @@ def list_command(as_json: JsonOption = False) -> None:
 
 
 @app.command("fetch")
-def fetch_command(name: NameArgument, force: ForceOption = False, as_json: JsonOption = False) -> None:
+def fetch_command(
+    name: Annotated[str, typer.Argument(help="Atlas name.")], force: ForceOption = False, as_json: JsonOption = False
+) -> None:
     """Make an atlas available offline (once; checked by its hash, kept in the user's cache)."""
     from gliomap.anatomy import fetch_atlas
 
     with user_errors(as_json=as_json), progress_bars() as report:
         folder = fetch_atlas(name, force=force, report=report)
-        print_result({"name": name, "folder": folder}, as_json=as_json, text=lambda: f"{name} is in {folder}")
+    print_result({"name": name, "folder": folder}, as_json=as_json, text=lambda: f"{name} is in {folder}")
 
 
 @app.command("info")
-def info_command(name: NameArgument, as_json: JsonOption = False) -> None:
+def info_command(
+    name: Annotated[str, typer.Argument(help="Atlas name, or a folder with an atlas.json.")],
+    as_json: JsonOption = False,
+) -> None:
     """Describe an atlas: grid, volumes, simulation domain under every rule, licence."""
     from gliomap.anatomy import DEFAULT_DOMAIN_RULE, DOMAIN_RULES, load_atlas
 
@@ -68,20 +71,20 @@ def info_command(name: NameArgument, as_json: JsonOption = False) -> None:
             "default_domain_rule": DEFAULT_DOMAIN_RULE,
         }
 
-        def text() -> str:
-            lines = [
-                f"{atlas.name}: {atlas.source}",
-                f"licence          {atlas.licence}",
-                f"template         {atlas.grid.describe()}",
-                f"simulation grid  {atlas.simulation_grid().describe()}",
-                f"brain            {content['brain_ml']:.0f} ml (WM {content['white_matter_ml']:.0f}, "
-                f"GM {content['gray_matter_ml']:.0f}, CSF {content['csf_ml']:.0f})",
-                *(
-                    f"domain           {volume:.0f} ml by {rule}{' (default)' if rule == DEFAULT_DOMAIN_RULE else ''}"
-                    for rule, volume in domains.items()
-                ),
-                f"content hash     {atlas.content_hash}",
-            ]
-            return "\n".join(lines)
+    def text() -> str:
+        lines = [
+            f"{atlas.name}: {atlas.source}",
+            f"licence          {atlas.licence}",
+            f"template         {atlas.grid.describe()}",
+            f"simulation grid  {atlas.simulation_grid().describe()}",
+            f"brain            {content['brain_ml']:.0f} ml (WM {content['white_matter_ml']:.0f}, "
+            f"GM {content['gray_matter_ml']:.0f}, CSF {content['csf_ml']:.0f})",
+            *(
+                f"domain           {volume:.0f} ml by {rule}{' (default)' if rule == DEFAULT_DOMAIN_RULE else ''}"
+                for rule, volume in domains.items()
+            ),
+            f"content hash     {atlas.content_hash}",
+        ]
+        return "\n".join(lines)
 
-        print_result(content, as_json=as_json, text=text)
+    print_result(content, as_json=as_json, text=text)

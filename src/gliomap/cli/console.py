@@ -41,7 +41,10 @@ def user_errors(*, as_json: bool) -> Iterator[None]:
 
 
 def print_result(content: Mapping[str, Any], *, as_json: bool, text: Callable[[], str]) -> None:
-    """Print a result: the mapping as JSON, or what `text` returns."""
+    """Print a result: the mapping as JSON, or what `text` returns.
+
+    To be called after `progress_bars` has ended: on a terminal, bars that are still drawn overwrite it.
+    """
     if as_json:
         from gliomap.report.json_files import plain_json
 

@@ -46,29 +46,30 @@ def build_command(
         chosen = named_design(design or DEFAULT_DESIGN)
         loaded = load_atlas(atlas, report=report)
         grid = loaded.simulation_grid(spacing_mm=spacing_mm)
-        if dry_run:
-            print_result(
-                {"path": path, "number": number, "design": design or DEFAULT_DESIGN, "grid": grid.to_dict()},
-                as_json=as_json,
-                text=lambda: (
-                    f"would build {number} tumors ({design or DEFAULT_DESIGN}, {loaded.name}) in {path}\n"
-                    f"{grid.describe()}"
-                ),
+        anatomy = loaded.anatomy(grid, domain_rule=domain_rule or DEFAULT_DOMAIN_RULE)
+        if not dry_run:
+            build_database(
+                path,
+                num_tumors=number,
+                design=chosen,
+                anatomy=anatomy,
+                atlas_name=loaded.name,
+                atlas_hash=loaded.content_hash,
+                model=FisherKolmogorov(),
+                seed=seed,
+                num_workers=workers or available_cores(),
+                report=report,
             )
-            return
-        built = build_database(
-            path,
-            num_tumors=number,
-            design=chosen,
-            anatomy=loaded.anatomy(grid, domain_rule=domain_rule or DEFAULT_DOMAIN_RULE),
-            atlas_name=loaded.name,
-            atlas_hash=loaded.content_hash,
-            model=FisherKolmogorov(),
-            seed=seed,
-            num_workers=workers or available_cores(),
-            report=report,
-        )
-        _print_summary(built, as_json=as_json)
+    if not dry_run:
+        info_command(path, as_json=as_json)
+        return
+    print_result(
+        {"path": path, "number": number, "design": design or DEFAULT_DESIGN, "grid": grid.to_dict()},
+        as_json=as_json,
+        text=lambda: (
+            f"would build {number} tumors ({design or DEFAULT_DESIGN}, {loaded.name}) in {path}\n{grid.describe()}"
+        ),
+    )
 
 
 @app.command("info")
@@ -92,23 +93,23 @@ def verify_command(
         from gliomap.database import verify_database
 
         found = verify_database(path, num_threads=threads or available_cores(), report=report)
-        content = {
-            "is_intact": found.is_intact,
-            "num_tumors": found.num_tumors,
-            "num_files": found.num_files,
-            "damaged_tumors": list(found.damaged_tumors),
-            "problems": [dataclasses.asdict(problem) for problem in found.problems],
-        }
+    content = {
+        "is_intact": found.is_intact,
+        "num_tumors": found.num_tumors,
+        "num_files": found.num_files,
+        "damaged_tumors": list(found.damaged_tumors),
+        "problems": [dataclasses.asdict(problem) for problem in found.problems],
+    }
 
-        def text() -> str:
-            if found.is_intact:
-                return f"intact: {found.num_tumors} tumors in {found.num_files} files"
-            lines = [f"{problem.path}: {problem.description}" for problem in found.problems]
-            return "\n".join([f"damaged: {len(found.damaged_tumors)} of {found.num_tumors} tumors affected", *lines])
+    def text() -> str:
+        if found.is_intact:
+            return f"intact: {found.num_tumors} tumors in {found.num_files} files"
+        lines = [f"{problem.path}: {problem.description}" for problem in found.problems]
+        return "\n".join([f"damaged: {len(found.damaged_tumors)} of {found.num_tumors} tumors affected", *lines])
 
-        print_result(content, as_json=as_json, text=text)
-        if not found.is_intact:
-            raise typer.Exit(EXIT_FAILED)
+    print_result(content, as_json=as_json, text=text)
+    if not found.is_intact:
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _print_summary(database: SimulationDatabase, *, as_json: bool) -> None:
@@ -136,8 +137,8 @@ def _print_summary(database: SimulationDatabase, *, as_json: bool) -> None:
             f"{database.path}: {summary.num_tumors} tumors, design {header.design['name']}, seed {header.root_seed}, "
             f"atlas {header.atlas_name}, domain {header.domain_rule}",
             header.grid.describe(),
-            f"{summary.size_bytes / 1e6:.1f} MB in {summary.num_files} files, {summary.bytes_per_tumor / 1e3:.1f} KB per "
-            f"tumor; {summary.acceptance:.0%} of the simulations accepted",
+            f"{summary.size_bytes / 1e6:.1f} MB in {summary.num_files} files, {summary.bytes_per_tumor / 1e3:.1f} KB "
+            f"per tumor; {summary.acceptance:.0%} of the simulations accepted",
             "quantiles                    5 %     25 %     50 %     75 %     95 %",
             f"  whole tumor (FLAIR) ml {quantiles(summary.flair_ml)}",
             f"  tumor core (T1Gd) ml   {quantiles(summary.t1gd_ml)}",

@@ -26,14 +26,16 @@ def demo(
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import load_atlas
         from gliomap.experiments import run_demo
+        from gliomap.experiments.virtual_patient import TRUTH_FILE
         from gliomap.output import require_absent
         from gliomap.personalize import PersonalizationSettings, QueryMethod, open_or_build_database
         from gliomap.registration import DEFAULT_PRESET
         from gliomap.report import write_result_folder
+        from gliomap.report.result_folder import RESULT_MARKER
 
         patient_folder, result_folder = out / "patient", out / "result"
-        for path in (patient_folder, result_folder):
-            require_absent(path, replace=force)
+        require_absent(patient_folder, replace=force, marker=TRUTH_FILE)
+        require_absent(result_folder, replace=force, marker=RESULT_MARKER)
         atlas = load_atlas("sri24", report=report)
         opened = open_or_build_database(database, atlas, num_workers=threads, report=report)
         outcome = run_demo(
@@ -48,24 +50,23 @@ def demo(
             report=report,
         )
         write_result_folder(outcome.result, result_folder, name=f"virtual patient {seed}", force=force)
-        content = {
-            "patient": patient_folder,
-            "result": result_folder,
-            "overview": result_folder / "overview.png",
-            "score": dataclasses.asdict(outcome.score),
-            "concerns": list(outcome.result.concerns),
-            "seconds": dict(outcome.result.seconds),
-        }
-        print_result(content, as_json=as_json, text=lambda: _summary(outcome, result_folder))
+    content = {
+        "patient": patient_folder,
+        "result": result_folder,
+        "overview": result_folder / "overview.png",
+        "score": dataclasses.asdict(outcome.score),
+        "concerns": list(outcome.result.concerns),
+        "seconds": dict(outcome.result.seconds),
+    }
+    print_result(content, as_json=as_json, text=lambda: _summary(outcome, result_folder))
 
 
 def _summary(outcome: Any, result_folder: Path) -> str:
     score, coverage = outcome.score, outcome.score.coverage
-    agreement = outcome.result.agreement_patient
     lines = [
         "Virtual patient against its known truth:",
         f"  Dice of the visible tumor        T1Gd {score.dice_t1gd:.2f}, FLAIR {score.dice_flair:.2f} "
-        f"(sum {agreement.combined:.2f} of 2)",
+        f"(sum {score.dice_t1gd + score.dice_flair:.2f} of 2)",
         f"  Dice of all tumor above 2 %      {score.dice_infiltration:.2f}",
         f"  mean error of the density        {score.mean_absolute_error:.3f}",
         f"  distance of the seeds            {score.seed_error_mm:.1f} mm",

@@ -60,6 +60,7 @@ def personalize(
         from gliomap.progress import StageClock
         from gliomap.registration import DEFAULT_PRESET
         from gliomap.report import write_result_folder
+        from gliomap.report.result_folder import RESULT_MARKER
 
         if method != "query":
             raise ParameterError(unknown_name("method", method, ["query"]))
@@ -70,20 +71,22 @@ def personalize(
             deterministic=deterministic,
             num_threads=threads,
         )
-        require_absent(out, replace=force)
+        require_absent(out, replace=force, marker=RESULT_MARKER)
         clock = StageClock(report)
         with clock.stage("read"):
             case = read_case(_case_files(folder, files), scheme=None if labels is None else label_scheme(labels))
-        if dry_run:
-            _print_case(case, as_json=as_json)
-            return
-        with clock.stage("load atlas"):
-            loaded = load_atlas(atlas, report=report)
-        with clock.stage("open database"):
-            opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
-        query = QueryMethod(database=opened, num_candidates=candidates, num_threads=threads)
-        result = run(case, atlas=loaded, method=query, settings=settings, report=report)
-        write_result_folder(result, out, name=_patient_name(folder, out), force=force, seconds_before=clock.seconds)
+        if not dry_run:
+            with clock.stage("load atlas"):
+                loaded = load_atlas(atlas, report=report)
+            with clock.stage("open database"):
+                opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
+            query = QueryMethod(database=opened, num_candidates=candidates, num_threads=threads)
+            result = run(case, atlas=loaded, method=query, settings=settings, report=report)
+            name = _patient_name(folder, out)
+            write_result_folder(result, out, name=name, force=force, seconds_before=clock.seconds)
+    if dry_run:
+        _print_case(case, as_json=as_json)
+    else:
         _print_outcome(result, out, as_json=as_json)
 
 

@@ -50,14 +50,19 @@ def search(
                     "parameters": dict(hit.parameters),
                 }
                 for hit in found.hits
-            ]
+            ],
+            "t1gd_threshold_used": exact.effective_thresholds.t1gd_threshold,
+            "flair_threshold_used": exact.effective_thresholds.flair_threshold,
         }
 
-        def text() -> str:
-            lines = ["  index  distance  Dice T1Gd  Dice FLAIR"]
-            for hit in found.hits:
-                t1gd = "        –" if hit.dice_t1gd is None else f"{hit.dice_t1gd:9.4f}"
-                lines.append(f"{hit.index:7d}  {hit.distance:8.4f}  {t1gd}  {hit.dice_flair:10.4f}")
-            return "\n".join(lines)
+    def text() -> str:
+        lines = ["  index  distance  Dice T1Gd  Dice FLAIR"]
+        for hit in found.hits:
+            t1gd = "        –" if hit.dice_t1gd is None else f"{hit.dice_t1gd:9.4f}"
+            lines.append(f"{hit.index:7d}  {hit.distance:8.4f}  {t1gd}  {hit.dice_flair:10.4f}")
+        if exact.is_rounded:
+            used = exact.effective_thresholds
+            lines.append(f"thresholds rounded to T1Gd {used.t1gd_threshold:.4f}, FLAIR {used.flair_threshold:.4f}")
+        return "\n".join(lines)
 
-        print_result(content, as_json=as_json, text=text)
+    print_result(content, as_json=as_json, text=text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def simulate(
         from gliomap.errors import ParameterError, unknown_name
         from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters
         from gliomap.imaging import VisibilityThresholds
-        from gliomap.nifti import write_volume
+        from gliomap.nifti import require_nifti_name, write_volume
         from gliomap.output import atomic_file, require_absent
         from gliomap.volume import Volume
 
@@ -43,6 +44,9 @@ def simulate(
             raise ParameterError(unknown_name("growth model", model, ["fk"]))
         times = sorted(set(time))
         files = [out] if len(times) == 1 else [_snapshot_path(out, days) for days in times]
+        require_nifti_name(out)
+        if figure is not None and figure.suffix.lower() != ".png":
+            raise ParameterError(f"--figure {figure} must end in .png.")
         for path in [*files, *([figure] if figure else [])]:
             require_absent(path, replace=force)
         loaded = load_atlas(atlas, report=report)
@@ -60,41 +64,45 @@ def simulate(
             else FisherKolmogorov(scheme=scheme, num_threads=threads)
         )
         solution = solver.simulate(anatomy, parameters, times)
-        for path, density in zip(files, solution.cell_density, strict=True):
-            write_volume(path, Volume(density, grid), description="tumor-cell density, relative; research use only")
         thresholds = VisibilityThresholds()
-        if figure is not None:
-            from gliomap.report import growth_sheet
+        with ExitStack() as outputs:  # all of the files appear, or none
+            for path, density in zip(files, solution.cell_density, strict=True):
+                partial = outputs.enter_context(atomic_file(path))
+                description = "tumor-cell density, relative; research use only"
+                write_volume(partial, Volume(density, grid), description=description)
+            if figure is not None:
+                from gliomap.report import growth_sheet
 
-            title = f"D_w {diffusivity:g} mm²/day, ρ {proliferation:g} /day, {loaded.name}"
-            sheet = growth_sheet(
-                solution,
-                seed_mm=seed_mm,
-                background=loaded.t1,
-                brain=Volume(loaded.tissue_maps.brain, loaded.grid),
-                thresholds=thresholds,
-                title=title,
-            )
-            with atomic_file(figure) as partial:
-                sheet.savefig(partial, facecolor=sheet.get_facecolor())
-        core, whole = (solution.volume_ml(t) for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
-        rows = [
-            {"time_days": days, "file": path, "volume_ml_t1gd": float(c), "volume_ml_flair": float(w)}
-            for days, path, c, w in zip(solution.times_days, files, core, whole, strict=True)
+                sheet = growth_sheet(
+                    solution,
+                    seed_mm=seed_mm,
+                    background=loaded.t1,
+                    brain=Volume(loaded.tissue_maps.brain, loaded.grid),
+                    thresholds=thresholds,
+                    title=f"D_w {diffusivity:g} mm²/day, ρ {proliferation:g} /day, {loaded.name}",
+                )
+                sheet.savefig(outputs.enter_context(atomic_file(figure)), facecolor=sheet.get_facecolor())
+    core, whole = (solution.volume_ml(t) for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
+    rows = [
+        {"time_days": days, "file": path, "volume_ml_t1gd": float(c), "volume_ml_flair": float(w)}
+        for days, path, c, w in zip(solution.times_days, files, core, whole, strict=True)
+    ]
+    content = {"snapshots": rows, "figure": figure, "scheme": solution.scheme, "num_steps": solution.num_steps}
+
+    def text() -> str:
+        lines = [
+            f"{row['time_days']:8.1f} days  core {row['volume_ml_t1gd']:7.2f} ml  "
+            f"whole {row['volume_ml_flair']:7.2f} ml  {row['file']}"
+            for row in rows
         ]
-        content = {"snapshots": rows, "figure": figure, "scheme": solution.scheme, "num_steps": solution.num_steps}
+        return "\n".join([*lines, *([f"contact sheet: {figure}"] if figure else [])])
 
-        def text() -> str:
-            lines = [
-                f"{row['time_days']:8.1f} days  core {row['volume_ml_t1gd']:7.2f} ml  "
-                f"whole {row['volume_ml_flair']:7.2f} ml  {row['file']}"
-                for row in rows
-            ]
-            return "\n".join([*lines, *([f"contact sheet: {figure}"] if figure else [])])
-
-        print_result(content, as_json=as_json, text=text)
+    print_result(content, as_json=as_json, text=text)
 
 
 def _snapshot_path(out: Path, days: float) -> Path:
-    stem = out.name.removesuffix(".gz").removesuffix(".nii")
-    return out.with_name(f"{stem}-t{days:06.1f}d{out.name[len(stem) :] or '.nii.gz'}")
+    """Name of one snapshot; different times never share one."""
+    ending = "".join(out.suffixes[-2:]) if out.suffix.lower() == ".gz" else out.suffix
+    stem = out.name[: len(out.name) - len(ending)]
+    text = f"{days:06.1f}" if days == round(days, 1) else repr(days)
+    return out.with_name(f"{stem}-t{text}d{ending}")

@@ -14,7 +14,6 @@ from scipy import ndimage
 
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
-from gliomap.units import ml_from_mm3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +64,13 @@ def cells_covered_at_equal_volume(
     Raises
     ------
     ParameterError
-        If the visible tumor or the true tumor is empty, or the margin is negative: the fractions are undefined.
+        If the visible tumor is empty or no true cells lie in the brain, where the fractions are undefined, or if the
+        margin is negative.
     """
-    if not visible_tumor.any() or float(true_density.sum()) <= 0:
+    total = float(true_density[brain].sum(dtype=np.float64))
+    if not visible_tumor.any() or total <= 0:
         raise ParameterError("coverage is undefined without a visible tumor and true cells: got an empty one.")
-    if margin_mm < 0:
+    if not margin_mm >= 0:  # NaN fails too
         raise ParameterError(f"margin_mm must be ≥ 0, got {margin_mm}.")
     distance_mm = ndimage.distance_transform_edt(~visible_tumor, sampling=grid.spacing_mm)
     margin_region = brain & (distance_mm <= margin_mm)
@@ -78,10 +79,9 @@ def cells_covered_at_equal_volume(
     inside = np.flatnonzero(brain)
     order = np.lexsort((distance_mm.ravel()[inside], -predicted_density.ravel()[inside]))
     chosen = inside[order[:num_voxels]]
-    total = float(true_density[brain].sum(dtype=np.float64))
     return CoverageAtEqualVolume(
         margin_mm=margin_mm,
-        volume_ml=ml_from_mm3(num_voxels * float(np.prod(grid.spacing_mm))),
+        volume_ml=num_voxels * grid.voxel_volume_ml,
         covered_by_margin=float(true_density[margin_region].sum(dtype=np.float64)) / total,
         covered_by_density=float(true_density.ravel()[chosen].sum(dtype=np.float64)) / total,
     )

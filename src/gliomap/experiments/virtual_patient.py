@@ -40,6 +40,8 @@ from gliomap.volume import Volume
 _BRATS_GRID = Grid((240, 240, 155), np.array([[-1.0, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]]))
 _BRATS_GRID_RAS = reoriented_to_ras(_BRATS_GRID)[0]
 _SIMULATION_SPACING_MM = 1.875
+# In every folder of a virtual patient; a folder without it is never replaced.
+TRUTH_FILE = "truth.json"
 _NECROTIC_DENSITY = 0.95
 # The MNI152 brain is larger than life (1.88 l); patients get about 1.45 l, which also fits the BraTS field of view.
 _ATLAS_OVER_PATIENT_SIZE = 1.09
@@ -114,7 +116,7 @@ def make_virtual_patient(
     rng: np.random.Generator,
     tumor: VirtualTumor | None = None,
     deformation_mm: float = 5.0,
-    model: GrowthModel | None = None,
+    model: GrowthModel[FisherKolmogorovParameters] | None = None,
 ) -> VirtualPatient:
     """Grow and image a tumor in a deformed brain.
 
@@ -136,9 +138,9 @@ def make_virtual_patient(
     ParameterError
         If `deformation_mm` is negative.
     NumericalError
-        If the tumor is too small to be seen, or the deformation folds space.
+        If the tumor is too small to be seen, the brain has no room for its seed, or the deformation folds space.
     """
-    if deformation_mm < 0:
+    if not deformation_mm >= 0:  # NaN fails too
         raise ParameterError(f"deformation_mm must be ≥ 0, got {deformation_mm}.")
     grown = VirtualTumor() if tumor is None else tumor
     image_grid = _BRATS_GRID_RAS
@@ -173,9 +175,9 @@ def write_virtual_patient(
     Raises
     ------
     OutputError
-        If the folder exists and `force` is false, or cannot be written.
+        If the folder exists and `force` is false or it is no virtual patient, or it cannot be written.
     """
-    with atomic_folder(folder, replace=force) as partial:
+    with atomic_folder(folder, replace=force, marker=TRUTH_FILE) as partial:
         endings = {"t1": "t1", "t1c": "t1ce", "flair": "flair"}
         for modality, image in patient.images.items():
             write_volume(partial / f"{name}_{endings[modality]}.nii.gz", image, stored_as=patient.stored_grid)
@@ -189,7 +191,7 @@ def write_virtual_patient(
             "t1gd_threshold": patient.thresholds.t1gd_threshold,
             "flair_threshold": patient.thresholds.flair_threshold,
         }
-        (partial / "truth.json").write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+        (partial / TRUTH_FILE).write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,6 +311,11 @@ def _draw_seed(anatomy: Anatomy, rng: np.random.Generator) -> tuple[float, float
     """A voxel of mostly white matter at least 8 mm inside the domain."""
     depth_mm = ndimage.distance_transform_edt(anatomy.domain, sampling=anatomy.spacing_mm)
     candidates = np.argwhere((anatomy.white_matter > 0.7) & (depth_mm > 8.0))
+    if len(candidates) == 0:
+        raise NumericalError(
+            "the virtual patient has no place for a seed: expected a voxel with white_matter > 0.7 at least 8 mm "
+            "inside the domain. Check the tissue maps of the atlas."
+        )
     x, y, z = anatomy.grid.world_of(candidates[rng.integers(len(candidates))])
     return float(x), float(y), float(z)
 

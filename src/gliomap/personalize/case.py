@@ -150,7 +150,9 @@ def find_case_files(folder: str | os.PathLike[str]) -> CaseFiles:
     path = Path(folder)
     if not path.is_dir():
         raise ParameterError(f"{path}: no such folder. Give a BraTS folder, or the files one by one.")
-    names = sorted(file.name for file in path.iterdir() if re.search(r"\.nii(\.gz)?$", file.name))
+    # Hidden files are left out: macOS puts a "._" twin beside every file on foreign disks.
+    visible = (file.name for file in path.iterdir() if not file.name.startswith("."))
+    names = sorted(name for name in visible if re.search(r"\.nii(\.gz)?$", name, re.IGNORECASE))
     found: dict[str, Path] = {}
     for field, ending in _BRATS_ENDINGS.items():
         matches = [name for name in names if re.search(ending + r"\.nii(\.gz)?$", name, re.IGNORECASE)]
@@ -181,9 +183,16 @@ def read_case(files: CaseFiles, *, scheme: LabelScheme | None = None) -> Case:
 
     Raises
     ------
+    ParameterError
+        If a scheme is given for masks, which have no labels.
     ImageError, SegmentationError, GridMismatchError
         If a file cannot be used, labels are unknown, there is no tumor, or files lie on different grids.
     """
+    if scheme is not None and files.segmentation is None:
+        raise ParameterError(
+            f"a label scheme ({scheme.name}) was given, but the tumor comes as masks, which have no labels. Leave the "
+            "scheme out, or give a segmentation."
+        )
     given = files.given
     images = {name: read_volume(given[name]) for name in MODALITIES if name in given}
     for name, image in images.items():
@@ -212,7 +221,12 @@ def _read_outlines(files: CaseFiles, scheme: LabelScheme | None) -> Segmentation
         except SegmentationError as error:
             raise SegmentationError(f"{files.segmentation}: {error}") from error
     core = None if files.tumor_core is None else read_volume(files.tumor_core)
-    return segmentation_from_masks(core, read_volume(Path(str(files.whole_tumor))))
+    whole = read_volume(Path(str(files.whole_tumor)))
+    try:
+        return segmentation_from_masks(core, whole)
+    except SegmentationError as error:
+        masks = ", ".join(str(path) for path in (files.tumor_core, files.whole_tumor) if path is not None)
+        raise SegmentationError(f"{masks}: {error}") from error
 
 
 def _read_brain(files: CaseFiles, images: Mapping[str, Volume], segmentation: Segmentation) -> NDArray[np.bool_]:
@@ -221,7 +235,9 @@ def _read_brain(files: CaseFiles, images: Mapping[str, Volume], segmentation: Se
         brain = brain_of(str(files.given[structural]), images[structural])
     else:
         mask = read_volume(files.brain_mask)
-        segmentation.grid.require_same_as(mask.grid, self_name="segmentation", other_name=files.brain_mask.name)
+        segmentation.grid.require_same_as(
+            mask.grid, self_name="segmentation", other_name=files.given["brain_mask"].name
+        )
         brain = mask.data > 0.5
         require_brain_size(str(files.brain_mask), brain, mask)
     outside = np.count_nonzero(segmentation.whole_tumor & ~brain) / np.count_nonzero(segmentation.whole_tumor)

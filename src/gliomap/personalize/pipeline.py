@@ -33,11 +33,13 @@ from gliomap.registration import (
 )
 from gliomap.volume import Volume
 
-_PIPELINE_REFERENCES = (
+_PIPELINE_REFERENCE = (
     "Ezhov et al. (2022), Casting the inverse problem as a database query. The case of personalized tumor growth "
-    "modeling",
+    "modeling"
+)
+_DEFORMABLE_REFERENCE = (
     "Avants et al. (2008), Symmetric diffeomorphic image registration with cross-correlation, "
-    "doi:10.1016/j.media.2007.06.004",
+    "doi:10.1016/j.media.2007.06.004"
 )
 # A part of the tumor above this outside the domain deserves a word in the result.
 _NOTABLE_OUTSIDE = 0.15
@@ -167,7 +169,7 @@ def personalize(
         },
         seconds=clock.seconds,
         method_name=method.name,
-        references=(*_PIPELINE_REFERENCES, *method.references),
+        references=(_PIPELINE_REFERENCE, *_registration_references(registration), *method.references),
     )
 
 
@@ -210,6 +212,13 @@ def mask_agreement(
         core = dice(thresholds.tumor_core(cell_density), segmentation.tumor_core, if_both_empty=0.0)
     whole = dice(thresholds.whole_tumor(cell_density), segmentation.whole_tumor, if_both_empty=0.0)
     return MaskAgreement(dice_t1gd=core, dice_flair=whole)
+
+
+def _registration_references(registration: RegistrationResult) -> tuple[str, ...]:
+    """Papers behind what was really done: SyN only where something was deformed."""
+    preset = registration.preset
+    deformable = () if preset.deformable is None else (_DEFORMABLE_REFERENCE,)
+    return (*deformable, *((preset.reference,) if preset.reference else ()))
 
 
 def _registration_quality(case: Case, atlas: Atlas, registration: RegistrationResult) -> RegistrationQuality:

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+from gliomap import __version__
 from gliomap.personalize.result import PersonalizationResult
 
-_RECORDED_PACKAGES = ("gliomap", "numpy", "scipy", "numba", "nibabel", "zarr", "antspyx")
+_RECORDED_PACKAGES = ("numpy", "scipy", "numba", "nibabel", "zarr", "antspyx")
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages a result depends on; absent ones are left out."""
-    versions = {"python": platform.python_version()}
+    """Versions of gliomap, Python and the packages a result depends on; absent ones are left out."""
+    versions = {"gliomap": __version__, "python": platform.python_version()}
     for name in _RECORDED_PACKAGES:
         try:
             versions[name] = metadata.version(name)

@@ -105,6 +105,8 @@ class QueryMethod:
                 "database_seed": self.database.header.root_seed,
                 "design": self.database.header.design,
                 "model": self.database.header.model,
-                "index": "exact",
+                "index": index.name,
+                "t1gd_threshold_used": index.effective_thresholds.t1gd_threshold,
+                "flair_threshold_used": index.effective_thresholds.flair_threshold,
             },
         )

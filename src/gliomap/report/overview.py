@@ -22,6 +22,7 @@ from gliomap.volume import Volume
 if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
 
 _CORE_COLOR, _WHOLE_COLOR = "#00e5ff", "#ffd400"
 _BACKGROUND = "black"
@@ -97,14 +98,15 @@ def _tumor_slices(segmentation: Segmentation) -> tuple[int, int, int]:
 
 
 def _add_color_bar(
-    figure: Figure, place: object, thresholds: VisibilityThresholds, painted: ScalarMappable | None
+    figure: Figure, place: SubplotSpec, thresholds: VisibilityThresholds, painted: ScalarMappable | None
 ) -> None:
     if painted is None:
         return
-    axes = figure.add_subplot(place)  # type: ignore[arg-type]
+    axes = figure.add_subplot(place)
     ticks = sorted({0.01, 0.05, thresholds.flair_threshold, thresholds.t1gd_threshold, 1.0})
     bar = figure.colorbar(painted, cax=axes, ticks=ticks, format=lambda value, _: f"{value:g}")
-    bar.solids.set_alpha(1.0)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1.0)
     bar.ax.tick_params(colors="white", labelsize=9)
     bar.set_label("tumor-cell density (relative to carrying capacity)", color="white", fontsize=9)
     bar.ax.axhline(thresholds.flair_threshold, color="white", linestyle="dashed", linewidth=1.2)

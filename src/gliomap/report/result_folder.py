@@ -29,6 +29,8 @@ from gliomap.registration import write_transform
 from gliomap.report.json_files import write_json
 from gliomap.report.overview import overview_figure
 
+# Written last; a folder without it is no result and is never replaced.
+RESULT_MARKER = "provenance.json"
 _PICTURE_MODALITIES = ("t1c", "t1", "flair", "t2")
 
 
@@ -51,18 +53,19 @@ def write_result_folder(
     name : str
         Name of the patient for the picture's title.
     force : bool
-        Replace an existing folder.
+        Replace an existing result folder.
     seconds_before : mapping of str to float, optional
         Wall time of stages before `personalize`, for the provenance [s].
 
     Raises
     ------
     OutputError
-        If the folder exists and `force` is false, or it cannot be written (nothing is left then).
+        If the folder exists and `force` is false or it is no result folder, or it cannot be written (nothing is left
+        then).
     """
     target = Path(folder)
     clock = StageClock()
-    with atomic_folder(target, replace=force) as partial:
+    with atomic_folder(target, replace=force, marker=RESULT_MARKER) as partial:
         with clock.stage("write"):
             write_volume(
                 partial / "density_patient.nii.gz",
@@ -81,7 +84,7 @@ def write_result_folder(
             figure = result_figure(result, name=name)
             figure.savefig(partial / "overview.png", facecolor=figure.get_facecolor())
         record = provenance(result, seconds_before=seconds_before, seconds_after=clock.seconds)
-        write_json(partial / "provenance.json", record)
+        write_json(partial / RESULT_MARKER, record)
     return target
 
 

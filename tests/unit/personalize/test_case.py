@@ -115,9 +115,7 @@ def test_two_masks_replace_a_segmentation(tmp_path):
     write_volume(folder / "whole.nii.gz", Volume(labels.data > 0, GRID))
     files = find_case_files(folder)
 
-    case = read_case(
-        CaseFiles(t1=files.t1, tumor_core=folder / "core.nii.gz", whole_tumor=folder / "whole.nii.gz")
-    )
+    case = read_case(CaseFiles(t1=files.t1, tumor_core=folder / "core.nii.gz", whole_tumor=folder / "whole.nii.gz"))
 
     reference = read_case(files)
     assert np.array_equal(case.segmentation.tumor_core, reference.segmentation.tumor_core)
