@@ -141,6 +141,12 @@ def _open(path: str | os.PathLike[str]) -> tuple[Any, Grid]:
             f"{path}: the header has no affine (sform and qform code are 0), so position and left/right are "
             "unknown. Convert the image again from its source, or set the affine if you are sure of it."
         )
+    unit = image.header.get_xyzt_units()[0]
+    if unit in ("meter", "micron"):
+        raise ImageError(
+            f"{path}: the header gives positions in {unit}s: expected mm (or no unit, read as mm). "
+            "Convert the image to mm first."
+        )
     try:
         return image, Grid((shape[0], shape[1], shape[2]), image.affine)
     except ParameterError as error:

@@ -11,10 +11,10 @@ from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_
 
 
 def personalize(
+    out: Annotated[Path, typer.Option(help="Result folder to write.")],
     folder: Annotated[
         Path | None, typer.Argument(help="A BraTS folder; or give the files by the options below.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Result folder to write.")] = Path("gliomap-result"),
     t1c: Annotated[Path | None, typer.Option(help="T1 with contrast (T1Gd), skull-stripped.")] = None,
     flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
     seg: Annotated[Path | None, typer.Option(help="Tumor segmentation (labels).")] = None,

@@ -7,6 +7,7 @@ Its size is a first-use budget: 2,000 tumors take a few minutes on two cores. A 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from gliomap import __version__
@@ -14,6 +15,7 @@ from gliomap.anatomy import Atlas
 from gliomap.cache import cache_folder
 from gliomap.cores import available_cores
 from gliomap.database import DEFAULT_DESIGN, SimulationDatabase, build_database, named_design
+from gliomap.database.manifest import MANIFEST_NAME
 from gliomap.errors import DatabaseError
 from gliomap.growth import FisherKolmogorov
 from gliomap.progress import Reporter, ignore_progress
@@ -63,14 +65,17 @@ def open_or_build_database(
 
 def default_database_path(atlas: Atlas, *, num_tumors: int = DEFAULT_NUM_TUMORS) -> Path:
     """Where the default database of an atlas is kept."""
-    return cache_folder(
-        "databases", f"{atlas.name}-{atlas.content_hash[:8]}-{DEFAULT_DESIGN}-{num_tumors}-v{__version__}"
-    )
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", atlas.name)
+    return cache_folder("databases", f"{name}-{atlas.content_hash[:8]}-{DEFAULT_DESIGN}-{num_tumors}-v{__version__}")
 
 
 def _default_database(atlas: Atlas, num_tumors: int, num_workers: int | None, report: Reporter) -> SimulationDatabase:
+    path = default_database_path(atlas, num_tumors=num_tumors)
+    if (path / MANIFEST_NAME).is_file():
+        # Opening takes no lock, so a finished database also serves from a read-only cache.
+        return SimulationDatabase.open(path)
     return build_database(
-        default_database_path(atlas, num_tumors=num_tumors),
+        path,
         num_tumors=num_tumors,
         design=named_design(DEFAULT_DESIGN),
         anatomy=atlas.anatomy(),

@@ -9,7 +9,6 @@ counting release the interpreter lock.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.cores import available_cores
 from gliomap.database.quantization import NUM_LEVELS, level_of_threshold
 from gliomap.database.store import SimulationDatabase
 from gliomap.dice import dice, dice_from_counts
@@ -73,7 +73,7 @@ class ExhaustiveIndex:
             "flair": level_of_threshold(flair_threshold)[0],
             "t1gd": level_of_threshold(t1gd_threshold)[0],
         }
-        self._num_threads = num_threads if num_threads is not None else _available_cores()
+        self._num_threads = num_threads if num_threads is not None else available_cores()
 
     @property
     def name(self) -> str:
@@ -210,7 +210,3 @@ def nearest_by_reference(
             )
         )
     return tuple(sorted(hits, key=lambda hit: (hit.distance, hit.index))[:k])
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -250,3 +250,13 @@ def test_writing_into_a_missing_folder_says_so(tmp_path):
     """An OutputError with the path, not a bare FileNotFoundError."""
     with pytest.raises(OutputError, match=r"image\.nii\.gz cannot be written"):
         write_volume(tmp_path / "absent" / "image.nii.gz", Volume(VALUES, GRID))
+
+
+def test_an_image_in_meters_is_refused(tmp_path):
+    """Positions are mm; a header that says otherwise is not read a thousand times too small."""
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), dtype=np.float32), np.diag([0.001, 0.001, 0.001, 1.0]))
+    image.header.set_xyzt_units("meter")
+    nib.save(image, tmp_path / "meters.nii.gz")
+
+    with pytest.raises(ImageError, match="in meters: expected mm"):
+        read_volume(tmp_path / "meters.nii.gz")

@@ -1,0 +1,28 @@
+import pytest
+from phantom_brain import phantom_atlas
+
+from gliomap.errors import DatabaseError
+from gliomap.personalize import open_or_build_database
+from gliomap.personalize.default_database import default_database_path
+
+
+def test_the_default_database_is_built_once_and_then_opened(monkeypatch):
+    """The first use builds it in the cache; the second opens the same files without building."""
+    atlas = phantom_atlas()
+    built = open_or_build_database(None, atlas, num_tumors=1, num_workers=1)
+
+    def no_build(*arguments, **settings):
+        raise AssertionError("a finished database was built again")
+
+    monkeypatch.setattr("gliomap.personalize.default_database.build_database", no_build)
+    opened = open_or_build_database(None, atlas, num_tumors=1)
+
+    assert built.path == opened.path == default_database_path(atlas, num_tumors=1)
+    assert opened.num_tumors == 1
+    assert opened.header.atlas_hash == atlas.content_hash
+
+
+def test_a_missing_database_is_an_error_not_a_build(tmp_path):
+    """A path that was named must hold a database."""
+    with pytest.raises(DatabaseError, match="nowhere"):
+        open_or_build_database(tmp_path / "nowhere", phantom_atlas())
