@@ -71,7 +71,7 @@ def _summary(outcome: Any, result_folder: Path) -> str:
         f"  mean error of the density        {score.mean_absolute_error:.3f}",
         f"  distance of the seeds            {score.seed_error_mm:.1f} mm",
         f"  true cells inside {coverage.volume_ml:4.0f} ml        {coverage.covered_by_density:.1%} by the density "
-        f"map, {coverage.covered_by_margin:.1%} by a {coverage.margin_mm:.0f} mm margin",
+        f"map, {coverage.covered_by_margin:.1%} by a {coverage.margin_mm:.0f} mm margin around the core",
         *(f"  note: {concern}" for concern in outcome.result.concerns),
         f"Picture: {result_folder / 'overview.png'}",
         "Your own patient (skull-stripped NIfTI, BraTS labels; research use only):",

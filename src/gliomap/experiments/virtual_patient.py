@@ -63,8 +63,8 @@ class VirtualTumor:
         T; arbitrary at fixed μ1, μ2 (Learn-Morph-Infer 2021, "learning the inverse model").
     """
 
-    diffusion_length_mm: float = 7.5
-    proliferation_number: float = 3.15
+    diffusion_length_mm: float = 10.0
+    proliferation_number: float = 2.85
     thresholds: VisibilityThresholds = VisibilityThresholds()
     growth_time_days: float = 300.0
 
@@ -209,7 +209,8 @@ class TruthScore:
     seed_error_mm : float
         Distance of the seeds [mm].
     coverage : CoverageAtEqualVolume
-        True cells inside a 15 mm margin, and inside the predicted isoline of the same volume.
+        True cells inside a 15 mm margin around the tumor core (the usual clinical target volume of glioblastoma), and
+        inside the predicted isoline of the same volume.
     """
 
     dice_t1gd: float
@@ -240,7 +241,7 @@ def score_against_truth(result: PersonalizationResult, patient: VirtualPatient) 
         mean_absolute_error=float(np.abs(estimate.data - truth.data)[either].mean()),
         seed_error_mm=float(np.linalg.norm(np.subtract(result.seed_patient_mm, patient.parameters.seed_mm))),
         coverage=cells_covered_at_equal_volume(
-            truth.data, estimate.data, thresholds.whole_tumor(truth.data), patient.brain, truth.grid
+            truth.data, estimate.data, thresholds.tumor_core(truth.data), patient.brain, truth.grid
         ),
     )
 
