@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--database", type=Path, required=True)
     parser.add_argument("--presets", nargs="+", default=["affine", "fast", "papers"])
+    parser.add_argument("--patients", nargs="+", help="Names; default: all four.")
     parser.add_argument("--deterministic", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -86,6 +87,8 @@ def main() -> None:
     method = QueryMethod(database=SimulationDatabase.open(arguments.database))
     rows: dict[str, dict[str, dict[str, Any]]] = {}
     for name, files in patient_files(arguments.data).items():
+        if arguments.patients and name not in arguments.patients:
+            continue
         case = read_case(files)
         for preset in arguments.presets:
             settings = PersonalizationSettings(registration=preset, deterministic=arguments.deterministic)
