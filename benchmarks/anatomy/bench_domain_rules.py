@@ -1,6 +1,6 @@
 """What the rule of the simulation domain costs: volume, the part of real tumors inside, and the Dice it allows.
 
-    python benchmarks/anatomy/bench_domain_rules.py --data DATA --scratch FOLDER [--number 2000] [--preset affine]
+    python benchmarks/anatomy/bench_domain_rules.py [--data DATA] [--scratch FOLDER] [--number 2000] [--preset affine]
 
 Registers each of the four real patients once, then builds one database per rule (same design and seed) in FOLDER and
 searches it. Prints a Markdown table. The best Dice of one database is the maximum of a sample and scatters; its
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy import DOMAIN_RULES, Atlas, load_atlas
+from gliomap.cache import cache_folder
 from gliomap.cores import available_cores
 from gliomap.database import DEFAULT_DESIGN, build_database, named_design
 from gliomap.growth import FisherKolmogorov
@@ -32,7 +33,7 @@ from gliomap.retrieval import ExhaustiveIndex, Query
 from gliomap.volume import Volume
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "personalize"))
-from bench_patients import patient_files
+from bench_patients import default_data, patient_files
 
 # Ranks beyond this have a probability below 1e-12 to be the best of a random half.
 _NUM_RANKS = 40
@@ -64,8 +65,8 @@ def best_of_random_half(dice_sums: NDArray[np.float64]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--scratch", type=Path, default=cache_folder("benchmarks", "domain-rules"))
     parser.add_argument("--number", type=int, default=2000)
     parser.add_argument("--preset", default="affine")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Real patients through the whole pipeline: Dice in the patient's space, per registration preset.
 
-    python benchmarks/personalize/bench_patients.py --data DATA --database DB [--presets affine fast papers]
+    python benchmarks/personalize/bench_patients.py [--data DATA] [--database DB] [--presets affine fast papers]
 
 DATA is the folder of test images (`patients/` inside). Prints a Markdown table; database, thresholds and space are the
 same for every preset, so the columns differ by registration alone. `--json FILE` writes all figures.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,22 @@ from typing import Any
 import numpy as np
 
 from gliomap.anatomy import load_atlas
-from gliomap.database import SimulationDatabase
 from gliomap.personalize import (
     CaseFiles,
     PersonalizationResult,
     PersonalizationSettings,
     QueryMethod,
     find_case_files,
+    open_or_build_database,
     personalize,
     read_case,
 )
+
+
+def default_data() -> Path:
+    """Folder of test images: $GLIOMAP_TEST_DATA, or shared/data beside the repository, where the tests look too."""
+    override = os.environ.get("GLIOMAP_TEST_DATA")
+    return Path(override) if override else Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def patient_files(data: Path) -> dict[str, CaseFiles]:
@@ -76,15 +83,15 @@ def _over(ratio: float | None, affine_ratio: float) -> float | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--database", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--database", type=Path, help="Default: the default database, built on first use.")
     parser.add_argument("--presets", nargs="+", default=["affine", "fast", "papers"])
     parser.add_argument("--patients", nargs="+", help="Names; default: all four.")
     parser.add_argument("--deterministic", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     atlas = load_atlas("sri24")
-    method = QueryMethod(database=SimulationDatabase.open(arguments.database))
+    method = QueryMethod(database=open_or_build_database(arguments.database, atlas))
     rows: dict[str, dict[str, dict[str, Any]]] = {}
     for name, files in patient_files(arguments.data).items():
         if arguments.patients and name not in arguments.patients:

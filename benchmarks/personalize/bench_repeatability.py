@@ -1,6 +1,6 @@
 """How much two runs on the same patient differ, with and without `deterministic`.
 
-    python benchmarks/personalize/bench_repeatability.py --data DATA --database DB [--patient NAME] [--repeats 3]
+    python benchmarks/personalize/bench_repeatability.py [--data DATA] [--database DB] [--patient NAME] [--repeats 3]
 
 Prints the Dice sums, the largest and the mean difference of the densities (mean over voxels above 0.01 in either),
 and seconds of the registration.
@@ -13,22 +13,21 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from bench_patients import patient_files
+from bench_patients import default_data, patient_files
 
 from gliomap.anatomy import load_atlas
-from gliomap.database import SimulationDatabase
-from gliomap.personalize import PersonalizationSettings, QueryMethod, personalize, read_case
+from gliomap.personalize import PersonalizationSettings, QueryMethod, open_or_build_database, personalize, read_case
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--database", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--database", type=Path, help="Default: the default database, built on first use.")
     parser.add_argument("--patient", default="BraTS2021_01485")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     atlas = load_atlas("sri24")
-    method = QueryMethod(database=SimulationDatabase.open(arguments.database))
+    method = QueryMethod(database=open_or_build_database(arguments.database, atlas))
     case = read_case(patient_files(arguments.data)[arguments.patient])
     print("| deterministic | Dice sums | largest difference | mean difference | registration [s] |")
     print("|---|---|---|---|---|")

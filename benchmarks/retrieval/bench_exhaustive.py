@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gliomap.anatomy import load_atlas
 from gliomap.database import SimulationDatabase
+from gliomap.personalize import open_or_build_database
 from gliomap.retrieval import ExhaustiveIndex, Query
 
 
@@ -26,12 +28,12 @@ def shifted_query(database: SimulationDatabase, tumor: int) -> Query:
 def main() -> None:
     """Time the search over a given database."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("database", type=Path)
+    parser.add_argument("database", type=Path, nargs="?", help="Default: the default database, built on first use.")
     parser.add_argument("--queries", type=int, default=10)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    database = SimulationDatabase.open(arguments.database)
+    database = open_or_build_database(arguments.database, load_atlas("sri24"))
     rng = np.random.default_rng(arguments.seed)
     with_core = np.flatnonzero(database.volume_ml[:, 1] > 0)
     queries = [shifted_query(database, int(tumor)) for tumor in rng.choice(with_core, arguments.queries)]

@@ -202,7 +202,7 @@ _FAST_AFFINE = AffineSettings(
 _PRESETS = (
     # Chosen by what it does to the tumors of four patients, core and whole, beside the brain's own change of volume
     # and by the Dice of the best simulated tumor (docs/registration.md). A second level at 4 mm aligns the brain
-    # better and matches the tumors worse than affine alone; local cross-correlation shrinks them.
+    # better and matches the tumors no better; local cross-correlation shrinks them.
     RegistrationPreset(
         name="fast",
         spacing_mm=2.0,
