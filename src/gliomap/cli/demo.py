@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,6 +76,11 @@ def _summary(outcome: Any, result_folder: Path) -> str:
         *(f"  note: {concern}" for concern in outcome.result.concerns),
         f"Picture: {result_folder / 'overview.png'}",
         "Your own patient (skull-stripped NIfTI, BraTS labels; research use only):",
-        "  gliomap personalize --t1c T1C.nii.gz --flair FLAIR.nii.gz --seg SEG.nii.gz --out RESULT",
+        f"  {_program()} personalize --t1c T1C.nii.gz --flair FLAIR.nii.gz --seg SEG.nii.gz --out RESULT",
     ]
     return "\n".join(lines)
+
+
+def _program() -> str:
+    """The command as it was called, so that the printed line works where ``gliomap`` is not on the PATH."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "gliomap" else "gliomap"
