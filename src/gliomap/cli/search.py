@@ -38,7 +38,7 @@ def search(
             flair_threshold=flair_threshold,
             num_threads=threads,
         )
-        query = Query(tumor_core=masks.tumor_core, whole_tumor=masks.whole_tumor, grid=masks.grid)
+        query = Query.from_segmentation(masks)
         found = exact.search(query, k, report=report)
         content = {
             "hits": [

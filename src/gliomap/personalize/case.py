@@ -126,7 +126,7 @@ class Case:
     @property
     def structural_modality(self) -> str:
         """Modality used for registration: T1 if there is one, else T1Gd, T2, FLAIR."""
-        return next(name for name in _STRUCTURAL_MODALITIES if name in self.images)
+        return _structural_modality(self.images)
 
     @property
     def structural_image(self) -> Volume:
@@ -230,7 +230,7 @@ def _read_outlines(files: CaseFiles, scheme: LabelScheme | None) -> Segmentation
 
 
 def _read_brain(files: CaseFiles, images: Mapping[str, Volume], segmentation: Segmentation) -> NDArray[np.bool_]:
-    structural = next(name for name in _STRUCTURAL_MODALITIES if name in images)
+    structural = _structural_modality(images)
     if files.brain_mask is None:
         brain = brain_of(str(files.given[structural]), images[structural])
     else:
@@ -247,6 +247,10 @@ def _read_brain(files: CaseFiles, images: Mapping[str, Volume], segmentation: Se
             "segmentation to belong to this image. Check that both are of the same patient and in the same space."
         )
     return brain | segmentation.whole_tumor
+
+
+def _structural_modality(images: Mapping[str, Volume]) -> str:
+    return next(name for name in _STRUCTURAL_MODALITIES if name in images)
 
 
 def _sha256(path: Path) -> str:

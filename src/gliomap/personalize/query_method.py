@@ -82,8 +82,7 @@ class QueryMethod:
             flair_threshold=observation.thresholds.flair_threshold,
             num_threads=self.num_threads,
         )
-        segmentation = observation.segmentation
-        query = Query(tumor_core=segmentation.tumor_core, whole_tumor=segmentation.whole_tumor, grid=segmentation.grid)
+        query = Query.from_segmentation(observation.segmentation)
         hits = index.search(query, self.num_candidates, report=report).hits
         best = hits[0]
         return AtlasEstimate(
