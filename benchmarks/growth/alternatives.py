@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.growth.backends import numba_kernels
+from gliomap.growth.backends.numba_kernels import Layout
+from gliomap.growth.backends.numba_stepper import aligned_zeros, list_active_rows, packed_faces, whole_vectors
 from gliomap.growth.diffusivity import FaceCoefficients, face_coefficients
 from gliomap.growth.parameters import FisherKolmogorovParameters
 from gliomap.growth.seed import SEED_VARIANCE_MM2, seed_density
@@ -33,14 +35,26 @@ class Operator:
     num_evaluations: int = 0
 
     def __call__(self, c: Field) -> Field:
-        rate, scaled = np.zeros_like(c), np.zeros_like(c)
-        rows = (self.faces.row_start, self.faces.row_stop)
-        weight = np.float32(self.per_day)
-        numba_kernels.first_stage(
-            1, c.shape[0] - 1, *rows, c, self.faces.x, self.faces.y, self.faces.z, rate, scaled, weight
+        num_x, num_y, num_z = c.shape
+        row_length = whole_vectors(num_z)
+        layout = Layout(num_x * num_y * row_length, num_y * row_length, row_length)
+        rows, _, (first_plane, last_plane) = list_active_rows(self.faces.row_start, self.faces.row_stop, row_length)
+        state = aligned_zeros((4, num_x, num_y, row_length))
+        state[0, :, :, :num_z] = c
+        arrays = (
+            state.reshape(-1),
+            packed_faces(self.faces),
+            layout,
+            rows,
+            super_time_step(2).weights.astype(np.float32),
+        )
+        nothing = np.zeros(num_x * num_y, np.int32)
+        # The first stage of a step leaves L c in the second box.
+        numba_kernels.sweep_stages(
+            first_plane, 0, last_plane, 0, *arrays, 0, 1, np.float32(1.0), np.float32(0.0), nothing, nothing
         )
         self.num_evaluations += 1
-        return scaled
+        return np.float32(self.per_day) * state[1, :, :, :num_z]
 
 
 def logistic(c: Field, growth: float) -> Field:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.database import SimulationDatabase, TumorDraw, build_database
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters, Solution
+from gliomap.growth import FisherKolmogorovParameters, Solution, VolumeLimit
 
 DELAY_VARIABLE = "GROWING_BALL_DELAY_S"
 EXIT_VARIABLE = "GROWING_BALL_EXIT"
@@ -42,7 +42,12 @@ class GrowingBall:
         return "growing-ball"
 
     def simulate(
-        self, anatomy: Anatomy, parameters: FisherKolmogorovParameters, times_days: Sequence[float]
+        self,
+        anatomy: Anatomy,
+        parameters: FisherKolmogorovParameters,
+        times_days: Sequence[float],
+        *,
+        volume_limit: VolumeLimit | None = None,
     ) -> Solution:
         """Balls of radius v T / 2 at each time."""
         time.sleep(float(os.environ.get(DELAY_VARIABLE, "0")))
@@ -90,11 +95,13 @@ class BallDesign:
                 seed_mm=(float(seed_mm[0]), float(seed_mm[1]), float(seed_mm[2])),
             ),
             times_days=tuple(times_days),
+            # Not a threshold of anything here, but what decides about the draw.
+            filter_thresholds=(float(rng.random()),),
         )
 
-    def accepts(self, rng: np.random.Generator, cell_density: NDArray[np.float32], grid: Grid) -> bool:
+    def accepts(self, draw: TumorDraw, cell_density: NDArray[np.float32], grid: Grid) -> bool:
         """True with probability 1 − `rejected_share`."""
-        return bool(rng.random() >= self.rejected_share)
+        return draw.filter_thresholds[0] >= self.rejected_share
 
 
 def ball_anatomy(num_voxels: int = 12, spacing_mm: float = 2.0) -> Anatomy:

@@ -38,7 +38,7 @@ from gliomap.database.design import (
 )
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters
+from gliomap.growth import FisherKolmogorovParameters, VolumeLimit
 from gliomap.imaging.visibility import VisibilityThresholds
 
 # Mass of the published smooth seed in full tissue: 5.45 nodes of 1.789 mm.
@@ -124,10 +124,11 @@ class ClinicalDesign:
                 diffusivity_ratio=self.diffusivity_ratio,
             ),
             times_days=tuple(scaled_time / proliferation_rate for scaled_time in scaled_times),
+            volume_limit=VolumeLimit(threshold=self.flair_threshold, max_volume_ml=self.whole_volume_ml[1]),
         )
 
-    def accepts(self, rng: np.random.Generator, cell_density: NDArray[np.float32], grid: Grid) -> bool:
-        """Whether core, whole tumor and their ratio lie in range in every snapshot; draws nothing from `rng`."""
+    def accepts(self, draw: TumorDraw, cell_density: NDArray[np.float32], grid: Grid) -> bool:
+        """Whether core, whole tumor and their ratio lie in range in every snapshot."""
         for snapshot in cell_density:
             core_ml = np.count_nonzero(snapshot > self.t1gd_threshold) * grid.voxel_volume_ml
             whole_ml = np.count_nonzero(snapshot > self.flair_threshold) * grid.voxel_volume_ml

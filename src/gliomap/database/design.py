@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,27 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters
+from gliomap.growth import FisherKolmogorovParameters, VolumeLimit
 
 _MAX_SEED_DRAWS = 10_000
+_kept_bounds: WeakKeyDictionary[Anatomy, list[tuple[float, float]]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screening:
+    """Sizes on the coarse grid of `screening` with which a draw is simulated; with others it is rejected.
+
+    Parameters
+    ----------
+    threshold : float
+        The volume is that where the cell density of the last snapshot exceeds this.
+    min_volume_ml, max_volume_ml : float
+        Range of the volume [ml].
+    """
+
+    threshold: float
+    min_volume_ml: float
+    max_volume_ml: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +54,20 @@ class TumorDraw:
         What to simulate.
     times_days : tuple of float
         Snapshots, strictly increasing [days]; as many as the design's `snapshots_per_run`.
+    filter_thresholds : tuple of float
+        Densities at which the design's filter measures each snapshot, where they are part of the draw; else empty.
+    volume_limit : VolumeLimit or None
+        Size beyond which the design rejects the run, so the model need not finish it. A limit must belong to the last
+        snapshot, whose turn is yet to come whenever a run is stopped.
+    screening : Screening or None
+        What a cheap run decides about before the draw is simulated.
     """
 
     parameters: FisherKolmogorovParameters
     times_days: tuple[float, ...]
+    filter_thresholds: tuple[float, ...] = ()
+    volume_limit: VolumeLimit | None = None
+    screening: Screening | None = None
 
 
 class Design(Protocol):
@@ -53,15 +82,15 @@ class Design(Protocol):
         """Tumors taken from one simulation, ≥ 1."""
 
     def draw(self, rng: np.random.Generator, anatomy: Anatomy) -> TumorDraw:
-        """Parameters and times of one simulation."""
+        """Parameters, times and everything else that is random about one simulation."""
 
-    def accepts(self, rng: np.random.Generator, cell_density: NDArray[np.float32], grid: Grid) -> bool:
-        """Whether a simulation becomes part of the database.
+    def accepts(self, draw: TumorDraw, cell_density: NDArray[np.float32], grid: Grid) -> bool:
+        """Whether a simulation becomes part of the database; not asked of one that exceeded its `volume_limit`.
 
         Parameters
         ----------
-        rng : Generator
-            The generator of the draw, continued.
+        draw : TumorDraw
+            What was simulated.
         cell_density : (S, X, Y, Z) float32 array
             All snapshots; they are taken or left together.
         grid : Grid
@@ -103,10 +132,7 @@ def seed_in_box(
         If none of 10,000 positions in the box fell into the domain.
     """
     low, high = np.empty(3), np.empty(3)
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        occupied = np.flatnonzero(anatomy.domain.any(axis=others))
-        start, stop = occupied[0] - 0.5, occupied[-1] + 0.5
+    for axis, (start, stop) in enumerate(_domain_bounds(anatomy)):
         low[axis], high[axis] = (start + fraction * (stop - start) for fraction in box_fractions[axis])
     for _ in range(_MAX_SEED_DRAWS):
         position = low + (high - low) * rng.random(3)
@@ -117,6 +143,18 @@ def seed_in_box(
         f"none of {_MAX_SEED_DRAWS} seed positions in the design's box fell into tissue: the box (voxels "
         f"{np.round(low, 1)} to {np.round(high, 1)}) does not fit this anatomy."
     )
+
+
+def _domain_bounds(anatomy: Anatomy) -> list[tuple[float, float]]:
+    """Faces of the bounding box of the domain along each axis [voxels], kept as long as the anatomy lives."""
+    if anatomy not in _kept_bounds:
+        bounds = []
+        for axis in range(3):
+            others = tuple(other for other in range(3) if other != axis)
+            occupied = np.flatnonzero(anatomy.domain.any(axis=others))
+            bounds.append((occupied[0] - 0.5, occupied[-1] + 0.5))
+        _kept_bounds[anatomy] = bounds
+    return _kept_bounds[anatomy]
 
 
 def uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:

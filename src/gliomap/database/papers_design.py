@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database.design import TumorDraw, require_range, require_snapshots, seed_in_box, uniform
+from gliomap.database.design import Screening, TumorDraw, require_range, require_snapshots, seed_in_box, uniform
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters
+from gliomap.growth import FisherKolmogorovParameters, VolumeLimit
 
 # The published box is [0.15, 0.7] × [0.2, 0.8] × [0.15, 0.7] of a 229 mm cube with x from right to left. On the
 # published domain (326,274 nodes) the tissue's bounding box runs from node 13 to 94, 14 to 117 and 3 to 91 of 128,
@@ -39,6 +39,9 @@ class PapersDesign:
         A tumor is measured as the volume of u > U(low, high).
     filter_volume_ml : (low, high)
         It is kept when that volume lies in this range [ml].
+    screening_factors : (low, high) or None
+        A draw is rejected without a full simulation if in its `screening` it has less than low times the smallest or
+        more than high times the largest `filter_volume_ml`; low ≤ 1 ≤ high. None rejects none that way.
     seed_box_fractions : three (low, high) pairs
         Seed box as fractions of the domain's bounding box, along R, A, S.
     snapshots_per_run : int
@@ -47,7 +50,7 @@ class PapersDesign:
     Raises
     ------
     ParameterError
-        If a range is empty or not positive.
+        If a range is empty or not positive, or the factors do not enclose 1.
     """
 
     white_matter_diffusivity_mm2_per_day: tuple[float, float] = (0.02, 1.5)
@@ -56,6 +59,7 @@ class PapersDesign:
     diffusivity_ratio: float = 10.0
     filter_threshold: tuple[float, float] = (0.6, 0.8)
     filter_volume_ml: tuple[float, float] = (8.7, 412.0)
+    screening_factors: tuple[float, float] | None = (0.3, 1.8)
     seed_box_fractions: tuple[tuple[float, float], ...] = _SEED_BOX_FRACTIONS
     snapshots_per_run: int = 1
 
@@ -66,6 +70,10 @@ class PapersDesign:
         require_range("filter_threshold", self.filter_threshold, "cell density")
         require_range("filter_volume_ml", self.filter_volume_ml, "ml")
         require_snapshots(self.snapshots_per_run)
+        if self.screening_factors is not None and not self.screening_factors[0] <= 1.0 <= self.screening_factors[1]:
+            raise ParameterError(
+                f"screening_factors must be (low, high), low <= 1 <= high, got {self.screening_factors}."
+            )
         box = np.array(self.seed_box_fractions)
         if box.shape != (3, 2) or not np.all((box >= 0.0) & (box <= 1.0)) or not np.all(box[:, 0] < box[:, 1]):
             raise ParameterError(
@@ -78,26 +86,39 @@ class PapersDesign:
         return "papers"
 
     def draw(self, rng: np.random.Generator, anatomy: Anatomy) -> TumorDraw:
-        """Parameters and sorted times of one simulation; the seed is drawn until it falls into tissue."""
+        """Parameters, sorted times and, last, a filter threshold for each of them.
+
+        The seed is drawn until it falls into tissue.
+        """
         diffusivity = uniform(rng, self.white_matter_diffusivity_mm2_per_day)
         proliferation_rate = uniform(rng, self.proliferation_rate_per_day)
         times_days = sorted(uniform(rng, self.growth_time_days) for _ in range(self.snapshots_per_run))
+        seed_mm = seed_in_box(rng, anatomy, self.seed_box_fractions)
+        thresholds = tuple(uniform(rng, self.filter_threshold) for _ in range(self.snapshots_per_run))
         return TumorDraw(
             parameters=FisherKolmogorovParameters(
                 white_matter_diffusivity_mm2_per_day=diffusivity,
                 proliferation_rate_per_day=proliferation_rate,
-                seed_mm=seed_in_box(rng, anatomy, self.seed_box_fractions),
+                seed_mm=seed_mm,
                 diffusivity_ratio=self.diffusivity_ratio,
             ),
             times_days=tuple(times_days),
+            filter_thresholds=thresholds,
+            volume_limit=VolumeLimit(threshold=thresholds[-1], max_volume_ml=self.filter_volume_ml[1]),
+            screening=self._screening(thresholds[-1]),
         )
 
-    def accepts(self, rng: np.random.Generator, cell_density: NDArray[np.float32], grid: Grid) -> bool:
-        """Whether the volume of u > U(filter_threshold) of every snapshot lies in `filter_volume_ml`."""
+    def _screening(self, threshold: float) -> Screening | None:
+        if self.screening_factors is None:
+            return None
+        (low, high), (low_ml, high_ml) = self.screening_factors, self.filter_volume_ml
+        return Screening(threshold=threshold, min_volume_ml=low * low_ml, max_volume_ml=high * high_ml)
+
+    def accepts(self, draw: TumorDraw, cell_density: NDArray[np.float32], grid: Grid) -> bool:
+        """Whether the volume above its threshold of every snapshot lies in `filter_volume_ml`."""
         low, high = self.filter_volume_ml
-        for snapshot in cell_density:
-            threshold = np.float32(uniform(rng, self.filter_threshold))
-            volume_ml = np.count_nonzero(snapshot > threshold) * grid.voxel_volume_ml
+        for snapshot, threshold in zip(cell_density, draw.filter_thresholds, strict=True):
+            volume_ml = np.count_nonzero(snapshot > np.float32(threshold)) * grid.voxel_volume_ml
             if not low <= volume_ml <= high:
                 return False
         return True

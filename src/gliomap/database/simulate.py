@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.database.design import Design, TumorDraw, attempt_rng
 from gliomap.database.quantization import quantize_density
 from gliomap.database.schema import DatabaseHeader
+from gliomap.database.screening import coarsened_anatomy, passes_screening
 from gliomap.database.sharding import encode_levels
 from gliomap.database.tumor_table import TumorTable, joined, measured, parameter_names, parameter_row
 from gliomap.errors import DatabaseError, ParameterError
@@ -102,19 +104,29 @@ class BatchSimulator:
 
     def _accepted(self, run: int) -> tuple[TumorDraw, Solution, int]:
         """Draw, solution and number of the first accepted attempt of a run."""
-        for attempt, (rng, draw) in enumerate(self._draws(run)):
-            solution = self.model.simulate(self.anatomy, draw.parameters, draw.times_days)
-            if self.design.accepts(rng, solution.cell_density, self.anatomy.grid):
+        for attempt, draw in enumerate(self._draws(run)):
+            if not passes_screening(self._coarse_anatomy, draw):
+                continue
+            solution = self.model.simulate(
+                self.anatomy, draw.parameters, draw.times_days, volume_limit=draw.volume_limit
+            )
+            if solution.stopped_at_days is not None:
+                continue
+            if self.design.accepts(draw, solution.cell_density, self.anatomy.grid):
                 return draw, solution, attempt
         raise DatabaseError(
             f"the design {self.design.name!r} accepted none of {_MAX_ATTEMPTS} tumors drawn for run {run}: its ranges "
             "do not fit this anatomy and model. Widen its size filter or change its ranges."
         )
 
-    def _draws(self, run: int) -> Iterator[tuple[np.random.Generator, TumorDraw]]:
+    @cached_property
+    def _coarse_anatomy(self) -> Anatomy | None:
+        return coarsened_anatomy(self.anatomy)
+
+    def _draws(self, run: int) -> Iterator[TumorDraw]:
         for attempt in range(_MAX_ATTEMPTS):
             rng = attempt_rng(self.header.root_seed, run, attempt)
-            yield rng, self.design.draw(rng, self.anatomy)
+            yield self.design.draw(rng, self.anatomy)
 
 
 def _levels_of(tumor: int, cell_density: NDArray[np.float32]) -> NDArray[np.uint8]:

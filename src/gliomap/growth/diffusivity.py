@@ -75,7 +75,7 @@ def face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoeffic
         if diffusivity_ratio in of_anatomy:
             of_anatomy.move_to_end(diffusivity_ratio)
             return of_anatomy[diffusivity_ratio]
-    made = _make_face_coefficients(anatomy, diffusivity_ratio)
+    made = make_face_coefficients(anatomy, diffusivity_ratio)
     with _lock:
         of_anatomy[diffusivity_ratio] = made
         while len(of_anatomy) > _MAX_KEPT_RATIOS:
@@ -83,7 +83,8 @@ def face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoeffic
     return made
 
 
-def _make_face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoefficients:
+def make_face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoefficients:
+    """As `face_coefficients`, computed anew and not kept: for anatomies that live as long as a time step."""
     box = _bounding_box(anatomy.domain)
     diffusivity = anatomy.white_matter + anatomy.gray_matter * np.float32(1.0 / diffusivity_ratio)
     cells = np.pad(np.where(anatomy.domain, diffusivity, 0.0)[box].astype(np.float32), 1)

@@ -21,25 +21,29 @@ from numpy.typing import NDArray
 
 from gliomap.errors import ParameterError
 from gliomap.growth.diffusivity import FaceCoefficients
-from gliomap.growth.stepper import Stepper
+from gliomap.growth.stepper import Stepper, survival_of
 from gliomap.growth.super_time_stepping import super_time_step
 from gliomap.growth.time_step import TimeStep, plan_steps, require_affordable
+from gliomap.growth.volume_limit import VoxelLimit
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
 # Part of the largest stable Euler step the published solver takes, and of the end time it is content with.
 _PUBLISHED_SAFETY = 0.99
 _PUBLISHED_END = 0.9999
-_SMALLEST_SURVIVAL = 1e-37
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evolution:
-    """Densities (num_times, X, Y, Z), the times they belong to [day], steps taken and voxel updates done."""
+    """Densities (num_times, X, Y, Z), the times they belong to [day], steps taken and voxel updates done.
+
+    `stopped_at_days` is the time at which the tumor was found too large [day]; None for a complete run.
+    """
 
     cell_density: NDArray[np.float32]
     times_days: tuple[float, ...]
     num_steps: int
     num_voxel_steps: int
+    stopped_at_days: float | None
 
 
 def evolve(
@@ -52,6 +56,7 @@ def evolve(
     initial_variance_mm2: float,
     times_days: Sequence[float],
     time_step_scale: float = 1.0,
+    limit: VoxelLimit | None = None,
     report: Reporter = ignore_progress,
 ) -> Evolution:
     """Densities at `times_days` by Strang splitting and RKL2, of second order in time.
@@ -72,6 +77,8 @@ def evolve(
         Times [day], strictly increasing, > 0; each is met exactly.
     time_step_scale : float
         Factor on every time step.
+    limit : VoxelLimit or None
+        The run ends after the first step, but for the last one, at whose end more voxels exceed the threshold.
     report : Reporter
         Told of every step.
 
@@ -92,27 +99,31 @@ def evolve(
     )
     densities = np.zeros((len(times_days), *faces.grid_shape), dtype=np.float32)
     num_steps = num_landed = 0
+    stopped_at_days = None
     is_growth_pending = True
     for step, following in pairwise(chain(steps, [None])):
         assert step is not None
         if is_growth_pending:
-            stepper.react(_survival(rate * step.duration_days / 2.0))
+            stepper.react(survival_of(rate * step.duration_days / 2.0))
         # The half steps of growth at the end of this step and at the start of the next are one, except at a landing.
         is_growth_pending = step.is_landing
-        growth_days = step.duration_days / 2.0
-        if following is not None and not is_growth_pending:
-            growth_days += following.duration_days / 2.0
-        _advance(stepper, step, diffusivity / spacing_mm**2, _survival(rate * growth_days))
+        ahead_days = following.duration_days / 2.0 if following is not None and not is_growth_pending else 0.0
+        growth_days = step.duration_days / 2.0 + ahead_days
+        advance(stepper, step, diffusivity / spacing_mm**2, survival_of(rate * growth_days))
         num_steps += 1
         if step.is_landing:
             faces.unpadded_into(densities[num_landed], stepper.cell_density())
             num_landed += 1
         report(ProgressEvent(task="growth", completed=step.end_days, total=float(times_days[-1])))
+        if limit is not None and following is not None and _is_above(stepper, limit, survival_of(rate * ahead_days)):
+            stopped_at_days = step.end_days
+            break
     return Evolution(
-        cell_density=densities,
-        times_days=tuple(float(t) for t in times_days),
+        cell_density=densities[:num_landed],
+        times_days=tuple(float(t) for t in times_days[:num_landed]),
         num_steps=num_steps,
         num_voxel_steps=stepper.num_voxel_steps,
+        stopped_at_days=stopped_at_days,
     )
 
 
@@ -124,6 +135,7 @@ def evolve_published(
     white_matter_diffusivity_mm2_per_day: float,
     proliferation_rate_per_day: float,
     times_days: Sequence[float],
+    limit: VoxelLimit | None = None,
     report: Reporter = ignore_progress,
 ) -> Evolution:
     """Densities by the scheme of the published solver: for comparison with published data only.
@@ -148,20 +160,27 @@ def evolve_published(
     step_counts = [max(1, math.ceil(_PUBLISHED_END * time / duration)) for time in times_days]
     require_affordable(step_counts[-1], times_days[-1])
     densities = np.zeros((len(times_days), *faces.grid_shape), dtype=np.float32)
+    num_landed, stopped_at_days = 0, None
     for num_steps in range(1, step_counts[-1] + 1):
         stepper.published_step(diffusivity * duration / spacing_mm**2, proliferation_rate_per_day * duration)
         for index in (i for i, count in enumerate(step_counts) if count == num_steps):
             faces.unpadded_into(densities[index], stepper.cell_density())
+            num_landed += 1
         report(ProgressEvent(task="growth", completed=num_steps, total=step_counts[-1]))
+        if limit is not None and num_steps < step_counts[-1] and _is_above(stepper, limit, 1.0):
+            stopped_at_days = num_steps * duration
+            break
     return Evolution(
-        cell_density=densities,
-        times_days=tuple(count * duration for count in step_counts),
-        num_steps=step_counts[-1],
+        cell_density=densities[:num_landed],
+        times_days=tuple(count * duration for count in step_counts[:num_landed]),
+        num_steps=num_steps,
         num_voxel_steps=stepper.num_voxel_steps,
+        stopped_at_days=stopped_at_days,
     )
 
 
-def _advance(stepper: Stepper, step: TimeStep, unit_number_per_day: float, survival: float) -> None:
+def advance(stepper: Stepper, step: TimeStep, unit_number_per_day: float, survival: float) -> None:
+    """Diffusion over one step, then growth; `unit_number_per_day` is D_w / h² [1/day]."""
     if step.num_stages == 0:
         stepper.react(survival)
         return
@@ -169,6 +188,12 @@ def _advance(stepper: Stepper, step: TimeStep, unit_number_per_day: float, survi
     stepper.diffuse_then_react(coefficients, unit_number_per_day * step.duration_days, survival)
 
 
-def _survival(growth: float) -> float:
-    """e^{−ρ Δt}, kept above 0: an empty voxel would divide 0 by a float32 0."""
-    return max(math.exp(-growth), _SMALLEST_SURVIVAL)
+def _is_above(stepper: Stepper, limit: VoxelLimit, survival: float) -> bool:
+    """Whether the tumor is too large, before the growth of the next half step that is done already.
+
+    Growth keeps the order of densities: c exceeds the threshold where the grown c exceeds the grown threshold.
+    """
+    if stepper.num_active_voxels <= limit.max_num_voxels:
+        return False
+    threshold = limit.threshold / (survival + limit.threshold * (1.0 - survival))
+    return stepper.count_above(threshold) > limit.max_num_voxels

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.growth.solution import Solution
+from gliomap.growth.volume_limit import VolumeLimit
 
 ParametersT_contra = TypeVar("ParametersT_contra", contravariant=True)
 
@@ -24,8 +25,18 @@ class GrowthModel(Protocol[ParametersT_contra]):
         """Name recorded in databases and results."""
         ...
 
-    def simulate(self, anatomy: Anatomy, parameters: ParametersT_contra, times_days: Sequence[float]) -> Solution:
+    def simulate(
+        self,
+        anatomy: Anatomy,
+        parameters: ParametersT_contra,
+        times_days: Sequence[float],
+        *,
+        volume_limit: VolumeLimit | None = None,
+    ) -> Solution:
         """Cell density at each of the strictly increasing, positive `times_days` [day] after the seed.
+
+        A model may end a run after the first time step whose tumor is larger than `volume_limit`, and then says so in
+        `Solution.stopped_at_days`; one that cannot save anything that way may ignore the limit.
 
         Raises
         ------

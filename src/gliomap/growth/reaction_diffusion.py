@@ -16,16 +16,15 @@ References
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.cores import shared_threads
 from gliomap.errors import ParameterError, unknown_name
 from gliomap.growth.diffusivity import FaceCoefficients, face_coefficients
 from gliomap.growth.evolution import Evolution, evolve, evolve_published
@@ -33,10 +32,14 @@ from gliomap.growth.parameters import FisherKolmogorovParameters
 from gliomap.growth.seed import DENSITY_FLOOR, SEED_VARIANCE_MM2, seed_density
 from gliomap.growth.solution import Solution
 from gliomap.growth.stepper import Stepper
+from gliomap.growth.time_step import checked_times, require_time_step_scale
+from gliomap.growth.volume_limit import VolumeLimit, VoxelLimit
 from gliomap.progress import Reporter, ignore_progress
 
 SCHEMES = ("strang-rkl2", "published")
+#: Backends that compute on the CPU.
 BACKENDS = ("numba", "numpy")
+_DEVICE_BACKEND = "cuda"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +50,15 @@ class FisherKolmogorov:
     ----------
     scheme : {"strang-rkl2", "published"}
         Time stepping; ``published`` only to compare with published data.
-    backend : {"numba", "numpy"}
-        Compiled kernels around the tumor, or the plain reference.
+    backend : {"numba", "numpy", "cuda"}
+        Compiled kernels around the tumor, the plain reference, or a GPU. One tumor does not fill a GPU: many go
+        through `simulate_batch`.
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it. To grow many tumors, run them in
         parallel with one thread each instead.
     time_step_scale : float
-        Factor on every time step of ``strang-rkl2``, > 0: 0.25 for a converged reference. Not used by ``published``.
+        Factor on every time step of ``strang-rkl2``, > 0 and ≤ 8: 0.25 for a converged reference. No step is unstable,
+        as each gets the stages it needs. Not used by ``published``.
     report : Reporter
         Told of every step.
 
@@ -77,12 +82,13 @@ class FisherKolmogorov:
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             raise ParameterError(unknown_name("scheme", self.scheme, SCHEMES))
-        if self.backend not in BACKENDS:
-            raise ParameterError(unknown_name("backend", self.backend, BACKENDS))
+        if self.backend not in (*BACKENDS, _DEVICE_BACKEND):
+            raise ParameterError(unknown_name("backend", self.backend, (*BACKENDS, _DEVICE_BACKEND)))
+        if self.backend == _DEVICE_BACKEND and self.scheme == "published":
+            raise ParameterError("the scheme 'published' runs on the CPU only, got backend='cuda'. Use 'numba'.")
         if not isinstance(self.num_threads, int) or self.num_threads < 1:
             raise ParameterError(f"num_threads must be an integer ≥ 1, got {self.num_threads}.")
-        if not math.isfinite(self.time_step_scale) or self.time_step_scale <= 0.0:
-            raise ParameterError(f"time_step_scale must be finite and > 0, got {self.time_step_scale}.")
+        require_time_step_scale(self.time_step_scale)
 
     @property
     def name(self) -> str:
@@ -90,7 +96,12 @@ class FisherKolmogorov:
         return "fisher-kolmogorov"
 
     def simulate(
-        self, anatomy: Anatomy, parameters: FisherKolmogorovParameters, times_days: Sequence[float]
+        self,
+        anatomy: Anatomy,
+        parameters: FisherKolmogorovParameters,
+        times_days: Sequence[float],
+        *,
+        volume_limit: VolumeLimit | None = None,
     ) -> Solution:
         """Cell density at each requested time; several times cost the price of the longest.
 
@@ -103,18 +114,21 @@ class FisherKolmogorov:
             Growth parameters and seed.
         times_days : sequence of float
             Times after the seed [day], strictly increasing, > 0.
+        volume_limit : VolumeLimit or None
+            The run ends after the first time step before the last time at whose end the tumor is larger.
 
         Raises
         ------
         ParameterError
             If times are invalid, the seed is off the grid or outside the tissue, or the run is far too long.
         """
-        times = _checked_times(times_days)
+        times = checked_times(times_days)
         initial = seed_density(anatomy, parameters.seed_mm)
         faces = face_coefficients(anatomy, parameters.diffusivity_ratio)
-        with _threads(self.num_threads) as executor:
+        with shared_threads(self.num_threads) as executor:
             stepper = make_stepper(self.backend, faces, initial, executor=executor, num_threads=self.num_threads)
-            evolution = self._evolve(stepper, faces, anatomy.spacing_mm, parameters, times)
+            limit = volume_limit.on(anatomy.grid) if volume_limit is not None else None
+            evolution = self._evolve(stepper, faces, anatomy.spacing_mm, parameters, times, limit)
         return Solution(
             cell_density=evolution.cell_density,
             times_days=evolution.times_days,
@@ -124,6 +138,7 @@ class FisherKolmogorov:
             scheme=self.scheme,
             backend=self.backend,
             front_resolution=parameters.infiltration_length_mm / anatomy.spacing_mm,
+            stopped_at_days=evolution.stopped_at_days,
         )
 
     def _evolve(
@@ -133,6 +148,7 @@ class FisherKolmogorov:
         spacing_mm: float,
         parameters: FisherKolmogorovParameters,
         times_days: tuple[float, ...],
+        limit: VoxelLimit | None,
     ) -> Evolution:
         if self.scheme == "published":
             return evolve_published(
@@ -142,6 +158,7 @@ class FisherKolmogorov:
                 white_matter_diffusivity_mm2_per_day=parameters.white_matter_diffusivity_mm2_per_day,
                 proliferation_rate_per_day=parameters.proliferation_rate_per_day,
                 times_days=times_days,
+                limit=limit,
                 report=self.report,
             )
         return evolve(
@@ -153,6 +170,7 @@ class FisherKolmogorov:
             initial_variance_mm2=SEED_VARIANCE_MM2,
             times_days=times_days,
             time_step_scale=self.time_step_scale,
+            limit=limit,
             report=self.report,
         )
 
@@ -171,6 +189,13 @@ def make_stepper(
     Growth clears densities below `density_floor`; another than the default is for measuring what it costs.
     """
     padded = faces.padded(initial_density)
+    if backend == _DEVICE_BACKEND:
+        from gliomap.growth.batch import load_backend
+
+        load_backend()  # says what to install
+        from gliomap.growth.backends.triton_stepper import TritonStepper
+
+        return TritonStepper(faces, padded, density_floor=density_floor)
     if backend == "numpy":
         from gliomap.growth.backends.numpy_reference import NumpyStepper
 
@@ -179,22 +204,3 @@ def make_stepper(
     from gliomap.growth.backends.numba_stepper import NumbaStepper
 
     return NumbaStepper(faces, padded, executor=executor, num_threads=num_threads, density_floor=density_floor)
-
-
-def _checked_times(times_days: Sequence[float]) -> tuple[float, ...]:
-    times = tuple(float(t) for t in times_days)
-    in_order = all(a < b for a, b in zip((0.0, *times), times, strict=False))
-    if not times or not in_order or not all(math.isfinite(t) for t in times):
-        raise ParameterError(
-            f"times_days must be finite, strictly increasing and > 0 [day], at least one time, got {list(times_days)}."
-        )
-    return times
-
-
-@contextmanager
-def _threads(num_threads: int) -> Iterator[Executor | None]:
-    if num_threads == 1:
-        yield None
-        return
-    with ThreadPoolExecutor(max_workers=num_threads, thread_name_prefix="gliomap-growth") as executor:
-        yield executor

@@ -51,33 +51,47 @@ def seed_density(anatomy: Anatomy, seed_mm: Sequence[float]) -> NDArray[np.float
     ParameterError
         If the seed lies off the grid, or no voxel of the domain is close enough to hold any cells.
     """
+    cells, window = seed_cells(anatomy, seed_mm)
+    density = np.zeros(anatomy.grid.shape, dtype=np.float32)
+    density[window] = cells
+    return density
+
+
+def seed_cells(anatomy: Anatomy, seed_mm: Sequence[float]) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
+    """The part of `seed_density` that holds cells, and where in the grid it lies: far fewer voxels than the grid has.
+
+    Raises
+    ------
+    ParameterError
+        As `seed_density`.
+    """
     seed = np.asarray(seed_mm, dtype=np.float64)
     if not anatomy.grid.contains(seed):
         raise ParameterError(
             f"seed_mm {_text(seed)} lies off the grid ({anatomy.grid.describe()}). "
             "Give world coordinates in mm, not voxel indices."
         )
-    density = np.zeros(anatomy.grid.shape, dtype=np.float32)
     window = _window_around(anatomy, seed)
     indices = np.stack(np.meshgrid(*[np.arange(s.start, s.stop) for s in window], indexing="ij"), axis=-1)
     distance = np.linalg.norm(anatomy.grid.world_of(indices) - seed, axis=-1)
     profile = np.where(anatomy.domain[window], seed_profile(distance), 0.0)
-    density[window] = np.where(profile >= DENSITY_FLOOR, profile, 0.0)
-    if not density[window].any():
+    cells = np.where(profile >= DENSITY_FLOOR, profile, 0.0).astype(np.float32)
+    if not cells.any():
         raise ParameterError(
             f"seed_mm {_text(seed)} lies outside the tissue: the nearest tissue voxel is "
             f"{_distance_to_tissue_mm(anatomy, seed):.1f} mm away, the seed has a radius of {SEED_RADIUS_MM:.1f} mm. "
             "Move the seed into the brain tissue."
         )
-    return density
+    return cells, window
 
 
-def _window_around(anatomy: Anatomy, seed: NDArray[np.float64]) -> tuple[slice, ...]:
+def _window_around(anatomy: Anatomy, seed: NDArray[np.float64]) -> tuple[slice, slice, slice]:
     center = anatomy.grid.voxel_of(seed)
     reach = SEED_RADIUS_MM / np.array(anatomy.grid.spacing_mm)
     low = np.clip(np.floor(center - reach), 0, None).astype(int)
     high = np.minimum(np.ceil(center + reach).astype(int) + 1, anatomy.grid.shape)
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return x, y, z
 
 
 def _distance_to_tissue_mm(anatomy: Anatomy, seed: NDArray[np.float64]) -> float:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.growth.super_time_stepping import SuperTimeStep
+
+# An empty voxel would divide 0 by a float32 0 below this.
+_SMALLEST_SURVIVAL = 1e-37
+
+
+def survival_of(growth: float) -> float:
+    """q = e^{−ρ Δt} of `growth` = ρ Δt, kept above 0."""
+    return max(math.exp(-growth), _SMALLEST_SURVIVAL)
 
 
 class Stepper(Protocol):
@@ -28,6 +37,15 @@ class Stepper(Protocol):
 
     def published_step(self, diffusion_number: float, growth: float) -> None:
         """Unsplit Euler step of the published solver with ρ Δt = `growth`."""
+        ...
+
+    @property
+    def num_active_voxels(self) -> int:
+        """Voxels that the last operation updated, outside which there are no cells."""
+        ...
+
+    def count_above(self, threshold: float) -> int:
+        """Number of voxels whose density exceeds `threshold`, rounded to float32."""
         ...
 
     def cell_density(self) -> NDArray[np.float32]:

@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,14 @@ class SuperTimeStep:
     def num_stages(self) -> int:
         """s."""
         return 1 + len(self.stages)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """μ_j, ν_j, m_j and m_j b_{j−1} of each stage, shape (s, 4); of the first stage m_1 alone. Read-only."""
+        later = [(stage.newer, stage.older, stage.operator, stage.initial_rate) for stage in self.stages]
+        weights = np.array([(0.0, 0.0, self.first, 0.0), *later])
+        weights.setflags(write=False)
+        return weights
 
 
 def num_stages_for(euler_steps: float) -> int:

@@ -23,6 +23,8 @@ from gliomap.growth.super_time_stepping import num_stages_for
 GROWTH_STEP = 0.4
 #: Longest step as a part of the tumor's age. *Chosen*, docs/design/0002-time-stepping.md.
 AGE_STEP = 0.15
+#: Largest factor on all steps. *Chosen*: at 2 the worst of 64 tumors has a Dice of 0.991, beyond 8 none is right.
+MAX_TIME_STEP_SCALE = 8.0
 #: Longest step in stable Euler steps, 200 stages: more stages lose digits in float32. *Chosen*; reached only far
 #: outside the published ranges, or below 0.4 mm spacing.
 MAX_NUM_EULER_STEPS = 10_000.0
@@ -90,6 +92,38 @@ class StepCount:
         if count <= count_at_crossover:
             return self.seed_age_days * math.expm1(count * self.relative_step)
         return self._crossover_days + (count - count_at_crossover) * self.longest_step_days
+
+
+def checked_times(times_days: Sequence[float], *, name: str = "times_days") -> tuple[float, ...]:
+    """Requested times [day] as floats.
+
+    Raises
+    ------
+    ParameterError
+        If they are not finite, strictly increasing and > 0, or there are none.
+    """
+    times = tuple(float(time) for time in times_days)
+    in_order = all(a < b for a, b in zip((0.0, *times), times, strict=False))
+    if not times or not in_order or not all(math.isfinite(time) for time in times):
+        raise ParameterError(
+            f"{name} must be finite, strictly increasing and > 0 [day], at least one time, got {list(times_days)}."
+        )
+    return times
+
+
+def require_time_step_scale(scale: float) -> None:
+    """Refuse factors on the time step that no tumor bears.
+
+    Raises
+    ------
+    ParameterError
+        If it is not > 0 and at most `MAX_TIME_STEP_SCALE`.
+    """
+    if not 0.0 < scale <= MAX_TIME_STEP_SCALE:
+        raise ParameterError(
+            f"time_step_scale must be > 0 and at most {MAX_TIME_STEP_SCALE:g}, got {scale}. Larger steps would be "
+            "stable, for they get more stages, but their tumors wrong."
+        )
 
 
 def plan_steps(

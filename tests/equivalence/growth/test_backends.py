@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from growth_phantoms import dice_of, mixed_anatomy, tumor_parameters
 
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, seed_density
+from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, VolumeLimit, seed_density
+from gliomap.growth.backends import numba_stepper
 from gliomap.growth.backends.numba_stepper import NumbaStepper
 from gliomap.growth.diffusivity import face_coefficients
 from gliomap.growth.evolution import evolve, evolve_published
@@ -67,6 +68,34 @@ def test_the_number_of_threads_changes_no_bit(scheme):
 
     for num_threads in (2, 3, 40):
         np.testing.assert_array_equal(grow(parameters, scheme=scheme, num_threads=num_threads), one)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_stages_computed_in_one_sweep_equal_stages_one_after_the_other(num_threads, monkeypatch):
+    """How many stages share a sweep is a matter of the cache, not of the result."""
+    parameters = tumor_parameters(ANATOMY, d=1.5, rho=0.01)
+    results = []
+    for sweep_bytes in (0, 1 << 16, 1 << 30):
+        monkeypatch.setattr(numba_stepper, "_SWEEP_BYTES", sweep_bytes)
+        results.append(grow(parameters, num_threads=num_threads))
+
+    np.testing.assert_array_equal(results[1], results[0])
+    np.testing.assert_array_equal(results[2], results[0])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_backends_give_a_run_up_at_the_same_step(scheme):
+    """The compiled count of voxels above a threshold is that of NumPy."""
+    limit = VolumeLimit(threshold=0.6, max_volume_ml=2.0)
+    stopped = [
+        FisherKolmogorov(scheme=scheme, backend=backend).simulate(
+            ANATOMY, tumor_parameters(ANATOMY), [300.0], volume_limit=limit
+        )
+        for backend in ("numba", "numpy")
+    ]
+
+    assert stopped[0].stopped_at_days == stopped[1].stopped_at_days
+    assert 0.0 < stopped[0].stopped_at_days < 300.0
 
 
 def test_repeated_and_concurrent_runs_are_identical():

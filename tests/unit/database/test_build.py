@@ -26,7 +26,7 @@ def test_every_tumor_is_the_simulation_of_its_parameters(tmp_path):
             rng = attempt_rng(3, tumor, attempt)
             draw = design.draw(rng, anatomy)
             density = model.simulate(anatomy, draw.parameters, draw.times_days).cell_density
-            if design.accepts(rng, density, anatomy.grid):
+            if design.accepts(draw, density, anatomy.grid):
                 break
         levels = quantize_density(density[0])
         assert database.table.attempt[tumor] == attempt
@@ -87,7 +87,7 @@ def test_the_model_tells_the_time_it_stopped_at(tmp_path):
         def name(self) -> str:
             return "late"
 
-        def simulate(self, anatomy, parameters, times_days):
+        def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
             solution = GrowingBall().simulate(anatomy, parameters, times_days)
             return dataclasses.replace(solution, times_days=tuple(t + 1 for t in times_days))
 
@@ -192,7 +192,7 @@ def test_a_model_outside_the_unit_interval_is_refused(tmp_path):
     class TooDense:
         name: str = "too-dense"
 
-        def simulate(self, anatomy, parameters, times_days):
+        def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
             solution = GrowingBall().simulate(anatomy, parameters, times_days)
             return dataclasses.replace(solution, cell_density=solution.cell_density + np.float32(1))
 
@@ -230,7 +230,7 @@ def _begin(path: Path, monkeypatch: pytest.MonkeyPatch, *, num_finished: int, **
     """Start a build that fails after some batches."""
 
     class Failing(GrowingBall):
-        def simulate(self, anatomy, parameters, times_days):
+        def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
             done = sum(1 for _ in (path / "building" / "parts").glob("[0-9]*.npz"))
             if done >= num_finished:
                 raise KeyboardInterrupt
@@ -248,7 +248,7 @@ def test_an_unfinished_build_is_continued_where_it_stopped(tmp_path, monkeypatch
     calls = []
 
     class Counting(GrowingBall):
-        def simulate(self, anatomy, parameters, times_days):
+        def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
             calls.append(1)
             return super().simulate(anatomy, parameters, times_days)
 

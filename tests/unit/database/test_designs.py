@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from growing_ball import ball_anatomy
 
-from gliomap.database import ClinicalDesign, PapersDesign, named_design
+from gliomap.database import ClinicalDesign, PapersDesign, TumorDraw, named_design
 from gliomap.database.clinical_design import scaled_time_of_reach
 from gliomap.database.design import attempt_rng, seed_in_box
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
+from gliomap.growth import FisherKolmogorovParameters
 
 # 1 ml voxels, so volumes are counts.
 ML_GRID = Grid.axis_aligned((10, 10, 10), 10.0, (0, 0, 0))
@@ -24,32 +25,41 @@ def _tumor(num_core: int, num_whole: int) -> np.ndarray:
     return density.reshape(1, 10, 10, 10)
 
 
-def test_the_clinical_filter_keeps_what_patients_show(rng):
+def _drawn_with(*thresholds: float) -> TumorDraw:
+    """A draw of which only the filter thresholds matter."""
+    parameters = FisherKolmogorovParameters(
+        white_matter_diffusivity_mm2_per_day=0.1, proliferation_rate_per_day=0.1, seed_mm=(0.0, 0.0, 0.0)
+    )
+    times_days = tuple(1.0 + index for index in range(len(thresholds)))
+    return TumorDraw(parameters=parameters, times_days=times_days, filter_thresholds=thresholds)
+
+
+def test_the_clinical_filter_keeps_what_patients_show():
     """Core 0.5-190 ml, whole 3-250 ml, ratio at most 40 here."""
     design = ClinicalDesign(max_whole_to_core_ratio=40.0)
     sizes = {(1, 3): True, (1, 40): True, (189, 249): True, (0, 30): False, (1, 2): False, (1, 41): False,
              (191, 200): False, (190, 251): False}  # fmt: skip
-    assert {size: design.accepts(rng, _tumor(*size), ML_GRID) for size in sizes} == sizes
+    assert {size: design.accepts(_drawn_with(0.0), _tumor(*size), ML_GRID) for size in sizes} == sizes
 
 
 def test_the_papers_filter_measures_at_a_random_threshold(rng):
     """8.7-412 ml at u > U(0.6, 0.8): a tumor of 0.9 counts in full, one of 0.3 not at all."""
     design = PapersDesign()
-    assert not design.accepts(rng, _tumor(8, 500), ML_GRID)
-    assert design.accepts(rng, _tumor(9, 500), ML_GRID)
-    assert design.accepts(rng, _tumor(411, 500), ML_GRID)
-    assert not design.accepts(rng, _tumor(413, 500), ML_GRID)
+    draws = [design.draw(rng, ball_anatomy()) for _ in range(200)]
+    for sizes, is_kept in (((8, 500), False), ((9, 500), True), ((411, 500), True), ((413, 500), False)):
+        assert design.accepts(draws[0], _tumor(*sizes), ML_GRID) == is_kept
     between = np.full((1, 10, 10, 10), 0.7, dtype=np.float32) * (_tumor(0, 100) > 0)
-    answers = [design.accepts(rng, between, ML_GRID) for _ in range(200)]
+    answers = [design.accepts(draw, between, ML_GRID) for draw in draws]
     assert 60 < sum(answers) < 140, f"a density in the middle of the range passes half of the time, got {sum(answers)}"
 
 
 @pytest.mark.parametrize("design", [ClinicalDesign(snapshots_per_run=2), PapersDesign(snapshots_per_run=2)])
-def test_one_bad_snapshot_rejects_the_run(design, rng):
+def test_one_bad_snapshot_rejects_the_run(design):
     """Snapshots are taken or left together."""
     good, bad = _tumor(30, 60), _tumor(0, 0)
-    assert design.accepts(rng, np.concatenate([good, good]), ML_GRID)
-    assert not design.accepts(rng, np.concatenate([bad, good]), ML_GRID)
+    draw = _drawn_with(0.6, 0.6)
+    assert design.accepts(draw, np.concatenate([good, good]), ML_GRID)
+    assert not design.accepts(draw, np.concatenate([bad, good]), ML_GRID)
 
 
 def test_clinical_draws_have_the_front_speed_and_lengths_asked_for(rng):
@@ -138,6 +148,7 @@ def test_unknown_designs_name_the_known_ones():
         (lambda: ClinicalDesign(t1gd_threshold=0.1), "t1gd_threshold must be at least flair_threshold"),
         (lambda: ClinicalDesign(snapshots_per_run=0), "snapshots_per_run must be at least 1"),
         (lambda: PapersDesign(growth_time_days=(0.0, 10.0)), "growth_time_days must be .low, high. with 0 < low"),
+        (lambda: PapersDesign(screening_factors=(1.1, 2.0)), "screening_factors must be .low, high., low <= 1"),
         (lambda: PapersDesign(seed_box_fractions=((0.0, 2.0),) * 3), "seed_box_fractions must be three"),
         (lambda: named_design("papers", snapshots_per_run=0), "snapshots_per_run must be at least 1"),
     ],

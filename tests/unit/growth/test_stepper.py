@@ -58,3 +58,12 @@ def test_the_floor_holds_after_diffusion_too(backend):
         counts.append(np.count_nonzero(density))
 
     assert counts[0] > counts[1] > 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_voxels_above_a_threshold_are_counted_strictly(backend):
+    """Of 0.25 and 0.5, both exact in float32, one exceeds 0.25, two 0.2, none 0.5."""
+    stepper = stepper_with(backend, [0.25, 0.5])
+
+    assert [stepper.count_above(threshold) for threshold in (0.2, 0.25, 0.5)] == [2, 1, 0]
+    assert stepper.num_active_voxels >= 2

@@ -58,6 +58,13 @@ class NumpyStepper:
         self._density = _bounded(stepped, 1e-30)
         self._num_voxel_steps += self._num_voxels
 
+    @property
+    def num_active_voxels(self) -> int:
+        return self._num_voxels
+
+    def count_above(self, threshold: float) -> int:
+        return int(np.count_nonzero(self._density > np.float32(threshold)))
+
     def cell_density(self) -> NDArray[np.float32]:
         return self._density.copy()
 

@@ -1,0 +1,56 @@
+"""A database whose too large tumors were given up early is that of complete runs, byte for byte."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from growing_ball import folder_content
+from growth_phantoms import mixed_anatomy
+
+from gliomap.database import ClinicalDesign, PapersDesign, build_database
+from gliomap.growth import FisherKolmogorov
+
+ANATOMY = mixed_anatomy((24, 26, 22), 3.0)
+
+
+class PatientPapersDesign(PapersDesign):
+    """Every draw is simulated to its end."""
+
+    def draw(self, rng, anatomy):
+        return dataclasses.replace(super().draw(rng, anatomy), volume_limit=None, screening=None)
+
+
+class PatientClinicalDesign(ClinicalDesign):
+    """Every draw is simulated to its end."""
+
+    def draw(self, rng, anatomy):
+        return dataclasses.replace(super().draw(rng, anatomy), volume_limit=None, screening=None)
+
+
+PAPERS = {"filter_volume_ml": (2.0, 80.0), "seed_box_fractions": ((0.1, 0.9),) * 3}
+CLINICAL = {"reach_mm": (9.0, 30.0), "core_volume_ml": (0.5, 20.0), "whole_volume_ml": (1.0, 40.0)}
+
+
+@pytest.mark.parametrize("snapshots_per_run", [1, 2])
+@pytest.mark.parametrize(
+    ("hasty", "patient", "settings"),
+    [(PapersDesign, PatientPapersDesign, PAPERS), (ClinicalDesign, PatientClinicalDesign, CLINICAL)],
+)
+def test_early_ends_change_no_byte(tmp_path, hasty, patient, settings, snapshots_per_run):
+    """Stops at the volume limit and screening reject what the filter would have rejected, and nothing else."""
+    databases = []
+    for design in (hasty, patient):
+        databases.append(
+            build_database(
+                tmp_path / design.__name__,
+                num_tumors=4,
+                design=design(**settings, snapshots_per_run=snapshots_per_run),
+                anatomy=ANATOMY,
+                atlas_name="phantom",
+                atlas_hash="0" * 64,
+                model=FisherKolmogorov(),
+            )
+        )
+
+    assert np.any(databases[0].table.attempt > 0), "some draws should have been rejected"
+    assert folder_content(tmp_path / hasty.__name__) == folder_content(tmp_path / patient.__name__)
