@@ -47,6 +47,10 @@ class NumericalError(GliomapError, RuntimeError):
         self.step = step
 
 
+class DeviceError(GliomapError, RuntimeError):
+    """A GPU is not there, has too little memory, or the software to use it is not installed."""
+
+
 class RegistrationError(GliomapError, RuntimeError):
     """A registration failed or produced a transform that cannot be used."""
 

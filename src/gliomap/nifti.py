@@ -15,7 +15,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -101,6 +100,8 @@ def write_volume(
     OutputError
         If the file cannot be written.
     """
+    import nibabel as nib
+
     require_nifti_name(path)
     stored = volume if stored_as is None else volume.reordered_as(stored_as)
     data = stored.data.astype(np.uint8) if stored.data.dtype == bool else stored.data
@@ -122,6 +123,8 @@ def require_nifti_name(path: str | os.PathLike[str]) -> None:
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[Any, Grid]:
+    import nibabel as nib
+
     if not Path(path).is_file():
         raise ImageError(f"{path}: no such file. Check the path.")
     try:

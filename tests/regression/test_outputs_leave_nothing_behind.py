@@ -9,12 +9,12 @@ of what it points to; files of one command were written one by one.
 import errno
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 from phantom_brain import LESION_CENTER_MM, write_phantom_atlas
 from typer.testing import CliRunner
 
-from gliomap import nifti
 from gliomap.cli import app
 from gliomap.errors import OutputError, ParameterError
 from gliomap.grid import Grid
@@ -144,7 +144,7 @@ def test_simulate_refuses_names_it_cannot_write(atlas_folder, tmp_path, out, mor
 
 def test_simulate_writes_all_of_its_files_or_none(atlas_folder, tmp_path, monkeypatch):
     """The disk fills up with the second snapshot: the first is not left behind."""
-    save, calls = nifti.nib.save, []
+    save, calls = nib.save, []
 
     def save_one(image, path):
         calls.append(path)
@@ -152,7 +152,7 @@ def test_simulate_writes_all_of_its_files_or_none(atlas_folder, tmp_path, monkey
             raise OSError(errno.ENOSPC, "No space left on device")
         save(image, path)
 
-    monkeypatch.setattr(nifti.nib, "save", save_one)
+    monkeypatch.setattr(nib, "save", save_one)
 
     result = _simulate(atlas_folder, tmp_path / "tumor.nii.gz", "--time", 100, "--time", 200)
 

