@@ -57,6 +57,8 @@ class Anatomy:
         Isotropic grid of all three.
     domain_rule : str
         Name of the rule that made the domain, kept for the record.
+    tissue_maps : TissueMaps or None
+        What the domain was made of: CSF and the inside of the skull, which mass effect needs besides.
 
     Raises
     ------
@@ -64,6 +66,8 @@ class Anatomy:
         If shapes differ, the domain is empty, or the fractions do not sum to 1 inside and 0 outside.
     ParameterError
         If the grid is not isotropic (0.1 %): the solvers use one spacing.
+    GridMismatchError
+        If the tissue maps lie on another grid.
     """
 
     white_matter: NDArray[np.float32]
@@ -71,6 +75,7 @@ class Anatomy:
     domain: NDArray[np.bool_]
     grid: Grid
     domain_rule: str
+    tissue_maps: TissueMaps | None = None
 
     def __post_init__(self) -> None:
         for name in ("white_matter", "gray_matter", "domain"):
@@ -93,6 +98,8 @@ class Anatomy:
                 f"Anatomy: the grid must be isotropic, got spacings {self.grid.spacing_mm} mm. "
                 "Resample the tissue maps to an isotropic grid first."
             )
+        if self.tissue_maps is not None:
+            self.grid.require_same_as(self.tissue_maps.grid, self_name="Anatomy", other_name="tissue_maps")
 
     @cached_property
     def spacing_mm(self) -> float:
@@ -140,4 +147,11 @@ def growth_domain(maps: TissueMaps, *, rule: str = DEFAULT_DOMAIN_RULE) -> Anato
         white_fraction = np.where(tissue > 0.0, maps.white_matter / tissue, 0.0)
     white_matter = np.where(domain, white_fraction, 0.0).astype(np.float32)
     gray_matter = np.where(domain, np.float32(1.0) - white_matter, 0.0).astype(np.float32)
-    return Anatomy(white_matter=white_matter, gray_matter=gray_matter, domain=domain, grid=maps.grid, domain_rule=rule)
+    return Anatomy(
+        white_matter=white_matter,
+        gray_matter=gray_matter,
+        domain=domain,
+        grid=maps.grid,
+        domain_rule=rule,
+        tissue_maps=maps,
+    )

@@ -110,6 +110,29 @@ def normalized_tissue_maps(
     )
 
 
+def fractions_of(
+    amounts: NDArray[np.float32], volume: NDArray[np.float32], brain: NDArray[np.bool_], grid: Grid
+) -> TissueMaps:
+    """Tissue maps of moved tissue: its amounts over the volume it had at rest.
+
+    Parameters
+    ----------
+    amounts : (3, X, Y, Z) float32 array
+        White matter, gray matter and CSF, ≥ 0, moved along from fractions at rest.
+    volume : (X, Y, Z) float32 array
+        Volume at rest of what is now in each voxel, in voxels; moved along from 1 in the brain.
+    brain : (X, Y, Z) bool array
+        Brain mask; its voxels that nothing is left in count as CSF.
+    grid : Grid
+        Grid of all.
+    """
+    # Transport with limiters keeps the tissues' sum at the volume but for a percent.
+    total = np.maximum(volume, amounts.sum(axis=0))
+    white_matter, gray_matter, csf = amounts / np.where(total > 0.0, total, np.float32(1.0))
+    csf = np.where(brain & (total <= 0.0), np.float32(1.0), csf)
+    return TissueMaps(white_matter=white_matter, gray_matter=gray_matter, csf=csf, brain=brain, grid=grid)
+
+
 def _check_fraction(name: str, values: NDArray[np.float32], grid: Grid) -> None:
     if values.shape != grid.shape:
         raise ImageError(f"TissueMaps: {name} must have the grid's shape {grid.shape}, got {values.shape}.")

@@ -167,6 +167,17 @@ def make_virtual_patient(
     )
 
 
+def virtual_tissue_maps(atlas: Atlas, *, rng: np.random.Generator, deformation_mm: float = 5.0) -> TissueMaps:
+    """The brain of a virtual patient without its tumor, on the grid its tumors grow on (128³, 1.875 mm).
+
+    Parameters
+    ----------
+    atlas, rng, deformation_mm : see `make_virtual_patient`
+    """
+    deformation = _random_deformation(atlas, _BRATS_GRID_RAS, deformation_mm, rng)
+    return _warped_tissue_maps(atlas, deformation, _BRATS_GRID_RAS).resampled(_simulation_grid(_BRATS_GRID_RAS))
+
+
 def write_virtual_patient(
     patient: VirtualPatient, folder: str | os.PathLike[str], *, name: str = "virtual", force: bool = False
 ) -> None:

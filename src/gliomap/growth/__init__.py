@@ -1,9 +1,26 @@
 """Forward models: how a tumor grows in a brain."""
 
+from gliomap.growth.batch import simulate_batch
+from gliomap.growth.mass_effect import MassEffect
+from gliomap.growth.mechanics import Elasticity, TissueElasticity
 from gliomap.growth.model import GrowthModel
-from gliomap.growth.parameters import FisherKolmogorovParameters
+from gliomap.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
 from gliomap.growth.reaction_diffusion import FisherKolmogorov
 from gliomap.growth.seed import seed_density
-from gliomap.growth.solution import Solution
+from gliomap.growth.solution import MassEffectSolution, Solution
+from gliomap.growth.volume_limit import VolumeLimit
 
-__all__ = ["FisherKolmogorov", "FisherKolmogorovParameters", "GrowthModel", "Solution", "seed_density"]
+__all__ = [
+    "Elasticity",
+    "FisherKolmogorov",
+    "FisherKolmogorovParameters",
+    "GrowthModel",
+    "MassEffect",
+    "MassEffectParameters",
+    "MassEffectSolution",
+    "Solution",
+    "TissueElasticity",
+    "VolumeLimit",
+    "seed_density",
+    "simulate_batch",
+]

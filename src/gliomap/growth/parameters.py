@@ -16,6 +16,8 @@ from gliomap.errors import ParameterError
 
 #: White over gray matter diffusivity of the published simulations (Lipková et al. 2019, doi 10.1109/TMI.2019.2902044).
 DEFAULT_DIFFUSIVITY_RATIO = 10.0
+#: Push γ [Pa]: a tumor of 50 ml moves the wall of a ventricle by 2-8 mm. *Chosen*, docs/design/0005-mass-effect.md.
+DEFAULT_PUSH_PA = 10_000.0
 # Beyond this the slower tissue is a wall, and the coefficients leave the range of float32 arithmetic. *Chosen*.
 _MAX_RATIO = 1e6
 
@@ -83,6 +85,36 @@ class FisherKolmogorovParameters:
     def front_speed_mm_per_day(self) -> float:
         """2 √(D_w ρ) [mm/day], the asymptotic speed of the front in white matter."""
         return 2.0 * math.sqrt(self.white_matter_diffusivity_mm2_per_day * self.proliferation_rate_per_day)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MassEffectParameters(FisherKolmogorovParameters):
+    """Growth parameters of one tumor that pushes the tissue around it.
+
+    Parameters
+    ----------
+    push_pa : float
+        γ [Pa], ≥ 0: the force on tissue is −γ ∇c per volume. 0 is the model without mass effect.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not finite, or outside its range.
+
+    Examples
+    --------
+    >>> tumor = MassEffectParameters(
+    ...     white_matter_diffusivity_mm2_per_day=0.4, proliferation_rate_per_day=0.1, seed_mm=(0.0, 0.0, 0.0)
+    ... )
+    >>> tumor.push_pa == DEFAULT_PUSH_PA
+    True
+    """
+
+    push_pa: float = DEFAULT_PUSH_PA
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require("push_pa", self.push_pa, "Pa")
 
 
 def _require(name: str, value: float, unit: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gliomap.growth import Solution
+from gliomap.growth import MassEffectSolution, Solution
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.report.planes import PLANES, PlaneCut, crop_window
 from gliomap.resample import resample, resample_mask
@@ -35,7 +35,8 @@ def growth_sheet(
     seed_mm : 3 floats
         World position through which the planes run [mm].
     background, brain : Volume
-        Image and brain mask in the same world, any grid; both are read at the voxels of the solution.
+        Image of the brain without the tumor and brain mask in the same world, any grid; both are read at the voxels of
+        the solution. With mass effect the image is moved along, and arrows show the displacement.
     thresholds : VisibilityThresholds
         Isolines to draw.
     title : str
@@ -55,10 +56,15 @@ def growth_sheet(
         left=0.08, right=0.99, top=1 - 0.4 / (3.2 * num_times + 0.5), bottom=0.01, wspace=0.03, hspace=0.04
     )
     for row, days in enumerate(solution.times_days):
+        shown = image.data
+        if isinstance(solution, MassEffectSolution):
+            shown = solution.moved(image.data, row)
         for column, plane in enumerate(PLANES):
             cut = PlaneCut(plane, int(center[plane.cut_axis]), window, image)
-            cut.show_image(panels[row, column], image.data, limits)
+            cut.show_image(panels[row, column], shown, limits)
             cut.paint_density(panels[row, column], solution.cell_density[row], thresholds)
+            if isinstance(solution, MassEffectSolution):
+                cut.draw_arrows(panels[row, column], solution.displacement_mm[row])
             cut.annotate(panels[row, column], with_name=row == 0)
         core, whole = (solution.volume_ml(t)[row] for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
         label = f"{days:.0f} d\ncore {core:.1f} ml\nwhole {whole:.1f} ml"

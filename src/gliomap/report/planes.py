@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # Densities below this are not painted; it is about the step of a stored density (1/255).
 _LOWEST_PAINTED_DENSITY = 0.005
+# Arrows of a displacement: drawn longer than it is, and not where there is next to none.
+_ARROW_MAGNIFICATION = 3.0
+_SHORTEST_ARROW_MM = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +105,32 @@ class PlaneCut:
         if page.min() < 0.5 < page.max():
             self._contour(axes, page, 0.5, color, width=width, style="solid")
 
+    def draw_arrows(self, axes: Axes, displacement_mm: NDArray[np.float32], *, every_mm: float = 10.0) -> None:
+        """Draw a displacement (X, Y, Z, 3) [mm, RAS+] as arrows, three times their length; the grid is axis-aligned."""
+        horizontal, vertical = self.plane.horizontal_axis, self.plane.vertical_axis
+        # The horizontal axis of the page runs against the axis of the world.
+        along = np.negative(self.page(displacement_mm[..., horizontal]), dtype=np.float32)
+        up = self.page(displacement_mm[..., vertical])
+        rows, columns = along.shape
+        step = max(1, round(every_mm * columns / self.width_mm))
+        pick = (slice(step // 2, None, step), slice(step // 2, None, step))
+        x, y = np.meshgrid(*self._page_positions(rows, columns))
+        is_long = np.hypot(along, up)[pick] > _SHORTEST_ARROW_MM
+        axes.quiver(
+            x[pick][is_long], y[pick][is_long], along[pick][is_long], up[pick][is_long],
+            color="deepskyblue", angles="xy", scale_units="xy", scale=1.0 / _ARROW_MAGNIFICATION, width=0.004,
+        )  # fmt: skip
+
     def _contour(
         self, axes: Axes, page: NDArray[np.float32], level: float, color: str, *, width: float, style: str
     ) -> None:
-        rows, columns = page.shape
-        x = (np.arange(columns) + 0.5) * self.width_mm / columns
-        y = (np.arange(rows) + 0.5) * self.height_mm / rows
+        x, y = self._page_positions(*page.shape)
         axes.contour(x, y, page, levels=[level], colors=[color], linewidths=[width], linestyles=[style])
+
+    def _page_positions(self, rows: int, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centers of the columns and of the rows of a page image [mm]."""
+        x = (np.arange(columns) + 0.5) * self.width_mm / columns
+        return x, (np.arange(rows) + 0.5) * self.height_mm / rows
 
     def annotate(self, axes: Axes, *, with_name: bool) -> None:
         """Orientation letters, a 50 mm scale bar, and optionally the name and position of the plane."""

@@ -1,11 +1,15 @@
 import json
 
+import numpy as np
 import pytest
 from phantom_brain import LESION_CENTER_MM, phantom_atlas, write_phantom_atlas
 from typer.testing import CliRunner
 
 from gliomap.cli import app
 from gliomap.nifti import read_volume
+from gliomap.registration import read_displacement
+
+TISSUES = ("white_matter", "gray_matter", "csf")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,40 @@ def test_simulate_writes_the_named_file_for_one_time(atlas_folder, tmp_path):
     assert out.is_file()
 
 
+def test_simulate_with_mass_effect_writes_what_moved(atlas_folder, tmp_path):
+    """Displacement and tissue maps lie beside the density, on its grid; the tissue maps still sum to 1 at most."""
+    out, sheet = tmp_path / "tumor.nii.gz", tmp_path / "sheet.png"
+
+    result = _simulate(
+        atlas_folder, out, "--time", "200", "--model", "mass-effect", "--push", "4000", "--figure", sheet, "--json"
+    )
+
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    row = content["snapshots"][0]
+    assert content["model"] == "mass-effect"
+    assert row["largest_displacement_mm"] > 0.1
+    assert 0 < row["min_jacobian_determinant"] <= 1
+    names = {"tumor.nii.gz", "sheet.png"} | {f"tumor-{kind}.nii.gz" for kind in (*TISSUES, "displacement")}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    density = read_volume(out)
+    displacement, grid = read_displacement(tmp_path / "tumor-displacement.nii.gz")
+    assert grid.is_same_as(density.grid)
+    assert np.linalg.norm(displacement, axis=-1).max() == pytest.approx(row["largest_displacement_mm"], rel=1e-5)
+    total = sum(read_volume(tmp_path / f"tumor-{kind}.nii.gz").data for kind in TISSUES)
+    assert total.max() <= 1 + 1e-5
+
+
+def test_simulate_warns_of_a_front_thinner_than_a_voxel(atlas_folder, tmp_path):
+    """The run goes on; the warning gives the ratio of front width and spacing."""
+    thin = ["--diffusivity", "0.02", "--proliferation", "0.04", "--time", "100"]
+
+    result = _simulate(atlas_folder, tmp_path / "tumor.nii.gz", *thin)
+
+    assert result.exit_code == 0
+    assert "0.18 voxels wide" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -67,6 +105,9 @@ def test_simulate_writes_the_named_file_for_one_time(atlas_folder, tmp_path):
         (["--time", "100", "--spacing-mm", "40"], "between 0.5 and 10"),
         (["--time", "100", "--domain-rule", "brian"], "Did you mean 'brain'"),
         (["--time", "100", "--scheme", "eulr"], "scheme"),
+        (["--time", "100", "--push", "1000"], "belongs to --model mass-effect"),
+        (["--time", "100", "--model", "mass-effect", "--push", "-1"], "push_pa"),
+        (["--time", "100", "--model", "mass-effect", "--scheme", "published"], "belongs to --model fk"),
     ],
 )
 def test_simulate_refuses_bad_parameters_and_writes_nothing(atlas_folder, tmp_path, more, message):

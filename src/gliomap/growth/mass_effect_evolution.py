@@ -1,0 +1,366 @@
+"""The time loop of the mass-effect model: cells react, diffuse and push; tissue gives way and carries them along.
+
+One coupling step over Δt, of second order (Strang):
+
+1. reaction and diffusion over Δt/2, in the tissue as it lies, with the finer steps of `time_step`;
+2. transport of cells and tissue by the increment of the displacement over the whole step;
+3. reaction and diffusion over Δt/2, in the moved tissue.
+
+The increment is the unknown: after the step the displacement must be in equilibrium with the cells and the stiffness it
+led to, A(c, m) u = −γ ∇c. Parts 2 and 3 are repeated with a better increment until that holds. The better increment
+comes from a solve with λ + γ c in the place of λ: where the tissue expands by ∇·w the density falls by c ∇·w, and
+with it the push. Without that term the iteration fails once γ approaches λ + 2μ.
+
+The steps follow the size the tumor would have without mass effect: equal increments of the cube root of its number
+of cells, which the displacement grows with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.anatomy.growth_domain import growth_domain
+from gliomap.anatomy.tissue_maps import TissueMaps, fractions_of
+from gliomap.errors import NumericalError
+from gliomap.grid import Grid
+from gliomap.growth.diffusivity import FaceCoefficients, make_face_coefficients
+from gliomap.growth.evolution import advance
+from gliomap.growth.mechanics import tissue_kernels as kernels
+from gliomap.growth.mechanics.brain_box import BrainBox
+from gliomap.growth.mechanics.moving_tissue import num_transport_parts, transported
+from gliomap.growth.mechanics.multigrid import ElasticitySolver
+from gliomap.growth.mechanics.planes import PlaneRunner
+from gliomap.growth.mechanics.stiffness import TissueElasticity
+from gliomap.growth.parameters import MassEffectParameters
+from gliomap.growth.reaction_diffusion import make_stepper
+from gliomap.growth.seed import SEED_VARIANCE_MM2
+from gliomap.growth.stepper import Stepper, survival_of
+from gliomap.growth.time_step import TimeStep, plan_steps
+from gliomap.growth.volume_limit import VoxelLimit
+from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+
+# Each correction of the increment is solved to this part of the error it starts with. *Chosen*.
+_CORRECTION_TOLERANCE = 0.1
+# A step that does not reach equilibrium in so many corrections never does.
+_MAX_CORRECTIONS = 25
+# Bounds of the factor on a correction. *Chosen*.
+_SMALLEST_FACTOR, _LARGEST_FACTOR = 0.2, 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CouplingSettings:
+    """How finely cells and tissue are coupled; the fields of `MassEffect` of the same names."""
+
+    num_coupling_steps: int
+    force_tolerance: float
+    time_step_scale: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot:
+    """State of a run at a requested time, on the padded brain box.
+
+    Parameters
+    ----------
+    time_days : float
+        Time [day].
+    cell_density : (X', Y', Z') float32 array
+        c.
+    tissue : (4, X', Y', Z') float32 array
+        Amounts of white matter, gray matter and CSF, and the volume at rest of what is in each cell.
+    displacement : (3, X', Y', Z') float32 array
+        u on faces [mm].
+    """
+
+    time_days: float
+    cell_density: NDArray[np.float32]
+    tissue: NDArray[np.float32]
+    displacement: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Medium:
+    """Where cells may live in the inner box, and how they pass from cell to cell there."""
+
+    domain: NDArray[np.bool_]
+    faces: FaceCoefficients
+
+
+@dataclass(kw_only=True)
+class CouplingCost:
+    """What a run cost so far: coupling steps, corrections, solver iterations, reaction-diffusion steps and updates."""
+
+    num_coupling_steps: int = 0
+    num_corrections: int = 0
+    num_solver_iterations: int = 0
+    num_steps: int = 0
+    num_voxel_steps: int = 0
+
+
+class MassEffectRun:
+    """One tumor that grows and pushes.
+
+    Parameters
+    ----------
+    maps : TissueMaps
+        The brain before the tumor.
+    domain_rule : str
+        Where cells may live, of `DOMAIN_RULES`; applied anew to the moved tissue.
+    initial_density : (X, Y, Z) float32 array
+        Cells at time 0.
+    parameters : MassEffectParameters
+        Growth and push.
+    elasticity : TissueElasticity
+        Elastic constants.
+    settings : CouplingSettings
+        Numerics.
+    executor : Executor or None
+        Threads that share each operation.
+    num_threads : int
+        How many.
+    """
+
+    def __init__(
+        self,
+        maps: TissueMaps,
+        domain_rule: str,
+        initial_density: NDArray[np.float32],
+        parameters: MassEffectParameters,
+        *,
+        elasticity: TissueElasticity,
+        settings: CouplingSettings,
+        executor: Executor | None = None,
+        num_threads: int = 1,
+    ) -> None:
+        self._parameters, self._elasticity, self._settings = parameters, elasticity, settings
+        self._rule, self._executor, self._num_threads = domain_rule, executor, num_threads
+        self.box = BrainBox.around(maps.brain)
+        self.brain = self.box.padded(maps.brain)
+        self._spacing_mm = float(np.mean(maps.grid.spacing_mm))
+        self._inner_grid = _inner_grid(maps.grid, self.box)
+        self.planes = PlaneRunner(self.brain, executor, num_threads)
+        self._density = self.box.padded(initial_density)
+        tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
+        self._tissue = np.stack([self.box.padded(amount) for amount in tissue])
+        self._medium = self._medium_of(self._tissue)
+        self._displacement = np.zeros((3, *self.box.shape), np.float32)
+        self._previous_rate = np.zeros_like(self._displacement)
+        self._force = np.zeros_like(self._displacement)
+        self._solver = ElasticitySolver(
+            self.brain, num_levels=self.box.num_levels, executor=executor, num_threads=num_threads
+        )
+        self.cost = CouplingCost()
+        self.stopped_at_days: float | None = None
+
+    def snapshots(
+        self,
+        times_days: Sequence[float],
+        *,
+        limit: VoxelLimit | None = None,
+        report: Reporter = ignore_progress,
+    ) -> Iterator[Snapshot]:
+        """The state at each of the checked `times_days` [day], until the tumor exceeds the limit.
+
+        Raises
+        ------
+        NumericalError
+            If a step does not reach equilibrium.
+        """
+        ends = self._coupling_times(times_days)
+        halves = [t for start, end in zip((0.0, *ends), ends, strict=False) for t in ((start + end) / 2.0, end)]
+        segments = self._segments(halves)
+        requested = iter([*times_days, math.inf])
+        wanted, now = next(requested), 0.0
+        for end in ends:
+            self._couple(next(segments), next(segments), end - now)
+            now = end
+            report(ProgressEvent(task="growth with mass effect", completed=now, total=ends[-1]))
+            if now == wanted:
+                wanted = next(requested)
+                yield Snapshot(
+                    time_days=now,
+                    cell_density=self._density,
+                    tissue=self._tissue,
+                    displacement=self._displacement,
+                )
+            if limit is not None and now < ends[-1] and self._count_above(limit.threshold) > limit.max_num_voxels:
+                self.stopped_at_days = now
+                return
+
+    def min_jacobian_determinant(self, displacement: NDArray[np.float32]) -> float:
+        """Smallest det J in the brain, J = (I − ∇u)⁻¹; not positive, or infinite, where I − ∇u is not regular."""
+        inverse = np.ones(self.box.shape, np.float32)
+        per_mm = np.float32(-1.0 / self._spacing_mm)
+        self.planes.run(kernels.jacobian_determinant, displacement, per_mm, inverse)
+        smallest, largest = float(inverse[self.brain].min()), float(inverse[self.brain].max())
+        return 1.0 / largest if smallest > 0.0 else smallest
+
+    def _count_above(self, threshold: float) -> int:
+        return int(np.count_nonzero(self._density > np.float32(threshold)))
+
+    def _couple(self, first: list[TimeStep], second: list[TimeStep], duration_days: float) -> None:
+        """One coupling step."""
+        half = self._reacted(self._density, self._medium, first)
+        increment = self._previous_rate * np.float32(duration_days)
+        # The prediction decides on domain and stiffness of this step: voxels that turn from CSF to tissue and back with
+        # every correction would keep the corrections from converging.
+        num_parts = num_transport_parts(increment, self._spacing_mm, self.planes)
+        predicted = self._moved(self._tissue, increment, num_parts)
+        medium = self._medium_of(predicted)
+        relaxation = _Relaxation()
+        for _ in range(_MAX_CORRECTIONS):
+            num_parts = max(num_parts, num_transport_parts(increment, self._spacing_mm, self.planes))
+            moved = self._moved(half[np.newaxis], increment, num_parts)[0]
+            density = self._reacted(moved, medium, second)
+            correction = self._correction(increment, density, predicted)
+            if correction is None:
+                break
+            increment += relaxation.next_factor(correction) * correction
+        else:
+            raise NumericalError(
+                f"mass effect: no equilibrium of push and tissue after {_MAX_CORRECTIONS} corrections of one step, at "
+                f"push_pa = {self._parameters.push_pa:g}. Use a smaller push_pa or a larger num_coupling_steps."
+            )
+        self._displacement = self._displacement + increment
+        self._previous_rate = increment / np.float32(duration_days)
+        self._tissue = self._moved(self._tissue, increment, num_parts)
+        self._density, self._medium = density, self._medium_of(self._tissue)
+        self.cost.num_coupling_steps += 1
+
+    def _moved(
+        self, amounts: NDArray[np.float32], increment: NDArray[np.float32], num_parts: int
+    ) -> NDArray[np.float32]:
+        return np.stack(transported(list(amounts), increment, self._spacing_mm, self.planes, num_parts=num_parts))
+
+    def _correction(
+        self, increment: NDArray[np.float32], density: NDArray[np.float32], tissue: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """What `increment` lacks for equilibrium in the state it led to, nearly; None where that is little enough."""
+        push_pa = self._parameters.push_pa
+        bounded = np.minimum(density, np.float32(1.0))
+        lame, shear = self._elasticity.lame_coefficients(tissue[:3], bounded)
+        self._solver.set_stiffness(lame, shear)
+        self.planes.run(kernels.push_force, density, np.float32(push_pa * self._spacing_mm), self._force)
+        missing = self._solver.residual(self._displacement + increment, self._force)
+        error, size = self._solver.norm(missing), self._solver.norm(self._force, live_only=True)
+        if error <= self._settings.force_tolerance * size:
+            return None
+        lame += np.float32(push_pa) * bounded
+        self._solver.set_stiffness(lame, shear)
+        correction = np.zeros_like(increment)
+        solved = self._solver.solve(missing, correction, absolute_tolerance=_CORRECTION_TOLERANCE * error)
+        self.cost.num_corrections += 1
+        self.cost.num_solver_iterations += solved.num_iterations
+        return correction
+
+    def _reacted(self, density: NDArray[np.float32], medium: _Medium, steps: Sequence[TimeStep]) -> NDArray[np.float32]:
+        """Density after reaction and diffusion; cells that tissue has left behind wait where they are."""
+        inner = density[1:-1, 1:-1, 1:-1]
+        stepper = self._stepper(inner, medium)
+        for _ in self._steps(stepper, steps):
+            pass
+        result = np.zeros_like(density)
+        target = result[1:-1, 1:-1, 1:-1]
+        medium.faces.unpadded_into(target, stepper.cell_density())
+        np.copyto(target, inner, where=~medium.domain)
+        self.cost.num_steps += len(steps)
+        self.cost.num_voxel_steps += stepper.num_voxel_steps
+        return result
+
+    def _stepper(self, inner_density: NDArray[np.float32], medium: _Medium) -> Stepper:
+        inside = np.where(medium.domain, inner_density, np.float32(0.0))
+        return make_stepper("numba", medium.faces, inside, executor=self._executor, num_threads=self._num_threads)
+
+    def _steps(self, stepper: Stepper, steps: Sequence[TimeStep]) -> Iterator[TimeStep]:
+        """Advance a stepper, growth at both ends of the steps; yields each step when it is done."""
+        rate = self._parameters.proliferation_rate_per_day
+        number_per_day = self._parameters.white_matter_diffusivity_mm2_per_day / self._spacing_mm**2
+        durations = [step.duration_days for step in steps]
+        stepper.react(survival_of(rate * durations[0] / 2.0))
+        for step, following in zip(steps, [*durations[1:], 0.0], strict=True):
+            advance(stepper, step, number_per_day, survival_of(rate * (step.duration_days + following) / 2.0))
+            yield step
+
+    def _segments(self, landings_days: Sequence[float]) -> Iterator[list[TimeStep]]:
+        """Reaction-diffusion steps up to each landing."""
+        diffusivity = self._parameters.white_matter_diffusivity_mm2_per_day
+        # Moved tissue is the same mixture of white and gray matter: the bound of white matter holds throughout.
+        fastest = 6.0 * diffusivity / self._spacing_mm**2
+        segment = []
+        for step in plan_steps(
+            landings_days,
+            proliferation_rate_per_day=self._parameters.proliferation_rate_per_day,
+            seed_age_days=SEED_VARIANCE_MM2 / (2.0 * diffusivity) if diffusivity > 0.0 else math.inf,
+            euler_step_days=1.0 / fastest if fastest > 0.0 else math.inf,
+            time_step_scale=self._settings.time_step_scale,
+        ):
+            segment.append(step)
+            if step.is_landing:
+                yield segment
+                segment = []
+
+    def _coupling_times(self, times_days: Sequence[float]) -> tuple[float, ...]:
+        """Ends of the coupling steps: equal increments of the tumor's radius in a run without mass effect."""
+        stepper = self._stepper(self._density[1:-1, 1:-1, 1:-1], self._medium)
+        steps = next(self._segments([times_days[-1]]))
+        ends, radii = [0.0], [_radius(stepper)]
+        for step, following in zip(self._steps(stepper, steps), [*steps[1:], None], strict=True):
+            # The stepper has gone on to grow for the first half of the following step.
+            ends.append(step.end_days + (following.duration_days / 2.0 if following else 0.0))
+            radii.append(_radius(stepper))
+        # Where a tumor does not grow, time itself divides the run.
+        grown = np.maximum.accumulate(radii) + 1e-3 * radii[0] * np.array(ends) / ends[-1]
+        per_step = (grown[-1] - grown[0]) / self._settings.num_coupling_steps
+        couplings: list[float] = []
+        last = 0.0
+        for time in times_days:
+            low, high = np.interp([last, time], ends, grown)
+            number = max(1, math.ceil((high - low) / per_step - 1e-9))
+            inner = np.interp(low + (high - low) * np.arange(1, number) / number, grown, ends)
+            couplings += [*(float(t) for t in inner), float(time)]
+            last = time
+        return tuple(couplings)
+
+    def _medium_of(self, tissue: NDArray[np.float32]) -> _Medium:
+        """Domain and coefficients of moved tissue: its rule and its fractions, as for tissue at rest."""
+        inner = (slice(1, -1),) * 3
+        amounts, volume = tissue[:3, *inner], tissue[3, *inner]
+        maps = fractions_of(amounts, volume, self.brain[inner], self._inner_grid)
+        anatomy = growth_domain(maps, rule=self._rule)
+        faces = make_face_coefficients(anatomy, self._parameters.diffusivity_ratio)
+        return _Medium(domain=anatomy.domain, faces=faces)
+
+
+class _Relaxation:
+    """Aitken's factor on corrections: it lengthens those that always fall short and shortens those that overshoot."""
+
+    def __init__(self) -> None:
+        self._factor = 1.0
+        self._last: NDArray[np.float32] | None = None
+
+    def next_factor(self, correction: NDArray[np.float32]) -> np.float32:
+        """Factor for a correction, from the one before."""
+        if self._last is not None:
+            change = (correction - self._last).ravel()
+            along = float(np.vdot(self._last.ravel(), change)) / float(np.vdot(change, change))
+            self._factor = min(max(-self._factor * along, _SMALLEST_FACTOR), _LARGEST_FACTOR)
+        self._last = correction.copy()
+        return np.float32(self._factor)
+
+
+def _radius(stepper: Stepper) -> float:
+    """Cube root of the number of cells."""
+    return float(np.cbrt(stepper.cell_density().sum(dtype=np.float64)))
+
+
+def _inner_grid(grid: Grid, box: BrainBox) -> Grid:
+    """Grid of the inner box."""
+    origin = np.eye(4)
+    origin[:3, 3] = box.first
+    return Grid(box.inner_shape, grid.world_from_voxel @ origin)
