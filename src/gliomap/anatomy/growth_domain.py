@@ -6,7 +6,7 @@ can match. So it is one function with named rules, and the rule is recorded in e
 ===================  ==================================================================  ====================
 rule                 a voxel belongs to the domain when                                  source
 ===================  ==================================================================  ====================
-``tissue-majority``  WM + GM > 0.5
+``tissue-majority``  it is brain and WM + GM > 0.5
 ``csf-minority``     it is brain, WM + GM > 0 and CSF ≤ WM + GM                          published solver
 ``csf-below-0.9``    it is brain and CSF < 0.9
 ``brain``            it is brain
@@ -30,11 +30,13 @@ from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import ImageError, ParameterError, unknown_name
 from gliomap.grid import Grid
 
+# Less white and gray matter than this says nothing about which of them it is. *Chosen*.
+_TRACE_OF_TISSUE = 1e-3
 DEFAULT_DOMAIN_RULE = "csf-below-0.9"
 
 DOMAIN_RULES: dict[str, Callable[[TissueMaps], NDArray[np.bool_]]] = {
-    "tissue-majority": lambda maps: maps.white_matter + maps.gray_matter > 0.5,
     # Brain only: the published solver samples points, linear resampling leaves traces of tissue beyond the rim.
+    "tissue-majority": lambda maps: maps.brain & (maps.white_matter + maps.gray_matter > 0.5),
     "csf-minority": lambda maps: (
         maps.brain & (maps.white_matter + maps.gray_matter > 0.0) & (maps.csf <= maps.white_matter + maps.gray_matter)
     ),
@@ -144,7 +146,7 @@ def growth_domain(maps: TissueMaps, *, rule: str = DEFAULT_DOMAIN_RULE) -> Anato
     domain = DOMAIN_RULES[rule](maps)
     tissue = maps.white_matter + maps.gray_matter
     with np.errstate(invalid="ignore", divide="ignore"):
-        white_fraction = np.where(tissue > 0.0, maps.white_matter / tissue, 0.0)
+        white_fraction = np.where(tissue > _TRACE_OF_TISSUE, maps.white_matter / tissue, 0.0)
     white_matter = np.where(domain, white_fraction, 0.0).astype(np.float32)
     gray_matter = np.where(domain, np.float32(1.0) - white_matter, 0.0).astype(np.float32)
     return Anatomy(

@@ -61,6 +61,11 @@ class TissueMaps:
                 "Normalize the maps first, e.g. with normalized_tissue_maps(...)."
             )
 
+    def within_brain(self) -> TissueMaps:
+        """The maps with no tissue beyond the brain mask, where resampling leaves traces of it."""
+        kept = {name: getattr(self, name) * self.brain for name in ("white_matter", "gray_matter", "csf")}
+        return TissueMaps(**kept, brain=self.brain, grid=self.grid)
+
     def resampled(self, onto: Grid) -> TissueMaps:
         """The maps on another grid of the same world: linear, the mask by the > 0.5 rule."""
         maps = {

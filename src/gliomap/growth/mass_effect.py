@@ -14,7 +14,10 @@ codes differently is decided here:
   anatomy. The amounts m themselves need not sum to 1: the volume at rest of what is in a voxel is carried along like
   them, is above 1 where tissue is pressed, and m over it are the fractions.
 - Stiffness is shared by tissue fractions and tumor cells so that the shares sum to 1 (`mechanics.stiffness`).
-- Cells that CSF takes the place of neither move nor divide until tissue comes back.
+- Cells that CSF takes the place of neither move nor divide until tissue comes back. Where full tissue is pressed, cells
+  above the carrying capacity are cut, as in the reaction-diffusion model.
+- Eq. 6 is taken as it is: u is the time integral of v at a place, which is the displacement of what is there to first
+  order in ∇u.
 
 At γ = 0 the model is `FisherKolmogorov`.
 
@@ -51,6 +54,10 @@ from gliomap.progress import Reporter, ignore_progress
 
 if TYPE_CHECKING:
     from gliomap.growth.mass_effect_evolution import MassEffectRun, Snapshot
+
+
+# A push that moves nothing by as much as a float32 can tell.
+_NO_PUSH_PA = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +102,15 @@ class MassEffect:
             raise ParameterError(f"num_coupling_steps must be an integer ≥ 1, got {self.num_coupling_steps}.")
         if not 0.0 < self.force_tolerance <= 0.1:
             raise ParameterError(f"force_tolerance must lie above 0 and at most 0.1, got {self.force_tolerance}.")
-        self._without_push  # noqa: B018 - checks what both models share
+        if not isinstance(self.elasticity, TissueElasticity):
+            raise ParameterError(f"elasticity must be a TissueElasticity, got {self.elasticity!r}.")
+        self._without_push()  # checks what both models share
 
     @property
     def name(self) -> str:
         """``"mass-effect"``."""
         return "mass-effect"
 
-    @property
     def _without_push(self) -> FisherKolmogorov:
         return FisherKolmogorov(num_threads=self.num_threads, time_step_scale=self.time_step_scale, report=self.report)
 
@@ -140,7 +148,7 @@ class MassEffect:
         if not isinstance(parameters, MassEffectParameters):
             raise ParameterError(f"mass effect needs MassEffectParameters, got {type(parameters).__name__}.")
         times = checked_times(times_days)
-        if parameters.push_pa == 0.0:
+        if parameters.push_pa <= _NO_PUSH_PA:
             return self._at_rest(anatomy, maps, parameters, times, volume_limit)
         # Numba takes a second to import.
         from gliomap.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
@@ -197,7 +205,7 @@ class MassEffect:
         volume_limit: VolumeLimit | None,
     ) -> MassEffectSolution:
         """Solution at γ = 0, where nothing moves."""
-        growth = self._without_push.simulate(anatomy, parameters, times_days, volume_limit=volume_limit)
+        growth = self._without_push().simulate(anatomy, parameters, times_days, volume_limit=volume_limit)
         num_times = len(growth.times_days)
         white_matter, gray_matter, csf = (
             np.repeat(tissue[np.newaxis], num_times, axis=0)
@@ -266,4 +274,4 @@ def _required_maps(anatomy: Anatomy) -> TissueMaps:
             "mass effect needs the CSF and the brain mask of the anatomy: expected an Anatomy with tissue_maps, got "
             "one without. Make it with growth_domain(maps) or Atlas.anatomy()."
         )
-    return anatomy.tissue_maps
+    return anatomy.tissue_maps.within_brain()

@@ -49,6 +49,10 @@ from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 _CORRECTION_TOLERANCE = 0.1
 # A step that does not reach equilibrium in so many corrections never does.
 _MAX_CORRECTIONS = 25
+# Transport of one step through so many voxels is no displacement of tissue any more. *Chosen*.
+_MAX_TRANSPORT_PARTS = 200
+# Steps longer than the last one by more than this are not predicted from it in proportion. *Chosen*.
+_LARGEST_STRETCH = 2.0
 # Bounds of the factor on a correction. *Chosen*.
 _SMALLEST_FACTOR, _LARGEST_FACTOR = 0.2, 1.5
 
@@ -90,6 +94,14 @@ class _Medium:
 
     domain: NDArray[np.bool_]
     faces: FaceCoefficients
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CouplingStep:
+    """End of a coupling step [day], and how much the radius of the tumor grows in it without push, in cells^⅓."""
+
+    end_days: float
+    growth: float
 
 
 @dataclass(kw_only=True)
@@ -150,7 +162,7 @@ class MassEffectRun:
         self._tissue = np.stack([self.box.padded(amount) for amount in tissue])
         self._medium = self._medium_of(self._tissue)
         self._displacement = np.zeros((3, *self.box.shape), np.float32)
-        self._previous_rate = np.zeros_like(self._displacement)
+        self._last_increment = np.zeros_like(self._displacement)
         self._force = np.zeros_like(self._displacement)
         self._solver = ElasticitySolver(
             self.brain, num_levels=self.box.num_levels, executor=executor, num_threads=num_threads
@@ -172,14 +184,19 @@ class MassEffectRun:
         NumericalError
             If a step does not reach equilibrium.
         """
-        ends = self._coupling_times(times_days)
+        plan = self._coupling_plan(times_days)
+        ends = [step.end_days for step in plan]
         halves = [t for start, end in zip((0.0, *ends), ends, strict=False) for t in ((start + end) / 2.0, end)]
         segments = self._segments(halves)
         requested = iter([*times_days, math.inf])
-        wanted, now = next(requested), 0.0
-        for end in ends:
-            self._couple(next(segments), next(segments), end - now)
-            now = end
+        wanted, last_growth = next(requested), math.inf
+        # The seed pushes from the start: without a step for it alone, the first one would be a jump of finite size.
+        self._couple([], [], 0.0)
+        self._last_increment[...] = 0.0
+        for step in plan:
+            now = step.end_days
+            self._couple(next(segments), next(segments), min(step.growth / last_growth, _LARGEST_STRETCH))
+            last_growth = step.growth
             report(ProgressEvent(task="growth with mass effect", completed=now, total=ends[-1]))
             if now == wanted:
                 wanted = next(requested)
@@ -194,7 +211,7 @@ class MassEffectRun:
                 return
 
     def min_jacobian_determinant(self, displacement: NDArray[np.float32]) -> float:
-        """Smallest det J in the brain, J = (I − ∇u)⁻¹; not positive, or infinite, where I − ∇u is not regular."""
+        """Smallest det J in the brain, J = (I − ∇u)⁻¹; where I − ∇u is turned inside out, its own determinant."""
         inverse = np.ones(self.box.shape, np.float32)
         per_mm = np.float32(-1.0 / self._spacing_mm)
         self.planes.run(kernels.jacobian_determinant, displacement, per_mm, inverse)
@@ -204,18 +221,18 @@ class MassEffectRun:
     def _count_above(self, threshold: float) -> int:
         return int(np.count_nonzero(self._density > np.float32(threshold)))
 
-    def _couple(self, first: list[TimeStep], second: list[TimeStep], duration_days: float) -> None:
-        """One coupling step."""
+    def _couple(self, first: list[TimeStep], second: list[TimeStep], stretch: float) -> None:
+        """One coupling step, predicted to move tissue by `stretch` times the increment of the last one."""
         half = self._reacted(self._density, self._medium, first)
-        increment = self._previous_rate * np.float32(duration_days)
+        increment = self._last_increment * np.float32(stretch)
         # The prediction decides on domain and stiffness of this step: voxels that turn from CSF to tissue and back with
         # every correction would keep the corrections from converging.
-        num_parts = num_transport_parts(increment, self._spacing_mm, self.planes)
+        num_parts = self._num_parts(increment)
         predicted = self._moved(self._tissue, increment, num_parts)
         medium = self._medium_of(predicted)
         relaxation = _Relaxation()
         for _ in range(_MAX_CORRECTIONS):
-            num_parts = max(num_parts, num_transport_parts(increment, self._spacing_mm, self.planes))
+            num_parts = max(num_parts, self._num_parts(increment))
             moved = self._moved(half[np.newaxis], increment, num_parts)[0]
             density = self._reacted(moved, medium, second)
             correction = self._correction(increment, density, predicted)
@@ -223,15 +240,26 @@ class MassEffectRun:
                 break
             increment += relaxation.next_factor(correction) * correction
         else:
-            raise NumericalError(
-                f"mass effect: no equilibrium of push and tissue after {_MAX_CORRECTIONS} corrections of one step, at "
-                f"push_pa = {self._parameters.push_pa:g}. Use a smaller push_pa or a larger num_coupling_steps."
-            )
+            raise self._failure(f"no equilibrium of push and tissue after {_MAX_CORRECTIONS} corrections of one step")
         self._displacement = self._displacement + increment
-        self._previous_rate = increment / np.float32(duration_days)
+        self._last_increment = increment
         self._tissue = self._moved(self._tissue, increment, num_parts)
         self._density, self._medium = density, self._medium_of(self._tissue)
         self.cost.num_coupling_steps += 1
+
+    def _num_parts(self, increment: NDArray[np.float32]) -> int:
+        number = num_transport_parts(increment, self._spacing_mm, self.planes)
+        if number > _MAX_TRANSPORT_PARTS:
+            raise self._failure("tissue would move through its own surroundings in one step")
+        return number
+
+    def _failure(self, symptom: str) -> NumericalError:
+        number = self.cost.num_coupling_steps
+        return NumericalError(
+            f"mass effect: {symptom} (coupling step {number}, push_pa = {self._parameters.push_pa:g}). "
+            "Use a smaller push_pa or a larger num_coupling_steps.",
+            step=number,
+        )
 
     def _moved(
         self, amounts: NDArray[np.float32], increment: NDArray[np.float32], num_parts: int
@@ -249,6 +277,8 @@ class MassEffectRun:
         self.planes.run(kernels.push_force, density, np.float32(push_pa * self._spacing_mm), self._force)
         missing = self._solver.residual(self._displacement + increment, self._force)
         error, size = self._solver.norm(missing), self._solver.norm(self._force, live_only=True)
+        if not math.isfinite(error):
+            raise self._failure("the forces left the range of numbers")
         if error <= self._settings.force_tolerance * size:
             return None
         lame += np.float32(push_pa) * bounded
@@ -261,6 +291,8 @@ class MassEffectRun:
 
     def _reacted(self, density: NDArray[np.float32], medium: _Medium, steps: Sequence[TimeStep]) -> NDArray[np.float32]:
         """Density after reaction and diffusion; cells that tissue has left behind wait where they are."""
+        if not steps:
+            return density
         inner = density[1:-1, 1:-1, 1:-1]
         stepper = self._stepper(inner, medium)
         for _ in self._steps(stepper, steps):
@@ -290,8 +322,8 @@ class MassEffectRun:
     def _segments(self, landings_days: Sequence[float]) -> Iterator[list[TimeStep]]:
         """Reaction-diffusion steps up to each landing."""
         diffusivity = self._parameters.white_matter_diffusivity_mm2_per_day
-        # Moved tissue is the same mixture of white and gray matter: the bound of white matter holds throughout.
-        fastest = 6.0 * diffusivity / self._spacing_mm**2
+        # Tissue may come to lie in any mixture, so the bound is that of its faster kind.
+        fastest = 6.0 * max(diffusivity, self._parameters.gray_matter_diffusivity_mm2_per_day) / self._spacing_mm**2
         segment = []
         for step in plan_steps(
             landings_days,
@@ -305,8 +337,8 @@ class MassEffectRun:
                 yield segment
                 segment = []
 
-    def _coupling_times(self, times_days: Sequence[float]) -> tuple[float, ...]:
-        """Ends of the coupling steps: equal increments of the tumor's radius in a run without mass effect."""
+    def _coupling_plan(self, times_days: Sequence[float]) -> list[_CouplingStep]:
+        """Coupling steps that end at equal increments of the tumor's radius in a run without mass effect."""
         stepper = self._stepper(self._density[1:-1, 1:-1, 1:-1], self._medium)
         steps = next(self._segments([times_days[-1]]))
         ends, radii = [0.0], [_radius(stepper)]
@@ -317,15 +349,18 @@ class MassEffectRun:
         # Where a tumor does not grow, time itself divides the run.
         grown = np.maximum.accumulate(radii) + 1e-3 * radii[0] * np.array(ends) / ends[-1]
         per_step = (grown[-1] - grown[0]) / self._settings.num_coupling_steps
-        couplings: list[float] = []
+        self.cost.num_steps += len(steps)
+        self.cost.num_voxel_steps += stepper.num_voxel_steps
+        plan: list[_CouplingStep] = []
         last = 0.0
         for time in times_days:
             low, high = np.interp([last, time], ends, grown)
             number = max(1, math.ceil((high - low) / per_step - 1e-9))
             inner = np.interp(low + (high - low) * np.arange(1, number) / number, grown, ends)
-            couplings += [*(float(t) for t in inner), float(time)]
+            growth = float(high - low) / number
+            plan += [_CouplingStep(end_days=float(t), growth=growth) for t in (*inner, time)]
             last = time
-        return tuple(couplings)
+        return plan
 
     def _medium_of(self, tissue: NDArray[np.float32]) -> _Medium:
         """Domain and coefficients of moved tissue: its rule and its fractions, as for tissue at rest."""
@@ -348,7 +383,8 @@ class _Relaxation:
         """Factor for a correction, from the one before."""
         if self._last is not None:
             change = (correction - self._last).ravel()
-            along = float(np.vdot(self._last.ravel(), change)) / float(np.vdot(change, change))
+            length = float(np.vdot(change, change))
+            along = float(np.vdot(self._last.ravel(), change)) / length if length > 0.0 else -1.0
             self._factor = min(max(-self._factor * along, _SMALLEST_FACTOR), _LARGEST_FACTOR)
         self._last = correction.copy()
         return np.float32(self._factor)

@@ -18,6 +18,8 @@ from gliomap.errors import ParameterError
 DEFAULT_DIFFUSIVITY_RATIO = 10.0
 #: Push γ [Pa]: a tumor of 50 ml moves the wall of a ventricle by 2-8 mm. *Chosen*, docs/design/0005-mass-effect.md.
 DEFAULT_PUSH_PA = 10_000.0
+# *Chosen*: a hundred times the stiffness of a tumor.
+_MAX_PUSH_PA = 1e6
 # Beyond this the slower tissue is a wall, and the coefficients leave the range of float32 arithmetic. *Chosen*.
 _MAX_RATIO = 1e6
 
@@ -94,7 +96,7 @@ class MassEffectParameters(FisherKolmogorovParameters):
     Parameters
     ----------
     push_pa : float
-        γ [Pa], ≥ 0: the force on tissue is −γ ∇c per volume. 0 is the model without mass effect.
+        γ [Pa], ≥ 0 and ≤ 1e6: the force on tissue is −γ ∇c per volume. 0 is the model without mass effect.
 
     Raises
     ------
@@ -115,6 +117,11 @@ class MassEffectParameters(FisherKolmogorovParameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require("push_pa", self.push_pa, "Pa")
+        if self.push_pa > _MAX_PUSH_PA:
+            raise ParameterError(
+                f"push_pa must be at most {_MAX_PUSH_PA:g} Pa, got {self.push_pa:g}. Brain tissue has a stiffness of "
+                "some 1000 Pa: check the unit."
+            )
 
 
 def _require(name: str, value: float, unit: str) -> None:

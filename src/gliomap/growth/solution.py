@@ -21,7 +21,8 @@ class Solution:
     Parameters
     ----------
     cell_density : (num_times, X, Y, Z) float32 array
-        Density relative to the carrying capacity, in [0, 1]; 0 outside the domain.
+        Density relative to the carrying capacity, in [0, 1]; 0 outside the domain, or with mass effect outside the
+        brain.
     times_days : tuple of float
         Time of each density [day]. The times asked for, except with the scheme ``published``, which stops at whole
         steps only.
@@ -102,7 +103,8 @@ class MassEffectSolution(Solution):
         Volume at rest of what is now in a voxel, in voxels: 1 in the brain before the tumor, more where tissue is
         pressed, less where it has expanded. It is carried along too, and close to 1 / det J.
     displacement_mm : (num_times, X, Y, Z, 3) float32 array
-        u [mm, RAS+]: what is now in a voxel came from `displacement_mm` behind it. 0 outside the brain.
+        u [mm, RAS+]: what is now in a voxel came from `displacement_mm` behind it, to first order in ∇u. 0 outside the
+        brain.
     min_jacobian_determinant : tuple of float
         Smallest det J in the brain at each time, > 0; J = (I − ∇u)⁻¹ is the deformation gradient of a displacement
         given where things are now. It is 1 at rest.

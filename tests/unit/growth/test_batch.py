@@ -296,8 +296,8 @@ def test_a_batch_holds_at_least_one_tumor(device, max_batch):
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
 def test_the_time_step_scale_is_checked(device, scale):
-    """Finite and > 0."""
-    with pytest.raises(ParameterError, match="time_step_scale must be finite and > 0"):
+    """> 0 and at most 8."""
+    with pytest.raises(ParameterError, match="time_step_scale must be > 0 and at most 8"):
         simulate_batch(ANATOMY, *tumors(1), time_step_scale=scale)
 
 
