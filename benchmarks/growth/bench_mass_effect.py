@@ -26,7 +26,7 @@ from scipy import ndimage
 
 from gliomap.anatomy import load_atlas
 from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.growth import MassEffect, MassEffectParameters, MassEffectSolution
+from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters, MassEffectSolution
 from gliomap.growth.parameters import DEFAULT_PUSH_PA
 
 WHOLE_VOLUME_ML = 50.0
@@ -34,6 +34,8 @@ FLAIR_THRESHOLD = 0.2
 # Infiltration lengths [mm], in turn; all fronts move at the same speed, which changes nothing but the days.
 INFILTRATION_LENGTHS_MM = (1.0, 2.0, 3.0)
 FRONT_SPEED_MM_PER_DAY = 0.1
+# Volume without push over that with push at the same time, for a first guess.
+VOLUME_AT_REST = 0.7
 # Seeds lie so far from the ventricles [mm].
 SEED_DISTANCES_MM = (6.0, 20.0)
 # CSF so deep inside the brain is ventricle [mm].
@@ -79,10 +81,9 @@ def tumors_near(anatomy: Anatomy, distance_mm: NDArray[np.float64], number: int)
 
 def time_of_volume(model: MassEffect, anatomy: Anatomy, parameters: MassEffectParameters) -> float:
     """Time [day] at which the whole tumor has its volume: from a run without push and one correction with it."""
-    at_rest = replace(parameters, push_pa=0.0)
     days = np.linspace(0.2, 14.0, 60) / parameters.proliferation_rate_per_day
-    radius = np.cbrt(model.simulate(anatomy, at_rest, days).volume_ml(FLAIR_THRESHOLD))
-    guess = float(np.interp(np.cbrt(WHOLE_VOLUME_ML), radius, days))
+    radius = np.cbrt(FisherKolmogorov().simulate(anatomy, parameters, days).volume_ml(FLAIR_THRESHOLD))
+    guess = float(np.interp(np.cbrt(VOLUME_AT_REST * WHOLE_VOLUME_ML), radius, days))
     pushed = np.cbrt(model.simulate(anatomy, parameters, [guess]).volume_ml(FLAIR_THRESHOLD)[-1])
     speed = np.interp(guess, days[1:], np.diff(radius) / np.diff(days))
     return float(guess - (pushed - np.cbrt(WHOLE_VOLUME_ML)) / speed)

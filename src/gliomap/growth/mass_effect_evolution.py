@@ -264,7 +264,7 @@ class MassEffectRun:
     def _moved(
         self, amounts: NDArray[np.float32], increment: NDArray[np.float32], num_parts: int
     ) -> NDArray[np.float32]:
-        return np.stack(transported(list(amounts), increment, self._spacing_mm, self.planes, num_parts=num_parts))
+        return transported(amounts, increment, self._spacing_mm, self.planes, num_parts=num_parts)
 
     def _correction(
         self, increment: NDArray[np.float32], density: NDArray[np.float32], tissue: NDArray[np.float32]

@@ -149,7 +149,7 @@ def transport_error(num_cells, velocity):
     cells = np.stack(np.meshgrid(middle, middle, middle, indexing="ij"))
     initial = np.where(brain, blob(cells), 0.0).astype(np.float32)
     num_parts = num_transport_parts(increment, spacing, planes)
-    moved = transported([initial], increment, spacing, planes, num_parts=num_parts)[0]
+    moved = transported(initial[np.newaxis], increment, spacing, planes, num_parts=num_parts)[0]
     return float(np.mean(np.abs(moved - carried_along(cells, velocity))[brain]))
 
 

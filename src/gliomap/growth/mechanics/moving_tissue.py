@@ -9,7 +9,6 @@ of it. The sum over the grid is kept to rounding, and nothing becomes negative.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,18 +28,18 @@ def num_transport_parts(increment: NDArray[np.float32], spacing_mm: float, plane
 
 
 def transported(
-    amounts: Sequence[NDArray[np.float32]],
+    amounts: NDArray[np.float32],
     increment: NDArray[np.float32],
     spacing_mm: float,
     planes: PlaneRunner,
     *,
     num_parts: int,
-) -> list[NDArray[np.float32]]:
+) -> NDArray[np.float32]:
     """Amounts after the material has moved by `increment`.
 
     Parameters
     ----------
-    amounts : sequence of (X', Y', Z') float32 arrays
+    amounts : (N, X', Y', Z') float32 array
         Conserved quantities per cell, ≥ 0; not changed.
     increment : (3, X', Y', Z') float32 array
         Displacement of each face along its normal [mm], 0 on faces that are not live.
@@ -53,13 +52,15 @@ def transported(
     """
     moves = increment / np.float32(spacing_mm)
     part = np.float32(1.0 / num_parts)
-    moved = []
-    for amount in amounts:
-        now, middle, end = amount, np.zeros_like(amount), np.zeros_like(amount)
-        for _ in range(num_parts):
+    moved = np.zeros_like(amounts)
+    # Amounts take turns with the same two buffers: fresh memory for each would cost more than to compute in it.
+    middle, spare = np.zeros((2, *amounts.shape[1:]), np.float32)
+    for amount, target in zip(amounts, moved, strict=True):
+        # The last of the parts writes the target.
+        buffers = (target, spare) if num_parts % 2 == 1 else (spare, target)
+        now = amount
+        for index in range(num_parts):
             planes.run(kernels.transport_stage, moves, part, now, now, _ZERO, middle)
-            planes.run(kernels.transport_stage, moves, part, middle, now, _HALF, end)
-            # `now` is the caller's array in the first part only.
-            now, end = end, (np.zeros_like(amount) if now is amount else now)
-        moved.append(now)
+            planes.run(kernels.transport_stage, moves, part, middle, now, _HALF, buffers[index % 2])
+            now = buffers[index % 2]
     return moved
