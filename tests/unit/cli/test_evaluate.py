@@ -56,7 +56,7 @@ def test_json_and_file_hold_both_models(atlas_folder, tmp_path):
     assert content["couplings"][0]["displacement_error"] > 0.0
     assert {row["model"] for row in content["grids"]} == {"fisher-kolmogorov", "mass-effect"}
     section = out.read_text(encoding="utf-8").split("### Mass effect: coupling steps")[1].split("###")[0]
-    assert "| 16 (default) " in section
+    assert "| 24 (default) " in section
     assert "| 64 (reference) " in section
     assert "γ = 10000 Pa" in section
 

@@ -33,8 +33,8 @@ from gliomap.growth.stage_operations import ENDS_STEP, NUM_CODES, NUM_WEIGHTS, O
 
 NUM_TISSUES = int(kernels.NUM_TISSUES)
 # Floats per voxel beside those of the solver: fields of reaction and diffusion, faces, density and its half step,
-# domain, tissue, predicted tissue, a stage of transport, and displacement, rate, increment, correction, the last
-# correction, force.
+# domain, tissue, predicted tissue, a stage of transport, and displacement, increment and the one before, correction
+# and the one before, force.
 _FLOATS = NUM_FIELDS + 3 + 2 + 1 + 3 * NUM_TISSUES + 6 * 3
 _NUM_STATUS = 4
 _TUMORS_PER_PROGRAM = 32
@@ -140,7 +140,7 @@ class PushingBatch:
         self._faces, self._domain = fields(number, 3), fields(number, dtype=torch.int8)
         self._density, self._half = (fields(number) for _ in range(2))
         self._tissue, self._predicted, self._middle = (fields(number, NUM_TISSUES) for _ in range(3))
-        self._displacement, self._rate, self._increment = (fields(number, 3) for _ in range(3))
+        self._displacement, self._increment, self._last_increment = (fields(number, 3) for _ in range(3))
         self._correction, self._last_correction, self._force = (fields(number, 3) for _ in range(3))
         floats, num_blocks = torch.zeros(number, device=device), self._brain.num_blocks
         self._push_pa, self._gray_diffusivity = torch.zeros_like(floats), torch.zeros_like(floats)
@@ -166,10 +166,11 @@ class PushingBatch:
             D_w / D_g and γ [Pa] of each.
         """
         brain, number = self._brain, len(densities)
-        for field in (self._growing, self._density, self._displacement, self._rate, self._status):
+        # Boxes are emptied below, and outside of them every field of reaction and diffusion has to be 0.
+        for field in (self._growing, self._density, self._displacement, self._last_increment, self._correction):
             field.zero_()
-        for field in (self._correction, self.num_solver_iterations):
-            field.zero_()
+        self._status.zero_()
+        self.num_solver_iterations.zero_()
         for slot, density in enumerate(densities):
             brain.in_mask(self._density)[slot] = torch.from_numpy(density.copy()).to(self._device)
         # Cells beyond the rows of the brain would be lost with the first transport.
@@ -199,7 +200,6 @@ class PushingBatch:
             self._do(_stacked(operations, parts, self.num_slots))
             sums.append(self._growing[0].sum(dim=1, dtype=torch.float64))
         totals = torch.stack(sums).cpu().numpy()
-        self._status.zero_()
         return [totals[: len(end) + 1, slot] for slot, end in enumerate(ends)]
 
     def couple(
@@ -207,7 +207,7 @@ class PushingBatch:
         operations: Sequence[Operations],
         first: Sequence[slice],
         second: Sequence[slice],
-        durations_days: Sequence[float],
+        stretches: Sequence[float],
         participates: Sequence[bool],
     ) -> NDArray[np.bool_]:
         """One coupling step of the tumors that participate.
@@ -218,33 +218,34 @@ class PushingBatch:
             Of the tumor in each of the first slots.
         first, second : sequences of slice
             Its operations in the first and in the second half of the step.
-        durations_days : sequence of float
-            Length of the step [day], > 0.
+        stretches : sequence of float
+            The step is predicted to move tissue by so many times the increment of the last one.
         participates : sequence of bool
             A tumor that once did not participate cannot go on until `start`.
 
         Returns
         -------
         (num_slots,) bool array
-            Tumors that did not reach equilibrium.
+            Tumors that came to no equilibrium; their state means nothing.
         """
         taking_part = self._flags(participates)
-        durations = torch.ones(self.num_slots, device=self._device)
-        durations[: len(durations_days)] = torch.tensor(durations_days, dtype=torch.float32)
+        factors = torch.zeros(self.num_slots)
+        factors[: len(stretches)] = torch.tensor(stretches)
         self._react(operations, first, taking_part)
         self._half.copy_(self._density)
-        torch.mul(self._rate, durations[:, None, None], out=self._increment)
+        torch.mul(self._last_increment, factors.to(self._device)[:, None, None], out=self._increment)
         self._parts.fill_(1)
-        self._cut_transport(taking_part)
+        able = self._cut_transport(taking_part)
+        # The prediction decides on domain and stiffness of this step.
         self._predicted.copy_(self._tissue)
-        self._move(self._predicted, taking_part)
+        self._move(self._predicted, able)
         self._find_medium(self._predicted)
-        left = self._balance(operations, second, taking_part)
+        balanced = self._balance(operations, second, able)
         self._displacement += self._increment
-        torch.div(self._increment, durations[:, None, None], out=self._rate)
-        self._move(self._tissue, taking_part)
+        self._last_increment.copy_(self._increment)
+        self._move(self._tissue, balanced)
         self._find_medium(self._tissue)
-        return left
+        return (taking_part - balanced).cpu().numpy().astype(bool)
 
     def num_above(self, threshold: float) -> NDArray[np.int64]:
         """Voxels whose density exceeds `threshold`, rounded to float32, (num_slots,)."""
@@ -278,17 +279,20 @@ class PushingBatch:
             )
         return found
 
-    def _balance(
-        self, operations: Sequence[Operations], second: Sequence[slice], active: torch.Tensor
-    ) -> NDArray[np.bool_]:
-        """Correct increments until push and tissue are in equilibrium; the tumors that are not in the end."""
+    def _balance(self, operations: Sequence[Operations], second: Sequence[slice], active: torch.Tensor) -> torch.Tensor:
+        """Correct increments until push and tissue are in equilibrium; the tumors that are in the end."""
+        balanced = torch.zeros_like(active)
         factors = torch.ones(self.num_slots, dtype=torch.float64, device=self._device)
         for number in range(coupling._MAX_CORRECTIONS):
-            self._cut_transport(active)
+            active = self._cut_transport(active)
             torch.where(active[:, None] > 0, self._half, self._density, out=self._density)
             self._move(self._density[:, None], active)
             self._react(operations, second, active)
-            error, active = self._find_missing(active)
+            error, size = self._find_missing(active)
+            in_balance = active * (error <= self._force_tolerance * size)
+            balanced += in_balance
+            # A tumor whose forces are no numbers any more takes no further part, in equilibrium or not.
+            active = (active - in_balance) * torch.isfinite(error)
             if not bool(active.any()):
                 break
             self._correct(error, active)
@@ -296,10 +300,10 @@ class PushingBatch:
                 factors = self._relaxed(factors, active)
             arrays = (self._correction, self._increment, self._last_correction)
             self._launch(kernels.add_correction, factors.float(), *arrays, active, is_local=True)
-        return active.cpu().numpy().astype(bool)
+        return balanced
 
     def _find_missing(self, active: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Force that the push lacks for equilibrium, in `_force`; its norm, and the tumors it is too large for."""
+        """What the push lacks for equilibrium, in `_force`; norms of that and of the push."""
         solver, brain = self._solver, self._brain
         moduli = (solver.lame, solver.shear)
         materials = (self._predicted, self._density, self._constants, brain.brain)
@@ -310,12 +314,11 @@ class PushingBatch:
         arrays = (self._density, scales, solver.inverse_diagonal, self._force, sums)
         self._launch(kernels.push_force, *arrays, active, is_local=False)
         size = torch.sqrt(sums.sum(dim=1))
-        # The rate is made anew at the end of the step; until then it serves as the whole displacement.
-        torch.add(self._displacement, self._increment, out=self._rate)
-        solver.residual(self._rate, self._force, self._force, active)
-        error = torch.sqrt(solver.squared_norm(self._force, active))
-        # Not "error > …": a tumor that is not finite is in no equilibrium.
-        return error, active * ~(error <= self._force_tolerance * size)
+        # The last increment is not needed until this one takes its place; it serves as the whole displacement.
+        whole = self._last_increment
+        torch.add(self._displacement, self._increment, out=whole)
+        solver.residual(whole, self._force, self._force, active)
+        return torch.sqrt(solver.squared_norm(self._force, active)), size
 
     def _correct(self, error: torch.Tensor, active: torch.Tensor) -> None:
         """What the increment lacks, nearly, in `_correction`, which is 0 before."""
@@ -334,17 +337,21 @@ class PushingBatch:
         arrays = (self._correction, self._last_correction, self._sums)
         self._launch(kernels.relaxation_sums, *arrays, active, is_local=True)
         along, size = self._sums.sum(dim=2)
-        newer = (-factors * (along / size)).clamp(coupling._SMALLEST_FACTOR, coupling._LARGEST_FACTOR)
+        newer = torch.where(size > 0.0, -factors * (along / size), factors).clamp(
+            coupling._SMALLEST_FACTOR, coupling._LARGEST_FACTOR
+        )
         return torch.where(active > 0, newer, factors)
 
-    def _cut_transport(self, active: torch.Tensor) -> None:
-        """Parts that the transport by the increments takes, not fewer than before."""
+    def _cut_transport(self, active: torch.Tensor) -> torch.Tensor:
+        """Find the parts that transport by the increments takes, not fewer than before; tumors it is possible for."""
         largest = self._extremes[1]
         arrays = (self._increment, largest, self._brain.rows)
         self._launch(kernels.largest_outflow, *arrays, active, is_local=False)
         outflow = largest.amax(dim=1).double() / self._spacing_mm
-        parts = torch.ceil(outflow / moving_tissue._LARGEST_OUTFLOW).nan_to_num(nan=1.0, posinf=1.0).int()
-        self._parts = torch.where(active > 0, torch.maximum(self._parts, parts), self._parts)
+        parts = torch.ceil(outflow / moving_tissue._LARGEST_OUTFLOW)
+        able = active * (parts <= coupling._MAX_TRANSPORT_PARTS)
+        self._parts = torch.where(able > 0, torch.maximum(self._parts, parts.int()), self._parts)
+        return able
 
     def _move(self, amounts: torch.Tensor, active: torch.Tensor) -> None:
         """Move amounts (slots, number, voxels) by the increment, in place."""

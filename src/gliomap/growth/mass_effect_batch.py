@@ -1,0 +1,519 @@
+"""Many tumors of one brain with mass effect on a GPU: the model of `MassEffect`, a batch at a time.
+
+All tumors of a batch take their coupling steps together, each with its own parameters, times, time steps, corrections
+and transport. Coupling times, time steps, tolerances and relaxation are those of `MassEffect`; sums are added up in
+another order, so that a solver may stop an iteration earlier or later: displacements agree to the tolerance of the
+coupling, not to the last bits. The next batch starts when the last tumor of one is finished.
+
+PyTorch and Triton are imported on the first call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.anatomy.tissue_maps import TissueMaps
+from gliomap.errors import DeviceError, GliomapError, NumericalError, ParameterError
+from gliomap.growth import mass_effect
+from gliomap.growth.batch import load_backend, simulate_batch
+from gliomap.growth.mass_effect import MassEffect
+from gliomap.growth.mechanics.brain_box import BrainBox
+from gliomap.growth.parameters import MassEffectParameters
+from gliomap.growth.seed import SEED_VARIANCE_MM2, seed_density
+from gliomap.growth.solution import MassEffectSolution, Solution
+from gliomap.growth.stage_operations import Operations, write_out
+from gliomap.growth.time_step import TimeStep, checked_times, plan_steps
+from gliomap.growth.volume_limit import VolumeLimit, VoxelLimit
+from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+
+if TYPE_CHECKING:
+    from gliomap.growth.backends.triton_mass_effect import PushingBatch, PushingState
+
+#: Tumors at once if memory allows. *Chosen*: an iteration of the solver then takes the device longer than the host.
+DEFAULT_BATCH = 32
+_LARGEST_BATCH = 65_535
+# Part of the free memory a batch may take.
+_MEMORY_SHARE = 0.85
+_TASK = "growth with mass effect"
+# As `mass_effect_evolution._LARGEST_STRETCH`, whose module takes a second to import.
+_LARGEST_STRETCH = 2.0
+
+
+def simulate_mass_effect_batch(
+    anatomy: Anatomy,
+    parameters: Sequence[MassEffectParameters],
+    times_days: Sequence[Sequence[float]],
+    *,
+    model: MassEffect | None = None,
+    device: str = "cuda",
+    max_batch: int | None = None,
+    volume_limit: VolumeLimit | None = None,
+    report: Reporter = ignore_progress,
+) -> Iterator[MassEffectSolution]:
+    """Solutions of many tumors with mass effect in one anatomy, in the order of `parameters`, batch by batch.
+
+    Each agrees with ``model.simulate(…)``: displacements to twice the model's `force_tolerance` times their maximum.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        Brain to grow in, with its tissue maps; its arrays must not be changed while tumors grow.
+    parameters : sequence of MassEffectParameters
+        One per tumor. Tumors that do not push are grown by `simulate_batch`, a batch of their own.
+    times_days : sequence of sequences of float
+        For each tumor its times after the seed [day], strictly increasing, > 0.
+    model : MassEffect or None
+        Numerics and elastic constants; threads and reporter are not used. None: the defaults.
+    device : str
+        CUDA device.
+    max_batch : int or None
+        Most tumors at once, 1 to 65,535; None: as many as are useful and fit into the free memory. A batch that does
+        not fit is halved until it does, which `report` is told of.
+    volume_limit : VolumeLimit or None
+        A tumor stops after the first coupling step before its last time at whose end it is larger.
+    report : Reporter
+        Told of every coupling step, in tumors that push, and of every finished tumor that does not.
+
+    Returns
+    -------
+    iterator of MassEffectSolution
+        Lazy: tumors grow as the iterator is advanced.
+
+    Raises
+    ------
+    ParameterError
+        If lengths differ, times or a number are invalid, the anatomy has no tissue maps, or, while iterating, a seed is
+        off the grid or outside the tissue, or a run is far too long.
+    NumericalError
+        While iterating, at the turn of a tumor whose push and tissue do not come to equilibrium, or whose tissue is
+        turned inside out. The message names it.
+    DeviceError
+        If PyTorch, Triton or the device is missing, or not even one tumor fits into its memory.
+    """
+    tumors = _checked_tumors(parameters, times_days)
+    if max_batch is not None and not 1 <= max_batch <= _LARGEST_BATCH:
+        raise ParameterError(f"max_batch must lie between 1 and {_LARGEST_BATCH}, got {max_batch}.")
+    maps = anatomy.tissue_maps
+    if maps is None:
+        raise ParameterError(
+            "mass effect needs the CSF and the brain mask of the anatomy: expected an Anatomy with tissue_maps, got "
+            "one without. Make it with growth_domain(maps) or Atlas.anatomy()."
+        )
+    load_backend().require_device(device)
+    brain = _Brain(
+        anatomy=anatomy,
+        maps=maps,
+        box=BrainBox.around(maps.brain),
+        model=model or MassEffect(),
+        limit=None if volume_limit is None else volume_limit.on(anatomy.grid),
+    )
+    at_rest = _grown_at_rest(
+        brain,
+        [tumor for tumor in tumors if not tumor.pushes],
+        device=device,
+        max_batch=max_batch,
+        volume_limit=volume_limit,
+        report=report,
+    )
+    moving = [tumor for tumor in tumors if tumor.pushes]
+    batches = _Batches(brain=brain, device=device, max_batch=max_batch, report=report, num_tumors=len(moving))
+    pushing = batches.solutions(moving)
+    return (next(pushing if tumor.pushes else at_rest) for tumor in tumors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CouplingStep:
+    """End of a coupling step [day], and how much the radius of the tumor grows in it without push, in cells^⅓."""
+
+    end_days: float
+    growth: float
+
+
+@dataclass(frozen=True)
+class _Tumor:
+    """One tumor to be grown."""
+
+    index: int
+    parameters: MassEffectParameters
+    times_days: tuple[float, ...]
+
+    @property
+    def pushes(self) -> bool:
+        return self.parameters.push_pa > mass_effect._NO_PUSH_PA
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Brain:
+    """What all tumors share."""
+
+    anatomy: Anatomy
+    maps: TissueMaps
+    box: BrainBox
+    model: MassEffect
+    limit: VoxelLimit | None
+
+    def initial_tissue(self) -> NDArray[np.float32]:
+        maps = self.maps
+        tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
+        return np.stack([self.box.padded(amount) for amount in tissue])
+
+    def operations(self, tumor: _Tumor, landings_days: Sequence[float]) -> Operations:
+        """Reaction and diffusion of a tumor, landing on times."""
+        diffusivity = tumor.parameters.white_matter_diffusivity_mm2_per_day
+        rate, spacing_mm = tumor.parameters.proliferation_rate_per_day, self.anatomy.spacing_mm
+        steps = self._steps(tumor.parameters, landings_days)
+        return write_out(steps, diffusion_number_per_day=diffusivity / spacing_mm**2, proliferation_rate_per_day=rate)
+
+    def _steps(self, parameters: MassEffectParameters, landings_days: Sequence[float]) -> Iterator[TimeStep]:
+        diffusivity = parameters.white_matter_diffusivity_mm2_per_day
+        # Tissue may come to lie in any mixture, so the bound is that of its faster kind.
+        fastest = 6.0 * max(diffusivity, parameters.gray_matter_diffusivity_mm2_per_day) / self.anatomy.spacing_mm**2
+        return plan_steps(
+            landings_days,
+            proliferation_rate_per_day=parameters.proliferation_rate_per_day,
+            seed_age_days=SEED_VARIANCE_MM2 / (2.0 * diffusivity) if diffusivity > 0.0 else math.inf,
+            euler_step_days=1.0 / fastest if fastest > 0.0 else math.inf,
+            time_step_scale=self.model.time_step_scale,
+        )
+
+
+@dataclass(eq=False)
+class _Run:
+    """One tumor on its way through coupling steps."""
+
+    tumor: _Tumor
+    # The first step is for the push of the seed alone and takes no time.
+    plan: tuple[CouplingStep, ...]
+    operations: Operations
+    states: list[PushingState] = field(default_factory=list)
+    num_done: int = 0
+    stopped_at_days: float | None = None
+    has_failed: bool = False
+    num_steps: int = 0
+    num_voxel_steps: int = 0
+    num_solver_iterations: int = 0
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.num_done < len(self.plan) and self.stopped_at_days is None and not self.has_failed
+
+    def operations_of(self, half_step: int) -> slice:
+        """Operations of a half of a coupling step, counted from the first that takes time."""
+        if not 0 <= half_step < len(self.operations.landings):
+            return slice(0, 0)
+        first = self.operations.landings[half_step - 1] + 1 if half_step > 0 else 0
+        return slice(first, self.operations.landings[half_step] + 1)
+
+    @property
+    def now_days(self) -> float:
+        """End of the last coupling step."""
+        return self.plan[self.num_done - 1].end_days
+
+    def stretch(self) -> float:
+        """Increment of the next coupling step, predicted in proportion to that of the last one."""
+        if not 0 < self.num_done < len(self.plan):
+            return 0.0
+        return min(self.plan[self.num_done].growth / self.plan[self.num_done - 1].growth, _LARGEST_STRETCH)
+
+
+@dataclass(kw_only=True)
+class _Batches:
+    """Grows tumors in batches as large as fit."""
+
+    brain: _Brain
+    device: str
+    max_batch: int | None
+    report: Reporter
+    num_tumors: int
+    num_finished: int = 0
+
+    def solutions(self, tumors: list[_Tumor]) -> Iterator[MassEffectSolution]:
+        """Solutions of tumors that push, in order."""
+        if not tumors:
+            return
+        num_slots, batch = self._num_slots(len(tumors)), None
+        backend = load_backend()
+        while tumors:
+            try:
+                batch = batch or self._make_batch(num_slots)
+                runs = self._grow(batch, tumors[:num_slots])
+            except backend.OutOfMemoryError as error:
+                if num_slots == 1:
+                    raise self._too_little_memory() from error
+                # Its memory is free when nothing refers to it.
+                num_slots, batch = num_slots // 2, None
+                note = f"out of memory on {self.device!r}: going on with {num_slots} tumors at once"
+                self.report(self._event(0.0, note))
+                continue
+            tumors = tumors[num_slots:]
+            self.num_finished += len(runs)
+            for run in runs:
+                yield _solution(self.brain, run)
+
+    def _num_slots(self, num_tumors: int) -> int:
+        from gliomap.growth.backends.triton_mass_effect import bytes_per_batch, bytes_per_tumor
+
+        if self.max_batch is not None:
+            return min(self.max_batch, num_tumors)
+        share = _MEMORY_SHARE * load_backend().free_bytes(self.device) - bytes_per_batch(self.brain.box)
+        return max(1, min(DEFAULT_BATCH, num_tumors, int(share / bytes_per_tumor(self.brain.box))))
+
+    def _make_batch(self, num_slots: int) -> PushingBatch:
+        from gliomap.growth.backends.triton_mass_effect import PushingBatch
+
+        brain = self.brain
+        return PushingBatch(
+            brain.box,
+            brain.box.padded(brain.maps.brain),
+            brain.initial_tissue(),
+            spacing_mm=brain.anatomy.spacing_mm,
+            domain_rule=brain.anatomy.domain_rule,
+            elasticity=brain.model.elasticity,
+            force_tolerance=brain.model.force_tolerance,
+            num_slots=num_slots,
+            device=load_backend().require_device(self.device),
+        )
+
+    def _grow(self, batch: PushingBatch, tumors: Sequence[_Tumor]) -> list[_Run]:
+        """Coupling steps of a batch until every tumor is finished."""
+        runs = self._begun(batch, tumors)
+        operations = [run.operations for run in runs]
+        while any(run.is_under_way for run in runs):
+            participates = [run.is_under_way for run in runs]
+            first = [run.operations_of(2 * run.num_done - 2) for run in runs]
+            second = [run.operations_of(2 * run.num_done - 1) for run in runs]
+            failed = batch.couple(operations, first, second, [run.stretch() for run in runs], participates)
+            taking_part = [slot for slot, takes_part in enumerate(participates) if takes_part]
+            for slot in taking_part:
+                runs[slot].num_done += 1
+                runs[slot].has_failed = bool(failed[slot])
+            self._look(batch, runs, taking_part)
+            self.report(self._event(sum(run.num_done / len(run.plan) for run in runs)))
+        iterations = batch.num_solver_iterations.cpu().numpy()
+        for run, cost, number in zip(runs, batch.num_steps_and_updates(), iterations, strict=False):
+            run.num_steps, run.num_voxel_steps, run.num_solver_iterations = int(cost[0]), int(cost[1]), int(number)
+        return runs
+
+    def _begun(self, batch: PushingBatch, tumors: Sequence[_Tumor]) -> list[_Run]:
+        """Tumors in the slots of a batch, planned: equal increments of the radius of a run without mass effect."""
+        brain = self.brain
+        try:
+            densities = [brain.box.padded(seed_density(brain.anatomy, tumor.parameters.seed_mm)) for tumor in tumors]
+            unpushed = [brain.operations(tumor, tumor.times_days[-1:]) for tumor in tumors]
+        except GliomapError as error:
+            raise self._of_tumor(tumors, error) from error
+        batch.start(
+            densities,
+            [tumor.parameters.diffusivity_ratio for tumor in tumors],
+            [tumor.parameters.push_pa for tumor in tumors],
+        )
+        num_cells = batch.num_cells_without_push(unpushed)
+        runs = []
+        for tumor, plan, cells in zip(tumors, unpushed, num_cells, strict=True):
+            coupling = coupling_plan(
+                tumor.times_days,
+                plan.step_ends_days,
+                np.cbrt(cells),
+                num_coupling_steps=brain.model.num_coupling_steps,
+            )
+            at_seed = CouplingStep(end_days=0.0, growth=math.inf)
+            ends = [step.end_days for step in coupling]
+            halves = [t for start, end in zip((0.0, *ends), ends, strict=False) for t in ((start + end) / 2.0, end)]
+            runs.append(_Run(tumor, (at_seed, *coupling), brain.operations(tumor, halves)))
+        return runs
+
+    def _of_tumor(self, tumors: Sequence[_Tumor], error: GliomapError) -> ParameterError:
+        """The error, naming the tumor it belongs to: the first that fails when tried alone."""
+        for tumor in tumors:
+            try:
+                seed_density(self.brain.anatomy, tumor.parameters.seed_mm)
+                self.brain.operations(tumor, tumor.times_days[-1:])
+            except GliomapError:
+                return ParameterError(f"parameters[{tumor.index}]: {error}")
+        return ParameterError(str(error))
+
+    def _look(self, batch: PushingBatch, runs: Sequence[_Run], taking_part: Sequence[int]) -> None:
+        """Keep the states of requested times; stop tumors that are too large."""
+        landed = [
+            slot
+            for slot in taking_part
+            if not runs[slot].has_failed and runs[slot].now_days in runs[slot].tumor.times_days
+        ]
+        if landed:
+            for slot, state in zip(landed, batch.states(landed), strict=True):
+                runs[slot].states.append(state)
+        limit = self.brain.limit
+        if limit is None:
+            return
+        num_above = batch.num_above(limit.threshold)
+        for slot in taking_part:
+            run = runs[slot]
+            if run.is_under_way and run.now_days > 0.0 and num_above[slot] > limit.max_num_voxels:
+                run.stopped_at_days = run.now_days
+
+    def _event(self, num_under_way: float, message: str = "") -> ProgressEvent:
+        completed = self.num_finished + num_under_way
+        return ProgressEvent(task=_TASK, completed=completed, total=self.num_tumors, message=message)
+
+    def _too_little_memory(self) -> DeviceError:
+        from gliomap.growth.backends.triton_mass_effect import bytes_per_batch, bytes_per_tumor
+
+        free = load_backend().free_bytes(self.device)
+        needed = bytes_per_tumor(self.brain.box) + bytes_per_batch(self.brain.box)
+        return DeviceError(
+            f"device {self.device!r} has too little free memory for a single tumor with mass effect on a grid of "
+            f"{self.brain.anatomy.grid.describe()}: expected {needed / 2**30:.3g} GiB, got {free / 2**30:.3g} GiB. End "
+            "other programs that use the device, take a coarser grid, or run MassEffect() on the processor."
+        )
+
+
+def coupling_plan(
+    times_days: Sequence[float],
+    step_ends_days: Sequence[float],
+    radii: NDArray[np.float64],
+    *,
+    num_coupling_steps: int,
+) -> list[CouplingStep]:
+    """Coupling steps that end at equal increments of the tumor's radius in a run without mass effect.
+
+    Parameters
+    ----------
+    times_days : sequence of float
+        Requested times [day], each of which ends a coupling step.
+    step_ends_days : sequence of float
+        Ends of the time steps of the run without mass effect [day].
+    radii : (1 + number of steps,) float64 array
+        Cube root of the number of cells at the start and after each operation that ended a step, which has grown for
+        the first half of the following step already.
+    num_coupling_steps : int
+        Steps up to the last time; several requested times need some more.
+    """
+    middles = [end + (later - end) / 2.0 for end, later in zip(step_ends_days[:-1], step_ends_days[1:], strict=True)]
+    ends = np.array([0.0, *middles, step_ends_days[-1]])
+    # Where a tumor does not grow, time itself divides the run.
+    grown = np.maximum.accumulate(radii) + 1e-3 * radii[0] * ends / ends[-1]
+    per_step = (grown[-1] - grown[0]) / num_coupling_steps
+    plan: list[CouplingStep] = []
+    last = 0.0
+    for time in times_days:
+        low, high = np.interp([last, time], ends, grown)
+        number = max(1, math.ceil((high - low) / per_step - 1e-9))
+        inner = np.interp(low + (high - low) * np.arange(1, number) / number, grown, ends)
+        growth = float(high - low) / number
+        plan += [CouplingStep(end_days=float(t), growth=growth) for t in (*inner, time)]
+        last = time
+    return plan
+
+
+def _grown_at_rest(
+    brain: _Brain,
+    tumors: Sequence[_Tumor],
+    *,
+    device: str,
+    max_batch: int | None,
+    volume_limit: VolumeLimit | None,
+    report: Reporter,
+) -> Iterator[MassEffectSolution]:
+    """Solutions of tumors that do not push."""
+    if not tumors:
+        return
+    grown = simulate_batch(
+        brain.anatomy,
+        [tumor.parameters for tumor in tumors],
+        [tumor.times_days for tumor in tumors],
+        device=device,
+        max_batch=max_batch,
+        time_step_scale=brain.model.time_step_scale,
+        volume_limit=volume_limit,
+        report=report,
+    )
+    maps = brain.maps
+    for growth in grown:
+        number = len(growth.times_days)
+        at_rest = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
+        white_matter, gray_matter, csf, volume = (np.repeat(tissue[np.newaxis], number, axis=0) for tissue in at_rest)
+        yield MassEffectSolution(
+            **{entry.name: getattr(growth, entry.name) for entry in fields(Solution)},
+            white_matter=white_matter,
+            gray_matter=gray_matter,
+            csf=csf,
+            compression=volume,
+            displacement_mm=np.zeros((number, *brain.anatomy.grid.shape, 3), np.float32),
+            min_jacobian_determinant=(1.0,) * number,
+            brain=maps.brain,
+            num_coupling_steps=0,
+            num_solver_iterations=0,
+        )
+
+
+def _checked_tumors(parameters: Sequence[MassEffectParameters], times_days: Sequence[Sequence[float]]) -> list[_Tumor]:
+    if len(parameters) != len(times_days):
+        raise ParameterError(
+            "times_days must hold the times of each tumor: expected one sequence for each of the "
+            f"{len(parameters)} parameters, got {len(times_days)}."
+        )
+    for index, one in enumerate(parameters):
+        if not isinstance(one, MassEffectParameters):
+            raise ParameterError(f"parameters[{index}] must be MassEffectParameters, got {type(one).__name__}.")
+    return [
+        _Tumor(index, one, checked_times(times, name=f"times_days[{index}]"))
+        for index, (one, times) in enumerate(zip(parameters, times_days, strict=True))
+    ]
+
+
+def _solution(brain: _Brain, run: _Run) -> MassEffectSolution:
+    """A finished run on the grid of the anatomy."""
+    anatomy, parameters, index = brain.anatomy, run.tumor.parameters, run.tumor.index
+    if run.has_failed:
+        raise NumericalError(
+            f"parameters[{index}]: no equilibrium of push and tissue in coupling step {run.num_done - 1}, "
+            f"with push_pa = {parameters.push_pa:g}. Use a smaller push_pa or a larger num_coupling_steps.",
+            step=run.num_done - 1,
+        )
+    times = run.tumor.times_days[: len(run.states)]
+    for time, state in zip(times, run.states, strict=True):
+        if not state.min_jacobian_determinant > 0.0:
+            raise NumericalError(
+                f"parameters[{index}]: tissue is turned inside out at day {time:g} (det J of the displacement is not "
+                "positive everywhere). Use a smaller push_pa: linear elasticity does not hold for large displacements."
+            )
+    number, shape = len(times), anatomy.grid.shape
+    densities, displacements = np.zeros((number, *shape), np.float32), np.zeros((number, *shape, 3), np.float32)
+    tissue = np.zeros((4, number, *shape), np.float32)
+    # From the axes of the array to those of the world.
+    directions = (anatomy.grid.world_from_voxel[:3, :3] / np.array(anatomy.grid.spacing_mm)).astype(np.float32)
+    for at, state in enumerate(run.states):
+        densities[at] = brain.box.unpadded(np.minimum(state.cell_density, np.float32(1.0)))
+        for kind in range(4):
+            tissue[kind, at] = brain.box.unpadded(state.tissue[kind])
+        x, y, z = state.displacement_mm
+        for axis in range(3):
+            in_world = directions[axis, 0] * x + directions[axis, 1] * y + directions[axis, 2] * z
+            displacements[at, ..., axis] = brain.box.unpadded(in_world)
+    return MassEffectSolution(
+        cell_density=densities,
+        white_matter=tissue[0],
+        gray_matter=tissue[1],
+        csf=tissue[2],
+        compression=tissue[3],
+        displacement_mm=displacements,
+        min_jacobian_determinant=tuple(state.min_jacobian_determinant for state in run.states),
+        brain=brain.maps.brain,
+        times_days=times,
+        grid=anatomy.grid,
+        num_steps=run.num_steps,
+        num_voxel_steps=run.num_voxel_steps,
+        num_coupling_steps=run.num_done,
+        num_solver_iterations=run.num_solver_iterations,
+        scheme="strang-rkl2",
+        backend="cuda",
+        front_resolution=parameters.infiltration_length_mm / anatomy.spacing_mm,
+        stopped_at_days=run.stopped_at_days,
+    )
