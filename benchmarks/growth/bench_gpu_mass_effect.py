@@ -100,13 +100,12 @@ def kernel_table(anatomy: Anatomy, device: str, bandwidth: float, repeats: int) 
     maps, model = anatomy.tissue_maps, MassEffect()
     assert maps is not None, "atlas anatomies keep their maps"
     box = BrainBox.around(maps.brain)
-    tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
+    tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain, anatomy.domain)
     batch = PushingBatch(
         box,
         box.padded(maps.brain),
-        np.stack([box.padded(amount) for amount in tissue]),
+        np.stack([box.padded(amount.astype(np.float32)) for amount in tissue]),
         spacing_mm=anatomy.spacing_mm,
-        domain_rule=anatomy.domain_rule,
         elasticity=model.elasticity,
         force_tolerance=model.force_tolerance,
         num_slots=KERNEL_BATCH,

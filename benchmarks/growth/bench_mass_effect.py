@@ -40,7 +40,7 @@ VOLUME_AT_REST = 0.7
 SEED_DISTANCES_MM = (6.0, 20.0)
 # CSF so deep inside the brain is ventricle [mm].
 VENTRICLE_DEPTH_MM = 25.0
-RESOLUTIONS = ((6, 5e-3), (12, 5e-3), (24, 2e-2), (24, 5e-3), (24, 2e-3), (48, 5e-3))
+RESOLUTIONS = ((4, 5e-3), (8, 5e-3), (16, 2e-2), (16, 5e-3), (16, 2e-3), (32, 5e-3))
 FULLY_RESOLVED = MassEffect(num_coupling_steps=96, force_tolerance=5e-4, time_step_scale=0.5)
 
 

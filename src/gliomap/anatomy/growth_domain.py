@@ -30,8 +30,8 @@ from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import ImageError, ParameterError, unknown_name
 from gliomap.grid import Grid
 
-# Less white and gray matter than this says nothing about which of them it is. *Chosen*.
-_TRACE_OF_TISSUE = 1e-3
+#: Less white and gray matter than this says nothing about which of them it is. *Chosen*.
+TRACE_OF_TISSUE = 1e-3
 DEFAULT_DOMAIN_RULE = "csf-below-0.9"
 
 DOMAIN_RULES: dict[str, Callable[[TissueMaps], NDArray[np.bool_]]] = {
@@ -146,7 +146,7 @@ def growth_domain(maps: TissueMaps, *, rule: str = DEFAULT_DOMAIN_RULE) -> Anato
     domain = DOMAIN_RULES[rule](maps)
     tissue = maps.white_matter + maps.gray_matter
     with np.errstate(invalid="ignore", divide="ignore"):
-        white_fraction = np.where(tissue > _TRACE_OF_TISSUE, maps.white_matter / tissue, 0.0)
+        white_fraction = np.where(tissue > TRACE_OF_TISSUE, maps.white_matter / tissue, 0.0)
     white_matter = np.where(domain, white_fraction, 0.0).astype(np.float32)
     gray_matter = np.where(domain, np.float32(1.0) - white_matter, 0.0).astype(np.float32)
     return Anatomy(

@@ -109,7 +109,7 @@ class SolverEvaluationSettings:
     def quick(cls) -> SolverEvaluationSettings:
         """Fewer of everything: a first look."""
         return cls(
-            num_tumors=3, num_mass_effect_tumors=1, num_repeats=1, coupling_steps=(6, 12, 24), with_finest_grid=False
+            num_tumors=3, num_mass_effect_tumors=1, num_repeats=1, coupling_steps=(4, 8, 16), with_finest_grid=False
         )
 
     @property

@@ -84,16 +84,21 @@ def face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoeffic
 
 
 def make_face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoefficients:
-    """As `face_coefficients`, computed anew and not kept: for anatomies that live as long as a time step."""
-    box = _bounding_box(anatomy.domain)
+    """As `face_coefficients`, computed anew and not kept."""
     diffusivity = anatomy.white_matter + anatomy.gray_matter * np.float32(1.0 / diffusivity_ratio)
-    cells = np.pad(np.where(anatomy.domain, diffusivity, 0.0)[box].astype(np.float32), 1)
+    return faces_between(diffusivity, anatomy.domain)
+
+
+def faces_between(diffusivity: NDArray[np.float32], domain: NDArray[np.bool_]) -> FaceCoefficients:
+    """Coefficients of a `diffusivity` relative to D_w in a `domain` that is not empty, both (X, Y, Z)."""
+    box = _bounding_box(domain)
+    cells = np.pad(np.where(domain, diffusivity, 0.0)[box].astype(np.float32), 1)
     x, y, z = (_harmonic_mean_with_predecessor(cells, axis) for axis in range(3))
     face_sum = x + y + z
     face_sum[:-1] += x[1:]
     face_sum[:, :-1] += y[:, 1:]
     face_sum[:, :, :-1] += z[:, :, 1:]
-    inside = np.pad(anatomy.domain[box], 1)
+    inside = np.pad(domain[box], 1)
     occupied = inside.any(axis=2)
     row_start = np.where(occupied, inside.argmax(axis=2), EMPTY_START).astype(np.int32)
     row_stop = np.where(occupied, inside.shape[2] - inside[:, :, ::-1].argmax(axis=2), EMPTY_STOP).astype(np.int32)
@@ -104,7 +109,7 @@ def make_face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCo
         y=y,
         z=z,
         box=box,
-        grid_shape=anatomy.grid.shape,
+        grid_shape=domain.shape,
         row_start=row_start,
         row_stop=row_stop,
         max_face_sum=float(face_sum.max()),

@@ -10,9 +10,10 @@ codes differently is decided here:
 
 - Eq. 5 is linear elasticity with the stress tensor's second term λ (∇·u) I, and coefficients that vary in space; the
   published code exchanges λ and μ and drops the gradients of both.
-- Where cells may live and how fast they move follows from the fractions of the moved tissue, by the rule that made the
-  anatomy. The amounts m themselves need not sum to 1: the volume at rest of what is in a voxel is carried along like
-  them, is above 1 where tissue is pressed, and m over it are the fractions.
+- The domain, where cells may live, is carried along with the tissue: a voxel opens to cells as the domain comes to fill
+  it. How fast they move there follows from the white and gray matter in it.
+- The amounts m need not sum to 1: the volume at rest of what is in a voxel is carried along like them, is above 1 where
+  tissue is pressed, and m over it are the fractions.
 - Stiffness is shared by tissue fractions and tumor cells so that the shares sum to 1 (`mechanics.stiffness`).
 - Cells that CSF takes the place of neither move nor divide until tissue comes back. Where full tissue is pressed, cells
   above the carrying capacity are cut, as in the reaction-diffusion model.
@@ -90,7 +91,7 @@ class MassEffect:
     'mass-effect'
     """
 
-    num_coupling_steps: int = 24
+    num_coupling_steps: int = 16
     force_tolerance: float = 5e-3
     elasticity: TissueElasticity = TissueElasticity()
     num_threads: int = 1
@@ -162,7 +163,7 @@ class MassEffect:
         with shared_threads(self.num_threads) as executor:
             run = MassEffectRun(
                 maps,
-                anatomy.domain_rule,
+                anatomy.domain,
                 initial,
                 parameters,
                 elasticity=self.elasticity,

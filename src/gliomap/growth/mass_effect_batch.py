@@ -161,8 +161,8 @@ class _Brain:
 
     def initial_tissue(self) -> NDArray[np.float32]:
         maps = self.maps
-        tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
-        return np.stack([self.box.padded(amount) for amount in tissue])
+        tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain, self.anatomy.domain)
+        return np.stack([self.box.padded(amount.astype(np.float32)) for amount in tissue])
 
     def operations(self, tumor: _Tumor, landings_days: Sequence[float]) -> Operations:
         """Reaction and diffusion of a tumor, landing on times."""
@@ -274,7 +274,6 @@ class _Batches:
             brain.box.padded(brain.maps.brain),
             brain.initial_tissue(),
             spacing_mm=brain.anatomy.spacing_mm,
-            domain_rule=brain.anatomy.domain_rule,
             elasticity=brain.model.elasticity,
             force_tolerance=brain.model.force_tolerance,
             num_slots=num_slots,

@@ -25,11 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy.growth_domain import growth_domain
-from gliomap.anatomy.tissue_maps import TissueMaps, fractions_of
+from gliomap.anatomy.growth_domain import TRACE_OF_TISSUE
+from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import NumericalError
-from gliomap.grid import Grid
-from gliomap.growth.diffusivity import FaceCoefficients, make_face_coefficients
+from gliomap.growth.diffusivity import FaceCoefficients, faces_between
 from gliomap.growth.evolution import advance
 from gliomap.growth.mechanics import tissue_kernels as kernels
 from gliomap.growth.mechanics.brain_box import BrainBox
@@ -49,6 +48,9 @@ from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 _CORRECTION_TOLERANCE = 0.1
 # A step that does not reach equilibrium in so many corrections never does.
 _MAX_CORRECTIONS = 25
+# A voxel opens to cells as the domain comes to fill it: from this part of it on, and wholly when it is full. *Chosen*:
+# without the transition, voxels of CSF that open a step earlier or later would decide on the error.
+CLOSED_BELOW = np.float32(0.1)
 # Transport of one step through so many voxels is no displacement of tissue any more. *Chosen*.
 _MAX_TRANSPORT_PARTS = 200
 # Steps longer than the last one by more than this are not predicted from it in proportion. *Chosen*.
@@ -76,8 +78,9 @@ class Snapshot:
         Time [day].
     cell_density : (X', Y', Z') float32 array
         c.
-    tissue : (4, X', Y', Z') float32 array
-        Amounts of white matter, gray matter and CSF, and the volume at rest of what is in each cell.
+    tissue : (5, X', Y', Z') float32 array
+        Amounts of white matter, gray matter and CSF, the volume at rest of what is in each cell, and the part of that
+        volume which belongs to the domain.
     displacement : (3, X', Y', Z') float32 array
         u on faces [mm].
     """
@@ -122,8 +125,8 @@ class MassEffectRun:
     ----------
     maps : TissueMaps
         The brain before the tumor.
-    domain_rule : str
-        Where cells may live, of `DOMAIN_RULES`; applied anew to the moved tissue.
+    domain : (X, Y, Z) bool array
+        Where cells may live before the tumor moves it.
     initial_density : (X, Y, Z) float32 array
         Cells at time 0.
     parameters : MassEffectParameters
@@ -141,7 +144,7 @@ class MassEffectRun:
     def __init__(
         self,
         maps: TissueMaps,
-        domain_rule: str,
+        domain: NDArray[np.bool_],
         initial_density: NDArray[np.float32],
         parameters: MassEffectParameters,
         *,
@@ -151,15 +154,14 @@ class MassEffectRun:
         num_threads: int = 1,
     ) -> None:
         self._parameters, self._elasticity, self._settings = parameters, elasticity, settings
-        self._rule, self._executor, self._num_threads = domain_rule, executor, num_threads
+        self._executor, self._num_threads = executor, num_threads
         self.box = BrainBox.around(maps.brain)
         self.brain = self.box.padded(maps.brain)
         self._spacing_mm = float(np.mean(maps.grid.spacing_mm))
-        self._inner_grid = _inner_grid(maps.grid, self.box)
         self.planes = PlaneRunner(self.brain, executor, num_threads)
         self._density = self.box.padded(initial_density)
-        tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
-        self._tissue = np.stack([self.box.padded(amount) for amount in tissue])
+        tissue = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain, domain)
+        self._tissue = np.stack([self.box.padded(amount.astype(np.float32)) for amount in tissue])
         self._medium = self._medium_of(self._tissue)
         self._displacement = np.zeros((3, *self.box.shape), np.float32)
         self._last_increment = np.zeros_like(self._displacement)
@@ -363,13 +365,17 @@ class MassEffectRun:
         return plan
 
     def _medium_of(self, tissue: NDArray[np.float32]) -> _Medium:
-        """Domain and coefficients of moved tissue: its rule and its fractions, as for tissue at rest."""
+        """Where cells may live in moved tissue, and how they pass there: at rest the anatomy's own."""
         inner = (slice(1, -1),) * 3
-        amounts, volume = tissue[:3, *inner], tissue[3, *inner]
-        maps = fractions_of(amounts, volume, self.brain[inner], self._inner_grid)
-        anatomy = growth_domain(maps, rule=self._rule)
-        faces = make_face_coefficients(anatomy, self._parameters.diffusivity_ratio)
-        return _Medium(domain=anatomy.domain, faces=faces)
+        white, gray, _, volume, domain = (amount[inner] for amount in tissue)
+        share = domain / np.where(volume > 0.0, volume, np.float32(1.0))
+        opening = np.clip((share - CLOSED_BELOW) / np.float32(1.0 - CLOSED_BELOW), 0.0, 1.0)
+        solid = white + gray
+        fraction = np.where(solid > TRACE_OF_TISSUE * volume, white / np.where(solid > 0.0, solid, 1.0), 0.0)
+        slower = np.float32(1.0 / self._parameters.diffusivity_ratio)
+        diffusivity = opening * (fraction + (np.float32(1.0) - fraction) * slower)
+        is_open = self.brain[inner] & (opening > 0.0)
+        return _Medium(domain=is_open, faces=faces_between(diffusivity.astype(np.float32), is_open))
 
 
 class _Relaxation:
@@ -393,10 +399,3 @@ class _Relaxation:
 def _radius(stepper: Stepper) -> float:
     """Cube root of the number of cells."""
     return float(np.cbrt(stepper.cell_density().sum(dtype=np.float64)))
-
-
-def _inner_grid(grid: Grid, box: BrainBox) -> Grid:
-    """Grid of the inner box."""
-    origin = np.eye(4)
-    origin[:3, 3] = box.first
-    return Grid(box.inner_shape, grid.world_from_voxel @ origin)

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 
-from gliomap.anatomy.growth_domain import DOMAIN_RULES
 from gliomap.growth import FisherKolmogorov, MassEffect, TissueElasticity, VolumeLimit
 from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliomap.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
@@ -225,7 +224,6 @@ def batch():
         brain,
         run._tissue,
         spacing_mm=ANATOMY.spacing_mm,
-        domain_rule=ANATOMY.domain_rule,
         elasticity=TissueElasticity(),
         force_tolerance=1e-2,
         num_slots=NUM_TUMORS,
@@ -243,7 +241,7 @@ def single_run(parameters):
     density = np.zeros(ANATOMY.grid.shape, np.float32)
     elasticity = TissueElasticity()
     maps = replace(ANATOMY.tissue_maps, brain=BOX.unpadded(notched_brain()))
-    run = MassEffectRun(maps, ANATOMY.domain_rule, density, parameters, elasticity=elasticity, settings=settings)
+    run = MassEffectRun(maps, ANATOMY.domain, density, parameters, elasticity=elasticity, settings=settings)
     assert run.box.shape == BOX.shape
     return run
 
@@ -254,7 +252,7 @@ def test_transport_is_that_of_the_processor(batch):
     planes = PlaneRunner(notched_brain())
     live = random_fields(NUM_TUMORS, 3, seed=5) * (np.stack([notched_brain()] * 3))
     increments = live * np.array([1.0, 6.0], np.float32).reshape(2, 1, 1, 1, 1)
-    amounts = random_fields(NUM_TUMORS, 4, low=0.0, seed=6) * notched_brain()
+    amounts = random_fields(NUM_TUMORS, 5, low=0.0, seed=6) * notched_brain()
     batch._increment.copy_(on_device(batch._brain, increments))
     batch._parts.fill_(1)
     moved = on_device(batch._brain, amounts)
@@ -275,7 +273,7 @@ def test_transport_is_that_of_the_processor(batch):
 def test_stiffness_and_push_are_those_of_the_processor(batch):
     """λ, μ and the force on live faces from tissue and cells, above density 1 too, to the last bit."""
     run, inside = single_run(pushing_tumor()), notched_brain()
-    tissue = random_fields(NUM_TUMORS, 4, low=0.0, seed=7) * inside
+    tissue = random_fields(NUM_TUMORS, 5, low=0.0, seed=7) * inside
     density = random_fields(NUM_TUMORS, low=0.0, high=1.2, seed=8) * inside
     batch._predicted.copy_(on_device(batch._brain, tissue))
     batch._density.copy_(on_device(batch._brain, density))
@@ -298,19 +296,16 @@ def test_stiffness_and_push_are_those_of_the_processor(batch):
 
 
 @interpreted
-@pytest.mark.parametrize("rule", sorted(DOMAIN_RULES))
-def test_domain_and_faces_are_those_of_the_processor(batch, monkeypatch, rule):
-    """Under every domain rule, for tissue that is pressed in places and gone in others, to the last bit."""
+def test_domain_and_faces_are_those_of_the_processor(batch):
+    """Where tissue is pressed in places and gone in others, and the domain fills voxels in part: to the last bit."""
     inside = notched_brain()
-    tissue = random_fields(NUM_TUMORS, 4, low=0.0, seed=9) * inside
+    tissue = random_fields(NUM_TUMORS, 5, low=0.0, seed=9) * inside
     tissue[:, :, 5, 4, 4:6] = 0.0
-    monkeypatch.setattr(batch, "_rule", DOMAIN_RULES[rule])
 
     batch._find_medium(on_device(batch._brain, tissue))
 
     for slot, ratio in enumerate((10.0, 5.0)):
         run = single_run(pushing_tumor(diffusivity_ratio=ratio))
-        run._rule = rule
         medium = run._medium_of(tissue[slot])
         domain, faces = on_host(batch._brain, batch._domain)[slot], on_host(batch._brain, batch._faces)[slot]
         np.testing.assert_array_equal(domain[1:-1, 1:-1, 1:-1] > 0, medium.domain)
@@ -449,9 +444,8 @@ def test_memory_of_a_tumor_is_what_its_fields_take():
             triton_mass_effect.PushingBatch(
                 box,
                 brain,
-                np.zeros((4, *box.shape), np.float32),
+                np.zeros((5, *box.shape), np.float32),
                 spacing_mm=4.0,
-                domain_rule="brain",
                 elasticity=TissueElasticity(),
                 force_tolerance=1e-2,
                 num_slots=num_slots,

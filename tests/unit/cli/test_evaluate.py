@@ -51,12 +51,12 @@ def test_json_and_file_hold_both_models(atlas_folder, tmp_path):
     content = json.loads(result.stdout)
     assert result.exit_code == 0
     assert content["conditions"]["atlas"] == "phantom"
-    assert [row["num_coupling_steps"] for row in content["couplings"]] == [6, 12, 24, 96]
+    assert [row["num_coupling_steps"] for row in content["couplings"]] == [4, 8, 16, 64]
     assert content["couplings"][-1]["displacement_error"] is None
     assert content["couplings"][0]["displacement_error"] > 0.0
     assert {row["model"] for row in content["grids"]} == {"fisher-kolmogorov", "mass-effect"}
     section = out.read_text(encoding="utf-8").split("### Mass effect: coupling steps")[1].split("###")[0]
-    assert "| 24 (default) " in section
+    assert "| 16 (default) " in section
     assert "| 64 (reference) " in section
     assert "γ = 10000 Pa" in section
 

@@ -180,7 +180,7 @@ def test_coupling_steps_are_those_of_the_processor():
     settings = CouplingSettings(num_coupling_steps=2, force_tolerance=1e-2, time_step_scale=1.0)
     run = MassEffectRun(
         ANATOMY.tissue_maps,
-        ANATOMY.domain_rule,
+        ANATOMY.domain,
         density,
         pushing_tumor(),
         elasticity=TissueElasticity(),

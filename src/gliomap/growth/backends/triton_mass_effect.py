@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gliomap.anatomy.growth_domain import DOMAIN_RULES
+from gliomap.anatomy.growth_domain import TRACE_OF_TISSUE
 from gliomap.growth import mass_effect_evolution as coupling
 from gliomap.growth.backends import triton_kernels as growth_kernels
 from gliomap.growth.backends import triton_tissue_kernels as kernels
@@ -52,7 +52,7 @@ class PushingState:
     ----------
     cell_density : (X', Y', Z') float32 array
         c.
-    tissue : (4, X', Y', Z') float32 array
+    tissue : (5, X', Y', Z') float32 array
         Amounts of white matter, gray matter and CSF, and the volume at rest.
     displacement_mm : (3, X', Y', Z') float32 array
         u in cells, along the axes of the array [mm].
@@ -66,16 +66,6 @@ class PushingState:
     min_jacobian_determinant: float
 
 
-@dataclass(frozen=True, eq=False)
-class _Fractions:
-    """Tissue fractions of some tumors (tumors, X″, Y″, Z″): what a domain rule asks `TissueMaps` for."""
-
-    white_matter: torch.Tensor
-    gray_matter: torch.Tensor
-    csf: torch.Tensor
-    brain: torch.Tensor
-
-
 class PushingBatch:
     """State of up to `num_slots` tumors of one brain.
 
@@ -85,12 +75,10 @@ class PushingBatch:
         Around the brain.
     brain : (X', Y', Z') bool array
         Mask on the padded box.
-    tissue : (4, X', Y', Z') float32 array
+    tissue : (5, X', Y', Z') float32 array
         Tissue before the tumor, as in `PushingState`.
     spacing_mm : float
         Spacing h [mm].
-    domain_rule : str
-        Of `DOMAIN_RULES`.
     elasticity : TissueElasticity
         Elastic constants.
     force_tolerance : float
@@ -115,7 +103,6 @@ class PushingBatch:
         tissue: NDArray[np.float32],
         *,
         spacing_mm: float,
-        domain_rule: str,
         elasticity: TissueElasticity,
         force_tolerance: float,
         num_slots: int,
@@ -127,7 +114,7 @@ class PushingBatch:
         self._brain = DeviceBrain(brain, device, array_shape=self._layout.shape, block=block)
         self._solver = BatchElasticitySolver(self._brain, brain, num_levels=box.num_levels, num_tumors=num_slots)
         self.num_slots, self._spacing_mm, self._device = num_slots, spacing_mm, device
-        self._rule, self._force_tolerance = DOMAIN_RULES[domain_rule], force_tolerance
+        self._force_tolerance = force_tolerance
         materials = (elasticity.white_matter, elasticity.gray_matter, elasticity.csf, elasticity.tumor)
         constants = np.array([(m.lame_pa, m.shear_modulus_pa) for m in materials], np.float32)
         self._constants = torch.from_numpy(constants).to(device)
@@ -422,30 +409,24 @@ class PushingBatch:
         self._boxes[:, 3:] = torch.maximum(self._boxes[:, 3:], self._found[:, 3:])
 
     def _find_medium(self, tissue: torch.Tensor) -> None:
-        """Domain and face coefficients of tissue (slots, 4, voxels), as for tissue at rest."""
-        # As `fractions_of`, `growth_domain` and `make_face_coefficients`, in their order of operations.
+        """Domain and face coefficients of tissue (slots, 5, voxels), as `MassEffectRun` finds them."""
         brain = self._brain
+        closed = float(coupling.CLOSED_BELOW)
+        range_of_opening = float(np.float32(1.0) - coupling.CLOSED_BELOW)
         for first in range(0, self.num_slots, _TUMORS_PER_MEDIUM):
             part = slice(first, first + _TUMORS_PER_MEDIUM)
-            maps = self._fractions(brain.as_array(tissue[part]))
-            domain = self._rule(maps) & (brain.as_array(brain.rows) > 0)  # type: ignore[arg-type]
+            white, gray, _, volume, inside = brain.as_array(tissue[part]).unbind(1)
+            share = inside / torch.where(volume > 0.0, volume, 1.0)
+            opening = torch.clamp((share - closed) / range_of_opening, 0.0, 1.0)
+            domain = (opening > 0.0) & (brain.as_array(brain.brain) > 0)
             brain.as_array(self._domain[part]).copy_(domain)
-            total = maps.white_matter + maps.gray_matter
-            white = torch.where(domain & (total > 0.0), maps.white_matter / total, 0.0)
+            solid = white + gray
+            fraction = torch.where(solid > TRACE_OF_TISSUE * volume, white / torch.where(solid > 0.0, solid, 1.0), 0.0)
             slower = self._gray_diffusivity[part, None, None, None]
-            cells = torch.where(domain, white + (1.0 - white) * slower, 0.0)
+            cells = torch.where(domain, opening * (fraction + (1.0 - fraction) * slower), 0.0)
             faces = brain.as_array(self._faces[part])
             for axis in range(3):
                 _harmonic_means_into(faces[:, axis], cells, axis + 1)
-
-    def _fractions(self, tissue: torch.Tensor) -> _Fractions:
-        """Tissue maps of moved tissue (tumors, 4, X″, Y″, Z″)."""
-        is_brain = (self._brain.as_array(self._brain.brain) > 0).expand(len(tissue), *self._brain.shape)
-        white, gray, csf, volume = tissue.unbind(1)
-        total = torch.maximum(volume, (white + gray) + csf)
-        scale = torch.where(total > 0.0, total, 1.0)
-        csf = torch.where(is_brain & (total <= 0.0), 1.0, csf / scale)
-        return _Fractions(white / scale, gray / scale, csf, is_brain)
 
     def _flags(self, values: Sequence[bool]) -> torch.Tensor:
         flags = torch.zeros(self.num_slots, dtype=torch.int32)

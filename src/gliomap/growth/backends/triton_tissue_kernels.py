@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 #: Components of `tissue`: white matter, gray matter, CSF, and the volume at rest.
-NUM_TISSUES: tl.constexpr = tl.constexpr(4)
+NUM_TISSUES: tl.constexpr = tl.constexpr(5)
 
 
 @triton.jit
