@@ -1,6 +1,6 @@
 """How far tumors push, and what a run with mass effect costs, on a brain at 128³ (1.875 mm).
 
-    python benchmarks/growth/bench_mass_effect.py [--atlas sri24] [--tumors 6] [--threads 2]
+    python benchmarks/growth/bench_mass_effect.py [--atlas sri24] [--tumors 3] [--threads 2]
 
 The atlas is a name known to gliomap or an atlas folder. Tumors are seeded at random in white matter near the ventricles
 and grow, with mass effect, to 50 ml above the FLAIR threshold. Prints
@@ -146,7 +146,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--atlas", default="sri24", help="name or folder of an atlas")
-    parser.add_argument("--tumors", type=int, default=6, help="tumors of the push table")
+    parser.add_argument("--tumors", type=int, default=3, help="tumors of the push table")
     parser.add_argument("--threads", type=int, default=2, help="threads of each run")
     arguments = parser.parse_args()
     atlas = load_atlas(arguments.atlas)
