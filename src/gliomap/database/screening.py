@@ -58,7 +58,8 @@ def passes_screening(coarse: Anatomy | None, draw: TumorDraw) -> bool:
         return True
     if solution.stopped_at_days is not None:
         return False
-    return bool(solution.volume_ml(limit.threshold)[-1] >= draw.screening.min_volume_ml)
+    volume_ml = float(solution.volume_ml(limit.threshold)[-1])
+    return draw.screening.min_volume_ml <= volume_ml <= draw.screening.max_volume_ml
 
 
 def _block_means(volume: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,6 @@ from growth_phantoms import mixed_anatomy, tumor_parameters
 
 from gliomap.database.design import Screening, TumorDraw
 from gliomap.database.screening import SCREENING_MODEL, coarsened_anatomy, passes_screening
-from gliomap.growth import FisherKolmogorov
 
 ANATOMY = mixed_anatomy()
 
@@ -83,4 +82,3 @@ def test_a_seed_without_coarse_tissue_is_simulated():
     )
 
     assert passes_screening(coarse, elsewhere)
-    assert SCREENING_MODEL == FisherKolmogorov(time_step_scale=2.0)
