@@ -2,6 +2,7 @@
 
 from gliomap.growth.batch import simulate_batch
 from gliomap.growth.mass_effect import MassEffect
+from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliomap.growth.mechanics import Elasticity, TissueElasticity
 from gliomap.growth.model import GrowthModel
 from gliomap.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
@@ -23,4 +24,5 @@ __all__ = [
     "VolumeLimit",
     "seed_density",
     "simulate_batch",
+    "simulate_mass_effect_batch",
 ]
