@@ -1,13 +1,14 @@
 """How far tumors push, and what a run with mass effect costs, on a brain at 128³ (1.875 mm).
 
-    python benchmarks/growth/bench_mass_effect.py [--atlas sri24] [--tumors 3] [--threads 2]
+    python benchmarks/growth/bench_mass_effect.py [--atlas sri24] [--tumors 3] [--clinical 12] [--threads 2]
 
 The atlas is a name known to gliomap or an atlas folder. Tumors are seeded at random in white matter near the ventricles
 and grow, with mass effect, to 50 ml above the FLAIR threshold. Prints
 
 1. push: largest displacement of the ventricle wall at the default γ and at twice that, smallest det J, seconds;
 2. resolution: the first tumor with other numbers of coupling steps and tolerances against a fully resolved run;
-3. memory: peak of the process.
+3. clinical: tumors as a database would have them, with random pushes: what fails, volumes, seconds;
+4. memory: peak of the process.
 
 Seconds count on a quiet machine only; the second line printed tells the load.
 """
@@ -26,6 +27,9 @@ from scipy import ndimage
 
 from gliomap.anatomy import load_atlas
 from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.database.clinical_design import ClinicalDesign
+from gliomap.database.design import attempt_rng
+from gliomap.errors import NumericalError
 from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters, MassEffectSolution
 from gliomap.growth.parameters import DEFAULT_PUSH_PA
 
@@ -142,11 +146,47 @@ def resolution_table(anatomy: Anatomy, num_threads: int) -> list[str]:
     return lines
 
 
+def clinical_table(anatomy: Anatomy, number: int, num_threads: int) -> list[str]:
+    """Tumors of the design `clinical` with pushes between 0 and twice the default."""
+    design, rng, model = ClinicalDesign(), np.random.default_rng(1), MassEffect(num_threads=num_threads)
+    lines = [
+        f"{'√(D/ρ) mm':>9} {'γ Pa':>7} {'ml at rest':>11} {'ml with push':>13} {'largest mm':>11} "
+        f"{'min det J':>10} {'s':>6}"
+    ]
+    seconds, num_failed = [], 0
+    for index in range(number):
+        draw = design.draw(attempt_rng(5, index, 0), anatomy)
+        push_pa = float(rng.uniform(0.0, 2.0 * DEFAULT_PUSH_PA))
+        parameters = MassEffectParameters(**vars(draw.parameters), push_pa=push_pa)
+        days = draw.times_days[-1:]
+        row = f"{parameters.infiltration_length_mm:9.1f} {push_pa:7.0f}"
+        start = time.perf_counter()
+        try:
+            solution = model.simulate(anatomy, parameters, days, volume_limit=draw.volume_limit)
+        except NumericalError as error:
+            num_failed += 1
+            lines.append(f"{row} {error}")
+            continue
+        seconds.append(time.perf_counter() - start)
+        if solution.stopped_at_days is not None:
+            lines.append(f"{row} {'stopped: too large':>25} {'':>11} {'':>10} {seconds[-1]:6.1f}")
+            continue
+        at_rest = FisherKolmogorov().simulate(anatomy, parameters, days).volume_ml(FLAIR_THRESHOLD)[-1]
+        lines.append(
+            f"{row} {at_rest:11.1f} {solution.volume_ml(FLAIR_THRESHOLD)[-1]:13.1f} "
+            f"{solution.largest_displacement_mm(-1):11.2f} {solution.min_jacobian_determinant[-1]:10.2f} "
+            f"{seconds[-1]:6.1f}"
+        )
+    lines.append(f"{num_failed} of {number} failed; median {np.median(seconds):.1f} s, longest {max(seconds):.1f} s")
+    return lines
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--atlas", default="sri24", help="name or folder of an atlas")
     parser.add_argument("--tumors", type=int, default=3, help="tumors of the push table")
+    parser.add_argument("--clinical", type=int, default=12, help="tumors of the design clinical; 0 for none")
     parser.add_argument("--threads", type=int, default=2, help="threads of each run")
     arguments = parser.parse_args()
     atlas = load_atlas(arguments.atlas)
@@ -156,6 +196,9 @@ def main() -> None:
     print("\n".join(push_table(anatomy, arguments.tumors, arguments.threads)), flush=True)
     print("\nResolution")
     print("\n".join(resolution_table(anatomy, arguments.threads)), flush=True)
+    if arguments.clinical:
+        print("\nTumors of the design clinical, γ from 0 to twice the default")
+        print("\n".join(clinical_table(anatomy, arguments.clinical, arguments.threads)), flush=True)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.2f} GiB")
 
 
