@@ -33,7 +33,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +48,7 @@ from gliomap.growth.mechanics.stiffness import TissueElasticity
 from gliomap.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
 from gliomap.growth.reaction_diffusion import FisherKolmogorov
 from gliomap.growth.seed import seed_density
-from gliomap.growth.solution import MassEffectSolution
+from gliomap.growth.solution import MassEffectSolution, Solution
 from gliomap.growth.time_step import checked_times
 from gliomap.growth.volume_limit import VolumeLimit
 from gliomap.progress import Reporter, ignore_progress
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from gliomap.growth.mass_effect_evolution import MassEffectRun, Snapshot
 
 
-# A push that moves nothing by as much as a float32 can tell.
-_NO_PUSH_PA = 1e-9
+#: A push that moves nothing by as much as a float32 can tell.
+NO_PUSH_PA = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +145,11 @@ class MassEffect:
             If push and tissue do not come to equilibrium, or tissue is turned inside out (det J ≤ 0): γ is too large
             for linear elasticity.
         """
-        maps = _required_maps(anatomy)
+        maps = required_maps(anatomy)
         if not isinstance(parameters, MassEffectParameters):
             raise ParameterError(f"mass effect needs MassEffectParameters, got {type(parameters).__name__}.")
         times = checked_times(times_days)
-        if parameters.push_pa <= _NO_PUSH_PA:
+        if parameters.push_pa <= NO_PUSH_PA:
             return self._at_rest(anatomy, maps, parameters, times, volume_limit)
         # Numba takes a second to import.
         from gliomap.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
@@ -207,31 +207,26 @@ class MassEffect:
     ) -> MassEffectSolution:
         """Solution at γ = 0, where nothing moves."""
         growth = self._without_push().simulate(anatomy, parameters, times_days, volume_limit=volume_limit)
-        num_times = len(growth.times_days)
-        white_matter, gray_matter, csf = (
-            np.repeat(tissue[np.newaxis], num_times, axis=0)
-            for tissue in (maps.white_matter, maps.gray_matter, maps.csf)
-        )
-        return MassEffectSolution(
-            cell_density=growth.cell_density,
-            white_matter=white_matter,
-            gray_matter=gray_matter,
-            csf=csf,
-            compression=np.repeat(maps.brain.astype(np.float32)[np.newaxis], num_times, axis=0),
-            displacement_mm=np.zeros((num_times, *anatomy.grid.shape, 3), np.float32),
-            min_jacobian_determinant=(1.0,) * num_times,
-            brain=maps.brain,
-            times_days=growth.times_days,
-            grid=anatomy.grid,
-            num_steps=growth.num_steps,
-            num_voxel_steps=growth.num_voxel_steps,
-            num_coupling_steps=0,
-            num_solver_iterations=0,
-            scheme=growth.scheme,
-            backend=growth.backend,
-            front_resolution=growth.front_resolution,
-            stopped_at_days=growth.stopped_at_days,
-        )
+        return solution_at_rest(growth, maps)
+
+
+def solution_at_rest(growth: Solution, maps: TissueMaps) -> MassEffectSolution:
+    """A run without push as a solution of this model: nothing has moved."""
+    num_times = len(growth.times_days)
+    at_rest = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
+    white_matter, gray_matter, csf, volume = (np.repeat(tissue[np.newaxis], num_times, axis=0) for tissue in at_rest)
+    return MassEffectSolution(
+        **{entry.name: getattr(growth, entry.name) for entry in fields(Solution)},
+        white_matter=white_matter,
+        gray_matter=gray_matter,
+        csf=csf,
+        compression=volume,
+        displacement_mm=np.zeros((num_times, *growth.grid.shape, 3), np.float32),
+        min_jacobian_determinant=(1.0,) * num_times,
+        brain=maps.brain,
+        num_coupling_steps=0,
+        num_solver_iterations=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -269,7 +264,14 @@ def _stacked(fields: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArr
     return np.stack(fields) if fields else np.zeros((0, *shape), np.float32)
 
 
-def _required_maps(anatomy: Anatomy) -> TissueMaps:
+def required_maps(anatomy: Anatomy) -> TissueMaps:
+    """Tissue maps of an anatomy, within its brain mask.
+
+    Raises
+    ------
+    ParameterError
+        If the anatomy has none.
+    """
     if anatomy.tissue_maps is None:
         raise ParameterError(
             "mass effect needs the CSF and the brain mask of the anatomy: expected an Anatomy with tissue_maps, got "

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import DeviceError, GliomapError, NumericalError, ParameterError
-from gliomap.growth import mass_effect
 from gliomap.growth.batch import load_backend, simulate_batch
-from gliomap.growth.mass_effect import MassEffect
+from gliomap.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
+from gliomap.growth.mass_effect import NO_PUSH_PA, MassEffect, required_maps, solution_at_rest
 from gliomap.growth.mechanics.brain_box import BrainBox
 from gliomap.growth.parameters import MassEffectParameters
-from gliomap.growth.seed import SEED_VARIANCE_MM2, seed_density
-from gliomap.growth.solution import MassEffectSolution, Solution
+from gliomap.growth.seed import seed_density
+from gliomap.growth.solution import MassEffectSolution
 from gliomap.growth.stage_operations import Operations, write_out
-from gliomap.growth.time_step import TimeStep, checked_times, plan_steps
+from gliomap.growth.time_step import checked_times
 from gliomap.growth.volume_limit import VolumeLimit, VoxelLimit
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
@@ -42,8 +42,6 @@ _LARGEST_BATCH = 65_535
 # Part of the free memory a batch may take.
 _MEMORY_SHARE = 0.85
 _TASK = "growth with mass effect"
-# As `mass_effect_evolution._LARGEST_STRETCH`, whose module takes a second to import.
-_LARGEST_STRETCH = 2.0
 
 
 def simulate_mass_effect_batch(
@@ -100,12 +98,7 @@ def simulate_mass_effect_batch(
     tumors = _checked_tumors(parameters, times_days)
     if max_batch is not None and not 1 <= max_batch <= _LARGEST_BATCH:
         raise ParameterError(f"max_batch must lie between 1 and {_LARGEST_BATCH}, got {max_batch}.")
-    maps = anatomy.tissue_maps
-    if maps is None:
-        raise ParameterError(
-            "mass effect needs the CSF and the brain mask of the anatomy: expected an Anatomy with tissue_maps, got "
-            "one without. Make it with growth_domain(maps) or Atlas.anatomy()."
-        )
+    maps = required_maps(anatomy)
     load_backend().require_device(device)
     brain = _Brain(
         anatomy=anatomy,
@@ -128,14 +121,6 @@ def simulate_mass_effect_batch(
     return (next(pushing if tumor.pushes else at_rest) for tumor in tumors)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CouplingStep:
-    """End of a coupling step [day], and how much the radius of the tumor grows in it without push, in cells^⅓."""
-
-    end_days: float
-    growth: float
-
-
 @dataclass(frozen=True)
 class _Tumor:
     """One tumor to be grown."""
@@ -146,7 +131,7 @@ class _Tumor:
 
     @property
     def pushes(self) -> bool:
-        return self.parameters.push_pa > mass_effect._NO_PUSH_PA
+        return self.parameters.push_pa > NO_PUSH_PA
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,20 +153,10 @@ class _Brain:
         """Reaction and diffusion of a tumor, landing on times."""
         diffusivity = tumor.parameters.white_matter_diffusivity_mm2_per_day
         rate, spacing_mm = tumor.parameters.proliferation_rate_per_day, self.anatomy.spacing_mm
-        steps = self._steps(tumor.parameters, landings_days)
-        return write_out(steps, diffusion_number_per_day=diffusivity / spacing_mm**2, proliferation_rate_per_day=rate)
-
-    def _steps(self, parameters: MassEffectParameters, landings_days: Sequence[float]) -> Iterator[TimeStep]:
-        diffusivity = parameters.white_matter_diffusivity_mm2_per_day
-        # Tissue may come to lie in any mixture, so the bound is that of its faster kind.
-        fastest = 6.0 * max(diffusivity, parameters.gray_matter_diffusivity_mm2_per_day) / self.anatomy.spacing_mm**2
-        return plan_steps(
-            landings_days,
-            proliferation_rate_per_day=parameters.proliferation_rate_per_day,
-            seed_age_days=SEED_VARIANCE_MM2 / (2.0 * diffusivity) if diffusivity > 0.0 else math.inf,
-            euler_step_days=1.0 / fastest if fastest > 0.0 else math.inf,
-            time_step_scale=self.model.time_step_scale,
+        steps = growth_steps(
+            tumor.parameters, landings_days, spacing_mm=spacing_mm, time_step_scale=self.model.time_step_scale
         )
+        return write_out(steps, diffusion_number_per_day=diffusivity / spacing_mm**2, proliferation_rate_per_day=rate)
 
 
 @dataclass(eq=False)
@@ -220,7 +195,7 @@ class _Run:
         """Increment of the next coupling step, predicted in proportion to that of the last one."""
         if not 0 < self.num_done < len(self.plan):
             return 0.0
-        return min(self.plan[self.num_done].growth / self.plan[self.num_done - 1].growth, _LARGEST_STRETCH)
+        return stretch_between(self.plan[self.num_done - 1], self.plan[self.num_done])
 
 
 @dataclass(kw_only=True)
@@ -323,9 +298,7 @@ class _Batches:
                 num_coupling_steps=brain.model.num_coupling_steps,
             )
             at_seed = CouplingStep(end_days=0.0, growth=math.inf)
-            ends = [step.end_days for step in coupling]
-            halves = [t for start, end in zip((0.0, *ends), ends, strict=False) for t in ((start + end) / 2.0, end)]
-            runs.append(_Run(tumor, (at_seed, *coupling), brain.operations(tumor, halves)))
+            runs.append(_Run(tumor, (at_seed, *coupling), brain.operations(tumor, half_step_ends(coupling))))
         return runs
 
     def _of_tumor(self, tumors: Sequence[_Tumor], error: GliomapError) -> ParameterError:
@@ -373,44 +346,6 @@ class _Batches:
         )
 
 
-def coupling_plan(
-    times_days: Sequence[float],
-    step_ends_days: Sequence[float],
-    radii: NDArray[np.float64],
-    *,
-    num_coupling_steps: int,
-) -> list[CouplingStep]:
-    """Coupling steps that end at equal increments of the tumor's radius in a run without mass effect.
-
-    Parameters
-    ----------
-    times_days : sequence of float
-        Requested times [day], each of which ends a coupling step.
-    step_ends_days : sequence of float
-        Ends of the time steps of the run without mass effect [day].
-    radii : (1 + number of steps,) float64 array
-        Cube root of the number of cells at the start and after each operation that ended a step, which has grown for
-        the first half of the following step already.
-    num_coupling_steps : int
-        Steps up to the last time; several requested times need some more.
-    """
-    middles = [end + (later - end) / 2.0 for end, later in zip(step_ends_days[:-1], step_ends_days[1:], strict=True)]
-    ends = np.array([0.0, *middles, step_ends_days[-1]])
-    # Where a tumor does not grow, time itself divides the run.
-    grown = np.maximum.accumulate(radii) + 1e-3 * radii[0] * ends / ends[-1]
-    per_step = (grown[-1] - grown[0]) / num_coupling_steps
-    plan: list[CouplingStep] = []
-    last = 0.0
-    for time in times_days:
-        low, high = np.interp([last, time], ends, grown)
-        number = max(1, math.ceil((high - low) / per_step - 1e-9))
-        inner = np.interp(low + (high - low) * np.arange(1, number) / number, grown, ends)
-        growth = float(high - low) / number
-        plan += [CouplingStep(end_days=float(t), growth=growth) for t in (*inner, time)]
-        last = time
-    return plan
-
-
 def _grown_at_rest(
     brain: _Brain,
     tumors: Sequence[_Tumor],
@@ -433,23 +368,8 @@ def _grown_at_rest(
         volume_limit=volume_limit,
         report=report,
     )
-    maps = brain.maps
     for growth in grown:
-        number = len(growth.times_days)
-        at_rest = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
-        white_matter, gray_matter, csf, volume = (np.repeat(tissue[np.newaxis], number, axis=0) for tissue in at_rest)
-        yield MassEffectSolution(
-            **{entry.name: getattr(growth, entry.name) for entry in fields(Solution)},
-            white_matter=white_matter,
-            gray_matter=gray_matter,
-            csf=csf,
-            compression=volume,
-            displacement_mm=np.zeros((number, *brain.anatomy.grid.shape, 3), np.float32),
-            min_jacobian_determinant=(1.0,) * number,
-            brain=maps.brain,
-            num_coupling_steps=0,
-            num_solver_iterations=0,
-        )
+        yield solution_at_rest(growth, brain.maps)
 
 
 def _checked_tumors(parameters: Sequence[MassEffectParameters], times_days: Sequence[Sequence[float]]) -> list[_Tumor]:

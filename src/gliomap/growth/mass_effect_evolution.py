@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import TRACE_OF_TISSUE
 from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import NumericalError
+from gliomap.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
 from gliomap.growth.diffusivity import FaceCoefficients, faces_between
 from gliomap.growth.evolution import advance
 from gliomap.growth.mechanics import tissue_kernels as kernels
@@ -38,9 +39,8 @@ from gliomap.growth.mechanics.planes import PlaneRunner
 from gliomap.growth.mechanics.stiffness import TissueElasticity
 from gliomap.growth.parameters import MassEffectParameters
 from gliomap.growth.reaction_diffusion import make_stepper
-from gliomap.growth.seed import SEED_VARIANCE_MM2
 from gliomap.growth.stepper import Stepper, survival_of
-from gliomap.growth.time_step import TimeStep, plan_steps
+from gliomap.growth.time_step import TimeStep
 from gliomap.growth.volume_limit import VoxelLimit
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
@@ -53,8 +53,6 @@ _MAX_CORRECTIONS = 25
 CLOSED_BELOW = np.float32(0.1)
 # Transport of one step through so many voxels is no displacement of tissue any more. *Chosen*.
 _MAX_TRANSPORT_PARTS = 200
-# Steps longer than the last one by more than this are not predicted from it in proportion. *Chosen*.
-_LARGEST_STRETCH = 2.0
 # Bounds of the factor on a correction. *Chosen*.
 _SMALLEST_FACTOR, _LARGEST_FACTOR = 0.2, 1.5
 
@@ -97,14 +95,6 @@ class _Medium:
 
     domain: NDArray[np.bool_]
     faces: FaceCoefficients
-
-
-@dataclass(frozen=True, kw_only=True)
-class _CouplingStep:
-    """End of a coupling step [day], and how much the radius of the tumor grows in it without push, in cells^⅓."""
-
-    end_days: float
-    growth: float
 
 
 @dataclass(kw_only=True)
@@ -187,19 +177,18 @@ class MassEffectRun:
             If a step does not reach equilibrium.
         """
         plan = self._coupling_plan(times_days)
-        ends = [step.end_days for step in plan]
-        halves = [t for start, end in zip((0.0, *ends), ends, strict=False) for t in ((start + end) / 2.0, end)]
-        segments = self._segments(halves)
+        end_days = plan[-1].end_days
+        segments = self._segments(half_step_ends(plan))
         requested = iter([*times_days, math.inf])
-        wanted, last_growth = next(requested), math.inf
+        wanted, last = next(requested), CouplingStep(end_days=0.0, growth=math.inf)
         # The seed pushes from the start: without a step for it alone, the first one would be a jump of finite size.
         self._couple([], [], 0.0)
         self._last_increment[...] = 0.0
         for step in plan:
             now = step.end_days
-            self._couple(next(segments), next(segments), min(step.growth / last_growth, _LARGEST_STRETCH))
-            last_growth = step.growth
-            report(ProgressEvent(task="growth with mass effect", completed=now, total=ends[-1]))
+            self._couple(next(segments), next(segments), stretch_between(last, step))
+            last = step
+            report(ProgressEvent(task="growth with mass effect", completed=now, total=end_days))
             if now == wanted:
                 wanted = next(requested)
                 yield Snapshot(
@@ -208,7 +197,7 @@ class MassEffectRun:
                     tissue=self._tissue,
                     displacement=self._displacement,
                 )
-            if limit is not None and now < ends[-1] and self._count_above(limit.threshold) > limit.max_num_voxels:
+            if limit is not None and now < end_days and self._count_above(limit.threshold) > limit.max_num_voxels:
                 self.stopped_at_days = now
                 return
 
@@ -323,15 +312,11 @@ class MassEffectRun:
 
     def _segments(self, landings_days: Sequence[float]) -> Iterator[list[TimeStep]]:
         """Reaction-diffusion steps up to each landing."""
-        diffusivity = self._parameters.white_matter_diffusivity_mm2_per_day
-        # Tissue may come to lie in any mixture, so the bound is that of its faster kind.
-        fastest = 6.0 * max(diffusivity, self._parameters.gray_matter_diffusivity_mm2_per_day) / self._spacing_mm**2
         segment = []
-        for step in plan_steps(
+        for step in growth_steps(
+            self._parameters,
             landings_days,
-            proliferation_rate_per_day=self._parameters.proliferation_rate_per_day,
-            seed_age_days=SEED_VARIANCE_MM2 / (2.0 * diffusivity) if diffusivity > 0.0 else math.inf,
-            euler_step_days=1.0 / fastest if fastest > 0.0 else math.inf,
+            spacing_mm=self._spacing_mm,
             time_step_scale=self._settings.time_step_scale,
         ):
             segment.append(step)
@@ -339,30 +324,19 @@ class MassEffectRun:
                 yield segment
                 segment = []
 
-    def _coupling_plan(self, times_days: Sequence[float]) -> list[_CouplingStep]:
-        """Coupling steps that end at equal increments of the tumor's radius in a run without mass effect."""
+    def _coupling_plan(self, times_days: Sequence[float]) -> list[CouplingStep]:
+        """Coupling steps from a run without mass effect."""
         stepper = self._stepper(self._density[1:-1, 1:-1, 1:-1], self._medium)
         steps = next(self._segments([times_days[-1]]))
-        ends, radii = [0.0], [_radius(stepper)]
-        for step, following in zip(self._steps(stepper, steps), [*steps[1:], None], strict=True):
-            # The stepper has gone on to grow for the first half of the following step.
-            ends.append(step.end_days + (following.duration_days / 2.0 if following else 0.0))
-            radii.append(_radius(stepper))
-        # Where a tumor does not grow, time itself divides the run.
-        grown = np.maximum.accumulate(radii) + 1e-3 * radii[0] * np.array(ends) / ends[-1]
-        per_step = (grown[-1] - grown[0]) / self._settings.num_coupling_steps
+        radii = [_radius(stepper), *(_radius(stepper) for _ in self._steps(stepper, steps))]
         self.cost.num_steps += len(steps)
         self.cost.num_voxel_steps += stepper.num_voxel_steps
-        plan: list[_CouplingStep] = []
-        last = 0.0
-        for time in times_days:
-            low, high = np.interp([last, time], ends, grown)
-            number = max(1, math.ceil((high - low) / per_step - 1e-9))
-            inner = np.interp(low + (high - low) * np.arange(1, number) / number, grown, ends)
-            growth = float(high - low) / number
-            plan += [_CouplingStep(end_days=float(t), growth=growth) for t in (*inner, time)]
-            last = time
-        return plan
+        return coupling_plan(
+            times_days,
+            [step.end_days for step in steps],
+            np.array(radii),
+            num_coupling_steps=self._settings.num_coupling_steps,
+        )
 
     def _medium_of(self, tissue: NDArray[np.float32]) -> _Medium:
         """Where cells may live in moved tissue, and how they pass there: at rest the anatomy's own."""

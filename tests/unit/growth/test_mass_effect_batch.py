@@ -12,7 +12,8 @@ from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 
 from gliomap.errors import DeviceError, NumericalError, ParameterError
 from gliomap.growth import TissueElasticity, mass_effect_batch, mass_effect_evolution
-from gliomap.growth.mass_effect_batch import coupling_plan, simulate_mass_effect_batch
+from gliomap.growth.coupling_plan import coupling_plan
+from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliomap.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
 from gliomap.growth.volume_limit import VolumeLimit
 
@@ -199,4 +200,4 @@ def test_coupling_steps_are_those_of_the_processor():
     assert {30.0, 100.0} < {step.end_days for step in plan}
     even = coupling_plan([100.0], ends, np.ones(len(radii)), num_coupling_steps=4)
     assert [step.end_days for step in even] == pytest.approx([25.0, 50.0, 75.0, 100.0])
-    assert mass_effect_evolution._LARGEST_STRETCH == mass_effect_batch._LARGEST_STRETCH
+    assert mass_effect_evolution.stretch_between is mass_effect_batch.stretch_between
