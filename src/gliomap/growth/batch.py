@@ -96,9 +96,8 @@ def simulate_batch(
     DeviceError
         If PyTorch, Triton or the device is missing, or not even one tumor fits into its memory.
     """
-    tumors = list(zip(parameters, _times_of_each(parameters, times_days), strict=True))
-    if max_batch is not None and not 1 <= max_batch <= _LARGEST_BATCH:
-        raise ParameterError(f"max_batch must lie between 1 and {_LARGEST_BATCH}, got {max_batch}.")
+    tumors = list(zip(parameters, times_of_each(parameters, times_days), strict=True))
+    require_max_batch(max_batch)
     require_time_step_scale(time_step_scale)
     backend = load_backend()
     backend.require_device(device)
@@ -392,9 +391,16 @@ def _seed_in_box(
     return cells[part], tuple(a - bounds.start + 1 for a, bounds in zip(low, faces.box, strict=True))
 
 
-def _times_of_each(
+def require_max_batch(max_batch: int | None) -> None:
+    """Refuse batch sizes a device cannot launch; None stands for as many as fit."""
+    if max_batch is not None and not 1 <= max_batch <= _LARGEST_BATCH:
+        raise ParameterError(f"max_batch must lie between 1 and {_LARGEST_BATCH}, got {max_batch}.")
+
+
+def times_of_each(
     parameters: Sequence[FisherKolmogorovParameters], times_days: Sequence[Sequence[float]]
 ) -> list[tuple[float, ...]]:
+    """Checked times [day] of each tumor; their number must be that of the parameters."""
     if len(parameters) != len(times_days):
         raise ParameterError(
             "times_days must hold the times of each tumor: expected one sequence for each of the "

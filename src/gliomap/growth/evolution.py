@@ -12,7 +12,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
@@ -100,22 +100,14 @@ def evolve(
     densities = np.zeros((len(times_days), *faces.grid_shape), dtype=np.float32)
     num_steps = num_landed = 0
     stopped_at_days = None
-    is_growth_pending = True
-    for step, following in pairwise(chain(steps, [None])):
-        assert step is not None
-        if is_growth_pending:
-            stepper.react(survival_of(rate * step.duration_days / 2.0))
-        # The half steps of growth at the end of this step and at the start of the next are one, except at a landing.
-        is_growth_pending = step.is_landing
-        ahead_days = following.duration_days / 2.0 if following is not None and not is_growth_pending else 0.0
-        growth_days = step.duration_days / 2.0 + ahead_days
-        advance(stepper, step, diffusivity / spacing_mm**2, survival_of(rate * growth_days))
+    for step, ahead_days in advanced(stepper, steps, diffusivity / spacing_mm**2, rate):
         num_steps += 1
         if step.is_landing:
             faces.unpadded_into(densities[num_landed], stepper.cell_density())
             num_landed += 1
         report(ProgressEvent(task="growth", completed=step.end_days, total=float(times_days[-1])))
-        if limit is not None and following is not None and _is_above(stepper, limit, survival_of(rate * ahead_days)):
+        is_last = step.is_landing and num_landed == len(times_days)
+        if limit is not None and not is_last and _is_above(stepper, limit, survival_of(rate * ahead_days)):
             stopped_at_days = step.end_days
             break
     return Evolution(
@@ -179,13 +171,37 @@ def evolve_published(
     )
 
 
-def advance(stepper: Stepper, step: TimeStep, unit_number_per_day: float, survival: float) -> None:
-    """Diffusion over one step, then growth; `unit_number_per_day` is D_w / h² [1/day]."""
-    if step.num_stages == 0:
-        stepper.react(survival)
-        return
-    coefficients = super_time_step(step.num_stages)
-    stepper.diffuse_then_react(coefficients, unit_number_per_day * step.duration_days, survival)
+def advanced(
+    stepper: Stepper, steps: Iterable[TimeStep], diffusion_number_per_day: float, rate_per_day: float
+) -> Iterator[tuple[TimeStep, float]]:
+    """Advance a stepper by Strang splitting; yields each step when it is done, and how far growth is ahead of it [day].
+
+    Parameters
+    ----------
+    stepper : Stepper
+        State to advance.
+    steps : iterable of TimeStep
+        In order. Growth is even with diffusion at landings and at the end.
+    diffusion_number_per_day : float
+        D_w / h² [1/day].
+    rate_per_day : float
+        ρ [1/day].
+    """
+    is_growth_pending = True
+    for step, following in pairwise(chain(steps, [None])):
+        assert step is not None
+        if is_growth_pending:
+            stepper.react(survival_of(rate_per_day * step.duration_days / 2.0))
+        # The half steps of growth at the end of this step and at the start of the next are one, except at a landing.
+        is_growth_pending = step.is_landing
+        ahead_days = following.duration_days / 2.0 if following is not None and not is_growth_pending else 0.0
+        survival = survival_of(rate_per_day * (step.duration_days / 2.0 + ahead_days))
+        if step.num_stages == 0:
+            stepper.react(survival)
+        else:
+            number = diffusion_number_per_day * step.duration_days
+            stepper.diffuse_then_react(super_time_step(step.num_stages), number, survival)
+        yield step, ahead_days
 
 
 def _is_above(stepper: Stepper, limit: VoxelLimit, survival: float) -> bool:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import DeviceError, GliomapError, NumericalError, ParameterError
-from gliomap.growth.batch import load_backend, simulate_batch
+from gliomap.growth.batch import load_backend, require_max_batch, simulate_batch, times_of_each
 from gliomap.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
 from gliomap.growth.mass_effect import NO_PUSH_PA, MassEffect, required_maps, solution_at_rest
 from gliomap.growth.mechanics.brain_box import BrainBox
@@ -29,7 +29,6 @@ from gliomap.growth.parameters import MassEffectParameters
 from gliomap.growth.seed import seed_density
 from gliomap.growth.solution import MassEffectSolution
 from gliomap.growth.stage_operations import Operations, write_out
-from gliomap.growth.time_step import checked_times
 from gliomap.growth.volume_limit import VolumeLimit, VoxelLimit
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 #: Tumors at once if memory allows. *Chosen*: an iteration of the solver then takes the device longer than the host.
 DEFAULT_BATCH = 32
-_LARGEST_BATCH = 65_535
 # Part of the free memory a batch may take.
 _MEMORY_SHARE = 0.85
 _TASK = "growth with mass effect"
@@ -96,8 +94,7 @@ def simulate_mass_effect_batch(
         If PyTorch, Triton or the device is missing, or not even one tumor fits into its memory.
     """
     tumors = _checked_tumors(parameters, times_days)
-    if max_batch is not None and not 1 <= max_batch <= _LARGEST_BATCH:
-        raise ParameterError(f"max_batch must lie between 1 and {_LARGEST_BATCH}, got {max_batch}.")
+    require_max_batch(max_batch)
     maps = required_maps(anatomy)
     load_backend().require_device(device)
     brain = _Brain(
@@ -373,18 +370,11 @@ def _grown_at_rest(
 
 
 def _checked_tumors(parameters: Sequence[MassEffectParameters], times_days: Sequence[Sequence[float]]) -> list[_Tumor]:
-    if len(parameters) != len(times_days):
-        raise ParameterError(
-            "times_days must hold the times of each tumor: expected one sequence for each of the "
-            f"{len(parameters)} parameters, got {len(times_days)}."
-        )
+    times = times_of_each(parameters, times_days)
     for index, one in enumerate(parameters):
         if not isinstance(one, MassEffectParameters):
             raise ParameterError(f"parameters[{index}] must be MassEffectParameters, got {type(one).__name__}.")
-    return [
-        _Tumor(index, one, checked_times(times, name=f"times_days[{index}]"))
-        for index, (one, times) in enumerate(zip(parameters, times_days, strict=True))
-    ]
+    return [_Tumor(index, *of_tumor) for index, of_tumor in enumerate(zip(parameters, times, strict=True))]
 
 
 def _solution(brain: _Brain, run: _Run) -> MassEffectSolution:

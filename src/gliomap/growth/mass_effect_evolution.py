@@ -30,7 +30,7 @@ from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import NumericalError
 from gliomap.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
 from gliomap.growth.diffusivity import FaceCoefficients, faces_between
-from gliomap.growth.evolution import advance
+from gliomap.growth.evolution import advanced
 from gliomap.growth.mechanics import tissue_kernels as kernels
 from gliomap.growth.mechanics.brain_box import BrainBox
 from gliomap.growth.mechanics.moving_tissue import num_transport_parts, transported
@@ -39,7 +39,7 @@ from gliomap.growth.mechanics.planes import PlaneRunner
 from gliomap.growth.mechanics.stiffness import TissueElasticity
 from gliomap.growth.parameters import MassEffectParameters
 from gliomap.growth.reaction_diffusion import make_stepper
-from gliomap.growth.stepper import Stepper, survival_of
+from gliomap.growth.stepper import Stepper
 from gliomap.growth.time_step import TimeStep
 from gliomap.growth.volume_limit import VoxelLimit
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
@@ -301,13 +301,9 @@ class MassEffectRun:
         return make_stepper("numba", medium.faces, inside, executor=self._executor, num_threads=self._num_threads)
 
     def _steps(self, stepper: Stepper, steps: Sequence[TimeStep]) -> Iterator[TimeStep]:
-        """Advance a stepper, growth at both ends of the steps; yields each step when it is done."""
-        rate = self._parameters.proliferation_rate_per_day
+        """Advance a stepper; yields each step when it is done."""
         number_per_day = self._parameters.white_matter_diffusivity_mm2_per_day / self._spacing_mm**2
-        durations = [step.duration_days for step in steps]
-        stepper.react(survival_of(rate * durations[0] / 2.0))
-        for step, following in zip(steps, [*durations[1:], 0.0], strict=True):
-            advance(stepper, step, number_per_day, survival_of(rate * (step.duration_days + following) / 2.0))
+        for step, _ in advanced(stepper, steps, number_per_day, self._parameters.proliferation_rate_per_day):
             yield step
 
     def _segments(self, landings_days: Sequence[float]) -> Iterator[list[TimeStep]]:
