@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy import DOMAIN_RULES, Atlas, load_atlas
 from gliomap.cache import cache_folder
 from gliomap.cores import available_cores
-from gliomap.database import DEFAULT_DESIGN, build_database, named_design
+from gliomap.database import DEFAULT_DESIGN, LocalWorkers, build_database, named_design
 from gliomap.growth import FisherKolmogorov
 from gliomap.personalize import (
     AtlasObservation,
@@ -88,7 +88,7 @@ def main() -> None:
             atlas_name=atlas.name,
             atlas_hash=atlas.content_hash,
             model=FisherKolmogorov(),
-            num_workers=available_cores(),
+            workers=LocalWorkers(available_cores()),
         )
         inside, best, halves = [], [], []
         for observation in observations.values():

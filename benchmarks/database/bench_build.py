@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from gliomap.anatomy import load_atlas
-from gliomap.database import build_database, named_design, summarize, verify_database
+from gliomap.database import LocalWorkers, build_database, named_design, summarize, verify_database
 from gliomap.database.summary import QUANTILES
 from gliomap.growth import FisherKolmogorov
 
@@ -44,7 +44,7 @@ def main() -> None:
             atlas_hash=atlas.content_hash,
             model=FisherKolmogorov(),
             seed=arguments.seed,
-            num_workers=arguments.workers,
+            workers=LocalWorkers(arguments.workers),
         )
         build_s = time.perf_counter() - start_s
         start_s = time.perf_counter()

@@ -28,8 +28,8 @@ import numpy as np
 from gliomap.anatomy import load_atlas
 from gliomap.anatomy.atlas import Atlas
 from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database import PapersDesign, build_database
-from gliomap.database.design import TumorDraw, attempt_rng
+from gliomap.database import LocalWorkers, PapersDesign, build_database
+from gliomap.database.design import AttemptRng, TumorDraw
 from gliomap.database.quantization import quantize_density
 from gliomap.database.screening import SCREENING_MODEL, coarsened_anatomy, passes_screening
 from gliomap.database.sharding import encode_levels
@@ -54,7 +54,7 @@ def build_line(atlas: Atlas, anatomy: Anatomy, number: int, num_workers: int) ->
             atlas_hash=atlas.content_hash,
             model=FisherKolmogorov(),
             seed=ROOT_SEED,
-            num_workers=num_workers,
+            workers=LocalWorkers(num_workers),
         )
         wall_s = time.perf_counter() - start_s
         num_attempts = number + int(database.table.attempt.sum())
@@ -74,7 +74,7 @@ def attempt_table(anatomy: Anatomy, num_attempts: int) -> list[str]:
         if run == 0:  # The one before compiled and computed what all share.
             seconds.clear()
         start_s = clock()
-        draw = design.draw(attempt_rng(ROOT_SEED, max(run, 0), 0), anatomy)
+        draw = design.draw(AttemptRng(ROOT_SEED, max(run, 0), 0), anatomy)
         drawn_s = clock()
         seconds["draw"].append(drawn_s - start_s)
         is_screened_out = not passes_screening(coarse, draw)
@@ -132,7 +132,7 @@ def early_end_lines(anatomy: Anatomy, number: int) -> list[str]:
     """Both measures over random draws, by infiltration length."""
     coarse = coarsened_anatomy(anatomy)
     assert coarse is not None
-    draws = [PapersDesign().draw(attempt_rng(ROOT_SEED + 1, run, 0), anatomy) for run in range(number)]
+    draws = [PapersDesign().draw(AttemptRng(ROOT_SEED + 1, run, 0), anatomy) for run in range(number)]
     design = PapersDesign()
     assert design.screening_factors is not None
     lines = [

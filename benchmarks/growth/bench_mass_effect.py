@@ -28,7 +28,7 @@ from scipy import ndimage
 from gliomap.anatomy import load_atlas
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.database.clinical_design import ClinicalDesign
-from gliomap.database.design import attempt_rng
+from gliomap.database.design import AttemptRng
 from gliomap.errors import NumericalError
 from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters, MassEffectSolution
 from gliomap.growth.parameters import DEFAULT_PUSH_PA
@@ -155,7 +155,7 @@ def clinical_table(anatomy: Anatomy, number: int, num_threads: int) -> list[str]
     ]
     seconds, num_failed = [], 0
     for index in range(number):
-        draw = design.draw(attempt_rng(5, index, 0), anatomy)
+        draw = design.draw(AttemptRng(5, index, 0), anatomy)
         push_pa = float(rng.uniform(0.0, 2.0 * DEFAULT_PUSH_PA))
         parameters = MassEffectParameters(**vars(draw.parameters), push_pa=push_pa)
         days = draw.times_days[-1:]

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database import SimulationDatabase, TumorDraw, build_database
+from gliomap.database import LocalWorkers, SimulationDatabase, TumorDraw, build_database
 from gliomap.grid import Grid
 from gliomap.growth import FisherKolmogorovParameters, Solution, VolumeLimit
+from gliomap.progress import Reporter, ignore_progress
 
 DELAY_VARIABLE = "GROWING_BALL_DELAY_S"
 EXIT_VARIABLE = "GROWING_BALL_EXIT"
@@ -83,6 +84,11 @@ class BallDesign:
         """``balls``."""
         return "balls"
 
+    @property
+    def push_pa(self) -> None:
+        """Balls push nothing."""
+        return None
+
     def draw(self, rng: np.random.Generator, anatomy: Anatomy) -> TumorDraw:
         """A ball at a random place."""
         voxels = np.argwhere(anatomy.domain)
@@ -129,6 +135,8 @@ def build_balls(
     model: GrowingBall | None = None,
     anatomy: Anatomy | None = None,
     atlas_name: str = "cube",
+    first_tumor: int = 0,
+    report: Reporter = ignore_progress,
 ) -> SimulationDatabase:
     """Small database of balls."""
     return build_database(
@@ -140,7 +148,9 @@ def build_balls(
         atlas_hash="0" * 64,
         model=model if model is not None else GrowingBall(),
         seed=seed,
-        num_workers=num_workers,
+        first_tumor=first_tumor,
+        workers=LocalWorkers(num_workers),
+        report=report,
     )
 
 

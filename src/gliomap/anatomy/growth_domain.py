@@ -115,12 +115,16 @@ class Anatomy:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over grid, rule, domain and fractions: equal anatomies have equal hashes."""
+        """SHA-256 over grid, rule, domain, fractions and tissue maps: equal anatomies have equal hashes."""
         digest = hashlib.sha256()
         digest.update(repr((self.grid.shape, self.domain_rule)).encode())
         digest.update((np.round(self.grid.world_from_voxel, 6) + 0.0).tobytes())  # -0 is 0
         digest.update(np.ascontiguousarray(self.white_matter, dtype=np.float32).tobytes())
         digest.update(np.packbits(self.domain).tobytes())
+        if self.tissue_maps is not None:
+            for fraction in (self.tissue_maps.white_matter, self.tissue_maps.gray_matter, self.tissue_maps.csf):
+                digest.update(np.ascontiguousarray(fraction, dtype=np.float32).tobytes())
+            digest.update(np.packbits(self.tissue_maps.brain).tobytes())
         return digest.hexdigest()
 
 

@@ -16,7 +16,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the patient and its result.")] = Path("gliomap-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Draws the patient: brain shape, tumor position, noise.")] = 0,
     database: Annotated[
-        Path | None, typer.Option(help="Simulation database; default: one of 2,000 tumors, built once and cached.")
+        Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
     ] = None,
     registration: Annotated[str | None, typer.Option(help="Registration preset.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,

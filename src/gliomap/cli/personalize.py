@@ -29,7 +29,7 @@ def personalize(
     ] = None,
     method: Annotated[str, typer.Option(help="Inverse method: query.")] = "query",
     database: Annotated[
-        Path | None, typer.Option(help="Simulation database; default: one of 2,000 tumors, built once and cached.")
+        Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
     ] = None,
     atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
     registration: Annotated[str | None, typer.Option(help="Registration preset (fast, papers, affine, none).")] = None,

@@ -1,43 +1,39 @@
 """Build a simulation database, or continue or grow one.
 
-The tumors are the same whatever the number of workers, the order in which they finish and how often the build was
+The tumors are the same whoever makes them (`workforce`), in whatever order they finish and however often the build was
 killed: a build that is run again after any interruption ends with the very files it would have had. One process
-builds a folder at a time; workers are processes of their own that hold one batch of tumors each, so a kill costs at
-most that.
+builds a folder at a time; a kill costs at most the batches that were under way.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import pickle
-import signal
-import threading
-import traceback
-from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from gliomap import __version__
 from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.database import layout
 from gliomap.database.design import Design
+from gliomap.database.local_workers import LocalWorkers
 from gliomap.database.lock import LOCK_NAME, build_lock
 from gliomap.database.manifest import MANIFEST_NAME
 from gliomap.database.schema import DatabaseHeader, describe_settings
-from gliomap.database.simulate import BatchSimulator, load_anatomy, save_anatomy
-from gliomap.database.staging import ANATOMY_NAME, Staging, put_in_place, write_part
+from gliomap.database.simulate import BatchSimulator
+from gliomap.database.staging import Staging, put_in_place
 from gliomap.database.store import BUILDING_NAME, SimulationDatabase
-from gliomap.errors import DatabaseError, GliomapError, OutputError, ParameterError
-from gliomap.growth import FisherKolmogorovParameters, GrowthModel
+from gliomap.database.tumor_table import Rejections
+from gliomap.database.workforce import Workforce
+from gliomap.errors import DatabaseError, OutputError, ParameterError
+from gliomap.growth import GrowthModel, MassEffect
 from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.output import atomic_file
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
 TASK_NAME = "build database"
 _DEFAULT_THRESHOLDS = VisibilityThresholds()
+_ONE_PROCESS = LocalWorkers(1)
 
 
 def build_database(
@@ -48,9 +44,10 @@ def build_database(
     anatomy: Anatomy,
     atlas_name: str,
     atlas_hash: str,
-    model: GrowthModel[FisherKolmogorovParameters],
+    model: GrowthModel[Any],
     seed: int = 0,
-    num_workers: int = 1,
+    first_tumor: int = 0,
+    workers: Workforce = _ONE_PROCESS,
     thresholds: VisibilityThresholds = _DEFAULT_THRESHOLDS,
     report: Reporter = ignore_progress,
 ) -> SimulationDatabase:
@@ -63,16 +60,19 @@ def build_database(
     num_tumors : int
         Tumors wanted in the end, ≥ 1.
     design, model : Design, GrowthModel
-        What is drawn and how it grows. With workers both are sent to other processes, so their classes must be
-        importable there.
+        What is drawn and how it grows: a model with mass effect needs a design with a range of `push_pa`, one without
+        needs a design without.
     anatomy : Anatomy
         Where the tumors grow.
     atlas_name, atlas_hash : str
         Name and content hash of the atlas behind the anatomy, for the record.
     seed : int
         Root of all random numbers, ≥ 0.
-    num_workers : int
-        Worker processes; with 0 or 1 everything happens in this process.
+    first_tumor : int
+        Number of the first tumor, for a part of a database that is merged with others later (`merge_databases`,
+        `part_of_database`); a multiple of the tumors in one shard.
+    workers : Workforce
+        Who simulates: `LocalWorkers`, `DaskWorkers` or `CudaWorker`.
     thresholds : VisibilityThresholds
         Densities above which the stored volumes count.
     report : Reporter
@@ -81,14 +81,19 @@ def build_database(
     Raises
     ------
     ParameterError
-        If a number is out of range or a setting cannot be recorded.
+        If a number is out of range, design and model do not fit, or a setting cannot be recorded.
     DatabaseError
         If the folder holds something else, a database or unfinished build of other settings, more tumors, or is being
         built by another process; or if a tumor cannot be simulated.
+    DeviceError
+        If the workers need a device that is not there.
     OutputError
         If the folder cannot be written, e.g. the disk is full. What was finished is kept.
     """
-    _require_counts(num_tumors, num_workers)
+    if num_tumors < 1:
+        raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
+    _require_fitting(design, model)
+    _require_shard_start(first_tumor, design.snapshots_per_run)
     header = DatabaseHeader(
         atlas_name=atlas_name,
         atlas_hash=atlas_hash,
@@ -101,6 +106,7 @@ def build_database(
         snapshots_per_run=int(design.snapshots_per_run),
         thresholds=thresholds,
         gliomap_version=__version__,
+        first_tumor=int(first_tumor),
     )
     simulator = BatchSimulator(anatomy=anatomy, model=model, design=design, header=header)
     folder = Path(path)
@@ -113,139 +119,96 @@ def build_database(
             if existing is None or existing.num_tumors < num_tumors:
                 staging = Staging(database_folder=folder, header=header, existing=existing, num_tumors=num_tumors)
                 staging.begin_or_resume()
-                _build(staging, simulator, num_workers, report)
+                _build(staging, simulator, workers, report)
                 put_in_place(folder)
     return SimulationDatabase.open(folder)
 
 
-def _build(staging: Staging, simulator: BatchSimulator, num_workers: int, report: Reporter) -> None:
+def part_of_database(num_tumors: int, part: int, num_parts: int, *, snapshots_per_run: int = 1) -> range:
+    """Numbers of the tumors of one part of a database, in whole shards: `first_tumor` is where it starts.
+
+    Parameters
+    ----------
+    num_tumors : int
+        Tumors of the whole database.
+    part, num_parts : int
+        Which part of how many, 1 … num_parts.
+    snapshots_per_run : int
+        Of the design.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such part, or fewer shards than parts.
+
+    Examples
+    --------
+    >>> part_of_database(50_000, 1, 4), part_of_database(50_000, 4, 4)
+    (range(0, 12416), range(37504, 50000))
+    """
+    if num_tumors < 1:
+        raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
+    if not 1 <= part <= num_parts:
+        raise ParameterError(f"expected a part from 1 to the number of parts, got part {part} of {num_parts}.")
+    size = layout.tumors_per_shard(snapshots_per_run)
+    num_shards = -(-num_tumors // size)
+    if num_parts > num_shards:
+        raise ParameterError(
+            f"{num_tumors} tumors are {num_shards} shards of {size} and cannot be built in {num_parts} parts: ask for "
+            f"at most {num_shards}."
+        )
+    first, last = (num_shards * edge // num_parts * size for edge in (part - 1, part))
+    return range(first, min(last, num_tumors))
+
+
+def _build(staging: Staging, simulator: BatchSimulator, workers: Workforce, report: Reporter) -> None:
     """Simulate what is missing, assemble each shard once its last batch is there, and write the tables."""
     missing = {shard: set(staging.missing_batches(shard)) for shard in staging.shards()}
     for shard, batches in missing.items():
         if not batches and not staging.is_finished(shard):
             staging.finish_shard(shard)
-    todo = [(shard, batch) for shard, batches in missing.items() for batch in sorted(batches)]
-    completed = staging.num_tumors - sum(stop - start for _, (start, stop) in todo)
-    rejected = 0
+    shard_of_batch = {batch: shard for shard, batches in missing.items() for batch in sorted(batches)}
+    completed = staging.num_tumors - sum(stop - start for start, stop in shard_of_batch)
+    rejections = Rejections()
     report(ProgressEvent(task=TASK_NAME, completed=completed, total=staging.num_tumors))
-    shard_of_batch = {batch: shard for shard, batch in todo}
-    with closing(_simulated(staging, simulator, list(shard_of_batch), num_workers)) as results:
-        for batch, num_rejected in results:
+    with closing(workers.finished_batches(staging, simulator, list(shard_of_batch))) as finished_batches:
+        for finished in finished_batches:
+            batch = (finished.start, finished.stop)
             shard = shard_of_batch[batch]
             missing[shard].remove(batch)
             if not missing[shard]:
                 staging.finish_shard(shard)
-            completed += batch[1] - batch[0]
-            rejected += num_rejected
-            message = f"{rejected} draws rejected"
-            report(ProgressEvent(task=TASK_NAME, completed=completed, total=staging.num_tumors, message=message))
+            completed += finished.stop - finished.start
+            rejections += finished.rejections
+            event = ProgressEvent(
+                task=TASK_NAME, completed=completed, total=staging.num_tumors, message=str(rejections)
+            )
+            report(event)
     staging.complete()
 
 
-def _simulated(
-    staging: Staging, simulator: BatchSimulator, batches: list[tuple[int, int]], num_workers: int
-) -> Generator[tuple[tuple[int, int], int], None, None]:
-    """Batches whose parts have been written, as they finish, each with its number of rejected draws."""
-    if num_workers <= 1 or len(batches) <= 1:
-        for batch in batches:
-            yield batch, _run_batch(simulator, staging.folder, *batch)
-        return
-    with atomic_file(staging.folder / ANATOMY_NAME) as partial:
-        save_anatomy(partial, simulator.anatomy)
-    _require_picklable(simulator)
-    context = multiprocessing.get_context("spawn")
-    worker_end, lifeline = context.Pipe(duplex=False)
-    executor = ProcessPoolExecutor(
-        max_workers=min(num_workers, len(batches)),
-        mp_context=context,
-        initializer=_start_worker,
-        initargs=(worker_end, staging.folder, simulator.model, simulator.design, simulator.header),
-    )
-    try:
-        futures = {executor.submit(_run_batch_in_worker, *batch): batch for batch in batches}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-        executor.shutdown(wait=True)
-    except BrokenProcessPool as error:
-        raise DatabaseError(
-            f"a worker process of the build in {staging.database_folder} died: it was killed, ran out of memory, or "
-            'the script that builds has no `if __name__ == "__main__":` around the call. '
-            "What was finished is kept: run the same build again to continue."
-        ) from error
-    finally:
-        # Workers leave when the lifeline is cut, so after an error nobody waits for their current batches.
-        lifeline.close()
-        worker_end.close()
-        executor.shutdown(wait=True, cancel_futures=True)
+def _require_fitting(design: Design, model: GrowthModel[Any]) -> None:
+    """Raise `ParameterError` unless the design draws a push for a model that has one, and only then."""
+    draws_push = design.push_pa is not None
+    if isinstance(model, MassEffect) and not draws_push:
+        raise ParameterError(
+            f"the model {model.name!r} needs a push: give the design {design.name!r} a range of it, for example "
+            "named_design(name, mass_effect=True)."
+        )
+    if draws_push and not isinstance(model, MassEffect):
+        raise ParameterError(
+            f"the design {design.name!r} draws a push, which the model {model.name!r} does not have. Use the model "
+            "MassEffect(), or push_pa=None."
+        )
 
 
-def _run_batch(simulator: BatchSimulator, building: Path, start: int, stop: int) -> int:
-    """Simulate one batch and keep it; returns the number of rejected draws.
-
-    Every failure of design or model leaves as a `DatabaseError` whose text says which tumors failed, since exceptions
-    of arbitrary classes do not survive the way between processes.
-    """
-    try:
-        tumors = simulator.simulate(start, stop)
-    except GliomapError as error:
-        raise DatabaseError(f"tumors {start} to {stop - 1} could not be made: {error}") from error
-    except Exception as error:
-        raise DatabaseError(
-            f"tumors {start} to {stop - 1} could not be made: {type(error).__name__}: {error}\n{traceback.format_exc()}"
-        ) from error
-    write_part(building, tumors)
-    snapshots = simulator.header.snapshots_per_run
-    runs = {(start + row) // snapshots: int(attempt) for row, attempt in enumerate(tumors.table.attempt)}
-    return sum(runs.values())
-
-
-# What a worker process holds between batches; set once by its initializer, unused in the parent.
-_worker: dict[str, tuple[BatchSimulator, Path]] = {}
-
-
-def _start_worker(
-    lifeline: Connection,
-    building: Path,
-    model: GrowthModel[FisherKolmogorovParameters],
-    design: Design,
-    header: DatabaseHeader,
-) -> None:
-    import numba
-
-    # Interrupts go to the parent, which ends the pool in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    numba.set_num_threads(1)
-    threading.Thread(target=_exit_with_lifeline, args=(lifeline,), daemon=True).start()
-    anatomy = load_anatomy(building / ANATOMY_NAME)
-    _worker["state"] = (BatchSimulator(anatomy=anatomy, model=model, design=design, header=header), building)
-
-
-def _run_batch_in_worker(start: int, stop: int) -> int:
-    return _run_batch(*_worker["state"], start, stop)
-
-
-def _exit_with_lifeline(lifeline: Connection) -> None:
-    """Leave when the parent closes its end or is gone: a killed parent cannot end its pool, and workers would stay."""
-    wait([lifeline])
-    os._exit(1)
-
-
-def _require_picklable(simulator: BatchSimulator) -> None:
-    for thing in (simulator.model, simulator.design):
-        try:
-            pickle.dumps(thing)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise ParameterError(
-                f"{type(thing).__name__} cannot be sent to worker processes ({error}): define its class in an "
-                "importable module and keep functions out of its settings, or build with num_workers=1."
-            ) from error
-
-
-def _require_counts(num_tumors: int, num_workers: int) -> None:
-    if num_tumors < 1:
-        raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
-    if num_workers < 0:
-        raise ParameterError(f"num_workers must be 0 or more, got {num_workers}.")
+def _require_shard_start(first_tumor: int, snapshots_per_run: int) -> None:
+    size = layout.tumors_per_shard(snapshots_per_run)
+    if first_tumor < 0 or first_tumor % size:
+        raise ParameterError(
+            f"first_tumor must be a multiple of {size}, the tumors of one shard, and not negative: got {first_tumor}. "
+            "part_of_database(...) gives fitting parts."
+        )
 
 
 def _require_own_folder(folder: Path) -> None:

@@ -4,14 +4,16 @@ A `Design` says which tumors a database is made of: it draws the parameters of o
 what came out. Two stand here by name: ``clinical`` (the default: covers what patients show) and ``papers`` (the
 ranges and the size filter of the published data). A third is a frozen dataclass with the same members.
 
-Tumor i depends on the design, the root seed and i alone: attempt j of run r has a random generator of its own,
-`attempt_rng(root_seed, r, j)`, whoever computes it and whenever. With S snapshots per run, tumor i is snapshot i mod S
+Tumor i depends on the design, the root seed and i alone: attempt j of run r has a source of random numbers of its own,
+`AttemptRng(root_seed, r, j)`, whoever computes it and whenever. With S snapshots per run, tumor i is snapshot i mod S
 of run ⌊i/S⌋.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -21,9 +23,13 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters, VolumeLimit
+from gliomap.growth import FisherKolmogorovParameters, MassEffectParameters, VolumeLimit
 
 _MAX_SEED_DRAWS = 10_000
+# More dimensions than any design has: two sources of random numbers with one seed must not meet.
+_SHIFT_KEY = 0xD15C
+_Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+_kept_weights: WeakKeyDictionary[Anatomy, dict[float, _Sums]] = WeakKeyDictionary()
 _kept_bounds: WeakKeyDictionary[Anatomy, list[tuple[float, float]]] = WeakKeyDictionary()
 
 
@@ -51,7 +57,7 @@ class TumorDraw:
     Parameters
     ----------
     parameters : FisherKolmogorovParameters
-        What to simulate.
+        What to simulate; `MassEffectParameters` where the design draws a push.
     times_days : tuple of float
         Snapshots, strictly increasing [days]; as many as the design's `snapshots_per_run`.
     filter_thresholds : tuple of float
@@ -81,7 +87,11 @@ class Design(Protocol):
     def snapshots_per_run(self) -> int:
         """Tumors taken from one simulation, ≥ 1."""
 
-    def draw(self, rng: np.random.Generator, anatomy: Anatomy) -> TumorDraw:
+    @property
+    def push_pa(self) -> tuple[float, float] | None:
+        """Range of the push γ [Pa] for a model with mass effect; None for one without."""
+
+    def draw(self, rng: AttemptRng, anatomy: Anatomy) -> TumorDraw:
         """Parameters, times and everything else that is random about one simulation."""
 
     def accepts(self, draw: TumorDraw, cell_density: NDArray[np.float32], grid: Grid) -> bool:
@@ -98,18 +108,128 @@ class Design(Protocol):
         """
 
 
-def attempt_rng(root_seed: int, run: int, attempt: int) -> np.random.Generator:
-    """Random generator of one attempt of one run, independent of all others."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(root_seed, spawn_key=(run, attempt))))
+class AttemptRng(np.random.Generator):
+    """Random numbers of one attempt of one run: independent ones, and a point that complements those of other runs.
+
+    Parameters
+    ----------
+    root_seed : int
+        Seed of the database, ≥ 0.
+    run, attempt : int
+        Which attempt, each ≥ 0.
+    """
+
+    def __init__(self, root_seed: int, run: int, attempt: int) -> None:
+        super().__init__(np.random.PCG64(np.random.SeedSequence(root_seed, spawn_key=(run, attempt))))
+        self._key = (root_seed, run, attempt)
+
+    def low_discrepancy_point(self, num_dimensions: int) -> NDArray[np.float64]:
+        """Point `run` of a sequence in the unit cube that fills it evenly, (num_dimensions,) in [0, 1).
+
+        A Kronecker sequence, (shift + run α) mod 1, with the generalized golden ratio in α (M. Roberts, "The
+        unreasonable effectiveness of quasirandom sequences", 2018). The shift is random, one per root seed and
+        attempt: runs that are drawn again take their points from another such sequence. Any point is at hand without
+        the others.
+
+        Examples
+        --------
+        >>> points = sorted(AttemptRng(0, run, 0).low_discrepancy_point(1)[0] for run in range(8))
+        >>> bool(max(b - a for a, b in zip(points, points[1:])) < 0.24)  # 8 independent ones leave larger gaps
+        True
+        """
+        root_seed, run, attempt = self._key
+        seeds = np.random.SeedSequence(root_seed, spawn_key=(_SHIFT_KEY, num_dimensions, attempt))
+        of_sequence = np.random.Generator(np.random.PCG64(seeds))
+        shift = of_sequence.random(num_dimensions)
+        return np.asarray((shift + (run * _golden_steps(num_dimensions)) % 1.0) % 1.0)
 
 
-def seed_in_domain(rng: np.random.Generator, anatomy: Anatomy) -> tuple[float, float, float]:
-    """Position uniform over the domain, world [mm]: a uniform voxel and a uniform place within it."""
-    voxels = np.flatnonzero(anatomy.domain)
-    # From `random`, whose stream NumPy keeps, not from `integers`, which it may change.
-    voxel = np.unravel_index(voxels[int(rng.random() * len(voxels))], anatomy.grid.shape)
-    x_mm, y_mm, z_mm = anatomy.grid.world_of(np.array(voxel) + rng.random(3) - 0.5)
+@cache
+def _golden_steps(num_dimensions: int) -> NDArray[np.float64]:
+    """α_k = φ⁻ᵏ, k = 1 … d, where φ > 1 solves φᵈ⁺¹ = φ + 1.
+
+    By multiplications alone: powers differ in the last bit between systems, and the result feeds into stored tumors.
+    """
+    low, high = 1.0, 2.0
+    while low < (middle := 0.5 * (low + high)) < high:
+        power = middle
+        for _ in range(num_dimensions):
+            power *= middle
+        if power < middle + 1.0:
+            low = middle
+        else:
+            high = middle
+    steps = np.cumprod(np.full(num_dimensions, 1.0 / high))
+    steps.setflags(write=False)
+    return steps
+
+
+def growth_parameters(
+    rng: AttemptRng,
+    push_pa: tuple[float, float] | None,
+    *,
+    white_matter_diffusivity_mm2_per_day: float,
+    proliferation_rate_per_day: float,
+    seed_mm: tuple[float, float, float],
+    diffusivity_ratio: float,
+) -> FisherKolmogorovParameters:
+    """Parameters of a draw, with a uniform push where the design has a range of it.
+
+    To be called last in a draw: then tumors with and without mass effect have everything else in common.
+    """
+    if push_pa is None:
+        return FisherKolmogorovParameters(
+            white_matter_diffusivity_mm2_per_day=white_matter_diffusivity_mm2_per_day,
+            proliferation_rate_per_day=proliferation_rate_per_day,
+            seed_mm=seed_mm,
+            diffusivity_ratio=diffusivity_ratio,
+        )
+    return MassEffectParameters(
+        white_matter_diffusivity_mm2_per_day=white_matter_diffusivity_mm2_per_day,
+        proliferation_rate_per_day=proliferation_rate_per_day,
+        seed_mm=seed_mm,
+        diffusivity_ratio=diffusivity_ratio,
+        push_pa=uniform(rng, push_pa),
+    )
+
+
+def seed_at(point: NDArray[np.float64], anatomy: Anatomy, gray_matter_weight: float) -> tuple[float, float, float]:
+    """Position in the domain at a point of the unit cube, world [mm]; points that fill the cube evenly fill the tissue.
+
+    Parameters
+    ----------
+    point : (3,) float64 array
+        In [0, 1); chooses a plane x, a row y in it, a place z on the row, each by the weight of the tissue there.
+    anatomy : Anatomy
+        Domain and fractions.
+    gray_matter_weight : float
+        Density of seeds in gray over that in white matter, ≥ 0.
+    """
+    sums_x, sums_y, sums_z = _cumulative_weights(anatomy, gray_matter_weight)
+    x, in_x = _place(sums_x, point[0])
+    y, in_y = _place(sums_y[x], point[1])
+    z, in_z = _place(sums_z[x, y], point[2])
+    x_mm, y_mm, z_mm = anatomy.grid.world_of(np.array([x + in_x, y + in_y, z + in_z]) - 0.5)
     return float(x_mm), float(y_mm), float(z_mm)
+
+
+def _place(sums: NDArray[np.float64], part: float) -> tuple[int, float]:
+    """Index whose weight holds a part in [0, 1) of the sum, and how far into it the part lies."""
+    target = part * sums[-1]
+    # Rounding may take the target to the very end, beyond which there is no place.
+    index = min(int(np.searchsorted(sums, target, side="right")), int(np.searchsorted(sums, sums[-1])))
+    below = sums[index - 1] if index else 0.0
+    return index, float((target - below) / (sums[index] - below))
+
+
+def _cumulative_weights(anatomy: Anatomy, gray_matter_weight: float) -> _Sums:
+    """Cumulative weights of seeds along x, along y in each plane, along z in each row, kept as the anatomy lives."""
+    kept = _kept_weights.setdefault(anatomy, {})
+    if gray_matter_weight not in kept:
+        weights = anatomy.white_matter.astype(np.float64) + gray_matter_weight * anatomy.gray_matter
+        rows = weights.sum(axis=2)
+        kept[gray_matter_weight] = (np.cumsum(rows.sum(axis=1)), np.cumsum(rows, axis=1), np.cumsum(weights, axis=2))
+    return kept[gray_matter_weight]
 
 
 def seed_in_box(
@@ -162,15 +282,40 @@ def uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * float(rng.random())
 
 
-def log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
-    """One number whose logarithm is uniform."""
-    return float(np.exp(uniform(rng, (float(np.log(bounds[0])), float(np.log(bounds[1]))))))
+def triangular(part: float, peak: tuple[float, float, float]) -> float:
+    """Number below which a part in [0, 1) of a triangular distribution lies, whose peak is (low, mode, high).
+
+    Examples
+    --------
+    >>> triangular(0.0, (1.0, 2.0, 5.0)), triangular(0.25, (1.0, 2.0, 5.0)), round(triangular(1.0, (1.0, 2.0, 5.0)), 9)
+    (1.0, 2.0, 5.0)
+    """
+    low, mode, high = peak
+    if part * (high - low) < mode - low:
+        return low + math.sqrt(part * (high - low) * (mode - low))
+    return high - math.sqrt((1.0 - part) * (high - low) * (high - mode))
 
 
 def require_range(name: str, bounds: tuple[float, float], unit: str) -> None:
     """Raise `ParameterError` unless 0 < low < high, both finite."""
     if len(bounds) != 2 or not (np.all(np.isfinite(bounds)) and 0.0 < bounds[0] < bounds[1]):
         raise ParameterError(f"{name} must be (low, high) with 0 < low < high [{unit}], got {bounds}.")
+
+
+def require_peak(name: str, peak: tuple[float, float, float], unit: str) -> None:
+    """Raise `ParameterError` unless 0 < low ≤ mode ≤ high, low < high, all finite."""
+    if len(peak) != 3 or not (np.all(np.isfinite(peak)) and 0.0 < peak[0] <= peak[1] <= peak[2] > peak[0]):
+        raise ParameterError(
+            f"{name} must be (low, mode, high) with 0 < low <= mode <= high and low < high [{unit}], got {peak}."
+        )
+
+
+def require_push(push_pa: tuple[float, float] | None) -> None:
+    """Raise `ParameterError` unless the range of pushes is None or 0 ≤ low < high, both finite."""
+    if push_pa is not None and not (
+        len(push_pa) == 2 and np.all(np.isfinite(push_pa)) and 0.0 <= push_pa[0] < push_pa[1]
+    ):
+        raise ParameterError(f"push_pa must be None or (low, high) with 0 <= low < high [Pa], got {push_pa}.")
 
 
 def require_snapshots(snapshots_per_run: int) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 from gliomap.database.clinical_design import ClinicalDesign
 from gliomap.database.papers_design import PapersDesign
 from gliomap.errors import ParameterError, unknown_name
+from gliomap.growth.parameters import DEFAULT_PUSH_PA
 
 DEFAULT_DESIGN = "clinical"
 
@@ -15,8 +16,10 @@ DESIGNS: dict[str, ClinicalDesign | PapersDesign] = {
 }
 
 
-def named_design(name: str, *, snapshots_per_run: int = 1) -> ClinicalDesign | PapersDesign:
+def named_design(name: str, *, snapshots_per_run: int = 1, mass_effect: bool = False) -> ClinicalDesign | PapersDesign:
     """Design of `DESIGNS` with its default settings and a number of snapshots per simulation.
+
+    With mass effect the push is drawn between 0 and twice its default.
 
     Raises
     ------
@@ -25,4 +28,5 @@ def named_design(name: str, *, snapshots_per_run: int = 1) -> ClinicalDesign | P
     """
     if name not in DESIGNS:
         raise ParameterError(unknown_name("design", name, DESIGNS))
-    return dataclasses.replace(DESIGNS[name], snapshots_per_run=snapshots_per_run)
+    push_pa = (0.0, 2.0 * DEFAULT_PUSH_PA) if mass_effect else None
+    return dataclasses.replace(DESIGNS[name], snapshots_per_run=snapshots_per_run, push_pa=push_pa)

@@ -2,7 +2,7 @@
 
     zarr.json                    the header, as attributes
     density/c/k/0/0/0            levels, uint8 (N, X, Y, Z); chunk = one tumor, shard k = `tumors_per_shard` tumors
-    parameters/  volume_ml/  bounding_box/  checksum/  attempt/         the tumor table, N rows each
+    parameters/ volume_ml/ bounding_box/ checksum/ attempt/ rejections/  the tumor table, N rows each
     manifest.json                every file with size and SHA-256 (`manifest`)
     building/  building.lock     an unfinished build (`staging`); gone when it is done
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from gliomap.database.schema import BOUNDING_BOX_NAMES, VOLUME_NAMES, DatabaseHeader
 from gliomap.database.sharding import COMPRESSION_LEVEL, COMPRESSOR_NAME
-from gliomap.database.tumor_table import TumorTable
+from gliomap.database.tumor_table import REJECTION_NAMES, TumorTable
 
 # 50,000 tumors make 391 shards; at 128³ a shard is 1-10 MB.
 _TARGET_TUMORS_PER_SHARD = 128
@@ -88,6 +88,7 @@ def write_tables(folder: Path, header: DatabaseHeader, names: tuple[str, ...], t
         "bounding_box": {"names": list(BOUNDING_BOX_NAMES), "rule": "voxels above level 0, stop exclusive"},
         "checksum": {"algorithm": "BLAKE2b, 8 bytes, little-endian, over the uint8 levels in C order"},
         "attempt": {"meaning": "draws rejected before the one that became this tumor"},
+        "rejections": {"names": list(REJECTION_NAMES), "meaning": "the same by reason"},
     }
     for name, values in table.arrays().items():
         array = group.create_array(

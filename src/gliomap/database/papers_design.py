@@ -14,10 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database.design import Screening, TumorDraw, require_range, require_snapshots, seed_in_box, uniform
+from gliomap.database.design import (
+    AttemptRng,
+    Screening,
+    TumorDraw,
+    growth_parameters,
+    require_push,
+    require_range,
+    require_snapshots,
+    seed_in_box,
+    uniform,
+)
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters, VolumeLimit
+from gliomap.growth import VolumeLimit
 
 # The published box is [0.15, 0.7] × [0.2, 0.8] × [0.15, 0.7] of a 229 mm cube with x from right to left. On the
 # published domain (326,274 nodes) the tissue's bounding box runs from node 13 to 94, 14 to 117 and 3 to 91 of 128,
@@ -44,6 +54,8 @@ class PapersDesign:
         more than high times the largest `filter_volume_ml`; low ≤ 1 ≤ high. None rejects none that way.
     seed_box_fractions : three (low, high) pairs
         Seed box as fractions of the domain's bounding box, along R, A, S.
+    push_pa : (low, high) or None
+        Range of the uniform push γ of a model with mass effect [Pa]; None for one without.
     snapshots_per_run : int
         Tumors taken from one simulation, at independent times.
 
@@ -61,6 +73,7 @@ class PapersDesign:
     filter_volume_ml: tuple[float, float] = (8.7, 412.0)
     screening_factors: tuple[float, float] | None = (0.3, 1.8)
     seed_box_fractions: tuple[tuple[float, float], ...] = _SEED_BOX_FRACTIONS
+    push_pa: tuple[float, float] | None = None
     snapshots_per_run: int = 1
 
     def __post_init__(self) -> None:
@@ -69,6 +82,7 @@ class PapersDesign:
         require_range("growth_time_days", self.growth_time_days, "days")
         require_range("filter_threshold", self.filter_threshold, "cell density")
         require_range("filter_volume_ml", self.filter_volume_ml, "ml")
+        require_push(self.push_pa)
         require_snapshots(self.snapshots_per_run)
         if self.screening_factors is not None and not self.screening_factors[0] <= 1.0 <= self.screening_factors[1]:
             raise ParameterError(
@@ -85,8 +99,8 @@ class PapersDesign:
         """``papers``."""
         return "papers"
 
-    def draw(self, rng: np.random.Generator, anatomy: Anatomy) -> TumorDraw:
-        """Parameters, sorted times and, last, a filter threshold for each of them.
+    def draw(self, rng: AttemptRng, anatomy: Anatomy) -> TumorDraw:
+        """Parameters, sorted times, a filter threshold for each of them and, last, the push.
 
         The seed is drawn until it falls into tissue.
         """
@@ -96,7 +110,9 @@ class PapersDesign:
         seed_mm = seed_in_box(rng, anatomy, self.seed_box_fractions)
         thresholds = tuple(uniform(rng, self.filter_threshold) for _ in range(self.snapshots_per_run))
         return TumorDraw(
-            parameters=FisherKolmogorovParameters(
+            parameters=growth_parameters(
+                rng,
+                self.push_pa,
                 white_matter_diffusivity_mm2_per_day=diffusivity,
                 proliferation_rate_per_day=proliferation_rate,
                 seed_mm=seed_mm,

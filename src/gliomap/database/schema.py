@@ -22,9 +22,9 @@ from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
 
 FORMAT_NAME = "gliomap-simulation-database"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
-ARRAY_NAMES = ("density", "parameters", "volume_ml", "bounding_box", "checksum", "attempt")
+ARRAY_NAMES = ("density", "parameters", "volume_ml", "bounding_box", "checksum", "attempt", "rejections")
 VOLUME_NAMES = ("flair", "t1gd")
 BOUNDING_BOX_NAMES = ("x_start", "x_stop", "y_start", "y_stop", "z_start", "z_stop")
 
@@ -64,6 +64,8 @@ class DatabaseHeader:
         Densities above which `volume_ml` counts.
     gliomap_version : str
         Version that made the tumors.
+    first_tumor : int
+        Number of the first tumor: 0, but in a part that is to be merged with others.
     """
 
     atlas_name: str
@@ -77,12 +79,15 @@ class DatabaseHeader:
     snapshots_per_run: int
     thresholds: VisibilityThresholds
     gliomap_version: str
+    first_tumor: int = 0
 
     def __post_init__(self) -> None:
         if self.root_seed < 0:
             raise ParameterError(f"root_seed must be a non-negative integer, got {self.root_seed}.")
         if self.snapshots_per_run < 1:
             raise ParameterError(f"snapshots_per_run must be at least 1, got {self.snapshots_per_run}.")
+        if self.first_tumor < 0:
+            raise ParameterError(f"first_tumor must be a non-negative integer, got {self.first_tumor}.")
 
     @property
     def threshold_levels(self) -> dict[str, int]:
@@ -105,6 +110,7 @@ class DatabaseHeader:
             "design": dict(self.design),
             "root_seed": self.root_seed,
             "snapshots_per_run": self.snapshots_per_run,
+            "first_tumor": self.first_tumor,
             "thresholds": {"flair": self.thresholds.flair_threshold, "t1gd": self.thresholds.t1gd_threshold},
             "threshold_levels": self.threshold_levels,
             "quantization": QUANTIZATION_RULE,
@@ -150,6 +156,7 @@ class DatabaseHeader:
                 design=attributes["design"],
                 root_seed=attributes["root_seed"],
                 snapshots_per_run=attributes["snapshots_per_run"],
+                first_tumor=attributes["first_tumor"],
                 thresholds=VisibilityThresholds(
                     flair_threshold=attributes["thresholds"]["flair"], t1gd_threshold=attributes["thresholds"]["t1gd"]
                 ),
@@ -187,7 +194,8 @@ class DatabaseHeader:
 def describe_settings(thing: Any) -> dict[str, Any]:
     """``{"name": …, "settings": {…}}`` of a growth model or a design, JSON-ready.
 
-    Settings are the fields of the dataclass, without those that cannot change a result (threads, progress).
+    Settings are the fields of the dataclass, without those that cannot change a result (threads, progress); fields
+    that are dataclasses themselves become mappings of theirs.
 
     Raises
     ------
@@ -195,10 +203,14 @@ def describe_settings(thing: Any) -> dict[str, Any]:
         If a setting cannot be written as JSON, so it could not be recorded.
     """
     fields = dataclasses.fields(thing) if dataclasses.is_dataclass(thing) else ()
-    settings = {
+    values = {
         field.name: getattr(thing, field.name)
         for field in fields
         if field.init and field.name not in _WITHOUT_INFLUENCE
+    }
+    settings = {
+        name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in values.items()
     }
     try:
         return json.loads(json.dumps({"name": thing.name, "settings": settings}))

@@ -6,27 +6,29 @@ the unit of work; its result depends on the tumor numbers alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database.design import Design, TumorDraw, attempt_rng
+from gliomap.anatomy.tissue_maps import TissueMaps
+from gliomap.database.design import AttemptRng, Design, TumorDraw
 from gliomap.database.quantization import quantize_density
 from gliomap.database.schema import DatabaseHeader
 from gliomap.database.screening import coarsened_anatomy, passes_screening
 from gliomap.database.sharding import encode_levels
-from gliomap.database.tumor_table import TumorTable, joined, measured, parameter_names, parameter_row
-from gliomap.errors import DatabaseError, ParameterError
+from gliomap.database.tumor_table import Rejections, TumorTable, joined, measured, parameter_names, parameter_row
+from gliomap.errors import DatabaseError, NumericalError, ParameterError
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters, GrowthModel, Solution
+from gliomap.growth import GrowthModel, Solution
 
-# A design that accepts fewer than one in a thousand does not fit the anatomy.
-_MAX_ATTEMPTS = 1000
+#: A design that accepts fewer than one in a thousand does not fit the anatomy.
+MAX_ATTEMPTS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,7 +62,7 @@ class BatchSimulator:
     anatomy : Anatomy
         Where they grow.
     model : GrowthModel
-        How they grow.
+        How they grow; takes the parameters that the design draws.
     design : Design
         Which are drawn and accepted.
     header : DatabaseHeader
@@ -68,12 +70,12 @@ class BatchSimulator:
     """
 
     anatomy: Anatomy
-    model: GrowthModel[FisherKolmogorovParameters]
+    model: GrowthModel[Any]
     design: Design
     header: DatabaseHeader
 
     def simulate(self, start: int, stop: int) -> EncodedTumors:
-        """Tumors start … stop − 1.
+        """Tumors start … stop − 1 of the database.
 
         Raises
         ------
@@ -82,51 +84,102 @@ class BatchSimulator:
         ParameterError
             If the model returns a density outside [0, 1].
         """
-        snapshots = self.header.snapshots_per_run
+        runs = self.runs_of(start, stop)
+        return joined_tumors([self._encoded_run(run, start, stop) for run in runs])
+
+    def runs_of(self, start: int, stop: int) -> range:
+        """Simulations that tumors start … stop − 1 of the database come from."""
+        snapshots, first = self.header.snapshots_per_run, self.header.first_tumor
+        return range((first + start) // snapshots, (first + stop - 1) // snapshots + 1)
+
+    def encoded(
+        self, run: int, draw: TumorDraw, solution: Solution, rejections: Rejections, start: int, stop: int
+    ) -> EncodedTumors:
+        """The snapshots of an accepted run that are tumors start … stop − 1 of the database.
+
+        Raises
+        ------
+        ParameterError
+            If a density lies outside [0, 1].
+        """
         chunks: list[bytes] = []
         tables: list[TumorTable] = []
-        names: tuple[str, ...] = ()
-        for run in range(start // snapshots, (stop - 1) // snapshots + 1):
-            draw, solution, attempt = self._accepted(run)
-            names = parameter_names(draw.parameters)
-            # The solution's own times: the scheme `published` stops at whole steps only.
-            for snapshot, time_days in enumerate(solution.times_days):
-                tumor = run * snapshots + snapshot
-                if not start <= tumor < stop:
-                    continue
-                levels = _levels_of(tumor, solution.cell_density[snapshot])
-                chunks.append(encode_levels(levels))
-                row = parameter_row(draw.parameters, time_days)
-                tables.append(
-                    measured(levels, self.anatomy.grid, self.header.threshold_levels, parameters=row, attempt=attempt)
-                )
-        return EncodedTumors(start=start, chunks=tuple(chunks), table=joined(tables), parameter_names=names)
-
-    def _accepted(self, run: int) -> tuple[TumorDraw, Solution, int]:
-        """Draw, solution and number of the first accepted attempt of a run."""
-        for attempt, draw in enumerate(self._draws(run)):
-            if not passes_screening(self._coarse_anatomy, draw):
+        first = run * self.header.snapshots_per_run - self.header.first_tumor
+        # The solution's own times: the scheme `published` stops at whole steps only.
+        for snapshot, time_days in enumerate(solution.times_days):
+            if not start <= first + snapshot < stop:
                 continue
+            levels = _levels_of(first + snapshot, solution.cell_density[snapshot])
+            chunks.append(encode_levels(levels))
+            row = parameter_row(draw.parameters, time_days)
+            table = measured(
+                levels, self.anatomy.grid, self.header.threshold_levels, parameters=row, rejections=rejections
+            )
+            tables.append(table)
+        return EncodedTumors(
+            start=max(first, start),
+            chunks=tuple(chunks),
+            table=joined(tables),
+            parameter_names=parameter_names(draw.parameters),
+        )
+
+    def draw(self, run: int, attempt: int) -> TumorDraw:
+        """What one attempt of a run simulates."""
+        return self.design.draw(AttemptRng(self.header.root_seed, run, attempt), self.anatomy)
+
+    def is_worth_simulating(self, draw: TumorDraw) -> bool:
+        """Whether the draw passes its cheap run (`screening`)."""
+        return passes_screening(self._coarse_anatomy, draw)
+
+    def rejection_of(self, draw: TumorDraw, solution: Solution) -> str | None:
+        """Why a simulated draw does not become part of the database, a name of `REJECTION_NAMES`; None if it does."""
+        if solution.stopped_at_days is not None:
+            return "too_large"
+        return None if self.design.accepts(draw, solution.cell_density, self.anatomy.grid) else "outside_filter"
+
+    def no_tumor_accepted(self, run: int) -> DatabaseError:
+        """The error of a run whose every attempt was rejected."""
+        return DatabaseError(
+            f"the design {self.design.name!r} accepted none of {MAX_ATTEMPTS} tumors drawn for run {run}: its ranges "
+            "do not fit this anatomy and model. Widen its size filter or change its ranges."
+        )
+
+    def _encoded_run(self, run: int, start: int, stop: int) -> EncodedTumors:
+        rejections = Rejections()
+        for attempt in range(MAX_ATTEMPTS):
+            draw = self.draw(run, attempt)
+            solution, rejection = self._simulated(draw)
+            if solution is not None and rejection is None:
+                return self.encoded(run, draw, solution, rejections, start, stop)
+            assert rejection is not None
+            rejections = rejections.with_one_more(rejection)
+        raise self.no_tumor_accepted(run)
+
+    def _simulated(self, draw: TumorDraw) -> tuple[Solution | None, str | None]:
+        """Solution of a draw where there is one, and why it was rejected if it was."""
+        if not self.is_worth_simulating(draw):
+            return None, "screened_out"
+        try:
             solution = self.model.simulate(
                 self.anatomy, draw.parameters, draw.times_days, volume_limit=draw.volume_limit
             )
-            if solution.stopped_at_days is not None:
-                continue
-            if self.design.accepts(draw, solution.cell_density, self.anatomy.grid):
-                return draw, solution, attempt
-        raise DatabaseError(
-            f"the design {self.design.name!r} accepted none of {_MAX_ATTEMPTS} tumors drawn for run {run}: its ranges "
-            "do not fit this anatomy and model. Widen its size filter or change its ranges."
-        )
+        except NumericalError:
+            return None, "not_solvable"
+        return solution, self.rejection_of(draw, solution)
 
     @cached_property
     def _coarse_anatomy(self) -> Anatomy | None:
         return coarsened_anatomy(self.anatomy)
 
-    def _draws(self, run: int) -> Iterator[TumorDraw]:
-        for attempt in range(_MAX_ATTEMPTS):
-            rng = attempt_rng(self.header.root_seed, run, attempt)
-            yield self.design.draw(rng, self.anatomy)
+
+def joined_tumors(runs: Sequence[EncodedTumors]) -> EncodedTumors:
+    """Consecutive tumors of several runs, in order, as one."""
+    return EncodedTumors(
+        start=runs[0].start,
+        chunks=tuple(chunk for encoded in runs for chunk in encoded.chunks),
+        table=joined([encoded.table for encoded in runs]),
+        parameter_names=runs[0].parameter_names,
+    )
 
 
 def _levels_of(tumor: int, cell_density: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -136,25 +189,34 @@ def _levels_of(tumor: int, cell_density: NDArray[np.float32]) -> NDArray[np.uint
         raise ParameterError(f"the growth model's result for tumor {tumor} cannot be stored: {error}") from error
 
 
-def save_anatomy(path: Path, anatomy: Anatomy) -> None:
+def save_anatomy(target: Path | BinaryIO, anatomy: Anatomy) -> None:
     """Write an anatomy for the workers of a build (not a format to keep)."""
-    np.savez(
-        path,
-        white_matter=anatomy.white_matter,
-        gray_matter=anatomy.gray_matter,
-        domain=anatomy.domain,
-        world_from_voxel=anatomy.grid.world_from_voxel,
-        domain_rule=np.array(anatomy.domain_rule),
-    )
+    maps = anatomy.tissue_maps
+    arrays: dict[str, NDArray[Any]] = {
+        "white_matter": anatomy.white_matter,
+        "gray_matter": anatomy.gray_matter,
+        "domain": anatomy.domain,
+        "world_from_voxel": anatomy.grid.world_from_voxel,
+        "domain_rule": np.array(anatomy.domain_rule),
+    }
+    if maps is not None:
+        arrays |= {f"maps_{name}": getattr(maps, name) for name in _MAPS}
+    np.savez_compressed(target, **cast(dict[str, Any], arrays))
 
 
-def load_anatomy(path: Path) -> Anatomy:
+def load_anatomy(source: Path | BinaryIO) -> Anatomy:
     """Anatomy written by `save_anatomy`."""
-    with np.load(path) as stored:
+    with np.load(source) as stored:
+        grid = Grid(stored["domain"].shape, stored["world_from_voxel"])
+        maps = {name: stored[f"maps_{name}"] for name in _MAPS if f"maps_{name}" in stored}
         return Anatomy(
             white_matter=stored["white_matter"],
             gray_matter=stored["gray_matter"],
             domain=stored["domain"],
-            grid=Grid(stored["domain"].shape, stored["world_from_voxel"]),
+            grid=grid,
             domain_rule=str(stored["domain_rule"]),
+            tissue_maps=TissueMaps(**maps, grid=grid) if maps else None,
         )
+
+
+_MAPS = ("white_matter", "gray_matter", "csf", "brain")

@@ -34,7 +34,7 @@ from gliomap.database.schema import DatabaseHeader
 from gliomap.database.sharding import join_shard
 from gliomap.database.simulate import EncodedTumors
 from gliomap.database.store import BUILDING_NAME, SimulationDatabase
-from gliomap.database.tumor_table import TumorTable, joined
+from gliomap.database.tumor_table import TABLE_NAMES, TumorTable, joined
 from gliomap.errors import DatabaseError
 from gliomap.output import atomic_file
 
@@ -261,13 +261,7 @@ def _save(path: Path, **arrays: NDArray[Any]) -> None:
 
 
 def _table_of(stored: Any) -> TumorTable:
-    return TumorTable(
-        parameters=stored["parameters"],
-        volume_ml=stored["volume_ml"],
-        bounding_box=stored["bounding_box"],
-        checksum=stored["checksum"],
-        attempt=stored["attempt"],
-    )
+    return TumorTable(**{name: stored[name] for name in TABLE_NAMES})
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from gliomap.database.manifest import MANIFEST_NAME, Manifest
 from gliomap.database.quantization import dequantize
 from gliomap.database.schema import DatabaseHeader
 from gliomap.database.sharding import ShardIndex, decode_levels
-from gliomap.database.tumor_table import TumorTable
+from gliomap.database.tumor_table import TABLE_NAMES, TumorTable
 from gliomap.errors import DatabaseError, ParameterError
 
 BUILDING_NAME = "building"
@@ -180,10 +180,7 @@ def load(folder: Path, header: DatabaseHeader, num_tumors: int) -> SimulationDat
     try:
         group: Any = zarr.open_group(folder, mode="r", zarr_format=3)
         names = tuple(str(name) for name in group["parameters"].attrs["names"])
-        arrays: dict[str, Any] = {
-            name: np.ascontiguousarray(group[name][:num_tumors])
-            for name in ("parameters", "volume_ml", "bounding_box", "checksum", "attempt")
-        }
+        arrays: dict[str, Any] = {name: np.ascontiguousarray(group[name][:num_tumors]) for name in TABLE_NAMES}
     except Exception as error:  # zarr and its codecs raise many types for damaged files; the cause is chained
         raise DatabaseError(f"{folder}: the tumor table cannot be read ({error}). {_VERIFY}") from error
     for name, values in arrays.items():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gliomap.database.manifest import MANIFEST_NAME, Manifest
 from gliomap.database.store import SimulationDatabase
+from gliomap.database.tumor_table import Rejections
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -24,7 +25,9 @@ class DatabaseSummary:
     size_bytes : int
         Bytes of all files of the manifest.
     acceptance : float
-        Accepted share of the simulations that were run, in (0, 1].
+        Accepted share of the draws, in (0, 1].
+    rejections : Rejections
+        The other draws, by reason.
     flair_ml, t1gd_ml : tuple of float
         5, 25, 50, 75 and 95 % quantiles of the visible volumes [ml].
     whole_to_core_ratio : tuple of float
@@ -38,6 +41,7 @@ class DatabaseSummary:
     num_files: int
     size_bytes: int
     acceptance: float
+    rejections: Rejections
     flair_ml: tuple[float, ...]
     t1gd_ml: tuple[float, ...]
     whole_to_core_ratio: tuple[float, ...]
@@ -59,14 +63,16 @@ def summarize(database: SimulationDatabase) -> DatabaseSummary:
     """
     flair_ml, t1gd_ml = database.volume_ml.astype(np.float64).T
     has_core = t1gd_ml > 0.0
-    attempts = database.table.attempt[:: database.header.snapshots_per_run].astype(np.int64)
+    per_run = database.table.rejections[:: database.header.snapshots_per_run]
+    rejections = Rejections(tuple(int(n) for n in per_run.sum(axis=0, dtype=np.int64)))
     files = Manifest.read(database.path / MANIFEST_NAME).files
     return DatabaseSummary(
         num_tumors=database.num_tumors,
-        num_runs=len(attempts),
+        num_runs=len(per_run),
         num_files=len(files),
         size_bytes=sum(entry.size for entry in files),
-        acceptance=len(attempts) / float(np.sum(attempts + 1)),
+        acceptance=len(per_run) / (len(per_run) + rejections.total),
+        rejections=rejections,
         flair_ml=_quantiles(flair_ml),
         t1gd_ml=_quantiles(t1gd_ml),
         whole_to_core_ratio=_quantiles(flair_ml[has_core] / t1gd_ml[has_core]),

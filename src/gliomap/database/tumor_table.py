@@ -1,4 +1,4 @@
-"""What is stored of each tumor besides its density: one row per tumor, in five arrays of one length.
+"""What is stored of each tumor besides its density: one row per tumor, in six arrays of one length.
 
 Everything here can be computed again from the parameters and the levels; it is stored so that searches and summaries
 need not open the densities, and so that a damaged density is noticed.
@@ -27,6 +27,39 @@ PARAMETER_NAMES = (
 )
 PUSH_NAME = "push_pa"
 
+#: Why a draw was rejected: by its cheap run (`screening`); the simulation grew beyond the design's limit; its result
+#: did not pass the design's filter; the model found no solution (mass effect: no equilibrium).
+REJECTION_NAMES = ("screened_out", "too_large", "outside_filter", "not_solvable")
+
+
+@dataclass(frozen=True)
+class Rejections:
+    """How many draws were rejected before the one that became a tumor, by reason (`REJECTION_NAMES`)."""
+
+    counts: tuple[int, ...] = (0,) * len(REJECTION_NAMES)
+
+    def with_one_more(self, reason: str) -> Rejections:
+        """The counts after another draw was rejected."""
+        return Rejections(tuple(n + (name == reason) for name, n in zip(REJECTION_NAMES, self.counts, strict=True)))
+
+    def __add__(self, other: Rejections) -> Rejections:
+        """The counts of both."""
+        return Rejections(tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)))
+
+    @property
+    def total(self) -> int:
+        """All rejected draws."""
+        return sum(self.counts)
+
+    def as_dict(self) -> dict[str, int]:
+        """Counts by reason."""
+        return dict(zip(REJECTION_NAMES, self.counts, strict=True))
+
+    def __str__(self) -> str:
+        """For example ``3 draws rejected (2 screened out, 1 too large)``."""
+        reasons = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in self.as_dict().items() if n)
+        return f"{self.total} draws rejected" + (f" ({reasons})" if reasons else "")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TumorTable:
@@ -44,6 +77,8 @@ class TumorTable:
         `levels_checksum` of the levels.
     attempt : (n,) int32 array
         Number of draws rejected before this one.
+    rejections : (n, 4) int32 array
+        The same by reason, columns `REJECTION_NAMES`.
     """
 
     parameters: NDArray[np.float64]
@@ -51,6 +86,7 @@ class TumorTable:
     bounding_box: NDArray[np.int16]
     checksum: NDArray[np.uint64]
     attempt: NDArray[np.int32]
+    rejections: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.attempt)
@@ -60,14 +96,17 @@ class TumorTable:
         return TumorTable(**{name: values[start:stop] for name, values in self.arrays().items()})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The five arrays by name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        """The six arrays by name."""
+        return {name: getattr(self, name) for name in TABLE_NAMES}
+
+
+#: The arrays of the table.
+TABLE_NAMES = tuple(field.name for field in dataclasses.fields(TumorTable))
 
 
 def joined(tables: Sequence[TumorTable]) -> TumorTable:
     """One table of all rows, in order."""
-    names = [field.name for field in dataclasses.fields(TumorTable)]
-    return TumorTable(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in names})
+    return TumorTable(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in TABLE_NAMES})
 
 
 def parameter_names(parameters: Any) -> tuple[str, ...]:
@@ -97,7 +136,7 @@ def measured(
     threshold_levels: Mapping[str, int],
     *,
     parameters: NDArray[np.float64],
-    attempt: int,
+    rejections: Rejections,
 ) -> TumorTable:
     """The row of one tumor from its levels (X, Y, Z) and its parameters (P,)."""
     counts = [np.count_nonzero(levels > threshold_levels[name]) for name in ("flair", "t1gd")]
@@ -106,7 +145,8 @@ def measured(
         volume_ml=(np.array([counts]) * grid.voxel_volume_ml).astype(np.float32),
         bounding_box=bounding_box(levels)[np.newaxis],
         checksum=np.array([levels_checksum(levels)], dtype=np.uint64),
-        attempt=np.array([attempt], dtype=np.int32),
+        attempt=np.array([rejections.total], dtype=np.int32),
+        rejections=np.array([rejections.counts], dtype=np.int32),
     )
 
 

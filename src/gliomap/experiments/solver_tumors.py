@@ -13,7 +13,7 @@ import numpy as np
 
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.database.clinical_design import ClinicalDesign
-from gliomap.database.design import TumorDraw, attempt_rng
+from gliomap.database.design import AttemptRng, TumorDraw
 from gliomap.errors import ParameterError
 from gliomap.growth import (
     FisherKolmogorov,
@@ -129,7 +129,7 @@ def spread_volumes_ml(number: int) -> list[float]:
 
 def _draws(design: ClinicalDesign, anatomy: Anatomy, seed: int) -> Iterator[TumorDraw]:
     for index in range(_MAX_DRAWS):
-        draw = design.draw(attempt_rng(seed, index, 0), anatomy)
+        draw = design.draw(AttemptRng(seed, index, 0), anatomy)
         if _can_start(anatomy, draw.parameters):
             yield draw
 

@@ -1,7 +1,7 @@
 """From a patient's scan to a tumor-cell map."""
 
 from gliomap.personalize.case import Case, CaseFiles, find_case_files, read_case
-from gliomap.personalize.default_database import open_or_build_database
+from gliomap.personalize.default_database import default_database_path, open_or_build_database
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate, InverseMethod
 from gliomap.personalize.pipeline import PersonalizationSettings, mask_agreement, observe_in_atlas, personalize
 from gliomap.personalize.query_method import QueryMethod
@@ -18,6 +18,7 @@ __all__ = [
     "PersonalizationResult",
     "PersonalizationSettings",
     "QueryMethod",
+    "default_database_path",
     "find_case_files",
     "mask_agreement",
     "observe_in_atlas",

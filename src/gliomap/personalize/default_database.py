@@ -1,11 +1,13 @@
 """The database `personalize` uses when none is named: built once per atlas, kept in the user's cache.
 
-Its size is a first-use budget: 2,000 tumors take a few minutes on two cores. A larger one is made with
-``gliomap database build`` and named with ``--database``.
+Its size is a first-use budget: 5,000 tumors take a few minutes on two cores. ``gliomap database build --number N``,
+without a folder, grows it to any size; `personalize` uses all it holds.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -14,13 +16,22 @@ from gliomap import __version__
 from gliomap.anatomy import Atlas
 from gliomap.cache import cache_folder
 from gliomap.cores import available_cores
-from gliomap.database import DEFAULT_DESIGN, SimulationDatabase, build_database, named_design
+from gliomap.database import (
+    DEFAULT_DESIGN,
+    LocalWorkers,
+    SimulationDatabase,
+    build_database,
+    named_design,
+    named_model,
+)
 from gliomap.database.manifest import MANIFEST_NAME
+from gliomap.database.schema import FORMAT_VERSION, describe_settings
 from gliomap.errors import DatabaseError
-from gliomap.growth import FisherKolmogorov
 from gliomap.progress import Reporter, ignore_progress
 
-DEFAULT_NUM_TUMORS = 2000
+#: *Chosen*: at most five minutes of two cores (docs/database.md).
+DEFAULT_NUM_TUMORS = 5000
+_DEFAULT_MODEL = "fk"
 
 
 def open_or_build_database(
@@ -40,7 +51,7 @@ def open_or_build_database(
     atlas : Atlas
         Atlas it must belong to.
     num_tumors : int
-        Size of the default database.
+        Size of the default database where it is not there yet; one that is there is used as it is.
     num_workers : int or None
         Processes of a build; None: all cores available.
     report : Reporter
@@ -52,7 +63,21 @@ def open_or_build_database(
         If there is no database at `path`, it cannot be used, or it belongs to another atlas.
     """
     if path is None:
-        return _default_database(atlas, num_tumors, num_workers, report)
+        default = default_database_path(atlas)
+        if (default / MANIFEST_NAME).is_file():
+            # Opening takes no lock, so a finished database also serves from a read-only cache.
+            return SimulationDatabase.open(default)
+        return build_database(
+            default,
+            num_tumors=num_tumors,
+            design=named_design(DEFAULT_DESIGN),
+            anatomy=atlas.anatomy(),
+            atlas_name=atlas.name,
+            atlas_hash=atlas.content_hash,
+            model=named_model(_DEFAULT_MODEL),
+            workers=LocalWorkers(available_cores() if num_workers is None else num_workers),
+            report=report,
+        )
     database = SimulationDatabase.open(path)
     if database.header.atlas_hash != atlas.content_hash:
         raise DatabaseError(
@@ -63,25 +88,15 @@ def open_or_build_database(
     return database
 
 
-def default_database_path(atlas: Atlas, *, num_tumors: int = DEFAULT_NUM_TUMORS) -> Path:
-    """Where the default database of an atlas is kept."""
+def default_database_path(atlas: Atlas) -> Path:
+    """Where the default database of an atlas is kept: another folder for whatever would make other tumors."""
+    settings = [
+        FORMAT_VERSION,
+        __version__,
+        atlas.content_hash,
+        describe_settings(named_design(DEFAULT_DESIGN)),
+        describe_settings(named_model(_DEFAULT_MODEL)),
+    ]
+    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
     name = re.sub(r"[^A-Za-z0-9._-]", "_", atlas.name)
-    return cache_folder("databases", f"{name}-{atlas.content_hash[:8]}-{DEFAULT_DESIGN}-{num_tumors}-v{__version__}")
-
-
-def _default_database(atlas: Atlas, num_tumors: int, num_workers: int | None, report: Reporter) -> SimulationDatabase:
-    path = default_database_path(atlas, num_tumors=num_tumors)
-    if (path / MANIFEST_NAME).is_file():
-        # Opening takes no lock, so a finished database also serves from a read-only cache.
-        return SimulationDatabase.open(path)
-    return build_database(
-        path,
-        num_tumors=num_tumors,
-        design=named_design(DEFAULT_DESIGN),
-        anatomy=atlas.anatomy(),
-        atlas_name=atlas.name,
-        atlas_hash=atlas.content_hash,
-        model=FisherKolmogorov(),
-        num_workers=available_cores() if num_workers is None else num_workers,
-        report=report,
-    )
+    return cache_folder("databases", f"{name}-{DEFAULT_DESIGN}-{digest[:12]}")

@@ -7,7 +7,7 @@ import pytest
 from growing_ball import ball_anatomy
 
 from gliomap.database import DEFAULT_DESIGN, DESIGNS, named_design
-from gliomap.database.design import attempt_rng
+from gliomap.database.design import AttemptRng
 from gliomap.database.schema import describe_settings
 
 
@@ -17,7 +17,7 @@ def test_draws_can_be_simulated(name, snapshots_per_run):
     """As many strictly increasing positive times as snapshots, and a seed in the domain."""
     design, anatomy = named_design(name, snapshots_per_run=snapshots_per_run), ball_anatomy()
     for run in range(50):
-        draw = design.draw(attempt_rng(0, run, 0), anatomy)
+        draw = design.draw(AttemptRng(0, run, 0), anatomy)
         assert len(draw.times_days) == snapshots_per_run
         assert np.all(np.diff((0.0, *draw.times_days)) > 0)
         voxel = np.rint(anatomy.grid.voxel_of(draw.parameters.seed_mm)).astype(int)
@@ -28,8 +28,8 @@ def test_draws_can_be_simulated(name, snapshots_per_run):
 def test_draws_depend_on_the_generator_alone(name):
     """The same seed, run and attempt give the same draw; the next attempt another."""
     design, anatomy = DESIGNS[name], ball_anatomy()
-    assert design.draw(attempt_rng(5, 1, 0), anatomy) == design.draw(attempt_rng(5, 1, 0), anatomy)
-    assert design.draw(attempt_rng(5, 1, 0), anatomy) != design.draw(attempt_rng(5, 1, 1), anatomy)
+    assert design.draw(AttemptRng(5, 1, 0), anatomy) == design.draw(AttemptRng(5, 1, 0), anatomy)
+    assert design.draw(AttemptRng(5, 1, 0), anatomy) != design.draw(AttemptRng(5, 1, 1), anatomy)
 
 
 @pytest.mark.parametrize("name", sorted(DESIGNS))

@@ -21,7 +21,7 @@ def test_a_plain_reader_sees_the_same_arrays(tmp_path):
         assert group[name].dtype == values.dtype
     assert tuple(group["parameters"].attrs["names"]) == database.parameter_names
     assert group["volume_ml"].attrs["names"] == ["flair", "t1gd"]
-    assert group.attrs["format_version"] == 1
+    assert group.attrs["format_version"] == 2
     assert group.attrs["root_seed"] == 7
     assert group["density"].chunks == (1, 6, 6, 6)
     assert group["density"].shards == (128, 6, 6, 6)

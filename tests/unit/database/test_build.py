@@ -8,12 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls, folder_content
+from mass_effect_phantoms import phantom_anatomy
 
-from gliomap.database import ClinicalDesign, DatabaseHeader, SimulationDatabase, build_database, quantize_density
-from gliomap.database.design import attempt_rng
+from gliomap.database import (
+    DESIGNS,
+    ClinicalDesign,
+    DatabaseHeader,
+    LocalWorkers,
+    SimulationDatabase,
+    build_database,
+    named_design,
+    part_of_database,
+    quantize_density,
+)
+from gliomap.database.design import AttemptRng
 from gliomap.database.lock import build_lock
-from gliomap.errors import DatabaseError, OutputError, ParameterError
-from gliomap.growth import FisherKolmogorov
+from gliomap.errors import DatabaseError, NumericalError, OutputError, ParameterError
+from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters
+from gliomap.growth.parameters import DEFAULT_PUSH_PA
 from gliomap.progress import ProgressEvent
 
 
@@ -23,7 +35,7 @@ def test_every_tumor_is_the_simulation_of_its_parameters(tmp_path):
     database = build_balls(tmp_path / "db", num_tumors=10, seed=3)
     for tumor in range(10):
         for attempt in range(100):
-            rng = attempt_rng(3, tumor, attempt)
+            rng = AttemptRng(3, tumor, attempt)
             draw = design.draw(rng, anatomy)
             density = model.simulate(anatomy, draw.parameters, draw.times_days).cell_density
             if design.accepts(draw, density, anatomy.grid):
@@ -59,7 +71,10 @@ def test_a_real_model_and_design_build(tmp_path):
     """The solver on a small cube under the clinical design, wide open; densities stay in the domain."""
     anatomy = ball_anatomy(num_voxels=16, spacing_mm=4.0)
     design = ClinicalDesign(
-        reach_mm=(12.0, 25.0), core_volume_ml=(0.1, 300.0), whole_volume_ml=(0.1, 300.0), infiltration_length_mm=(2, 4)
+        reach_mm=(12.0, 18.0, 25.0),
+        core_volume_ml=(0.1, 300.0),
+        whole_volume_ml=(0.1, 300.0),
+        infiltration_length_mm=(2.0, 3.0, 4.0),
     )
     database = build_database(
         tmp_path / "db",
@@ -106,7 +121,8 @@ def test_progress_counts_tumors_and_rejections(tmp_path):
     assert completed == sorted(completed)
     assert (completed[0], completed[-1]) == (0, 20)
     assert all(event.total == 20 for event in events)
-    assert events[-1].message == f"{database.table.attempt.sum()} draws rejected"
+    num_rejected = database.table.attempt.sum()
+    assert events[-1].message == f"{num_rejected} draws rejected ({num_rejected} outside filter)"
 
 
 def test_a_finished_build_is_left_alone(tmp_path):
@@ -368,3 +384,137 @@ def test_the_header_records_the_thresholds_of_the_volumes(tmp_path):
     header = build_balls(tmp_path / "db").header
     assert isinstance(header, DatabaseHeader)
     assert header.threshold_levels == {"flair": 51, "t1gd": 153}
+
+
+@pytest.mark.parametrize("snapshots_per_run", [1, 3])
+def test_progress_counts_the_rejections_of_a_run_once(tmp_path, snapshots_per_run):
+    """Snapshots share the rejections of their run; building in two steps counts those of the second."""
+    design = BallDesign(snapshots_per_run=snapshots_per_run)
+    build_balls(tmp_path / "db", num_tumors=7, design=design)
+    events: list[ProgressEvent] = []
+    database = build_balls(tmp_path / "db", num_tumors=24, design=design, report=events.append)
+    first_runs = range(7 // snapshots_per_run, 24 // snapshots_per_run)
+    expected = sum(int(database.table.attempt[run * snapshots_per_run]) for run in first_runs)
+    assert events[-1].message.startswith(f"{expected} draws rejected")
+
+
+def test_a_draw_without_a_solution_is_rejected(tmp_path):
+    """A `NumericalError` rejects the draw and is counted by its reason; any other error ends the build."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Picky(GrowingBall):
+        def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
+            if times_days[0] > 70.0:
+                raise NumericalError("no equilibrium")
+            return super().simulate(anatomy, parameters, times_days)
+
+    database = build_balls(tmp_path / "db", num_tumors=20, model=Picky(), design=BallDesign(rejected_share=0.0))
+    assert database.parameters[:, 2].max() <= 70.0
+    assert database.table.rejections[:, 3].sum() > 5
+    np.testing.assert_array_equal(database.table.rejections[:, 3], database.table.attempt)
+
+
+@pytest.fixture(scope="module")
+def pushing(tmp_path_factory):
+    """Four tumors with mass effect in the phantom brain."""
+    return _build_pushing(tmp_path_factory.mktemp("pushing") / "db")
+
+
+PUSHING_DESIGN = ClinicalDesign(
+    infiltration_length_mm=(4.0, 5.0, 6.0),
+    reach_mm=(15.0, 20.0, 30.0),
+    core_volume_ml=(0.1, 300.0),
+    push_pa=(0.0, 8000.0),
+)
+
+
+def _build_pushing(path, **changes):
+    settings = {"num_tumors": 4, "design": PUSHING_DESIGN, "model": MassEffect(num_coupling_steps=4),
+                "anatomy": phantom_anatomy()} | changes  # fmt: skip
+    return build_database(path, atlas_name="phantom", atlas_hash="0", **settings)
+
+
+def test_a_database_with_mass_effect_stores_the_push(pushing):
+    """Each tumor is the simulation of its own parameters, the push among them, spread over its range."""
+    assert pushing.parameter_names[-1] == "push_pa"
+    assert pushing.header.model["name"] == "mass-effect"
+    pushes = pushing.parameters[:, -1]
+    assert np.all((pushes > 0.0) & (pushes < 8000.0))
+    assert len(set(pushes)) == 4
+    for tumor in range(2):
+        stored = pushing.parameters_of(tumor)
+        parameters = MassEffectParameters(
+            white_matter_diffusivity_mm2_per_day=stored["white_matter_diffusivity_mm2_per_day"],
+            proliferation_rate_per_day=stored["proliferation_rate_per_day"],
+            seed_mm=tuple(stored[f"seed_{axis}_mm"] for axis in "xyz"),
+            push_pa=stored["push_pa"],
+        )
+        model = MassEffect(num_coupling_steps=4)
+        density = model.simulate(phantom_anatomy(), parameters, [stored["growth_time_days"]]).cell_density[-1]
+        np.testing.assert_array_equal(pushing.density_levels(tumor), quantize_density(density))
+
+
+def test_workers_grow_tumors_with_mass_effect(tmp_path):
+    """The tissue maps reach them: byte for byte the database of one process."""
+    tiny = phantom_anatomy((14, 16, 15), 5.0)
+    for name, workers in (("one", 1), ("two", 2)):
+        # More than one batch, or workers are not asked.
+        _build_pushing(tmp_path / name, num_tumors=10, anatomy=tiny, workers=LocalWorkers(workers))
+    assert folder_content(tmp_path / "one") == folder_content(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"design": ClinicalDesign()}, "the model 'mass-effect' needs a push"),
+        ({"model": FisherKolmogorov()}, "the design 'clinical' draws a push, which the model 'fisher-kolmogorov' does"),
+    ],
+)
+def test_design_and_model_must_fit(tmp_path, settings, message):
+    """A push that nothing feels, or a model without its push, is refused before anything is written."""
+    with pytest.raises(ParameterError, match=message):
+        _build_pushing(tmp_path / "db", **settings)
+    assert not (tmp_path / "db").exists()
+
+
+def test_the_push_changes_nothing_else_of_a_draw():
+    """Tumors with and without mass effect share seed, growth and time."""
+    for design in DESIGNS:
+        plain, pushed = (named_design(design, mass_effect=pushes) for pushes in (False, True))
+        for run in range(5):
+            a, b = (d.draw(AttemptRng(0, run, 0), ball_anatomy()) for d in (plain, pushed))
+            assert a.times_days == b.times_days
+            assert a.parameters.seed_mm == b.parameters.seed_mm
+            assert a.parameters.proliferation_rate_per_day == b.parameters.proliferation_rate_per_day
+            assert 0.0 <= b.parameters.push_pa < 2 * DEFAULT_PUSH_PA
+
+
+@pytest.mark.parametrize(
+    ("num_tumors", "part", "num_parts", "expected"),
+    [(300, 1, 1, range(0, 300)), (300, 1, 2, range(0, 128)), (300, 2, 2, range(128, 300)), (300, 3, 3, range(256, 300)),
+     (256, 2, 2, range(128, 256))],
+)  # fmt: skip
+def test_parts_are_whole_shards(num_tumors, part, num_parts, expected):
+    """Together they are the database, each starts with a shard."""
+    assert part_of_database(num_tumors, part, num_parts) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((300, 0, 2), "expected a part from 1 to the number of parts, got part 0 of 2"),
+        ((300, 3, 2), "got part 3 of 2"),
+        ((300, 1, 4), "300 tumors are 3 shards of 128 and cannot be built in 4 parts: ask for at most 3"),
+        ((0, 1, 1), "num_tumors must be at least 1"),
+    ],
+)
+def test_impossible_parts_are_refused(arguments, message):
+    """The message says what can be had."""
+    with pytest.raises(ParameterError, match=message):
+        part_of_database(*arguments)
+
+
+def test_a_part_starts_with_a_shard(tmp_path):
+    """Other first tumors are refused, with the size of a shard."""
+    with pytest.raises(ParameterError, match="first_tumor must be a multiple of 128"):
+        build_balls(tmp_path / "db", first_tumor=100)

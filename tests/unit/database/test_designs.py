@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 from growing_ball import ball_anatomy
+from scipy.stats import triang
+from scipy.stats.qmc import discrepancy
 
 from gliomap.database import ClinicalDesign, PapersDesign, TumorDraw, named_design
 from gliomap.database.clinical_design import scaled_time_of_reach
-from gliomap.database.design import attempt_rng, seed_in_box
+from gliomap.database.design import AttemptRng, seed_at, seed_in_box
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
 from gliomap.growth import FisherKolmogorovParameters
@@ -62,18 +64,20 @@ def test_one_bad_snapshot_rejects_the_run(design):
     assert not design.accepts(draw, np.concatenate([bad, good]), ML_GRID)
 
 
-def test_clinical_draws_have_the_front_speed_and_lengths_asked_for(rng):
-    """λ covers its range log-uniformly, v is fixed, and the time is that of a reach in the range."""
+def test_clinical_draws_have_the_front_speed_and_lengths_asked_for():
+    """log λ is triangular, v is fixed, and the time is that of a reach in the range."""
     design, anatomy = ClinicalDesign(), ball_anatomy()
-    draws = [design.draw(rng, anatomy) for _ in range(300)]
+    draws = [design.draw(AttemptRng(0, run, 0), anatomy) for run in range(300)]
     lengths_mm = np.array([draw.parameters.infiltration_length_mm for draw in draws])
     np.testing.assert_allclose([draw.parameters.front_speed_mm_per_day for draw in draws], 0.1, rtol=1e-12)
-    assert lengths_mm.min() >= 0.6
+    assert lengths_mm.min() >= 0.5
     assert lengths_mm.max() <= 12.0
-    # The median of a log-uniform draw is the geometric mean, 2.68 mm; 300 draws hold it to about 10 %.
-    assert 2.1 < np.median(lengths_mm) < 3.4
+    # 300 evenly spread draws hold the quantiles of the distribution to a few percent.
+    low, mode, high = np.log(design.infiltration_length_mm)
+    expected = triang(c=(mode - low) / (high - low), loc=low, scale=high - low).ppf([0.1, 0.5, 0.9])
+    np.testing.assert_allclose(np.quantile(np.log(lengths_mm), [0.1, 0.5, 0.9]), expected, atol=0.03)
     for draw, length_mm in zip(draws, lengths_mm, strict=True):
-        earliest, latest = (scaled_time_of_reach(reach, length_mm, 0.2) for reach in (9.0, 60.0))
+        earliest, latest = (scaled_time_of_reach(reach, length_mm, 0.2) for reach in (8.0, 60.0))
         scaled_time = draw.times_days[0] * draw.parameters.proliferation_rate_per_day
         assert earliest * (1 - 1e-9) <= scaled_time <= latest * (1 + 1e-9)
 
@@ -127,9 +131,54 @@ def test_a_box_without_tissue_is_an_error(rng):
 
 def test_generators_differ_by_seed_run_and_attempt():
     """Every combination draws its own numbers, and the same combination the same."""
-    first = {key: attempt_rng(*key).random() for key in np.ndindex(3, 3, 3)}
+    first = {key: AttemptRng(*key).random() for key in np.ndindex(3, 3, 3)}
     assert len(set(first.values())) == 27
-    assert attempt_rng(1, 2, 0).random() == first[1, 2, 0]
+    assert AttemptRng(1, 2, 0).random() == first[1, 2, 0]
+
+
+@pytest.mark.parametrize("num_dimensions", [1, 3, 6])
+def test_points_of_consecutive_runs_fill_the_cube_evenly(num_dimensions):
+    """Their discrepancy is less than half of that of independent points, also when runs start anywhere."""
+    for first_run in (0, 123_456_789):
+        runs = range(first_run, first_run + 256)
+        points = np.array([AttemptRng(4, run, 0).low_discrepancy_point(num_dimensions) for run in runs])
+        independent = np.array([AttemptRng(4, run, 0).random(num_dimensions) for run in runs])
+        assert points.min() >= 0.0
+        assert points.max() < 1.0
+        # L2 discrepancies; their squares for random points are about 1/n.
+        assert discrepancy(points) < 0.5 * discrepancy(independent)
+
+
+def test_points_depend_on_run_and_attempt_alone():
+    """Whoever asks gets the same point; rejected attempts and other seeds lie elsewhere in the cube."""
+    points = {key: tuple(AttemptRng(*key).low_discrepancy_point(5)) for key in np.ndindex(2, 3, 3)}
+    assert len(set(points.values())) == 18
+    assert tuple(AttemptRng(1, 2, 2).low_discrepancy_point(5)) == points[1, 2, 2]
+    used = AttemptRng(1, 2, 2)
+    used.random(7)
+    assert tuple(used.low_discrepancy_point(5)) == points[1, 2, 2]
+
+
+def test_seeds_lie_in_tissue_by_its_weight():
+    """Seeds fill the domain; with a weight of ¼ gray matter gets a quarter of the white matter's density."""
+    anatomy = ball_anatomy()
+    for weight, share in ((1.0, 0.5), (0.25, 0.8), (0.0, 1.0)):
+        points = [AttemptRng(0, run, 0).low_discrepancy_point(3) for run in range(1000)]
+        seeds_mm = np.array([seed_at(point, anatomy, weight) for point in points])
+        voxels = np.rint(anatomy.grid.voxel_of(seeds_mm)).astype(int)
+        assert anatomy.domain[tuple(voxels.T)].all()
+        assert np.mean(anatomy.white_matter[tuple(voxels.T)]) == pytest.approx(share, abs=0.02)
+        # Within white matter every eighth holds an eighth.
+        white = seeds_mm[anatomy.white_matter[tuple(voxels.T)] > 0.5]
+        octant = (white > np.median(white, axis=0)) @ [1, 2, 4]
+        np.testing.assert_allclose(np.bincount(octant, minlength=8) / len(white), 1 / 8, atol=0.03)
+
+
+def test_the_very_last_place_is_a_place():
+    """A point that rounding takes to the end of the unit cube still lies in the domain."""
+    anatomy = ball_anatomy()
+    seed_mm = seed_at(np.full(3, np.nextafter(1.0, 0.0)), anatomy, 1.0)
+    assert anatomy.domain[tuple(np.rint(anatomy.grid.voxel_of(seed_mm)).astype(int))]
 
 
 def test_unknown_designs_name_the_known_ones():
@@ -141,8 +190,18 @@ def test_unknown_designs_name_the_known_ones():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ClinicalDesign(reach_mm=(3.0, 60.0)), "reach_mm must start at 4 mm or more"),
-        (lambda: ClinicalDesign(infiltration_length_mm=(2.0, 1.0)), "infiltration_length_mm must be .low, high."),
+        (lambda: ClinicalDesign(reach_mm=(3.0, 20.0, 60.0)), "reach_mm must start at 4 mm or more"),
+        (
+            lambda: ClinicalDesign(infiltration_length_mm=(2.0, 1.0, 3.0)),
+            "infiltration_length_mm must be .low, mode, high.",
+        ),
+        (
+            lambda: ClinicalDesign(infiltration_length_mm=(2.0, 2.0, 2.0)),
+            "infiltration_length_mm must be .low, mode, high.",
+        ),
+        (lambda: ClinicalDesign(gray_matter_seed_weight=-0.1), "gray_matter_seed_weight must be finite"),
+        (lambda: ClinicalDesign(push_pa=(5.0, 5.0)), "push_pa must be None or .low, high."),
+        (lambda: PapersDesign(push_pa=(-1.0, 5.0)), "push_pa must be None or .low, high."),
         (lambda: ClinicalDesign(front_speed_mm_per_day=0.0), "front_speed_mm_per_day must be > 0"),
         (lambda: ClinicalDesign(max_whole_to_core_ratio=0.5), "max_whole_to_core_ratio must be at least 1"),
         (lambda: ClinicalDesign(t1gd_threshold=0.1), "t1gd_threshold must be at least flair_threshold"),

@@ -51,11 +51,11 @@ def test_foreign_attributes_are_refused():
         DatabaseHeader.from_attributes({"multiscales": []}, source="here")
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [0, 1, 3, None, "2"])
 def test_other_format_versions_are_refused(version):
     """Neither older nor newer formats are guessed at; the writer is named."""
     attributes = _header().to_attributes() | {"format_version": version}
-    with pytest.raises(DatabaseError, match=rf"format version {version!r}, this gliomap reads version 1.*1\.2\.3"):
+    with pytest.raises(DatabaseError, match=rf"format version {version!r}, this gliomap reads version 2.*1\.2\.3"):
         DatabaseHeader.from_attributes(attributes, source="here")
 
 

@@ -107,10 +107,10 @@ def test_other_format_versions_are_reported(copy):
     """A database of a future format is refused by its version, before anything else of it is read."""
     path = copy / "zarr.json"
     group = json.loads(path.read_text())
-    group["attributes"]["format_version"] = 2
+    group["attributes"]["format_version"] = 3
     path.write_text(json.dumps(group))
     (copy / "manifest.json").write_text("of another format")
-    with pytest.raises(DatabaseError, match="has database format version 2, this gliomap reads version 1"):
+    with pytest.raises(DatabaseError, match="has database format version 3, this gliomap reads version 2"):
         SimulationDatabase.open(copy)
 
 
@@ -158,7 +158,7 @@ def test_many_problems_are_summed_up(copy):
     for path in copy.rglob("*"):
         if path.is_file() and path.name not in ("manifest.json",) and path.parent != copy:
             path.unlink()
-    with pytest.raises(DatabaseError, match="  and 2 more"):
+    with pytest.raises(DatabaseError, match="  and 4 more"):
         SimulationDatabase.open(copy)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from gliomap.database.tumor_table import (
     PARAMETER_NAMES,
+    REJECTION_NAMES,
+    Rejections,
     bounding_box,
     joined,
     levels_checksum,
@@ -43,15 +45,19 @@ def test_volumes_count_strictly_above_the_level():
     """Four voxels, one at the FLAIR level, two above it, one above both; 8 ml each."""
     levels = np.array([51, 52, 153, 154], dtype=np.uint8).reshape(4, 1, 1)
     grid = Grid.axis_aligned((4, 1, 1), 20.0, (0, 0, 0))
-    row = measured(levels, grid, {"flair": 51, "t1gd": 153}, parameters=np.zeros(6), attempt=2)
+    row = measured(
+        levels, grid, {"flair": 51, "t1gd": 153}, parameters=np.zeros(6), rejections=Rejections((1, 0, 1, 0))
+    )
     np.testing.assert_array_equal(row.volume_ml, [[24.0, 8.0]])
     np.testing.assert_array_equal(row.attempt, [2])
+    np.testing.assert_array_equal(row.rejections, [[1, 0, 1, 0]])
     assert {name: str(values.dtype) for name, values in row.arrays().items()} == {
         "parameters": "float64",
         "volume_ml": "float32",
         "bounding_box": "int16",
         "checksum": "uint64",
         "attempt": "int32",
+        "rejections": "int32",
     }
 
 
@@ -79,7 +85,7 @@ def test_rows_and_joining_are_inverse(rng):
     grid = Grid.axis_aligned((3, 3, 3), 1.0, (0, 0, 0))
     rows = [
         measured(rng.integers(0, 256, (3, 3, 3), dtype=np.uint8), grid, {"flair": 1, "t1gd": 2},
-                 parameters=rng.random(6), attempt=i)
+                 parameters=rng.random(6), rejections=Rejections((i, 0, 0, 0)))
         for i in range(5)
     ]  # fmt: skip
     table = joined(rows)
@@ -87,3 +93,14 @@ def test_rows_and_joining_are_inverse(rng):
     assert len(again) == 5
     for name, values in table.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], values)
+
+
+def test_rejections_add_up_and_read_well():
+    """Counts by reason, their sum, and a text that leaves out what did not happen."""
+    once = Rejections().with_one_more("too_large")
+    twice = once + Rejections((2, 0, 0, 1))
+    assert twice.as_dict() == {"screened_out": 2, "too_large": 1, "outside_filter": 0, "not_solvable": 1}
+    assert tuple(twice.as_dict()) == REJECTION_NAMES
+    assert twice.total == 4
+    assert str(twice) == "4 draws rejected (2 screened out, 1 too large, 1 not solvable)"
+    assert str(Rejections()) == "0 draws rejected"

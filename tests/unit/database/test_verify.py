@@ -37,7 +37,7 @@ def test_an_intact_database_has_no_problems(built, num_threads):
     """Everything is counted and nothing found."""
     events = []
     report = verify_database(built, num_threads=num_threads, report=events.append)
-    assert report == VerificationReport(num_tumors=6, num_files=13, problems=())
+    assert report == VerificationReport(num_tumors=6, num_files=15, problems=())
     assert report.is_intact
     assert report.damaged_tumors == ()
     assert (events[-1].completed, events[-1].total) == (6, 6)

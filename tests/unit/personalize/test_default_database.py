@@ -1,9 +1,9 @@
 import pytest
 from phantom_brain import phantom_atlas
 
+from gliomap.database import ClinicalDesign
 from gliomap.errors import DatabaseError
-from gliomap.personalize import open_or_build_database
-from gliomap.personalize.default_database import default_database_path
+from gliomap.personalize import default_database_path, open_or_build_database
 
 
 def test_the_default_database_is_built_once_and_then_opened(monkeypatch):
@@ -15,11 +15,23 @@ def test_the_default_database_is_built_once_and_then_opened(monkeypatch):
         raise AssertionError("a finished database was built again")
 
     monkeypatch.setattr("gliomap.personalize.default_database.build_database", no_build)
-    opened = open_or_build_database(None, atlas, num_tumors=1)
+    opened = open_or_build_database(None, atlas)
 
-    assert built.path == opened.path == default_database_path(atlas, num_tumors=1)
+    assert built.path == opened.path == default_database_path(atlas)
     assert opened.num_tumors == 1
     assert opened.header.atlas_hash == atlas.content_hash
+
+
+def test_what_would_make_other_tumors_has_another_place(monkeypatch):
+    """Another atlas, design or version never meets the files of this one."""
+    here = default_database_path(phantom_atlas())
+    monkeypatch.setattr(
+        "gliomap.personalize.default_database.named_design", lambda name: ClinicalDesign(front_speed_mm_per_day=0.2)
+    )
+    assert default_database_path(phantom_atlas()) != here
+    monkeypatch.undo()
+    monkeypatch.setattr("gliomap.personalize.default_database.__version__", "99")
+    assert default_database_path(phantom_atlas()) != here
 
 
 def test_a_missing_database_is_an_error_not_a_build(tmp_path):
