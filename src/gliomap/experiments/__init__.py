@@ -1,6 +1,17 @@
 """Virtual patients with known truth, what is measured on them, and what the solvers cost."""
 
+from gliomap.experiments.database_coverage import (
+    QUANTITIES,
+    Quantity,
+    QuantityCoverage,
+    TumorCohort,
+    cohort_of_database,
+    cohort_of_patients,
+    coverage_of,
+)
 from gliomap.experiments.demo import DemoOutcome, run_demo
+from gliomap.experiments.literature_volumes import PUBLISHED_VOLUMES, RANGES_TO_COVER, PublishedVolume
+from gliomap.experiments.patient_volumes import PatientTumor, measure_patients
 from gliomap.experiments.solver_evaluation import SolverEvaluation, SolverEvaluationSettings, evaluate_solver
 from gliomap.experiments.virtual_patient import (
     TruthScore,
@@ -13,14 +24,26 @@ from gliomap.experiments.virtual_patient import (
 )
 
 __all__ = [
+    "PUBLISHED_VOLUMES",
+    "QUANTITIES",
+    "RANGES_TO_COVER",
     "DemoOutcome",
+    "PatientTumor",
+    "PublishedVolume",
+    "Quantity",
+    "QuantityCoverage",
     "SolverEvaluation",
     "SolverEvaluationSettings",
     "TruthScore",
+    "TumorCohort",
     "VirtualPatient",
     "VirtualTumor",
+    "cohort_of_database",
+    "cohort_of_patients",
+    "coverage_of",
     "evaluate_solver",
     "make_virtual_patient",
+    "measure_patients",
     "run_demo",
     "score_against_truth",
     "virtual_tissue_maps",
