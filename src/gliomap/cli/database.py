@@ -1,84 +1,221 @@
-"""``gliomap database``: build, describe, verify."""
+"""``gliomap database``: build, describe, verify, merge."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gliomap.cli.console import EXIT_FAILED, JsonOption, print_result, progress_bars, user_errors
+from gliomap.cli.console import EXIT_FAILED, ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
-    from gliomap.database import SimulationDatabase
+    from gliomap.anatomy import Anatomy, Atlas
+    from gliomap.database import SimulationDatabase, Workforce
+    from gliomap.growth import GrowthModel
 
-app = typer.Typer(help="Databases of simulated tumors: build, describe, verify.", no_args_is_help=True)
+app = typer.Typer(help="Databases of simulated tumors: build, describe, verify, merge.", no_args_is_help=True)
 
 PathArgument = Annotated[Path, typer.Argument(help="Database folder.")]
+
+# Of the default database; without a folder nothing else can be built.
+_ATLAS, _SPACING_MM, _MODEL = "sri24", 1.875, "fk"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Request:
+    """What is to be built."""
+
+    number: int
+    design: str
+    model: str
+    seed: int
+    part: str | None
+    spacing_mm: float
+    domain_rule: str
+
+    def tumors(self) -> range:
+        """Numbers of the tumors to build."""
+        from gliomap.database import part_of_database
+        from gliomap.errors import ParameterError
+
+        if self.part is None:
+            return range(self.number)
+        part, slash, num_parts = self.part.partition("/")
+        if not (slash and part.isdecimal() and num_parts.isdecimal()):
+            raise ParameterError(f"--part must be K/P, for example 2/8 for the second of eight, got {self.part!r}.")
+        return part_of_database(self.number, int(part), int(num_parts))
+
+    def require_default(self) -> None:
+        """Raise `ParameterError` unless the default database is meant, the only one that has a place of its own."""
+        from gliomap.anatomy import DEFAULT_DOMAIN_RULE
+        from gliomap.database import DEFAULT_DESIGN
+        from gliomap.errors import ParameterError
+
+        wanted = (self.design, self.model, self.seed, self.part, self.spacing_mm, self.domain_rule)
+        if wanted != (DEFAULT_DESIGN, _MODEL, 0, None, _SPACING_MM, DEFAULT_DOMAIN_RULE):
+            raise ParameterError(
+                "name a folder for a database of other settings than the default one: "
+                "gliomap database build FOLDER --number N …"
+            )
 
 
 @app.command("build")
 def build_command(
-    path: PathArgument,
     number: Annotated[int, typer.Option(min=1, help="Number of tumors; an existing database grows to it.")],
+    path: Annotated[
+        Path | None, typer.Argument(help="Database folder; none: the default database of the atlas.")
+    ] = None,
     design: Annotated[str | None, typer.Option(help="Design of the parameters: clinical, papers.")] = None,
-    model: Annotated[str, typer.Option(help="Growth model: fk (Fisher-Kolmogorov).")] = "fk",
-    atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
-    spacing_mm: Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")] = 1.875,
+    model: Annotated[str, typer.Option(help="Growth model: fk (Fisher-Kolmogorov) or mass-effect.")] = _MODEL,
+    atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = _ATLAS,
+    spacing_mm: Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")] = _SPACING_MM,
     domain_rule: Annotated[str | None, typer.Option(help="Rule of the simulation domain.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Root seed; tumor i depends on design, seed and i alone.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
+    part: Annotated[str | None, typer.Option(help="Build part K of P only (K/P), for `database merge`.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine; default: all cores.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or cuda to grow tumors in batches on a GPU.")] = "cpu",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler (tcp://HOST:PORT, or its file) whose workers build.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, build nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate tumors into a database. A killed build resumes when the same command is run again."""
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import DEFAULT_DOMAIN_RULE, load_atlas
-        from gliomap.cores import available_cores
-        from gliomap.database import DEFAULT_DESIGN, build_database, named_design
-        from gliomap.errors import ParameterError, unknown_name
-        from gliomap.growth import FisherKolmogorov
+        from gliomap.database import DEFAULT_DESIGN, named_model
+        from gliomap.personalize import default_database_path
 
-        if model != "fk":
-            raise ParameterError(unknown_name("growth model", model, ["fk"]))
-        chosen = named_design(design or DEFAULT_DESIGN)
+        request = _Request(
+            number=number,
+            design=design or DEFAULT_DESIGN,
+            model=model,
+            seed=seed,
+            part=part,
+            spacing_mm=spacing_mm,
+            domain_rule=domain_rule or DEFAULT_DOMAIN_RULE,
+        )
+        if path is None:
+            request.require_default()
+        tumors = request.tumors()
+        growth_model = named_model(model, device=device)
+        crew = _workforce(workers, device, scheduler, report)
         loaded = load_atlas(atlas, report=report)
+        folder = default_database_path(loaded) if path is None else path
         grid = loaded.simulation_grid(spacing_mm=spacing_mm)
-        anatomy = loaded.anatomy(grid, domain_rule=domain_rule or DEFAULT_DOMAIN_RULE)
+        anatomy = loaded.anatomy(grid, domain_rule=request.domain_rule)
         if not dry_run:
-            build_database(
-                path,
-                num_tumors=number,
-                design=chosen,
-                anatomy=anatomy,
-                atlas_name=loaded.name,
-                atlas_hash=loaded.content_hash,
-                model=FisherKolmogorov(),
-                seed=seed,
-                num_workers=workers or available_cores(),
-                report=report,
-            )
+            _build(folder, request, tumors, loaded, anatomy, growth_model, crew, report)
     if not dry_run:
-        info_command(path, as_json=as_json)
+        info_command(folder, as_json=as_json)
         return
+    numbers = f"tumors {tumors.start} to {tumors.stop - 1}" if part else f"{number} tumors"
     print_result(
-        {"path": path, "number": number, "design": design or DEFAULT_DESIGN, "grid": grid.to_dict()},
+        {
+            "path": folder,
+            "number": len(tumors),
+            "first_tumor": tumors.start,
+            "design": request.design,
+            "model": model,
+            "grid": grid.to_dict(),
+        },
         as_json=as_json,
-        text=lambda: (
-            f"would build {number} tumors ({design or DEFAULT_DESIGN}, {loaded.name}) in {path}\n{grid.describe()}"
-        ),
+        text=lambda: f"would build {numbers} ({request.design}, {model}, {loaded.name}) in {folder}\n{grid.describe()}",
     )
 
 
+def _build(
+    folder: Path,
+    request: _Request,
+    tumors: range,
+    atlas: Atlas,
+    anatomy: Anatomy,
+    model: GrowthModel[Any],
+    workers: Workforce,
+    report: Reporter,
+) -> None:
+    from gliomap.database import build_database, named_design
+
+    build_database(
+        folder,
+        num_tumors=len(tumors),
+        first_tumor=tumors.start,
+        design=named_design(request.design, mass_effect=request.model == "mass-effect"),
+        anatomy=anatomy,
+        atlas_name=atlas.name,
+        atlas_hash=atlas.content_hash,
+        model=model,
+        seed=request.seed,
+        workers=workers,
+        report=report,
+    )
+
+
+def _workforce(workers: int | None, device: str, scheduler: str | None, report: Reporter) -> Workforce:
+    """Who builds, of the options that say so."""
+    from gliomap.cores import available_cores
+    from gliomap.database import CudaWorker, DaskWorkers, LocalWorkers
+    from gliomap.errors import ParameterError
+
+    chosen = [name for name, is_set in (("--workers", workers), ("--scheduler", scheduler)) if is_set is not None]
+    chosen += ["--device cuda"] if device == "cuda" else []
+    if len(chosen) > 1:
+        raise ParameterError(f"{' and '.join(chosen)} exclude each other: name one of them.")
+    if scheduler is not None:
+        return DaskWorkers(scheduler, report=report)
+    if device == "cuda":
+        return CudaWorker()
+    return LocalWorkers(workers or available_cores())
+
+
 @app.command("info")
-def info_command(path: PathArgument, as_json: JsonOption = False) -> None:
-    """Describe a database: design, volumes, size."""
-    with user_errors(as_json=as_json):
+def info_command(
+    path: PathArgument,
+    figure: Annotated[Path | None, typer.Option(help="Also draw what it holds (.png, .pdf, .svg).")] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a database: design, volumes, size; with --figure marginals, seeds and a sheet of random tumors."""
+    with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.database import SimulationDatabase
 
-        _print_summary(SimulationDatabase.open(path), as_json=as_json)
+        database = SimulationDatabase.open(path)
+        if figure is not None:
+            from gliomap.report import write_database_figure
+
+            write_database_figure(database, figure, atlas=_atlas_of(database, report), replace=force)
+    with user_errors(as_json=as_json):
+        _print_summary(database, figure, as_json=as_json)
+
+
+def _atlas_of(database: SimulationDatabase, report: Reporter) -> Atlas | None:
+    """The atlas behind a database where it is known by name, for the background of its figure."""
+    from gliomap.anatomy import load_atlas
+    from gliomap.errors import AtlasError, ParameterError
+
+    try:
+        atlas = load_atlas(database.header.atlas_name, report=report)
+    except (AtlasError, ParameterError):
+        return None
+    return atlas if atlas.content_hash == database.header.atlas_hash else None
+
+
+@app.command("merge")
+def merge_command(
+    path: Annotated[Path, typer.Argument(help="Folder of the merged database; must be new.")],
+    parts: Annotated[list[Path], typer.Argument(help="Parts, built with --part; in any order.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make one database of parts that were built apart; the parts stay as they are."""
+    with user_errors(as_json=as_json), progress_bars() as report:
+        from gliomap.database import merge_databases
+
+        merge_databases(path, parts, report=report)
+    info_command(path, as_json=as_json)
 
 
 @app.command("verify")
@@ -112,37 +249,43 @@ def verify_command(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _print_summary(database: SimulationDatabase, *, as_json: bool) -> None:
+def _print_summary(database: SimulationDatabase, figure: Path | None, *, as_json: bool) -> None:
     from gliomap.database import summarize
 
     summary, header = summarize(database), database.header
-    content = {
+    content: dict[str, Any] = {
         "path": database.path,
         "atlas": header.atlas_name,
         "domain_rule": header.domain_rule,
         "design": header.design,
         "model": header.model,
         "root_seed": header.root_seed,
+        "first_tumor": header.first_tumor,
         "gliomap_version": header.gliomap_version,
         "grid": header.grid.to_dict(),
         **dataclasses.asdict(summary),
+        "rejections": summary.rejections.as_dict(),
         "bytes_per_tumor": summary.bytes_per_tumor,
+        "figure": figure,
     }
 
     def quantiles(values: Sequence[float]) -> str:
         return " ".join(f"{value:8.2f}" for value in values)
 
+    first = f" from number {header.first_tumor}" if header.first_tumor else ""
+
     def text() -> str:
         lines = [
-            f"{database.path}: {summary.num_tumors} tumors, design {header.design['name']}, seed {header.root_seed}, "
-            f"atlas {header.atlas_name}, domain {header.domain_rule}",
+            f"{database.path}: {summary.num_tumors} tumors{first}, design {header.design['name']}, model "
+            f"{header.model['name']}, seed {header.root_seed}, atlas {header.atlas_name}, domain {header.domain_rule}",
             header.grid.describe(),
             f"{summary.size_bytes / 1e6:.1f} MB in {summary.num_files} files, {summary.bytes_per_tumor / 1e3:.1f} KB "
-            f"per tumor; {summary.acceptance:.0%} of the simulations accepted",
+            f"per tumor; {summary.acceptance:.0%} of the draws accepted, {summary.rejections}",
             "quantiles                    5 %     25 %     50 %     75 %     95 %",
             f"  whole tumor (FLAIR) ml {quantiles(summary.flair_ml)}",
             f"  tumor core (T1Gd) ml   {quantiles(summary.t1gd_ml)}",
             f"  whole / core           {quantiles(summary.whole_to_core_ratio)}",
+            *([f"figure: {figure}"] if figure is not None else []),
         ]
         return "\n".join(lines)
 

@@ -2,6 +2,8 @@
 
 from gliomap.database.build import build_database, part_of_database
 from gliomap.database.clinical_design import ClinicalDesign
+from gliomap.database.cuda_worker import CudaWorker
+from gliomap.database.dask_workers import DaskWorkers
 from gliomap.database.design import Design, TumorDraw
 from gliomap.database.designs import DEFAULT_DESIGN, DESIGNS, named_design
 from gliomap.database.local_workers import LocalWorkers
@@ -20,6 +22,8 @@ __all__ = [
     "DEFAULT_DESIGN",
     "DESIGNS",
     "ClinicalDesign",
+    "CudaWorker",
+    "DaskWorkers",
     "DatabaseHeader",
     "DatabaseSummary",
     "Design",

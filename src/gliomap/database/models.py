@@ -12,18 +12,29 @@ from gliomap.growth import FisherKolmogorov, GrowthModel, MassEffect
 MASS_EFFECT_COUPLING_STEPS = 8
 
 MODELS = ("fk", "mass-effect")
+DEVICES = ("cpu", "cuda")
 
 
-def named_model(name: str) -> GrowthModel[Any]:
-    """Growth model as databases use it: ``fk`` (Fisher-Kolmogorov) or ``mass-effect``.
+def named_model(name: str, *, device: str = "cpu") -> GrowthModel[Any]:
+    """Growth model as databases use it.
+
+    Parameters
+    ----------
+    name : str
+        ``fk`` (Fisher-Kolmogorov) or ``mass-effect``.
+    device : str
+        ``cpu``, or ``cuda`` for a build by `CudaWorker`. The header of a database records it.
 
     Raises
     ------
     ParameterError
-        If the name is unknown.
+        If the name or the device is unknown.
     """
+    if device not in DEVICES:
+        raise ParameterError(unknown_name("device", device, DEVICES))
+    backend = "cuda" if device == "cuda" else "numba"
     if name == "fk":
-        return FisherKolmogorov()
+        return FisherKolmogorov(backend=backend)
     if name == "mass-effect":
-        return MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS)
+        return MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend)
     raise ParameterError(unknown_name("growth model", name, MODELS))

@@ -55,7 +55,7 @@ def simulate_batch(
     device: str = "cuda",
     max_batch: int | None = None,
     time_step_scale: float = 1.0,
-    volume_limit: VolumeLimit | None = None,
+    volume_limit: VolumeLimit | Sequence[VolumeLimit | None] | None = None,
     report: Reporter = ignore_progress,
 ) -> Iterator[Solution]:
     """Solutions of many tumors in one anatomy, in the order of `parameters`, as they become ready.
@@ -77,9 +77,9 @@ def simulate_batch(
         not fit is halved until it does, which `report` is told of.
     time_step_scale : float
         Factor on every time step, > 0 and ≤ 8.
-    volume_limit : VolumeLimit or None
+    volume_limit : VolumeLimit, sequence of VolumeLimit or None, or None
         A tumor stops after the first time step before its last time at whose end it is larger, and the next one takes
-        its place.
+        its place. One limit for all tumors, or for each its own.
     report : Reporter
         Told of every finished tumor.
 
@@ -97,14 +97,15 @@ def simulate_batch(
         If PyTorch, Triton or the device is missing, or not even one tumor fits into its memory.
     """
     tumors = list(zip(parameters, times_of_each(parameters, times_days), strict=True))
+    volume_limits = limits_of_each(volume_limit, len(tumors))
+    limits = [None if limit is None else limit.on(anatomy.grid) for limit in volume_limits]
     require_max_batch(max_batch)
     require_time_step_scale(time_step_scale)
     backend = load_backend()
     backend.require_device(device)
     if not tumors:
         return iter(())
-    limit = None if volume_limit is None else volume_limit.on(anatomy.grid)
-    queue = _Queue(anatomy=anatomy, tumors=tumors, time_step_scale=time_step_scale, limit=limit)
+    queue = _Queue(anatomy=anatomy, tumors=tumors, time_step_scale=time_step_scale, limits=limits)
     batch = _make_batch(backend, queue, device, max_batch, report)
     return _Runner(queue=queue, batch=batch, report=report).solutions()
 
@@ -153,7 +154,8 @@ class _Queue:
     anatomy: Anatomy
     tumors: list[tuple[FisherKolmogorovParameters, tuple[float, ...]]]
     time_step_scale: float
-    limit: VoxelLimit | None
+    # One per tumor.
+    limits: list[VoxelLimit | None]
 
     def faces_of(self, index: int) -> FaceCoefficients:
         return face_coefficients(self.anatomy, self.tumors[index][0].diffusivity_ratio)
@@ -175,11 +177,12 @@ class _Queue:
             )
         except GliomapError as error:
             raise ParameterError(f"parameters[{index}]: {error}") from error
+        limit = self.limits[index]
         operations = write_out(
             steps,
             diffusion_number_per_day=diffusivity / spacing_mm**2,
             proliferation_rate_per_day=parameters.proliferation_rate_per_day,
-            threshold=math.inf if self.limit is None else self.limit.threshold,
+            threshold=math.inf if limit is None else limit.threshold,
         )
         return _Run(index, parameters, times, faces, operations, cells, corner)
 
@@ -237,7 +240,14 @@ class _Runner:
             if occupant is None and self._num_begun < last:
                 run = self._queue.run(self._num_begun)
                 self._set_of_slot[slot] = self._face_set(run)
-                self._batch.load(slot, run.cells, run.corner, face_set=self._set_of_slot[slot])
+                limit = self._queue.limits[run.index]
+                self._batch.load(
+                    slot,
+                    run.cells,
+                    run.corner,
+                    face_set=self._set_of_slot[slot],
+                    max_num_voxels=0 if limit is None else limit.max_num_voxels,
+                )
                 self._slots[slot] = run
                 self._num_begun += 1
 
@@ -289,7 +299,8 @@ class _Runner:
                 landing.run.densities.append(padded.copy())
         for slot, run, got_all in stretch.runs:
             num_counted, num_steps, num_voxel_steps = (int(value) for value in status[slot, :3])
-            is_stopped = self._queue.limit is not None and num_counted > self._queue.limit.max_num_voxels
+            limit = self._queue.limits[run.index]
+            is_stopped = limit is not None and num_counted > limit.max_num_voxels
             if run.is_finished or not (is_stopped or got_all):
                 continue
             run.is_finished = True
@@ -352,7 +363,6 @@ def _make_batch(
     if max_batch is None:
         share = _MEMORY_SHARE * free - min(num_ratios, num_slots) * layout.bytes_per_face_set
         num_slots = max(1, min(num_slots, int(share / layout.bytes_per_tumor)))
-    max_num_voxels = backend.UNLIMITED if queue.limit is None else queue.limit.max_num_voxels
     while True:
         try:
             return backend.TumorBatch(
@@ -360,7 +370,6 @@ def _make_batch(
                 num_slots=num_slots,
                 num_face_sets=min(num_ratios, num_slots),
                 device=device,
-                max_num_voxels=max_num_voxels,
             )
         except backend.OutOfMemoryError as error:
             if num_slots == 1:
@@ -407,3 +416,17 @@ def times_of_each(
             f"{len(parameters)} parameters, got {len(times_days)}."
         )
     return [checked_times(times, name=f"times_days[{index}]") for index, times in enumerate(times_days)]
+
+
+def limits_of_each(
+    volume_limit: VolumeLimit | Sequence[VolumeLimit | None] | None, num_tumors: int
+) -> list[VolumeLimit | None]:
+    """Limit of each tumor, from one for all or one for each."""
+    if volume_limit is None or isinstance(volume_limit, VolumeLimit):
+        return [volume_limit] * num_tumors
+    if len(volume_limit) != num_tumors:
+        raise ParameterError(
+            "volume_limit must be one limit for all tumors or a limit for each: expected one for each of the "
+            f"{num_tumors} parameters, got {len(volume_limit)}."
+        )
+    return list(volume_limit)

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.cores import shared_threads
-from gliomap.errors import NumericalError, ParameterError
+from gliomap.errors import NumericalError, ParameterError, unknown_name
 from gliomap.grid import Grid
 from gliomap.growth.mechanics.stiffness import TissueElasticity
 from gliomap.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 
 #: A push that moves nothing by as much as a float32 can tell.
 NO_PUSH_PA = 1e-9
+#: What `MassEffect` computes on.
+MASS_EFFECT_BACKENDS = ("numba", "cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,8 @@ class MassEffect:
         Elastic constants.
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it.
+    backend : {"numba", "cuda"}
+        Compiled kernels, or a GPU. One tumor does not fill a GPU: many go through `simulate_mass_effect_batch`.
     time_step_scale : float
         Factor on the steps of reaction and diffusion within a coupling step, as in `FisherKolmogorov`.
     report : Reporter
@@ -94,6 +98,7 @@ class MassEffect:
     num_coupling_steps: int = 16
     force_tolerance: float = 5e-3
     elasticity: TissueElasticity = TissueElasticity()
+    backend: str = "numba"
     num_threads: int = 1
     time_step_scale: float = 1.0
     report: Reporter = field(default=ignore_progress, compare=False, repr=False)
@@ -105,6 +110,8 @@ class MassEffect:
             raise ParameterError(f"force_tolerance must lie above 0 and at most 0.1, got {self.force_tolerance}.")
         if not isinstance(self.elasticity, TissueElasticity):
             raise ParameterError(f"elasticity must be a TissueElasticity, got {self.elasticity!r}.")
+        if self.backend not in MASS_EFFECT_BACKENDS:
+            raise ParameterError(unknown_name("backend of mass effect", self.backend, MASS_EFFECT_BACKENDS))
         self._without_push()  # checks what both models share
 
     @property
@@ -149,6 +156,13 @@ class MassEffect:
         if not isinstance(parameters, MassEffectParameters):
             raise ParameterError(f"mass effect needs MassEffectParameters, got {type(parameters).__name__}.")
         times = checked_times(times_days)
+        if self.backend == "cuda":
+            # The module of batches needs this one.
+            from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
+
+            return next(
+                simulate_mass_effect_batch(anatomy, [parameters], [times], model=self, volume_limit=volume_limit)
+            )
         if parameters.push_pa <= NO_PUSH_PA:
             return self._at_rest(anatomy, maps, parameters, times, volume_limit)
         # Numba takes a second to import.

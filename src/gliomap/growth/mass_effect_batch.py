@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.errors import DeviceError, GliomapError, NumericalError, ParameterError
-from gliomap.growth.batch import load_backend, require_max_batch, simulate_batch, times_of_each
+from gliomap.growth.batch import limits_of_each, load_backend, require_max_batch, simulate_batch, times_of_each
 from gliomap.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
 from gliomap.growth.mass_effect import NO_PUSH_PA, MassEffect, required_maps, solution_at_rest
 from gliomap.growth.mechanics.brain_box import BrainBox
@@ -29,7 +29,7 @@ from gliomap.growth.parameters import MassEffectParameters
 from gliomap.growth.seed import seed_density
 from gliomap.growth.solution import MassEffectSolution
 from gliomap.growth.stage_operations import Operations, write_out
-from gliomap.growth.volume_limit import VolumeLimit, VoxelLimit
+from gliomap.growth.volume_limit import VolumeLimit
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def simulate_mass_effect_batch(
     model: MassEffect | None = None,
     device: str = "cuda",
     max_batch: int | None = None,
-    volume_limit: VolumeLimit | None = None,
+    volume_limit: VolumeLimit | Sequence[VolumeLimit | None] | None = None,
     report: Reporter = ignore_progress,
 ) -> Iterator[MassEffectSolution]:
     """Solutions of many tumors with mass effect in one anatomy, in the order of `parameters`, batch by batch.
@@ -72,8 +72,9 @@ def simulate_mass_effect_batch(
     max_batch : int or None
         Most tumors at once, 1 to 65,535; None: as many as are useful and fit into the free memory. A batch that does
         not fit is halved until it does, which `report` is told of.
-    volume_limit : VolumeLimit or None
-        A tumor stops after the first coupling step before its last time at whose end it is larger.
+    volume_limit : VolumeLimit, sequence of VolumeLimit or None, or None
+        A tumor stops after the first coupling step before its last time at whose end it is larger. One limit for all
+        tumors, or for each its own.
     report : Reporter
         Told of every coupling step, in tumors that push, and of every finished tumor that does not.
 
@@ -93,7 +94,35 @@ def simulate_mass_effect_batch(
     DeviceError
         If PyTorch, Triton or the device is missing, or not even one tumor fits into its memory.
     """
-    tumors = _checked_tumors(parameters, times_days)
+    outcomes = mass_effect_outcomes(
+        anatomy,
+        parameters,
+        times_days,
+        model=model,
+        device=device,
+        max_batch=max_batch,
+        volume_limit=volume_limit,
+        report=report,
+    )
+    return (_required(outcome) for outcome in outcomes)
+
+
+def mass_effect_outcomes(
+    anatomy: Anatomy,
+    parameters: Sequence[MassEffectParameters],
+    times_days: Sequence[Sequence[float]],
+    *,
+    model: MassEffect | None = None,
+    device: str = "cuda",
+    max_batch: int | None = None,
+    volume_limit: VolumeLimit | Sequence[VolumeLimit | None] | None = None,
+    report: Reporter = ignore_progress,
+) -> Iterator[MassEffectSolution | NumericalError]:
+    """As `simulate_mass_effect_batch`, with the error in the place of a solution where there is none.
+
+    So one tumor without equilibrium does not cost the others of its batch.
+    """
+    tumors = _checked_tumors(parameters, times_days, limits_of_each(volume_limit, len(parameters)))
     require_max_batch(max_batch)
     maps = required_maps(anatomy)
     load_backend().require_device(device)
@@ -102,19 +131,17 @@ def simulate_mass_effect_batch(
         maps=maps,
         box=BrainBox.around(maps.brain),
         model=model or MassEffect(),
-        limit=None if volume_limit is None else volume_limit.on(anatomy.grid),
     )
     at_rest = _grown_at_rest(
         brain,
         [tumor for tumor in tumors if not tumor.pushes],
         device=device,
         max_batch=max_batch,
-        volume_limit=volume_limit,
         report=report,
     )
     moving = [tumor for tumor in tumors if tumor.pushes]
     batches = _Batches(brain=brain, device=device, max_batch=max_batch, report=report, num_tumors=len(moving))
-    pushing = batches.solutions(moving)
+    pushing = batches.outcomes(moving)
     return (next(pushing if tumor.pushes else at_rest) for tumor in tumors)
 
 
@@ -125,6 +152,7 @@ class _Tumor:
     index: int
     parameters: MassEffectParameters
     times_days: tuple[float, ...]
+    volume_limit: VolumeLimit | None
 
     @property
     def pushes(self) -> bool:
@@ -139,7 +167,6 @@ class _Brain:
     maps: TissueMaps
     box: BrainBox
     model: MassEffect
-    limit: VoxelLimit | None
 
     def initial_tissue(self) -> NDArray[np.float32]:
         maps = self.maps
@@ -206,8 +233,8 @@ class _Batches:
     num_tumors: int
     num_finished: int = 0
 
-    def solutions(self, tumors: list[_Tumor]) -> Iterator[MassEffectSolution]:
-        """Solutions of tumors that push, in order."""
+    def outcomes(self, tumors: list[_Tumor]) -> Iterator[MassEffectSolution | NumericalError]:
+        """Solutions of tumors that push, or why there is none, in order."""
         if not tumors:
             return
         num_slots, batch = self._num_slots(len(tumors)), None
@@ -227,7 +254,7 @@ class _Batches:
             tumors = tumors[num_slots:]
             self.num_finished += len(runs)
             for run in runs:
-                yield _solution(self.brain, run)
+                yield _outcome(self.brain, run)
 
     def _num_slots(self, num_tumors: int) -> int:
         from gliomap.growth.backends.triton_mass_effect import bytes_per_batch, bytes_per_tumor
@@ -318,13 +345,18 @@ class _Batches:
         if landed:
             for slot, state in zip(landed, batch.states(landed), strict=True):
                 runs[slot].states.append(state)
-        limit = self.brain.limit
-        if limit is None:
-            return
-        num_above = batch.num_above(limit.threshold)
+        thresholds = np.full(batch.num_slots, np.inf, np.float32)
         for slot in taking_part:
-            run = runs[slot]
-            if run.is_under_way and run.now_days > 0.0 and num_above[slot] > limit.max_num_voxels:
+            if (limit := runs[slot].tumor.volume_limit) is not None:
+                thresholds[slot] = limit.threshold
+        if np.all(np.isinf(thresholds)):
+            return
+        num_above = batch.num_above(thresholds)
+        for slot in taking_part:
+            run, limit = runs[slot], runs[slot].tumor.volume_limit
+            if limit is None or not (run.is_under_way and run.now_days > 0.0):
+                continue
+            if num_above[slot] > limit.max_num_voxels(self.brain.anatomy.grid):
                 run.stopped_at_days = run.now_days
 
     def _event(self, num_under_way: float, message: str = "") -> ProgressEvent:
@@ -349,7 +381,6 @@ def _grown_at_rest(
     *,
     device: str,
     max_batch: int | None,
-    volume_limit: VolumeLimit | None,
     report: Reporter,
 ) -> Iterator[MassEffectSolution]:
     """Solutions of tumors that do not push."""
@@ -362,19 +393,38 @@ def _grown_at_rest(
         device=device,
         max_batch=max_batch,
         time_step_scale=brain.model.time_step_scale,
-        volume_limit=volume_limit,
+        volume_limit=[tumor.volume_limit for tumor in tumors],
         report=report,
     )
     for growth in grown:
         yield solution_at_rest(growth, brain.maps)
 
 
-def _checked_tumors(parameters: Sequence[MassEffectParameters], times_days: Sequence[Sequence[float]]) -> list[_Tumor]:
+def _checked_tumors(
+    parameters: Sequence[MassEffectParameters],
+    times_days: Sequence[Sequence[float]],
+    volume_limits: Sequence[VolumeLimit | None],
+) -> list[_Tumor]:
     times = times_of_each(parameters, times_days)
     for index, one in enumerate(parameters):
         if not isinstance(one, MassEffectParameters):
             raise ParameterError(f"parameters[{index}] must be MassEffectParameters, got {type(one).__name__}.")
-    return [_Tumor(index, *of_tumor) for index, of_tumor in enumerate(zip(parameters, times, strict=True))]
+    return [
+        _Tumor(index, *of_tumor) for index, of_tumor in enumerate(zip(parameters, times, volume_limits, strict=True))
+    ]
+
+
+def _required(outcome: MassEffectSolution | NumericalError) -> MassEffectSolution:
+    if isinstance(outcome, NumericalError):
+        raise outcome
+    return outcome
+
+
+def _outcome(brain: _Brain, run: _Run) -> MassEffectSolution | NumericalError:
+    try:
+        return _solution(brain, run)
+    except NumericalError as error:
+        return error
 
 
 def _solution(brain: _Brain, run: _Run) -> MassEffectSolution:

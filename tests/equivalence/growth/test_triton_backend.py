@@ -116,6 +116,28 @@ def test_only_the_surroundings_of_the_cells_are_updated(seed_z):
 
 
 @interpreted
+def test_each_tumor_has_its_own_volume_limit():
+    """Threshold and volume; those without a limit are complete, also in the slot of one that was stopped."""
+    parameters, times = tumors(4)
+    parameters, times = parameters[:1] * 2 + parameters[1:] + parameters[:1], times[:1] * 2 + times[1:] + times[:1]
+    small, large = (VolumeLimit(threshold=t, max_volume_ml=v) for t, v in ((0.05, 0.3), (0.5, 1.0)))
+    limits = [None, small, small, large, None, large]
+
+    solutions = list(
+        simulate_batch(
+            ANATOMY, parameters, times, device="cpu", max_batch=2, time_step_scale=STEP_SCALE, volume_limit=limits
+        )
+    )
+
+    model = FisherKolmogorov(time_step_scale=STEP_SCALE)
+    expected = [
+        model.simulate(ANATOMY, p, t, volume_limit=limit) for p, t, limit in zip(parameters, times, limits, strict=True)
+    ]
+    assert {solution.stopped_at_days is None for solution in expected} == {True, False}
+    assert_same(solutions, expected, 1e-6)
+
+
+@interpreted
 def test_tumors_over_the_volume_limit_stop_at_the_same_step():
     """With the times reached until then; the one below the limit is complete."""
     limit = VolumeLimit(threshold=0.05, max_volume_ml=0.3)
@@ -239,7 +261,7 @@ def test_the_kernels_compile_for_gpus(capability):
 
     floats, integers = "*fp32", "*i32"
     pointers = {"codes": integers, "current": integers, "found": integers, "boxes": integers, "status": "*i64"}
-    counts = ("num_tumors", "last_x", "last_y", "last_z", "max_num_voxels")
+    counts = ("num_tumors", "last_x", "last_y", "last_z")
     aligned = {
         "state": floats,
         "faces": floats,

@@ -407,14 +407,16 @@ def test_a_batch_equals_single_runs(monkeypatch):
         pushing_tumor(seed_mm=SEED_MM, push_pa=1500.0, d=2.0, rho=0.05, diffusivity_ratio=5.0),
     ]
     times = [[60.0], [40.0], [20.0, 50.0]]
-    limit = VolumeLimit(threshold=0.1, max_volume_ml=22.0)
+    limits = [VolumeLimit(threshold=0.1, max_volume_ml=22.0), VolumeLimit(threshold=0.2, max_volume_ml=30.0), None]
     model = MassEffect(num_coupling_steps=2, time_step_scale=8.0, force_tolerance=3e-2)
 
     solutions = list(
-        simulate_mass_effect_batch(ANATOMY, parameters, times, model=model, device="cpu", volume_limit=limit)
+        simulate_mass_effect_batch(ANATOMY, parameters, times, model=model, device="cpu", volume_limit=limits)
     )
 
-    expected = [model.simulate(ANATOMY, p, t, volume_limit=limit) for p, t in zip(parameters, times, strict=True)]
+    expected = [
+        model.simulate(ANATOMY, p, t, volume_limit=limit) for p, t, limit in zip(parameters, times, limits, strict=True)
+    ]
     for solution, single in zip(solutions, expected, strict=True):
         assert_same(solution, single, 1e-5)
         assert solution.num_steps == single.num_steps

@@ -28,9 +28,9 @@ ANATOMY = mixed_anatomy((12, 14, 13), 4.0)
 class PlainBatch:
     """What `TumorBatch` does, on whole fields, one tumor after the other."""
 
-    def __init__(self, box_shape, *, num_slots, num_face_sets, device, max_num_voxels, log):
+    def __init__(self, box_shape, *, num_slots, num_face_sets, device, log):
         self.num_slots, self.num_face_sets = num_slots, num_face_sets
-        self._shape, self._max_num_voxels, self._log = box_shape, max_num_voxels, log
+        self._shape, self._log = box_shape, log
         self._faces, self._state = {}, {}
         self._status = np.zeros((num_slots, 4), np.int64)
         self._face_sets = np.zeros(num_slots, int)
@@ -39,19 +39,19 @@ class PlainBatch:
         self._log.append(("set_faces", index))
         self._faces[index] = faces
 
-    def load(self, slot, cells, corner, *, face_set):
+    def load(self, slot, cells, corner, *, face_set, max_num_voxels):
         self._log.append(("load", slot))
         fields = np.zeros((4, *self._shape), np.float32)
         window = tuple(slice(c, c + n) for c, n in zip(corner, cells.shape, strict=True))
         fields[(0, *window)] = cells
         self._state[slot], self._face_sets[slot] = fields, face_set
-        self._status[slot] = 0
+        self._status[slot] = 0, 0, 0, max_num_voxels
 
     def launch(self, codes, weights, landings):
         copies = []
         for launch, (code_rows, weight_rows) in enumerate(zip(codes, weights, strict=True)):
             for slot, (code, weight) in enumerate(zip(code_rows, weight_rows, strict=True)):
-                if code[KIND] != OperationKind.IDLE and self._status[slot, 0] <= self._max_num_voxels:
+                if code[KIND] != OperationKind.IDLE and self._status[slot, 0] <= self._status[slot, 3]:
                     self._do(slot, code, weight)
             copies += [self._state[slot][0].copy() for at, slot in landings if at == launch]
         self._log.append(("launch", len(codes)))
@@ -108,7 +108,6 @@ def device(monkeypatch):
 
     backend = SimpleNamespace(
         TumorBatch=make,
-        UNLIMITED=2**31 - 1,
         FieldLayout=PlainLayout,
         Tile=lambda: None,
         OutOfMemoryError=PlainOutOfMemoryError,
@@ -207,6 +206,30 @@ def test_coefficients_of_a_ratio_are_loaded_once_while_they_are_in_use(device):
     list(simulate_batch(ANATOMY, parameters, [[3.0]] * 6, max_batch=2))
 
     assert [what for what, _ in device.log].count("set_faces") == 2
+
+
+@pytest.mark.parametrize("max_batch", [1, 3])
+def test_each_tumor_may_have_a_limit_of_its_own(device, max_batch):
+    """One tumor four times: stopped early, stopped later by another threshold, and complete without a limit."""
+    parameters, times = [tumor_parameters(ANATOMY, d=0.3, rho=0.1)] * 4, [[10.0, 300.0]] * 4
+    early, later = VolumeLimit(threshold=0.1, max_volume_ml=8.0), VolumeLimit(threshold=0.6, max_volume_ml=20.0)
+    limits = [early, None, later, None]
+
+    solutions = list(
+        simulate_batch(ANATOMY, parameters, times, max_batch=max_batch, time_step_scale=2.0, volume_limit=limits)
+    )
+
+    expected = [one_by_one(parameters[:1], times[:1], volume_limit=limit)[0] for limit in limits]
+    stops = [solution.stopped_at_days for solution in solutions]
+    assert stops == [one.stopped_at_days for one in expected]
+    assert stops[0] < stops[2]
+    assert stops[1] is stops[3] is None
+
+
+def test_limits_are_one_for_each_tumor(device):
+    """Another number of them is refused."""
+    with pytest.raises(ParameterError, match="one for each of the 2 parameters, got 1"):
+        simulate_batch(ANATOMY, *tumors(2), volume_limit=[None])
 
 
 @pytest.mark.parametrize("max_batch", [1, 3])

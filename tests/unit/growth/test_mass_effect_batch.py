@@ -11,7 +11,7 @@ from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 
 from gliomap.errors import DeviceError, NumericalError, ParameterError
-from gliomap.growth import TissueElasticity, mass_effect_batch, mass_effect_evolution
+from gliomap.growth import MassEffect, TissueElasticity, mass_effect_batch, mass_effect_evolution
 from gliomap.growth.coupling_plan import coupling_plan
 from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliomap.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
@@ -60,8 +60,8 @@ class FakeBatch:
             for slot in slots
         ]
 
-    def num_above(self, threshold):
-        return np.full(self.num_slots, self.num_voxels_above)
+    def num_above(self, thresholds):
+        return np.where(np.isinf(thresholds), 0, self.num_voxels_above)
 
     def num_steps_and_updates(self):
         return np.ones((self.num_slots, 2), np.int64)
@@ -114,6 +114,35 @@ def test_a_tumor_without_equilibrium_is_named_at_its_turn(fake_batch, monkeypatc
     assert next(solutions).times_days == (30.0,)
     with pytest.raises(NumericalError, match=r"parameters\[1\]: no equilibrium .* push_pa = 200"):
         next(solutions)
+
+
+def test_an_outcome_is_a_solution_or_the_reason_why_there_is_none(fake_batch, monkeypatch):
+    """One tumor that fails costs no other."""
+    monkeypatch.setattr(fake_batch, "fails_at", 200.0)
+    first, second, third = mass_effect_batch.mass_effect_outcomes(ANATOMY, *seeded(100.0, 200.0, 300.0))
+
+    assert first.times_days == third.times_days == (30.0,)
+    assert isinstance(second, NumericalError)
+
+
+def test_each_tumor_may_have_a_limit_of_its_own(fake_batch, monkeypatch):
+    """Of two that are too large, the one without a limit is complete."""
+    monkeypatch.setattr(fake_batch, "num_voxels_above", 1000)
+    parameters, _ = seeded(100.0, 200.0)
+    limits = [None, VolumeLimit(threshold=0.5, max_volume_ml=10.0)]
+
+    solutions = simulate_mass_effect_batch(ANATOMY, parameters, [[1.0, 300.0]] * 2, volume_limit=limits)
+
+    assert [solution.stopped_at_days for solution in solutions] == [None, 1.0]
+
+
+def test_a_single_tumor_may_be_grown_on_the_device(fake_batch):
+    """By the model whose backend says so; no other backend is known."""
+    (parameters,), (times,) = seeded(100.0)
+
+    assert MassEffect(backend="cuda").simulate(ANATOMY, parameters, times).backend == "cuda"
+    with pytest.raises(ParameterError, match="backend of mass effect 'cude' is unknown"):
+        MassEffect(backend="cude")
 
 
 def test_folded_tissue_is_refused(fake_batch, monkeypatch):

@@ -33,11 +33,9 @@ NUM_FIELDS = 4
 #: Bytes of state a voxel-step moves to and from memory; `triton_kernels` counts them.
 BYTES_PER_VOXEL_STEP = 16
 #: Columns of `TumorBatch.status`.
-COUNTED, STEPS, VOXEL_STEPS = range(3)
+COUNTED, STEPS, VOXEL_STEPS, LIMIT = range(4)
 #: Raised where the fields do not fit.
 OutOfMemoryError = torch.OutOfMemoryError
-#: No limit in `max_num_voxels`: more voxels than any field has.
-UNLIMITED = 2**31 - 1
 _NUM_STATUS = 4
 _TUMORS_PER_PROGRAM = 32
 
@@ -129,8 +127,6 @@ class TumorBatch:
         Tumors and diffusivity ratios at once, ≥ 1.
     device : str
         CUDA device; `cpu` under Triton's interpreter.
-    max_num_voxels : int
-        A tumor that ends a time step with more voxels above the threshold of its operation stays as it is.
     tile : Tile
         Part of a box per program.
     density_floor : float
@@ -151,7 +147,6 @@ class TumorBatch:
         num_slots: int,
         num_face_sets: int = 1,
         device: str = "cuda",
-        max_num_voxels: int = UNLIMITED,
         tile: Tile | None = None,
         density_floor: float = DENSITY_FLOOR,
     ) -> None:
@@ -159,7 +154,7 @@ class TumorBatch:
         self._box_shape = box_shape
         self.layout = FieldLayout(box_shape=box_shape, tile=tile or Tile())
         self.num_slots, self.num_face_sets = num_slots, num_face_sets
-        self._floor, self._max_num_voxels = density_floor, max_num_voxels
+        self._floor = density_floor
         tiles, shape = self.layout.num_tiles, self.layout.shape
         self._grid = (math.prod(tiles), num_slots)
         # Floats of a field, of a plane and of a row; tiles along y and z.
@@ -181,7 +176,15 @@ class TumorBatch:
             # A copy: PyTorch warns of arrays that cannot be written.
             self._faces[index, axis, :nx, :ny, :nz] = torch.from_numpy(coefficient.copy()).to(self._device)
 
-    def load(self, slot: int, cells: NDArray[np.float32], corner: Sequence[int], *, face_set: int = 0) -> None:
+    def load(
+        self,
+        slot: int,
+        cells: NDArray[np.float32],
+        corner: Sequence[int],
+        *,
+        face_set: int = 0,
+        max_num_voxels: int = 0,
+    ) -> None:
         """Start a tumor in a slot.
 
         Parameters
@@ -194,6 +197,9 @@ class TumorBatch:
             Where the window begins in the padded box; it lies within the box without its padding.
         face_set : int
             Coefficients to use.
+        max_num_voxels : int
+            A tumor that ends a time step with more voxels above the threshold of its operation stays as it is; without
+            effect where that threshold is infinite.
         """
         window = tuple(slice(c, c + n) for c, n in zip(corner, cells.shape, strict=True))
         extent = [*corner, *(s.stop - 1 for s in window)]
@@ -202,6 +208,7 @@ class TumorBatch:
         self._found[slot] = self._upload(np.array(extent, np.int32))
         self._boxes[slot] = self._found[slot]
         self._status[slot] = 0
+        self._status[slot, LIMIT] = max_num_voxels
         self._face_sets[slot] = face_set
 
     def launch(
@@ -241,7 +248,7 @@ class TumorBatch:
         """Densities copied by `launch`, and the status after the last launch.
 
         The status has shape (num_slots, 4), int64, and the columns `COUNTED` (voxels above the threshold at the end of
-        the last step), `STEPS` and `VOXEL_STEPS` (steps and voxel updates done).
+        the last step), `STEPS` and `VOXEL_STEPS` (steps and voxel updates done), and `LIMIT` (the most voxels).
         """
         with self._current_device():
             status = self._download(self._status)
@@ -271,7 +278,6 @@ class TumorBatch:
             self._status,
             self.num_slots,
             *(n - 2 for n in self._box_shape),
-            self._max_num_voxels,
             block=_TUMORS_PER_PROGRAM,
             num_warps=1,
             enable_fp_fusion=False,

@@ -34,13 +34,14 @@ REACT: tl.constexpr = tl.constexpr(4)
 COUNTED: tl.constexpr = tl.constexpr(0)
 STEPS: tl.constexpr = tl.constexpr(1)
 VOXEL_STEPS: tl.constexpr = tl.constexpr(2)
+LIMIT: tl.constexpr = tl.constexpr(3)
 STATUS: tl.constexpr = tl.constexpr(4)
 # Increments below this are noise of the far tail, as in `numba_kernels`.
 TINY: tl.constexpr = tl.constexpr(1e-30)
 FAR: tl.constexpr = tl.constexpr(1 << 20)
 
 
-@triton.jit(do_not_specialize=["num_tumors", "last_x", "last_y", "last_z", "max_num_voxels"])
+@triton.jit(do_not_specialize=["num_tumors", "last_x", "last_y", "last_z"])
 def begin_operations(
     codes: tl.tensor,
     current: tl.tensor,
@@ -51,7 +52,6 @@ def begin_operations(
     last_x: tl.tensor,
     last_y: tl.tensor,
     last_z: tl.tensor,
-    max_num_voxels: tl.tensor,
     block: tl.constexpr,
 ) -> None:
     """Kind of operation each tumor is to do now, and the box it does it in.
@@ -61,12 +61,12 @@ def begin_operations(
     codes : (batch, 4) int32
         Row of `Operations.codes` of each tumor.
     current : (batch,) int32
-        Kind to do: that of the row, or idle if the last step left more than `max_num_voxels` above the threshold.
+        Kind to do: that of the row, or idle if the last step left more voxels above the threshold than allowed.
     found, boxes : (batch, 6) int32
         Lowest and highest (inclusive) index along x, y, z where cells were left, and of the active box, which only
         ever grows: outside it every field of the tumor holds zeros.
     status : (batch, 4) int64
-        Voxels above the threshold of the last step, steps done, voxel updates done.
+        Voxels above the threshold of the last step, steps done, voxel updates done, most voxels above the threshold.
     last_x, last_y, last_z : int
         Highest index of a voxel of the domain.
     """
@@ -78,7 +78,7 @@ def begin_operations(
     num_stages = tl.load(codes + 4 * tumor + 2, mask=is_tumor, other=0)
     ends_step = tl.load(codes + 4 * tumor + 3, mask=is_tumor, other=0)
     # The count of a tumor that is too large is never reset, so it stays idle.
-    kind = tl.where(counted > max_num_voxels, 0, kind)
+    kind = tl.where(counted > tl.load(own + LIMIT, mask=is_tumor, other=0), 0, kind)
     tl.store(current + tumor, kind, mask=is_tumor)
 
     is_ending = is_tumor & (kind != IDLE) & (ends_step != 0)

@@ -22,7 +22,7 @@ from gliomap.anatomy.growth_domain import TRACE_OF_TISSUE
 from gliomap.growth import mass_effect_evolution as coupling
 from gliomap.growth.backends import triton_kernels as growth_kernels
 from gliomap.growth.backends import triton_tissue_kernels as kernels
-from gliomap.growth.backends.triton_batch import NUM_FIELDS, STEPS, UNLIMITED, VOXEL_STEPS, FieldLayout, Tile
+from gliomap.growth.backends.triton_batch import NUM_FIELDS, STEPS, VOXEL_STEPS, FieldLayout, Tile
 from gliomap.growth.backends.triton_brain import DEFAULT_BLOCK, DeviceBrain, padded_size
 from gliomap.growth.backends.triton_multigrid import BatchElasticitySolver, floats_per_tumor
 from gliomap.growth.mechanics import moving_tissue
@@ -234,9 +234,9 @@ class PushingBatch:
         self._find_medium(self._tissue)
         return (taking_part - balanced).cpu().numpy().astype(bool)
 
-    def num_above(self, threshold: float) -> NDArray[np.int64]:
-        """Voxels whose density exceeds `threshold`, rounded to float32, (num_slots,)."""
-        return (self._density > float(np.float32(threshold))).sum(dim=1).cpu().numpy()
+    def num_above(self, thresholds: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Voxels of each slot whose density exceeds its threshold, (num_slots,)."""
+        return (self._density > torch.from_numpy(thresholds).to(self._device)[:, None]).sum(dim=1).cpu().numpy()
 
     def num_steps_and_updates(self) -> NDArray[np.int64]:
         """Reaction-diffusion steps and voxel updates of each slot so far, (num_slots, 2)."""
@@ -375,7 +375,6 @@ class PushingBatch:
                     code_row,
                     *shared,
                     *(n - 2 for n in box),
-                    UNLIMITED,
                     block=_TUMORS_PER_PROGRAM,
                     num_warps=1,
                     enable_fp_fusion=False,
