@@ -117,6 +117,28 @@ def require_absent(path: str | os.PathLike[str], *, replace: bool, marker: str |
         raise OutputError(f"{path} cannot be written: {place} {reason}. Choose another place.")
 
 
+def flush_to_disk(folder: Path) -> None:
+    """Wait until every file and folder below a folder, and the folder itself, are on the disk.
+
+    For what other code wrote: files and folders of `atomic_file` and `atomic_folder` need it only where a later rename
+    must not reach the disk before them.
+    """
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            flush_names(path)
+        else:
+            _flush_to_disk(path)
+
+
+def flush_names(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _partial_of(target: Path) -> Path:
     return target.with_name(f"{_PARTIAL_PREFIX}{uuid.uuid4().hex[:8]}-{target.name}")
 

@@ -14,7 +14,7 @@ from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
     from gliomap.anatomy import Anatomy, Atlas
-    from gliomap.database import SimulationDatabase, Workforce
+    from gliomap.database import Design, SimulationDatabase, Workforce
     from gliomap.growth import GrowthModel
 
 app = typer.Typer(help="Databases of simulated tumors: build, describe, verify, merge.", no_args_is_help=True)
@@ -36,6 +36,7 @@ class _Request:
     part: str | None
     spacing_mm: float
     domain_rule: str
+    device: str
 
     def tumors(self) -> range:
         """Numbers of the tumors to build."""
@@ -55,8 +56,8 @@ class _Request:
         from gliomap.database import DEFAULT_DESIGN
         from gliomap.errors import ParameterError
 
-        wanted = (self.design, self.model, self.seed, self.part, self.spacing_mm, self.domain_rule)
-        if wanted != (DEFAULT_DESIGN, _MODEL, 0, None, _SPACING_MM, DEFAULT_DOMAIN_RULE):
+        wanted = (self.design, self.model, self.seed, self.part, self.spacing_mm, self.domain_rule, self.device)
+        if wanted != (DEFAULT_DESIGN, _MODEL, 0, None, _SPACING_MM, DEFAULT_DOMAIN_RULE, "cpu"):
             raise ParameterError(
                 "name a folder for a database of other settings than the default one: "
                 "gliomap database build FOLDER --number N …"
@@ -87,7 +88,7 @@ def build_command(
     """Simulate tumors into a database. A killed build resumes when the same command is run again."""
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import DEFAULT_DOMAIN_RULE, load_atlas
-        from gliomap.database import DEFAULT_DESIGN, named_model
+        from gliomap.database import DEFAULT_DESIGN, named_design, named_model
         from gliomap.personalize import default_database_path
 
         request = _Request(
@@ -98,18 +99,20 @@ def build_command(
             part=part,
             spacing_mm=spacing_mm,
             domain_rule=domain_rule or DEFAULT_DOMAIN_RULE,
+            device=device,
         )
         if path is None:
             request.require_default()
         tumors = request.tumors()
         growth_model = named_model(model, device=device)
+        growth_design = named_design(request.design, mass_effect=model == "mass-effect")
         crew = _workforce(workers, device, scheduler, report)
         loaded = load_atlas(atlas, report=report)
         folder = default_database_path(loaded) if path is None else path
         grid = loaded.simulation_grid(spacing_mm=spacing_mm)
         anatomy = loaded.anatomy(grid, domain_rule=request.domain_rule)
         if not dry_run:
-            _build(folder, request, tumors, loaded, anatomy, growth_model, crew, report)
+            _build(folder, request, tumors, loaded, anatomy, growth_design, growth_model, crew, report)
     if not dry_run:
         info_command(folder, as_json=as_json)
         return
@@ -134,17 +137,18 @@ def _build(
     tumors: range,
     atlas: Atlas,
     anatomy: Anatomy,
+    design: Design,
     model: GrowthModel[Any],
     workers: Workforce,
     report: Reporter,
 ) -> None:
-    from gliomap.database import build_database, named_design
+    from gliomap.database import build_database
 
     build_database(
         folder,
         num_tumors=len(tumors),
         first_tumor=tumors.start,
-        design=named_design(request.design, mass_effect=request.model == "mass-effect"),
+        design=design,
         anatomy=anatomy,
         atlas_name=atlas.name,
         atlas_hash=atlas.content_hash,

@@ -13,13 +13,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gliomap import __version__
 from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.database import layout
 from gliomap.database.design import Design
 from gliomap.database.local_workers import LocalWorkers
 from gliomap.database.lock import LOCK_NAME, build_lock
-from gliomap.database.manifest import MANIFEST_NAME
+from gliomap.database.manifest import MANIFEST_NAME, Manifest, require_unchanged
 from gliomap.database.schema import DatabaseHeader, describe_settings
 from gliomap.database.simulate import BatchSimulator
 from gliomap.database.staging import Staging, put_in_place
@@ -90,6 +92,7 @@ def build_database(
     OutputError
         If the folder cannot be written, e.g. the disk is full. What was finished is kept.
     """
+    _require_integers(num_tumors=num_tumors, seed=seed, first_tumor=first_tumor)
     if num_tumors < 1:
         raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
     _require_fitting(design, model)
@@ -117,6 +120,7 @@ def build_database(
             put_in_place(folder)
             existing = _existing_database(folder, header, num_tumors)
             if existing is None or existing.num_tumors < num_tumors:
+                _require_unchanged(existing)
                 staging = Staging(database_folder=folder, header=header, existing=existing, num_tumors=num_tumors)
                 staging.begin_or_resume()
                 _build(staging, simulator, workers, report)
@@ -187,6 +191,12 @@ def _build(staging: Staging, simulator: BatchSimulator, workers: Workforce, repo
     staging.complete()
 
 
+def _require_integers(**numbers: object) -> None:
+    for name, value in numbers.items():
+        if not isinstance(value, (int, np.integer)):
+            raise ParameterError(f"{name} must be an integer, got {value!r}.")
+
+
 def _require_fitting(design: Design, model: GrowthModel[Any]) -> None:
     """Raise `ParameterError` unless the design draws a push for a model that has one, and only then."""
     draws_push = design.push_pa is not None
@@ -230,6 +240,15 @@ def _existing_database(folder: Path, header: DatabaseHeader, num_tumors: int) ->
             "A database can be grown, not shrunk: ask for at least as many, or build into another folder."
         )
     return existing
+
+
+def _require_unchanged(existing: SimulationDatabase | None) -> None:
+    """Raise `DatabaseError` if what a growing database writes again is damaged: its tables and its last shard."""
+    if existing is None:
+        return
+    last_shard = (existing.num_tumors - 1) // existing.tumors_per_shard
+    entries = Manifest.read(existing.path / MANIFEST_NAME).files
+    require_unchanged(existing.path, [e for e in entries if layout.shard_of_name(e.path) in (None, last_shard)])
 
 
 @contextmanager

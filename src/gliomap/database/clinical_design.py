@@ -50,21 +50,20 @@ from gliomap.imaging.visibility import VisibilityThresholds
 
 # Mass of the published smooth seed in full tissue: 5.45 nodes of 1.789 mm.
 _SEED_MASS_MM3 = 31.2
-# Beyond τ = 3/2 the reach grows with τ wherever it is real, and for all λ it is below 4 mm there.
+# Beyond τ = 3/2 the reach grows with τ wherever it is real.
 _EARLIEST_SCALED_TIME = 1.5
-_SMALLEST_REACH_MM = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClinicalDesign:
-    """Tumors spread evenly over infiltration length, reach and seed.
+    """Tumors as dense in infiltration length, reach and seed as patients are.
 
     Parameters
     ----------
     infiltration_length_mm : (low, mode, high)
         Range of λ [mm] and where its logarithm is densest.
     reach_mm : (low, mode, high)
-        Range of the reach [mm] and where it is densest; low ≥ 4.
+        Range of the reach [mm] and where it is densest; from `smallest_reach_mm` on, 3.7 mm at the default threshold.
     gray_matter_seed_weight : float
         Density of seeds in gray over that in white matter, ≥ 0.
     front_speed_mm_per_day : float
@@ -108,9 +107,12 @@ class ClinicalDesign:
         require_range("whole_volume_ml", self.whole_volume_ml, "ml")
         require_push(self.push_pa)
         require_snapshots(self.snapshots_per_run)
-        if self.reach_mm[0] < _SMALLEST_REACH_MM:
+        VisibilityThresholds(t1gd_threshold=self.t1gd_threshold, flair_threshold=self.flair_threshold)
+        smallest_mm = smallest_reach_mm(self.flair_threshold)
+        if self.reach_mm[0] < smallest_mm:
             raise ParameterError(
-                f"reach_mm must start at {_SMALLEST_REACH_MM:g} mm or more, the seed's own size, got {self.reach_mm}."
+                f"reach_mm must start at {smallest_mm:.2f} mm or more, which the seed itself reaches at "
+                f"flair_threshold {self.flair_threshold:g}, got {self.reach_mm}."
             )
         if not (math.isfinite(self.front_speed_mm_per_day) and self.front_speed_mm_per_day > 0.0):
             raise ParameterError(f"front_speed_mm_per_day must be > 0 [mm/day], got {self.front_speed_mm_per_day}.")
@@ -118,7 +120,6 @@ class ClinicalDesign:
             raise ParameterError(f"gray_matter_seed_weight must be finite and ≥ 0, got {self.gray_matter_seed_weight}.")
         if not self.max_whole_to_core_ratio >= 1.0:
             raise ParameterError(f"max_whole_to_core_ratio must be at least 1, got {self.max_whole_to_core_ratio}.")
-        VisibilityThresholds(t1gd_threshold=self.t1gd_threshold, flair_threshold=self.flair_threshold)
 
     @property
     def name(self) -> str:
@@ -130,11 +131,11 @@ class ClinicalDesign:
         point = rng.low_discrepancy_point(4 + self.snapshots_per_run)
         seed_mm = seed_at(point[:3], anatomy, self.gray_matter_seed_weight)
         low, mode, high = (math.log(length) for length in self.infiltration_length_mm)
-        length_mm = math.exp(triangular(float(point[3]), (low, mode, high)))
+        length_mm = _rounded(math.exp(triangular(float(point[3]), (low, mode, high))))
         reaches_mm = sorted(triangular(float(part), self.reach_mm) for part in point[4:])
         # ρ = v / 2λ and D_w = λ v / 2, from λ = √(D_w/ρ) and v = 2 √(D_w ρ).
         proliferation_rate = self.front_speed_mm_per_day / (2.0 * length_mm)
-        scaled_times = [scaled_time_of_reach(r, length_mm, self.flair_threshold) for r in reaches_mm]
+        scaled_times = [_rounded(scaled_time_of_reach(r, length_mm, self.flair_threshold)) for r in reaches_mm]
         return TumorDraw(
             parameters=growth_parameters(
                 rng,
@@ -162,8 +163,26 @@ class ClinicalDesign:
         return True
 
 
+def _rounded(value: float) -> float:
+    """The value in single precision: exponentials and logarithms differ in their last bits between machines."""
+    return float(np.float32(value))
+
+
+def smallest_reach_mm(threshold: float) -> float:
+    """Largest reach, over all λ, at the earliest time the linear theory is used for, τ = 3/2 [mm].
+
+    There reach² = 6 λ² (3/2 + ln(M/u) − 3/2 ln(6π λ²)), which is largest, 9 λ², where λ³ = M/u / (6π)^(3/2).
+
+    Examples
+    --------
+    >>> round(smallest_reach_mm(0.2), 2)
+    3.72
+    """
+    return 3.0 * (_SEED_MASS_MM3 / threshold) ** (1.0 / 3.0) / math.sqrt(6.0 * math.pi)
+
+
 def scaled_time_of_reach(reach_mm: float, infiltration_length_mm: float, threshold: float) -> float:
-    """τ = ρ T at which the linear theory of the module docstring reaches `reach_mm`, ≥ 4 mm.
+    """τ = ρ T at which the linear theory of the module docstring reaches `reach_mm`, from `smallest_reach_mm` on.
 
     By bisection down to the last bit: the result feeds into the parameters of stored tumors, so it must not depend on
     the version of a root finder.

@@ -199,7 +199,7 @@ class _Waves:
                 if self.simulator.is_worth_simulating(draw):
                     return _Attempt(run=run, number=attempt, draw=draw, rejections=rejections)
                 rejections = rejections.with_one_more("screened_out")
-            raise self.simulator.no_tumor_accepted(run)
+            raise self.simulator.no_tumor_accepted(run, rejections)
 
     def _judged(self, attempt: _Attempt, outcome: Solution | NumericalError, batch: Batch) -> EncodedTumors | _Attempt:
         """What an attempt has become: tumors, or the next attempt."""

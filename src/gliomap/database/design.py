@@ -26,8 +26,9 @@ from gliomap.grid import Grid
 from gliomap.growth import FisherKolmogorovParameters, MassEffectParameters, VolumeLimit
 
 _MAX_SEED_DRAWS = 10_000
-# More dimensions than any design has: two sources of random numbers with one seed must not meet.
-_SHIFT_KEY = 0xD15C
+# More attempts than a run ever has.
+_INDEPENDENT = 1 << 30
+_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)
 _Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 _kept_weights: WeakKeyDictionary[Anatomy, dict[float, _Sums]] = WeakKeyDictionary()
 _kept_bounds: WeakKeyDictionary[Anatomy, list[tuple[float, float]]] = WeakKeyDictionary()
@@ -123,45 +124,54 @@ class AttemptRng(np.random.Generator):
         super().__init__(np.random.PCG64(np.random.SeedSequence(root_seed, spawn_key=(run, attempt))))
         self._key = (root_seed, run, attempt)
 
-    def low_discrepancy_point(self, num_dimensions: int) -> NDArray[np.float64]:
-        """Point `run` of a sequence in the unit cube that fills it evenly, (num_dimensions,) in [0, 1).
+    def independent(self) -> AttemptRng:
+        """The same source with independent points, as attempts after the first have them."""
+        root_seed, run, attempt = self._key
+        return AttemptRng(root_seed, run, attempt + _INDEPENDENT)
 
-        A Kronecker sequence, (shift + run α) mod 1, with the generalized golden ratio in α (M. Roberts, "The
-        unreasonable effectiveness of quasirandom sequences", 2018). The shift is random, one per root seed and
-        attempt: runs that are drawn again take their points from another such sequence. Any point is at hand without
-        the others.
+    def low_discrepancy_point(self, num_dimensions: int) -> NDArray[np.float64]:
+        """A point in the unit cube, (num_dimensions,) in [0, 1): those of first attempts fill it evenly.
+
+        First attempts take point `run` of a Halton sequence (Halton, 1960), shifted at random, one shift per root seed
+        (Cranley and Patterson, 1976); any point is at hand without the others. Runs that are drawn again share a region
+        of the cube, which no shift of the sequence would spread, so later attempts are independent.
+
+        Raises
+        ------
+        ParameterError
+            If the number of dimensions is not 1 to 16.
 
         Examples
         --------
         >>> points = sorted(AttemptRng(0, run, 0).low_discrepancy_point(1)[0] for run in range(8))
-        >>> bool(max(b - a for a, b in zip(points, points[1:])) < 0.24)  # 8 independent ones leave larger gaps
+        >>> bool(max(b - a for a, b in zip(points, points[1:])) < 0.26)  # 8 independent ones leave larger gaps
         True
         """
+        if not 1 <= num_dimensions <= len(_PRIMES):
+            raise ParameterError(f"num_dimensions must be 1 to {len(_PRIMES)}, got {num_dimensions}.")
         root_seed, run, attempt = self._key
-        seeds = np.random.SeedSequence(root_seed, spawn_key=(_SHIFT_KEY, num_dimensions, attempt))
-        of_sequence = np.random.Generator(np.random.PCG64(seeds))
-        shift = of_sequence.random(num_dimensions)
-        return np.asarray((shift + (run * _golden_steps(num_dimensions)) % 1.0) % 1.0)
+        if attempt > 0:
+            return self.random(num_dimensions)
+        point = [_radical_inverse(run, base) for base in _PRIMES[:num_dimensions]]
+        return np.asarray((_shift(root_seed, num_dimensions) + point) % 1.0)
 
 
 @cache
-def _golden_steps(num_dimensions: int) -> NDArray[np.float64]:
-    """α_k = φ⁻ᵏ, k = 1 … d, where φ > 1 solves φᵈ⁺¹ = φ + 1.
+def _shift(root_seed: int, num_dimensions: int) -> NDArray[np.float64]:
+    # Keys of attempts have two words, so this stream meets none of theirs.
+    seeds = np.random.SeedSequence(root_seed, spawn_key=(num_dimensions,))
+    of_sequence = np.random.Generator(np.random.PCG64(seeds))
+    return of_sequence.random(num_dimensions)
 
-    By multiplications alone: powers differ in the last bit between systems, and the result feeds into stored tumors.
-    """
-    low, high = 1.0, 2.0
-    while low < (middle := 0.5 * (low + high)) < high:
-        power = middle
-        for _ in range(num_dimensions):
-            power *= middle
-        if power < middle + 1.0:
-            low = middle
-        else:
-            high = middle
-    steps = np.cumprod(np.full(num_dimensions, 1.0 / high))
-    steps.setflags(write=False)
-    return steps
+
+def _radical_inverse(number: int, base: int) -> float:
+    """Digits of a number, mirrored at the point: of integers until the last division, so equal on every machine."""
+    mirrored, denominator = 0, 1
+    while number:
+        number, digit = divmod(number, base)
+        mirrored = mirrored * base + digit
+        denominator *= base
+    return mirrored / denominator
 
 
 def growth_parameters(
@@ -223,11 +233,19 @@ def _place(sums: NDArray[np.float64], part: float) -> tuple[int, float]:
 
 
 def _cumulative_weights(anatomy: Anatomy, gray_matter_weight: float) -> _Sums:
-    """Cumulative weights of seeds along x, along y in each plane, along z in each row, kept as the anatomy lives."""
+    """Cumulative weights of seeds along x, along y in each plane, along z in each row, kept as the anatomy lives.
+
+    Raises
+    ------
+    DatabaseError
+        If no voxel has a weight.
+    """
     kept = _kept_weights.setdefault(anatomy, {})
     if gray_matter_weight not in kept:
         weights = anatomy.white_matter.astype(np.float64) + gray_matter_weight * anatomy.gray_matter
         rows = weights.sum(axis=2)
+        if not rows.any():
+            raise DatabaseError("the design's seeds lie in white matter alone, of which this anatomy has none.")
         kept[gray_matter_weight] = (np.cumsum(rows.sum(axis=1)), np.cumsum(rows, axis=1), np.cumsum(weights, axis=2))
     return kept[gray_matter_weight]
 

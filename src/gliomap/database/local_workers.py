@@ -12,9 +12,11 @@ import pickle
 import signal
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for_futures
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,9 @@ from gliomap.database.workforce import Batch, FinishedBatch, simulated_batch
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.growth import GrowthModel
 from gliomap.output import atomic_file
+
+# Batches submitted per worker: one that runs and some that wait for it.
+_BATCHES_PER_WORKER = 4
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,17 @@ class LocalWorkers:
             initargs=(worker_end, staging.folder, simulator.model, simulator.design, simulator.header),
         )
         try:
-            for future in as_completed([executor.submit(_run_batch_in_worker, *batch) for batch in batches]):
-                yield future.result()
+            waiting = iter(batches)
+            under_way: set[Future[FinishedBatch]] = set()
+            while True:
+                # A few at a time: what is submitted takes memory, and there may be a million.
+                room = _BATCHES_PER_WORKER * self.num_workers - len(under_way)
+                under_way |= {executor.submit(_run_batch_in_worker, *batch) for batch in islice(waiting, room)}
+                if not under_way:
+                    break
+                finished, under_way = wait_for_futures(under_way, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
             executor.shutdown(wait=True)
         except BrokenProcessPool as error:
             raise DatabaseError(

@@ -88,6 +88,23 @@ def entry_of(folder: Path, name: str) -> FileEntry:
     return FileEntry(name, size, digest.hexdigest())
 
 
+def require_unchanged(folder: Path, entries: Iterable[FileEntry]) -> None:
+    """Raise `DatabaseError` unless files of a database are those of its manifest, byte for byte.
+
+    To be asked before anything is made of them: a damaged file must not end up under a new manifest.
+    """
+    for entry in entries:
+        try:
+            found = entry_of(folder, entry.path)
+        except OSError as error:
+            raise DatabaseError(f"{folder / entry.path} cannot be read: {error.strerror}.") from error
+        if found != entry:
+            raise DatabaseError(
+                f"{folder / entry.path} is damaged: its content is not that of the manifest. Run `gliomap database "
+                "verify` to see what is affected, and restore it from a copy or build it again."
+            )
+
+
 def files_below(folder: Path) -> Iterable[str]:
     """Paths, inside the folder, of all files below it, with forward slashes, sorted."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -15,14 +15,22 @@ from itertools import pairwise
 from pathlib import Path
 
 from gliomap.database import layout
-from gliomap.database.manifest import MANIFEST_NAME, FileEntry, Manifest, entry_of, files_below
+from gliomap.database.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    entry_of,
+    files_below,
+    require_unchanged,
+)
 from gliomap.database.store import SimulationDatabase
 from gliomap.database.tumor_table import joined
 from gliomap.errors import DatabaseError, ParameterError
-from gliomap.output import atomic_folder
+from gliomap.output import atomic_folder, flush_to_disk
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
 TASK_NAME = "merge databases"
+_BLOCK_BYTES = 1 << 20
 
 
 def merge_databases(
@@ -49,12 +57,14 @@ def merge_databases(
     OutputError
         If `path` exists and is not empty, or cannot be written.
     """
-    if not parts:
-        raise ParameterError("name at least one part to merge.")
+    if not parts or isinstance(parts, str):
+        raise ParameterError(f"parts must be a list of at least one database folder, got {parts!r}.")
     opened = sorted((SimulationDatabase.open(part) for part in parts), key=lambda part: part.header.first_tumor)
     _require_consecutive(opened)
     header, num_tumors = opened[0].header, sum(part.num_tumors for part in opened)
     first_shard = header.first_tumor // opened[0].tumors_per_shard
+    for part in opened:
+        require_unchanged(part.path, _tables(part))
     with atomic_folder(path, replace=False) as partial:
         table = joined([part.table for part in opened])
         layout.write_tables(partial, header, opened[0].parameter_names, table)
@@ -72,6 +82,7 @@ def merge_databases(
             report(ProgressEvent(task=TASK_NAME, completed=done, total=len(shards)))
             entries.append(_copied(source / entry.path, entry, partial, name))
         report(ProgressEvent(task=TASK_NAME, completed=len(shards), total=len(shards)))
+        flush_to_disk(partial)
         files = tuple(sorted(entries, key=lambda entry: entry.path))
         Manifest(num_tumors, files).write(partial / MANIFEST_NAME)
     return SimulationDatabase.open(path)
@@ -100,11 +111,22 @@ def _shards(part: SimulationDatabase) -> list[tuple[int, FileEntry]]:
     return [(shard, entry) for entry in entries if (shard := layout.shard_of_name(entry.path)) is not None]
 
 
+def _tables(part: SimulationDatabase) -> list[FileEntry]:
+    """Every other file of a part."""
+    entries = Manifest.read(part.path / MANIFEST_NAME).files
+    return [entry for entry in entries if layout.shard_of_name(entry.path) is None]
+
+
 def _copied(source: Path, entry: FileEntry, folder: Path, name: str) -> FileEntry:
     """Entry of the copy of a shard, every byte of which has been checked."""
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+    try:
+        original = open(source, "rb")
+    except OSError as error:
+        raise DatabaseError(f"{source} cannot be read: {error.strerror}.") from error
+    with original, open(target, "wb") as handle:
+        shutil.copyfileobj(original, handle, _BLOCK_BYTES)
     copy = entry_of(folder, name)
     if (copy.size, copy.sha256) != (entry.size, entry.sha256):
         raise DatabaseError(

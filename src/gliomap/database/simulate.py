@@ -132,16 +132,28 @@ class BatchSimulator:
         return passes_screening(self._coarse_anatomy, draw)
 
     def rejection_of(self, draw: TumorDraw, solution: Solution) -> str | None:
-        """Why a simulated draw does not become part of the database, a name of `REJECTION_NAMES`; None if it does."""
+        """Why a simulated draw does not become part of the database, a name of `REJECTION_NAMES`; None if it does.
+
+        Raises
+        ------
+        DatabaseError
+            If the density is not finite, or there are not as many as times were asked for.
+        """
         if solution.stopped_at_days is not None:
             return "too_large"
+        if len(solution.cell_density) != len(draw.times_days) or not np.isfinite(solution.cell_density.sum()):
+            raise DatabaseError(
+                f"the model {self.model.name!r} returned {len(solution.cell_density)} densities for "
+                f"{len(draw.times_days)} times, or values that are not finite, for {draw.parameters}."
+            )
         return None if self.design.accepts(draw, solution.cell_density, self.anatomy.grid) else "outside_filter"
 
-    def no_tumor_accepted(self, run: int) -> DatabaseError:
+    def no_tumor_accepted(self, run: int, rejections: Rejections) -> DatabaseError:
         """The error of a run whose every attempt was rejected."""
         return DatabaseError(
-            f"the design {self.design.name!r} accepted none of {MAX_ATTEMPTS} tumors drawn for run {run}: its ranges "
-            "do not fit this anatomy and model. Widen its size filter or change its ranges."
+            f"the design {self.design.name!r} accepted none of {MAX_ATTEMPTS} tumors drawn for run {run}: "
+            f"{rejections}. Its ranges do not fit this anatomy and model: widen its size filter or change its ranges. "
+            "Draws that are not solvable are errors of the model: simulate one alone to see them."
         )
 
     def _encoded_run(self, run: int, start: int, stop: int) -> EncodedTumors:
@@ -153,7 +165,7 @@ class BatchSimulator:
                 return self.encoded(run, draw, solution, rejections, start, stop)
             assert rejection is not None
             rejections = rejections.with_one_more(rejection)
-        raise self.no_tumor_accepted(run)
+        raise self.no_tumor_accepted(run, rejections)
 
     def _simulated(self, draw: TumorDraw) -> tuple[Solution | None, str | None]:
         """Solution of a draw where there is one, and why it was rejected if it was."""

@@ -36,7 +36,7 @@ from gliomap.database.simulate import EncodedTumors
 from gliomap.database.store import BUILDING_NAME, SimulationDatabase
 from gliomap.database.tumor_table import TABLE_NAMES, TumorTable, joined
 from gliomap.errors import DatabaseError
-from gliomap.output import atomic_file
+from gliomap.output import atomic_file, flush_names, flush_to_disk
 
 _SETTINGS_NAME = "settings.json"
 ANATOMY_NAME = "anatomy.npz"
@@ -85,6 +85,9 @@ class Staging:
         found = _read_settings(self.folder)
         if found == wanted:
             return
+        if found is not None and found["num_tumors"] < self.num_tumors and found | wanted == wanted:
+            self._enlarge(found["num_tumors"], wanted)
+            return
         if found is not None and found["num_tumors"] > self.first_tumor and self._has_results():
             source = f"the unfinished build in {self.database_folder}"
             advice = f"Finish it with its own settings, or delete {self.folder} to start over."
@@ -100,6 +103,14 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("parts", "rows", "shards"):
             (self.folder / name).mkdir(parents=True)
+        with atomic_file(self.folder / _SETTINGS_NAME) as partial:
+            partial.write_text(json.dumps(wanted), encoding="utf-8")
+
+    def _enlarge(self, num_tumors: int, wanted: dict[str, Any]) -> None:
+        """Take up a build of fewer tumors: all it has is kept, but a last shard that was not to be full."""
+        shard, rest = divmod(num_tumors, layout.tumors_per_shard(self.header.snapshots_per_run))
+        if rest:
+            (self.folder / "rows" / f"{shard}.npz").unlink(missing_ok=True)
         with atomic_file(self.folder / _SETTINGS_NAME) as partial:
             partial.write_text(json.dumps(wanted), encoding="utf-8")
 
@@ -160,6 +171,7 @@ class Staging:
         target = self.folder / "tables"
         shutil.rmtree(target, ignore_errors=True)
         layout.write_tables(target, self.header, names, joined(tables))
+        flush_to_disk(target)
         entries = {}
         if self.existing is not None:
             entries.update(Manifest.read(self.database_folder / MANIFEST_NAME).by_path)
@@ -205,18 +217,24 @@ def put_in_place(database_folder: Path) -> None:
     if not pending.is_file():
         return
     manifest = Manifest.read(pending)
+    changed: set[Path] = set()
     for entry in sorted(manifest.files, key=lambda entry: _placing_order(entry.path)):
         target = database_folder / entry.path
         for source in (building / "shards" / entry.path, building / "tables" / entry.path):
             if source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(source, target)
+                changed.update(parent for parent in target.parents if parent.is_relative_to(database_folder))
         if not target.is_file() or target.stat().st_size != entry.size:
             raise DatabaseError(
                 f"{entry.path} of the build in {database_folder} is missing or damaged, so it cannot be finished. "
                 f"Delete {building} and build again."
             )
+    # The manifest must not reach the disk before what it lists.
+    for folder in sorted(changed):
+        flush_names(folder)
     os.replace(pending, database_folder / MANIFEST_NAME)
+    flush_names(database_folder)
     shutil.rmtree(building)
 
 
@@ -285,9 +303,10 @@ def _is_readable(path: Path) -> bool:
 def _read_settings(building: Path) -> dict[str, Any] | None:
     """Settings of an unfinished build; None where there is none, or it was killed while being started or removed."""
     try:
-        return json.loads((building / _SETTINGS_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        settings: dict[str, Any] = json.loads((building / _SETTINGS_NAME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return None
+    return settings
 
 
 def _placing_order(name: str) -> tuple[int, str]:

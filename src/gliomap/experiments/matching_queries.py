@@ -20,9 +20,12 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gliomap.anatomy.atlas import DEFAULT_SPACING_MM, Atlas
-from gliomap.database import Design, LocalWorkers, SimulationDatabase, build_database, named_design
+from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.database import Design, LocalWorkers, SimulationDatabase, TumorDraw, build_database, named_design
+from gliomap.database.design import AttemptRng
 from gliomap.database.schema import describe_settings
 from gliomap.database.workforce import Workforce
 from gliomap.errors import ParameterError
@@ -155,8 +158,8 @@ def held_out_queries(
     spacing_mm : float
         Spacing of the simulation grids [mm].
     designs : sequence of Design, optional
-        Default: ``clinical`` and ``papers`` with their default settings. One snapshot per run is best: snapshots of one
-        run are like each other.
+        Default: ``clinical`` and ``papers`` with their default settings, drawn independently. One snapshot per run is
+        best: snapshots of one run are like each other.
     registration : str
         Preset of the registration.
     workers : Workforce
@@ -171,7 +174,7 @@ def held_out_queries(
     RegistrationError
         If the other brain cannot be registered to the atlas.
     """
-    drawn_from = [named_design(name) for name in _DESIGN_NAMES] if designs is None else list(designs)
+    drawn_from = [IndependentDraws(named_design(name)) for name in _DESIGN_NAMES] if designs is None else list(designs)
     counts = _equal_parts(num_queries, len(drawn_from) + 1)
     growth = _Growth(onto=atlas.simulation_grid(spacing_mm=spacing_mm), workers=workers, report=report)
     parts = [
@@ -248,6 +251,45 @@ def patient_queries(
         packed=PackedQueries.joined(parts),
         settings={REAL_GROUP: {"registration": chosen.registration, "deterministic": chosen.deterministic}},
     )
+
+
+@dataclass(frozen=True)
+class IndependentDraws:
+    """A design whose tumors are drawn independently of each other.
+
+    The tumors of a database may be points of a low-discrepancy sequence. Queries that are points of the same sequence
+    would all lie as far from their nearest tumor as chance has it once.
+
+    Parameters
+    ----------
+    design : Design
+        What is drawn.
+    """
+
+    design: Design
+
+    @property
+    def name(self) -> str:
+        """That of the design."""
+        return self.design.name
+
+    @property
+    def snapshots_per_run(self) -> int:
+        """Those of the design."""
+        return self.design.snapshots_per_run
+
+    @property
+    def push_pa(self) -> tuple[float, float] | None:
+        """That of the design."""
+        return self.design.push_pa
+
+    def draw(self, rng: AttemptRng, anatomy: Anatomy) -> TumorDraw:
+        """A draw of the design, from independent numbers throughout."""
+        return self.design.draw(rng.independent(), anatomy)
+
+    def accepts(self, draw: TumorDraw, cell_density: NDArray[np.float32], grid: Grid) -> bool:
+        """As the design."""
+        return self.design.accepts(draw, cell_density, grid)
 
 
 @dataclass(frozen=True, kw_only=True)

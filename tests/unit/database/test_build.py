@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -274,7 +275,7 @@ def test_an_unfinished_build_is_continued_where_it_stopped(tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"num_tumors": 30, "seed": 9}, "root_seed: 7 there, 9 asked for"), ({"num_tumors": 40}, "is for 30 tumors, 40")],
+    [({"num_tumors": 30, "seed": 9}, "root_seed: 7 there, 9 asked for"), ({"num_tumors": 20}, "is for 30 tumors, 20")],
 )
 def test_an_unfinished_build_of_other_settings_is_refused(tmp_path, monkeypatch, settings, message):
     """Its results are kept, and the message says what to delete to start over."""
@@ -518,3 +519,124 @@ def test_a_part_starts_with_a_shard(tmp_path):
     """Other first tumors are refused, with the size of a shard."""
     with pytest.raises(ParameterError, match="first_tumor must be a multiple of 128"):
         build_balls(tmp_path / "db", first_tumor=100)
+
+
+def test_growing_a_database_with_damaged_tables_is_refused(tmp_path):
+    """Else the damage would be listed by the new manifest."""
+    build_balls(tmp_path / "db", num_tumors=140, anatomy=ball_anatomy(6))
+    for name in ("parameters/c/0/0", "density/c/1/0/0/0"):
+        path = tmp_path / "db" / name
+        intact = path.read_bytes()
+        path.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
+        with pytest.raises(DatabaseError):
+            build_balls(tmp_path / "db", num_tumors=150, anatomy=ball_anatomy(6))
+        path.write_bytes(intact)
+    # The first shard is full and stays the file it is.
+    build_balls(tmp_path / "db", num_tumors=150, anatomy=ball_anatomy(6))
+
+
+@pytest.mark.parametrize("num_tumors", [50, 128, 140, 256])
+def test_an_unfinished_build_may_be_enlarged(tmp_path, num_tumors):
+    """Stopped on the way to N, a build of more keeps what it has and ends as it would have from the start."""
+    small = ball_anatomy(6)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop_late(event):
+        if event.completed > 0.8 * num_tumors:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        build_balls(tmp_path / "db", num_tumors=num_tumors, anatomy=small, report=stop_late)
+    finished = len(list((tmp_path / "db" / "building" / "parts").glob("[0-9]*.npz")))
+    events: list[ProgressEvent] = []
+    build_balls(tmp_path / "db", num_tumors=300, anatomy=small, report=events.append)
+    assert finished == 0 or events[0].completed > 0
+    build_balls(tmp_path / "whole", num_tumors=300, anatomy=small)
+    assert folder_content(tmp_path / "db") == folder_content(tmp_path / "whole")
+
+
+def test_a_finished_last_shard_of_fewer_tumors_is_made_anew(tmp_path, monkeypatch):
+    """All shards of 140 tumors were there, the tables not yet: the second shard has to become longer."""
+    small = ball_anatomy(6)
+    with monkeypatch.context() as patch:
+        patch.setattr("gliomap.database.staging.Staging.complete", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            build_balls(tmp_path / "db", num_tumors=140, anatomy=small)
+    build_balls(tmp_path / "db", num_tumors=200, anatomy=small)
+    build_balls(tmp_path / "whole", num_tumors=200, anatomy=small)
+    assert folder_content(tmp_path / "db") == folder_content(tmp_path / "whole")
+
+
+def test_an_unreadable_build_is_not_thrown_away(tmp_path, monkeypatch):
+    """An input error while its settings are read ends the build; what was finished stays."""
+    with monkeypatch.context() as patch:
+        patch.setattr("gliomap.database.staging.Staging.complete", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            build_balls(tmp_path / "db", num_tumors=140, anatomy=ball_anatomy(6))
+    read_text = Path.read_text
+
+    def failing(path, *arguments, **settings):
+        if path.name == "settings.json":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read_text(path, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "read_text", failing)
+    with pytest.raises(OutputError, match="Input/output error"):
+        build_balls(tmp_path / "db", num_tumors=140, anatomy=ball_anatomy(6))
+    assert len(list((tmp_path / "db" / "building" / "rows").glob("*.npz"))) == 2
+
+
+def test_workers_are_given_a_few_batches_at_a_time(tmp_path, monkeypatch):
+    """However many there are: a million futures would take gigabytes."""
+    most = 0
+    submit = ProcessPoolExecutor.submit
+
+    def counting(self, *arguments, **settings):
+        nonlocal most
+        most = max(most, len(self._pending_work_items) + 1)
+        return submit(self, *arguments, **settings)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", counting)
+    build_balls(tmp_path / "db", num_tumors=200, anatomy=ball_anatomy(6), num_workers=2)
+    assert 1 < most <= 8
+
+
+@pytest.mark.parametrize("wrong", [{"num_tumors": 10.5}, {"seed": 1.9}, {"first_tumor": 128.0}])
+def test_numbers_of_tumors_and_seeds_are_integers(tmp_path, wrong):
+    """A float is refused rather than cut off."""
+    settings = {"num_tumors": 3, "seed": 0, "first_tumor": 0} | wrong
+    with pytest.raises(ParameterError, match=f"{next(iter(wrong))} must be an integer"):
+        build_database(
+            tmp_path / "db", design=BallDesign(), anatomy=ball_anatomy(), atlas_name="cube", atlas_hash="0",
+            model=GrowingBall(), **settings,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("flaw", ["not finite", "too few"])
+def test_a_model_that_returns_nonsense_ends_the_build(tmp_path, flaw):
+    """A NaN, or fewer densities than times, is an error of the model and no rejection of the design."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Broken(GrowingBall):
+        def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
+            solution = super().simulate(anatomy, parameters, times_days)
+            kept = solution.cell_density[:-1] if flaw == "too few" else solution.cell_density * np.float32("nan")
+            return dataclasses.replace(solution, cell_density=kept, times_days=solution.times_days[: len(kept)])
+
+    with pytest.raises(DatabaseError, match="the model 'growing-ball' returned"):
+        build_balls(tmp_path / "db", model=Broken(), design=BallDesign(snapshots_per_run=2))
+
+
+def test_a_model_that_never_finds_a_solution_is_blamed(tmp_path, monkeypatch):
+    """The error counts the reasons, so nobody looks for the fault in the design's ranges."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Hopeless(GrowingBall):
+        def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
+            raise NumericalError("no equilibrium")
+
+    monkeypatch.setattr("gliomap.database.simulate.MAX_ATTEMPTS", 10)
+    with pytest.raises(DatabaseError, match=r"10 draws rejected \(10 not solvable\)"):
+        build_balls(tmp_path / "db", model=Hopeless())

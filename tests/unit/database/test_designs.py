@@ -1,5 +1,6 @@
 """What each design draws and accepts; what all share is in tests/contract."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.stats import triang
 from scipy.stats.qmc import discrepancy
 
 from gliomap.database import ClinicalDesign, PapersDesign, TumorDraw, named_design
-from gliomap.database.clinical_design import scaled_time_of_reach
+from gliomap.database.clinical_design import scaled_time_of_reach, smallest_reach_mm
 from gliomap.database.design import AttemptRng, seed_at, seed_in_box
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
@@ -136,6 +137,15 @@ def test_generators_differ_by_seed_run_and_attempt():
     assert AttemptRng(1, 2, 0).random() == first[1, 2, 0]
 
 
+def test_the_smallest_reach_is_that_of_the_earliest_time():
+    """No λ reaches further at τ = 3/2, and some λ reaches that far."""
+    for threshold in (0.2, 0.05):
+        lengths_mm = np.geomspace(0.1, 10.0, 20_001)
+        bracket = 1.5 + np.log(31.2 / threshold) - 1.5 * np.log(6 * np.pi * lengths_mm**2)
+        furthest_mm = np.sqrt(np.max(6 * lengths_mm**2 * bracket))
+        assert smallest_reach_mm(threshold) == pytest.approx(furthest_mm, rel=1e-6)
+
+
 @pytest.mark.parametrize("num_dimensions", [1, 3, 6])
 def test_points_of_consecutive_runs_fill_the_cube_evenly(num_dimensions):
     """Their discrepancy is less than half of that of independent points, also when runs start anywhere."""
@@ -154,9 +164,39 @@ def test_points_depend_on_run_and_attempt_alone():
     points = {key: tuple(AttemptRng(*key).low_discrepancy_point(5)) for key in np.ndindex(2, 3, 3)}
     assert len(set(points.values())) == 18
     assert tuple(AttemptRng(1, 2, 2).low_discrepancy_point(5)) == points[1, 2, 2]
-    used = AttemptRng(1, 2, 2)
+    used = AttemptRng(1, 2, 0)
     used.random(7)
-    assert tuple(used.low_discrepancy_point(5)) == points[1, 2, 2]
+    assert tuple(used.low_discrepancy_point(5)) == points[1, 2, 0]
+
+
+def test_every_number_of_a_point_is_spread_along_its_axis():
+    """No clumps and no holes: the largest gap between 2,000 numbers is at most 8 times their mean distance."""
+    points = np.array([AttemptRng(0, run, 0).low_discrepancy_point(8) for run in range(2000)])
+    gaps = np.diff(np.sort(points, axis=0), axis=0, append=1.0 + points.min(axis=0, keepdims=True))
+    assert 2000 * gaps.max() < 8.0
+
+
+def test_runs_that_are_drawn_again_are_spread_anew():
+    """Runs rejected for one number of their point get any number the next time."""
+    rejected = [run for run in range(2000) if AttemptRng(3, run, 0).low_discrepancy_point(5)[4] < 0.1]
+    again = [AttemptRng(3, run, 1).low_discrepancy_point(5)[4] for run in rejected]
+    counts, _ = np.histogram(again, bins=5, range=(0.0, 1.0))
+    assert counts.min() > 0.5 * len(rejected) / 5
+
+
+@pytest.mark.parametrize("num_dimensions", [0, 17])
+def test_points_have_1_to_16_dimensions(num_dimensions):
+    """Others are refused."""
+    with pytest.raises(ParameterError, match="num_dimensions must be 1 to 16"):
+        AttemptRng(0, 0, 0).low_discrepancy_point(num_dimensions)
+
+
+def test_seeds_need_tissue_they_may_lie_in():
+    """Gray matter alone, and a design that seeds white matter alone."""
+    anatomy = ball_anatomy()
+    gray = dataclasses.replace(anatomy, white_matter=0 * anatomy.white_matter, gray_matter=1.0 * anatomy.domain)
+    with pytest.raises(DatabaseError, match="seeds lie in white matter alone, of which this anatomy has none"):
+        seed_at(np.full(3, 0.5), gray, 0.0)
 
 
 def test_seeds_lie_in_tissue_by_its_weight():
@@ -190,7 +230,8 @@ def test_unknown_designs_name_the_known_ones():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ClinicalDesign(reach_mm=(3.0, 20.0, 60.0)), "reach_mm must start at 4 mm or more"),
+        (lambda: ClinicalDesign(flair_threshold=0.01), "reach_mm must start at 10.1. mm or more"),
+        (lambda: ClinicalDesign(reach_mm=(3.0, 20.0, 60.0)), "reach_mm must start at 3.72 mm or more"),
         (
             lambda: ClinicalDesign(infiltration_length_mm=(2.0, 1.0, 3.0)),
             "infiltration_length_mm must be .low, mode, high.",

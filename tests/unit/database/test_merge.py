@@ -1,7 +1,10 @@
 """Parts built apart and merged: the very files of one build, or a clear refusal."""
 
+import errno
 import json
+import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +114,51 @@ def test_a_damaged_part_is_noticed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part-0", "part-1", "part-2"]
 
 
+def test_damaged_tables_of_a_part_are_noticed(tmp_path):
+    """They are written anew, so nothing but the part's own manifest could tell later."""
+    parts = _parts(tmp_path, 300, 3)
+    table = parts[1] / "parameters/c/0/0"
+    content = bytearray(table.read_bytes())
+    content[-1] ^= 1
+    table.write_bytes(content)
+    with pytest.raises(DatabaseError):
+        merge_databases(tmp_path / "merged", parts)
+    assert not (tmp_path / "merged").exists()
+
+
+def test_a_part_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    """Its folder, not that of the merged database."""
+    parts = _parts(tmp_path, 300, 3)
+    opened = open
+
+    def failing(path, *arguments, **settings):
+        if str(path).startswith(str(parts[2])) and "density" in str(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(path, *arguments, **settings)
+
+    monkeypatch.setattr("gliomap.database.merge.open", failing, raising=False)
+    with pytest.raises(DatabaseError, match="part-2.*cannot be read: Input/output error"):
+        merge_databases(tmp_path / "merged", parts)
+
+
+def test_every_file_is_on_the_disk_before_the_manifest(tmp_path, monkeypatch):
+    """Shards, tables and their folders are flushed before the manifest is written."""
+    parts, flushed = _parts(tmp_path, 300, 3), []
+    sync = os.fsync
+
+    def watching(handle):
+        flushed.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watching)
+    merge_databases(tmp_path / "merged", parts)
+    names = {path.name if path.name == "manifest.json" else "/".join(path.parts[-5:]) for path in flushed}
+    before = flushed[: next(i for i, path in enumerate(flushed) if path.name.endswith("manifest.json"))]
+    written = [path for path in (tmp_path / "merged").rglob("*") if path.name != "manifest.json"]
+    assert len(before) >= len(written)
+    assert any("density/c/2" in "/".join(path.parts) for path in before), names
+
+
 def test_an_unfinished_part_is_refused(tmp_path):
     """Only complete databases are merged."""
     parts = _parts(tmp_path, 300, 3)
@@ -130,8 +178,9 @@ def test_an_existing_database_is_not_replaced(tmp_path):
 
 def test_nothing_to_merge_is_refused(tmp_path):
     """An empty list is a mistake."""
-    with pytest.raises(ParameterError, match="at least one part"):
-        merge_databases(tmp_path / "merged", [])
+    for nothing in ([], "part-1"):
+        with pytest.raises(ParameterError, match="a list of at least one database folder"):
+            merge_databases(tmp_path / "merged", nothing)
 
 
 def test_the_header_of_a_part_says_where_it_starts(tmp_path):
