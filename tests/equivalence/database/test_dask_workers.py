@@ -109,6 +109,35 @@ def test_an_ended_builder_is_continued(tmp_path, cluster, expected, by):
     assert folder_content(tmp_path / "db") == expected
 
 
+def test_a_killed_scheduler_ends_the_build_which_is_continued(tmp_path, expected):
+    """With a message that says so; what was finished is kept."""
+    file = tmp_path / "scheduler.json"
+    own = ["--host", "127.0.0.1", "--no-dashboard"]
+    commands = [["scheduler", "--port", "0", *own], ["worker", "--nthreads", "2", "--no-nanny", *own]]
+    environment = os.environ | {DELAY_VARIABLE: DELAY_S, "PYTHONPATH": str(Path(dask_cluster.__file__).parent)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dask", *command, "--scheduler-file", file],
+            env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for command in commands
+    ]  # fmt: skip
+    try:
+        with ThreadPoolExecutor(1) as builder:
+            workers = DaskWorkers(str(file))
+            build = builder.submit(build_balls_with, tmp_path / "db", workers, num_tumors=NUM_TUMORS)
+            wait_until(lambda: any((tmp_path / "db").glob("building/rows/*.npz")), timeout_s=40.0)
+            processes[0].kill()
+            with pytest.raises(DatabaseError, match="Dask scheduler at .* (is gone|dropped).*run the same build again"):
+                build.result(timeout=40.0)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    build_balls_with(tmp_path / "db", LocalWorkers(1), num_tumors=NUM_TUMORS)
+    assert folder_content(tmp_path / "db") == expected
+
+
 def test_two_builders_share_a_cluster(tmp_path, cluster, expected):
     """Each makes its own database; of one folder, the second is refused."""
     workers = DaskWorkers(cluster.scheduler_address)

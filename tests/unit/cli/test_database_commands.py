@@ -104,7 +104,13 @@ def test_requests_that_make_no_sense_write_nothing(atlas_folder, tmp_path, more,
 
 def test_without_a_folder_only_the_default_database_is_built():
     """Other settings need a folder, and the message says how."""
-    for more in (["--seed", "1"], ["--design", "papers"], ["--model", "mass-effect"], ["--part", "1/1"]):
+    for more in (
+        ["--device", "cuda"],
+        ["--seed", "1"],
+        ["--design", "papers"],
+        ["--model", "mass-effect"],
+        ["--part", "1/1"],
+    ):
         result = _run("database", "build", "--number", "300", *more)
         assert result.exit_code == 2
         assert "name a folder for a database of other settings" in result.stderr

@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from growing_ball import build_balls
+from growing_ball import ball_anatomy, build_balls
 from phantom_brain import phantom_atlas, write_phantom_patient
+from scipy.stats import kstest, triang
 
 from gliomap.database import ClinicalDesign
+from gliomap.database.design import AttemptRng
+from gliomap.database.schema import describe_settings
 from gliomap.errors import ParameterError
 from gliomap.experiments.database_matching import (
     MatchingCurve,
@@ -16,7 +19,7 @@ from gliomap.experiments.database_matching import (
     matching_curve,
     sizes_within,
 )
-from gliomap.experiments.matching_queries import MatchingQueries, held_out_queries, patient_queries
+from gliomap.experiments.matching_queries import IndependentDraws, MatchingQueries, held_out_queries, patient_queries
 from gliomap.experiments.prior_design import PriorDesign
 from gliomap.personalize import PersonalizationSettings, find_case_files
 from gliomap.retrieval import Query
@@ -72,6 +75,23 @@ def test_virtual_patients_have_the_sizes_of_patients(held_out):
     assert np.all((sizes_ml[:, 0] >= 10.0) & (sizes_ml[:, 0] <= 250.0))
     assert np.all((sizes_ml[:, 1] >= 0.5) & (sizes_ml[:, 1] <= 190.0))
     assert np.all(sizes_ml[:, 0] <= 40.0 * sizes_ml[:, 1])
+
+
+def test_queries_of_a_design_are_independent_of_its_databases():
+    """Databases fill the design's space evenly; queries that did the same would all be equally far from a tumor."""
+    anatomy, design = ball_anatomy(), ClinicalDesign()
+    queries = IndependentDraws(design)
+    lengths_mm = [
+        [made.draw(AttemptRng(1, run, 0), anatomy).parameters.infiltration_length_mm for run in range(300)]
+        for made in (design, queries)
+    ]
+    low, mode, high = np.log(design.infiltration_length_mm)
+    expected = triang(c=(mode - low) / (high - low), loc=low, scale=high - low).cdf
+    evenly, by_chance = (kstest(np.log(each), expected).statistic for each in lengths_mm)
+    assert evenly < 0.02 < by_chance
+    assert queries.draw(AttemptRng(1, 5, 0), anatomy) == queries.draw(AttemptRng(1, 5, 0), anatomy)
+    assert (queries.name, queries.snapshots_per_run, queries.push_pa) == ("clinical", 1, None)
+    assert describe_settings(queries)["settings"]["design"]["reach_mm"] == list(design.reach_mm)
 
 
 def test_one_seed_makes_one_set(held_out):
