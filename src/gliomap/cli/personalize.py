@@ -31,6 +31,9 @@ def personalize(
     database: Annotated[
         Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
     ] = None,
+    index: Annotated[
+        str | None, typer.Option(help="How the database is searched: exact (default), direct, ds64, ds32, radiomics.")
+    ] = None,
     atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
     registration: Annotated[str | None, typer.Option(help="Registration preset (fast, papers, affine, none).")] = None,
     t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
@@ -61,9 +64,12 @@ def personalize(
         from gliomap.registration import DEFAULT_PRESET
         from gliomap.report import write_result_folder
         from gliomap.report.result_folder import RESULT_MARKER
+        from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES
 
         if method != "query":
             raise ParameterError(unknown_name("method", method, ["query"]))
+        if index is not None and index not in INDEX_NAMES:
+            raise ParameterError(unknown_name("index", index, INDEX_NAMES))
         settings = PersonalizationSettings(
             registration=registration or DEFAULT_PRESET,
             thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
@@ -80,7 +86,9 @@ def personalize(
                 loaded = load_atlas(atlas, report=report)
             with clock.stage("open database"):
                 opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
-            query = QueryMethod(database=opened, num_candidates=candidates, num_threads=threads)
+            query = QueryMethod(
+                database=opened, index=index or DEFAULT_INDEX, num_candidates=candidates, num_threads=threads
+            )
             result = run(case, atlas=loaded, method=query, settings=settings, report=report)
             name = _patient_name(folder, out)
             write_result_folder(result, out, name=name, force=force, seconds_before=clock.seconds)

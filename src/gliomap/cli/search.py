@@ -15,32 +15,41 @@ def search(
     whole: Annotated[Path, typer.Option(help="Whole-tumor mask in atlas space, any grid.")],
     core: Annotated[Path | None, typer.Option(help="Tumor-core mask in atlas space, any grid.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 15,
-    index: Annotated[str, typer.Option(help="Index: exact.")] = "exact",
+    index: Annotated[
+        str | None, typer.Option(help="Index: exact (default), direct, ds64, ds32 (also -antialiased), radiomics.")
+    ] = None,
     t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
     flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank the tumors of a database by Dice(T1Gd) + Dice(FLAIR), nearest first."""
+    """Rank the tumors of a database by Dice(T1Gd) + Dice(FLAIR), nearest first.
+
+    An index is prepared on first use and kept in the user's cache; direct needs none.
+    """
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import segmentation_from_masks
         from gliomap.database import SimulationDatabase
         from gliomap.errors import ParameterError, unknown_name
+        from gliomap.imaging import VisibilityThresholds
         from gliomap.nifti import read_volume
-        from gliomap.retrieval import ExhaustiveIndex, Query
+        from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, Query, open_index
 
-        if index != "exact":
-            raise ParameterError(unknown_name("index", index, ["exact"]))
+        name = index or DEFAULT_INDEX
+        if name not in INDEX_NAMES:
+            raise ParameterError(unknown_name("index", name, INDEX_NAMES))
         masks = segmentation_from_masks(None if core is None else read_volume(core), read_volume(whole))
-        exact = ExhaustiveIndex(
+        chosen = open_index(
+            name,
             SimulationDatabase.open(database),
-            t1gd_threshold=t1gd_threshold,
-            flair_threshold=flair_threshold,
+            thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
             num_threads=threads,
+            report=report,
         )
         query = Query.from_segmentation(masks)
-        found = exact.search(query, k, report=report)
+        found = chosen.search(query, k, report=report)
         content = {
+            "index": name,
             "hits": [
                 {
                     "index": hit.index,
@@ -51,8 +60,8 @@ def search(
                 }
                 for hit in found.hits
             ],
-            "t1gd_threshold_used": exact.effective_thresholds.t1gd_threshold,
-            "flair_threshold_used": exact.effective_thresholds.flair_threshold,
+            "t1gd_threshold_used": chosen.effective_thresholds.t1gd_threshold,
+            "flair_threshold_used": chosen.effective_thresholds.flair_threshold,
         }
 
     def text() -> str:
@@ -60,8 +69,8 @@ def search(
         for hit in found.hits:
             t1gd = "        –" if hit.dice_t1gd is None else f"{hit.dice_t1gd:9.4f}"
             lines.append(f"{hit.index:7d}  {hit.distance:8.4f}  {t1gd}  {hit.dice_flair:10.4f}")
-        if exact.is_rounded:
-            used = exact.effective_thresholds
+        if chosen.is_rounded:
+            used = chosen.effective_thresholds
             lines.append(f"thresholds rounded to T1Gd {used.t1gd_threshold:.4f}, FLAIR {used.flair_threshold:.4f}")
         return "\n".join(lines)
 

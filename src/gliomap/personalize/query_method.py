@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gliomap.database import SimulationDatabase
-from gliomap.errors import ParameterError
+from gliomap.errors import ParameterError, unknown_name
 from gliomap.grid import Grid
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate
 from gliomap.progress import Reporter
-from gliomap.retrieval import ExhaustiveIndex, Query
+from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, Query, open_index
 from gliomap.volume import Volume
 
 _REFERENCE = (
@@ -30,6 +30,8 @@ class QueryMethod:
     ----------
     database : SimulationDatabase
         Simulated tumors in atlas space.
+    index : str
+        How the database is searched, one of `gliomap.retrieval.INDEX_NAMES`.
     num_candidates : int
         How many of the best are kept in the result, ≥ 1.
     num_threads : int or None
@@ -38,16 +40,19 @@ class QueryMethod:
     Raises
     ------
     ParameterError
-        If `num_candidates` is below 1.
+        If `num_candidates` is below 1, or there is no such index.
     """
 
     database: SimulationDatabase
+    index: str = DEFAULT_INDEX
     num_candidates: int = 15
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.num_candidates < 1:
             raise ParameterError(f"num_candidates must be at least 1, got {self.num_candidates}.")
+        if self.index not in INDEX_NAMES:
+            raise ParameterError(unknown_name("index", self.index, INDEX_NAMES))
 
     @property
     def name(self) -> str:
@@ -76,11 +81,12 @@ class QueryMethod:
 
     def estimate(self, observation: AtlasObservation, *, report: Reporter) -> AtlasEstimate:
         """Density and parameters of the nearest tumor; ties go to the lower index."""
-        index = ExhaustiveIndex(
+        index = open_index(
+            self.index,
             self.database,
-            t1gd_threshold=observation.thresholds.t1gd_threshold,
-            flair_threshold=observation.thresholds.flair_threshold,
+            thresholds=observation.thresholds,
             num_threads=self.num_threads,
+            report=report,
         )
         query = Query.from_segmentation(observation.segmentation)
         hits = index.search(query, self.num_candidates, report=report).hits

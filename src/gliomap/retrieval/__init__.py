@@ -1,6 +1,36 @@
 """Search: the tumors of a database that look most like a patient's."""
 
+from gliomap.retrieval.block_index import BlockIndex
+from gliomap.retrieval.downsampled_index import DownsampledIndex
 from gliomap.retrieval.exhaustive import ExhaustiveIndex
+from gliomap.retrieval.free_thresholds import FreeThresholdHits, FreeThresholdIndex, ThresholdRanges
+from gliomap.retrieval.full_scan import DiceTable, PackedQueries, dice_of_all, dice_of_levels
+from gliomap.retrieval.loop_search import LoopIndex, hausdorff_95_to
+from gliomap.retrieval.named_indexes import DEFAULT_INDEX, INDEX_NAMES, open_index
+from gliomap.retrieval.overlap_metric import OverlapMetric
 from gliomap.retrieval.query import Hit, Hits, Index, Query
+from gliomap.retrieval.radiomics_index import RadiomicsIndex
 
-__all__ = ["ExhaustiveIndex", "Hit", "Hits", "Index", "Query"]
+__all__ = [
+    "DEFAULT_INDEX",
+    "INDEX_NAMES",
+    "BlockIndex",
+    "DiceTable",
+    "DownsampledIndex",
+    "ExhaustiveIndex",
+    "FreeThresholdHits",
+    "FreeThresholdIndex",
+    "Hit",
+    "Hits",
+    "Index",
+    "LoopIndex",
+    "OverlapMetric",
+    "PackedQueries",
+    "Query",
+    "RadiomicsIndex",
+    "ThresholdRanges",
+    "dice_of_all",
+    "dice_of_levels",
+    "hausdorff_95_to",
+    "open_index",
+]

@@ -39,7 +39,7 @@ class _Counts:
 
 
 class ExhaustiveIndex:
-    """Index ``exact`` over an open database; needs no preparation.
+    """Index ``direct`` over an open database; needs no preparation.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ class ExhaustiveIndex:
 
     @property
     def name(self) -> str:
-        """``exact``."""
-        return "exact"
+        """``direct``."""
+        return "direct"
 
     @property
     def effective_thresholds(self) -> VisibilityThresholds:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy.segmentation import Segmentation
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
+from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.progress import Reporter, ignore_progress
 from gliomap.resample import resample_mask
 from gliomap.volume import Volume
@@ -152,6 +153,14 @@ class Index(Protocol):
     @property
     def name(self) -> str:
         """Name on the command line and in results."""
+
+    @property
+    def effective_thresholds(self) -> VisibilityThresholds:
+        """Thresholds of the comparison: those asked for, rounded to multiples of 1/255."""
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether a threshold had to be rounded."""
 
     def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.

@@ -1,0 +1,62 @@
+"""Indexes by name: all of them answer, and the exact ones agree."""
+
+import pytest
+from growing_ball import build_balls
+
+from gliomap.errors import ParameterError
+from gliomap.imaging import VisibilityThresholds
+from gliomap.personalize import QueryMethod
+from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, Query, open_index
+
+THRESHOLDS = VisibilityThresholds()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """Thirty balls."""
+    return build_balls(tmp_path_factory.mktemp("balls") / "db", num_tumors=30)
+
+
+def _query(database, tumor=3):
+    levels = database.density_levels(tumor)
+    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+
+
+@pytest.mark.parametrize("name", INDEX_NAMES)
+def test_every_name_opens_an_index_of_that_name(database, name):
+    """It finds a tumor of the database that was asked for, and keeps its own name."""
+    tumor = int(database.volume_ml[:, 1].argmax())
+    index = open_index(name, database, thresholds=THRESHOLDS, num_threads=1)
+    hits = index.search(_query(database, tumor), 5).hits
+    assert index.name == name
+    assert len(hits) == 5
+    assert hits[0].index == tumor
+
+
+def test_exact_and_direct_agree(database):
+    """Same tumors, same order, same numbers."""
+    answers = [
+        open_index(name, database, thresholds=THRESHOLDS).search(_query(database), 15).hits
+        for name in ("exact", "direct")
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_thresholds_reach_the_index(database):
+    """Rounded to levels, and said so."""
+    thresholds = VisibilityThresholds(t1gd_threshold=0.7, flair_threshold=0.25)
+    for name in INDEX_NAMES:
+        index = open_index(name, database, thresholds=thresholds, num_threads=1)
+        assert index.is_rounded
+        assert index.effective_thresholds.flair_threshold == 64 / 255
+
+
+def test_an_unknown_name_lists_the_known_ones(database):
+    """Also where an inverse method is made, before anything is registered."""
+    for make in (
+        lambda: open_index("exakt", database, thresholds=THRESHOLDS),
+        lambda: QueryMethod(database=database, index="exakt"),
+    ):
+        with pytest.raises(ParameterError, match=r"index 'exakt' is unknown: .*Did you mean 'exact'\?"):
+            make()
+    assert DEFAULT_INDEX == "exact"
