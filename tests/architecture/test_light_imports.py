@@ -6,7 +6,19 @@ import sys
 
 import pytest
 
-_HEAVY = ("ants", "dask", "distributed", "matplotlib", "nilearn", "numba", "pandas", "scipy", "sklearn", "torch", "zarr")
+_HEAVY = (
+    "ants",
+    "dask",
+    "distributed",
+    "matplotlib",
+    "nilearn",
+    "numba",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "torch",
+    "zarr",
+)
 
 
 def modules_after(code: str) -> set[str]:

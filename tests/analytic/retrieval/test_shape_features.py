@@ -45,7 +45,7 @@ def test_features_of_a_box():
 
 
 def test_features_of_a_ball():
-    """Of radius r = 30 voxels: volume to 0.2 %, axes 4 r/√5 to 0.1 %, diameter to a voxel, elongation and flatness 1."""
+    """Of radius r = 30 voxels: volume to 0.2 %, axes 4 r/√5 to 0.1 %, diameter to a voxel, elongation, flatness 1."""
     radius = 30.0
     offsets = np.indices((65, 65, 65)) - 32.0
     features = shape_features(np.linalg.norm(offsets, axis=0) <= radius, (1.0, 1.0, 1.0))
