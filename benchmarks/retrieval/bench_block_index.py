@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from gliomap.cores import available_cores
 from gliomap.database import SimulationDatabase
+from gliomap.database.quantization import levels_of
 from gliomap.database.tumor_table import TumorTable, joined
 from gliomap.retrieval import ExhaustiveIndex, Query
 from gliomap.retrieval.best_first import best_first
@@ -42,7 +43,7 @@ from gliomap.retrieval.block_kernels import overlap_similarities, shared_voxels
 from gliomap.retrieval.free_thresholds import FreeThresholdIndex
 from gliomap.retrieval.full_scan import PackedQueries, dice_of_all
 from gliomap.retrieval.index_cache import Segment, num_blocks
-from gliomap.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks, levels_of, lists_by_block
+from gliomap.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks, lists_by_block
 
 _K = 15
 

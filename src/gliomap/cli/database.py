@@ -13,9 +13,8 @@ from gliomap.cli.console import EXIT_FAILED, ForceOption, JsonOption, print_resu
 from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
-    from gliomap.anatomy import Anatomy, Atlas
-    from gliomap.database import Design, SimulationDatabase, Workforce
-    from gliomap.growth import GrowthModel
+    from gliomap.anatomy import Atlas
+    from gliomap.database import SimulationDatabase, Workforce
 
 app = typer.Typer(help="Databases of simulated tumors: build, describe, verify, merge.", no_args_is_help=True)
 
@@ -88,7 +87,7 @@ def build_command(
     """Simulate tumors into a database. A killed build resumes when the same command is run again."""
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import DEFAULT_DOMAIN_RULE, load_atlas
-        from gliomap.database import DEFAULT_DESIGN, named_design, named_model
+        from gliomap.database import DEFAULT_DESIGN, build_database, named_design, named_model
         from gliomap.personalize import default_database_path
 
         request = _Request(
@@ -112,7 +111,19 @@ def build_command(
         grid = loaded.simulation_grid(spacing_mm=spacing_mm)
         anatomy = loaded.anatomy(grid, domain_rule=request.domain_rule)
         if not dry_run:
-            _build(folder, request, tumors, loaded, anatomy, growth_design, growth_model, crew, report)
+            build_database(
+                folder,
+                num_tumors=len(tumors),
+                first_tumor=tumors.start,
+                design=growth_design,
+                anatomy=anatomy,
+                atlas_name=loaded.name,
+                atlas_hash=loaded.content_hash,
+                model=growth_model,
+                seed=seed,
+                workers=crew,
+                report=report,
+            )
     if not dry_run:
         info_command(folder, as_json=as_json)
         return
@@ -128,34 +139,6 @@ def build_command(
         },
         as_json=as_json,
         text=lambda: f"would build {numbers} ({request.design}, {model}, {loaded.name}) in {folder}\n{grid.describe()}",
-    )
-
-
-def _build(
-    folder: Path,
-    request: _Request,
-    tumors: range,
-    atlas: Atlas,
-    anatomy: Anatomy,
-    design: Design,
-    model: GrowthModel[Any],
-    workers: Workforce,
-    report: Reporter,
-) -> None:
-    from gliomap.database import build_database
-
-    build_database(
-        folder,
-        num_tumors=len(tumors),
-        first_tumor=tumors.start,
-        design=design,
-        anatomy=anatomy,
-        atlas_name=atlas.name,
-        atlas_hash=atlas.content_hash,
-        model=model,
-        seed=request.seed,
-        workers=workers,
-        report=report,
     )
 
 

@@ -64,12 +64,12 @@ def personalize(
         from gliomap.registration import DEFAULT_PRESET
         from gliomap.report import write_result_folder
         from gliomap.report.result_folder import RESULT_MARKER
-        from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES
+        from gliomap.retrieval import DEFAULT_INDEX, require_index_name
 
         if method != "query":
             raise ParameterError(unknown_name("method", method, ["query"]))
-        if index is not None and index not in INDEX_NAMES:
-            raise ParameterError(unknown_name("index", index, INDEX_NAMES))
+        index_name = index or DEFAULT_INDEX
+        require_index_name(index_name)
         settings = PersonalizationSettings(
             registration=registration or DEFAULT_PRESET,
             thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
@@ -86,9 +86,7 @@ def personalize(
                 loaded = load_atlas(atlas, report=report)
             with clock.stage("open database"):
                 opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
-            query = QueryMethod(
-                database=opened, index=index or DEFAULT_INDEX, num_candidates=candidates, num_threads=threads
-            )
+            query = QueryMethod(database=opened, index=index_name, num_candidates=candidates, num_threads=threads)
             result = run(case, atlas=loaded, method=query, settings=settings, report=report)
             name = _patient_name(folder, out)
             write_result_folder(result, out, name=name, force=force, seconds_before=clock.seconds)

@@ -30,14 +30,12 @@ def search(
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import segmentation_from_masks
         from gliomap.database import SimulationDatabase
-        from gliomap.errors import ParameterError, unknown_name
         from gliomap.imaging import VisibilityThresholds
         from gliomap.nifti import read_volume
-        from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, Query, open_index
+        from gliomap.retrieval import DEFAULT_INDEX, Query, open_index, require_index_name
 
         name = index or DEFAULT_INDEX
-        if name not in INDEX_NAMES:
-            raise ParameterError(unknown_name("index", name, INDEX_NAMES))
+        require_index_name(name)
         masks = segmentation_from_masks(None if core is None else read_volume(core), read_volume(whole))
         chosen = open_index(
             name,

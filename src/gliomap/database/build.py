@@ -120,7 +120,8 @@ def build_database(
             put_in_place(folder)
             existing = _existing_database(folder, header, num_tumors)
             if existing is None or existing.num_tumors < num_tumors:
-                _require_unchanged(existing)
+                if existing is not None:
+                    _require_unchanged(existing)
                 staging = Staging(database_folder=folder, header=header, existing=existing, num_tumors=num_tumors)
                 staging.begin_or_resume()
                 _build(staging, simulator, workers, report)
@@ -242,10 +243,8 @@ def _existing_database(folder: Path, header: DatabaseHeader, num_tumors: int) ->
     return existing
 
 
-def _require_unchanged(existing: SimulationDatabase | None) -> None:
+def _require_unchanged(existing: SimulationDatabase) -> None:
     """Raise `DatabaseError` if what a growing database writes again is damaged: its tables and its last shard."""
-    if existing is None:
-        return
     last_shard = (existing.num_tumors - 1) // existing.tumors_per_shard
     entries = Manifest.read(existing.path / MANIFEST_NAME).files
     require_unchanged(existing.path, [e for e in entries if layout.shard_of_name(e.path) in (None, last_shard)])

@@ -63,28 +63,26 @@ def merge_databases(
     _require_consecutive(opened)
     header, num_tumors = opened[0].header, sum(part.num_tumors for part in opened)
     first_shard = header.first_tumor // opened[0].tumors_per_shard
-    for part in opened:
-        require_unchanged(part.path, _tables(part))
+    files_of_part = [Manifest.read(part.path / MANIFEST_NAME).files for part in opened]
+    for part, files in zip(opened, files_of_part, strict=True):
+        require_unchanged(part.path, [entry for entry in files if layout.shard_of_name(entry.path) is None])
     with atomic_folder(path, replace=False) as partial:
         table = joined([part.table for part in opened])
         layout.write_tables(partial, header, opened[0].parameter_names, table)
         entries = [entry_of(partial, name) for name in files_below(partial)]
         shards = [
-            (
-                part.path,
-                entry,
-                layout.shard_name(shard + part.header.first_tumor // part.tumors_per_shard - first_shard),
-            )
-            for part in opened
-            for shard, entry in _shards(part)
+            (part, entry, shard + part.header.first_tumor // part.tumors_per_shard - first_shard)
+            for part, files in zip(opened, files_of_part, strict=True)
+            for entry in files
+            if (shard := layout.shard_of_name(entry.path)) is not None
         ]
-        for done, (source, entry, name) in enumerate(shards):
+        for done, (part, entry, shard) in enumerate(shards):
             report(ProgressEvent(task=TASK_NAME, completed=done, total=len(shards)))
-            entries.append(_copied(source / entry.path, entry, partial, name))
+            entries.append(_copied(part.path / entry.path, entry, partial, layout.shard_name(shard)))
         report(ProgressEvent(task=TASK_NAME, completed=len(shards), total=len(shards)))
         flush_to_disk(partial)
-        files = tuple(sorted(entries, key=lambda entry: entry.path))
-        Manifest(num_tumors, files).write(partial / MANIFEST_NAME)
+        in_order = tuple(sorted(entries, key=lambda entry: entry.path))
+        Manifest(num_tumors, in_order).write(partial / MANIFEST_NAME)
     return SimulationDatabase.open(path)
 
 
@@ -103,18 +101,6 @@ def _require_consecutive(parts: Sequence[SimulationDatabase]) -> None:
                 f"are not parts that continue each other: {what}. Databases with another seed or design cannot be "
                 "merged; parts are built with first_tumor (on the command line --part)."
             )
-
-
-def _shards(part: SimulationDatabase) -> list[tuple[int, FileEntry]]:
-    """Number and entry of every shard of a part."""
-    entries = Manifest.read(part.path / MANIFEST_NAME).files
-    return [(shard, entry) for entry in entries if (shard := layout.shard_of_name(entry.path)) is not None]
-
-
-def _tables(part: SimulationDatabase) -> list[FileEntry]:
-    """Every other file of a part."""
-    entries = Manifest.read(part.path / MANIFEST_NAME).files
-    return [entry for entry in entries if layout.shard_of_name(entry.path) is None]
 
 
 def _copied(source: Path, entry: FileEntry, folder: Path, name: str) -> FileEntry:

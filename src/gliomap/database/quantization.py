@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.errors import ParameterError
+from gliomap.imaging.visibility import VisibilityThresholds
 
 NUM_LEVELS = 255
 QUANTIZATION_RULE = "level = ceil(255 u) in float32, u < 1/510 stored as 0; decoded as (level - 1/2) / 255"
@@ -99,3 +100,8 @@ def level_of_threshold(threshold: float) -> tuple[int, bool]:
         raise ParameterError(f"threshold must lie strictly between 0 and 1 (relative cell density), got {threshold}.")
     level = min(max(round(threshold * NUM_LEVELS), 1), NUM_LEVELS - 1)
     return level, bool(np.float32(threshold) == np.float32(level) / _SCALE)
+
+
+def levels_of(thresholds: VisibilityThresholds) -> tuple[int, int]:
+    """Stored levels of FLAIR's and T1Gd's thresholds."""
+    return level_of_threshold(thresholds.flair_threshold)[0], level_of_threshold(thresholds.t1gd_threshold)[0]

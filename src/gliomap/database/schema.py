@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gliomap.database.quantization import QUANTIZATION_RULE, level_of_threshold
+from gliomap.database.quantization import QUANTIZATION_RULE, levels_of
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
@@ -92,10 +92,7 @@ class DatabaseHeader:
     @property
     def threshold_levels(self) -> dict[str, int]:
         """Stored levels above which `volume_ml` counts, by the names of its columns."""
-        return {
-            "flair": level_of_threshold(self.thresholds.flair_threshold)[0],
-            "t1gd": level_of_threshold(self.thresholds.t1gd_threshold)[0],
-        }
+        return dict(zip(VOLUME_NAMES, levels_of(self.thresholds), strict=True))
 
     def to_attributes(self) -> dict[str, Any]:
         """Attributes of the Zarr group, JSON-ready and in a fixed order."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gliomap.cores import map_blocks
 from gliomap.database.layout import METADATA_NAME, shard_of_name
 from gliomap.database.lock import LOCK_NAME
 from gliomap.database.manifest import MANIFEST_NAME, FileEntry, Manifest, entry_of, files_below
@@ -157,18 +157,16 @@ def _loaded(folder: Path, manifest: Manifest, problems: dict[str, Problem]) -> S
 
 
 def _damaged_tumors(database: SimulationDatabase, num_threads: int, report: Reporter) -> set[int]:
-    blocks = [range(start, min(start + _BLOCK, database.num_tumors)) for start in range(0, database.num_tumors, _BLOCK)]
-    damaged: set[int] = set()
-    with ThreadPoolExecutor(num_threads) as executor:
-        try:
-            found_in = executor.map(lambda block: _damaged_in(database, block), blocks)
-            for block, found in zip(blocks, found_in, strict=True):
-                damaged |= found
-                report(ProgressEvent(task=TASK_NAME, completed=block.stop, total=database.num_tumors, message="tumors"))
-        finally:
-            # After an interrupt nobody waits for the rest of the database.
-            executor.shutdown(cancel_futures=True)
-    return damaged
+    found = map_blocks(
+        lambda tumors: _damaged_in(database, tumors),
+        database.num_tumors,
+        block=_BLOCK,
+        num_threads=num_threads,
+        task=TASK_NAME,
+        report=report,
+        message="tumors",
+    )
+    return set().union(*found)
 
 
 def _damaged_in(database: SimulationDatabase, block: range) -> set[int]:

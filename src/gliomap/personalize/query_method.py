@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gliomap.database import SimulationDatabase
-from gliomap.errors import ParameterError, unknown_name
+from gliomap.errors import ParameterError
 from gliomap.grid import Grid
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate
 from gliomap.progress import Reporter
-from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, Query, open_index
+from gliomap.retrieval import DEFAULT_INDEX, Query, open_index, require_index_name
 from gliomap.volume import Volume
 
 _REFERENCE = (
@@ -51,8 +51,7 @@ class QueryMethod:
     def __post_init__(self) -> None:
         if self.num_candidates < 1:
             raise ParameterError(f"num_candidates must be at least 1, got {self.num_candidates}.")
-        if self.index not in INDEX_NAMES:
-            raise ParameterError(unknown_name("index", self.index, INDEX_NAMES))
+        require_index_name(self.index)
 
     @property
     def name(self) -> str:

@@ -14,7 +14,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.cores import available_cores
 from gliomap.errors import ParameterError
 from gliomap.retrieval.overlap_metric import OverlapMetric
 
@@ -86,19 +85,6 @@ def require_bounded(metric: OverlapMetric, distance: NDArray[np.float64], bounds
             f"metric {metric.name!r}: the similarity falls while the shared voxels grow, so it has no bound. Expected "
             "f(|A|, |B|, s) ≤ f(|A|, |B|, t) wherever s ≤ t. Search with a plain loop (LoopIndex) instead."
         )
-
-
-def require_threads(num_threads: int | None) -> int:
-    """Number of threads; None: all cores.
-
-    Raises
-    ------
-    ParameterError
-        If it is below 1.
-    """
-    if num_threads is not None and num_threads < 1:
-        raise ParameterError(f"num_threads must be at least 1, got {num_threads}. Leave it out to use all cores.")
-    return num_threads if num_threads is not None else available_cores()
 
 
 class SearchThreads:

@@ -53,7 +53,7 @@ def _compiled_function(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled_function
-def _num_set_bits(_typing: Any, _word: Any) -> Any:
+def num_set_bits(_typing: Any, _word: Any) -> Any:
     """Number of set bits of a uint64, as int64."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -117,7 +117,7 @@ def pack_above(
                             bits |= _ONE << np.uint64(z - begin)
                 words[x, w, y] = bits
                 if bits != _NO_BITS:
-                    count += _num_set_bits(bits)
+                    count += num_set_bits(bits)
                     x_start, x_stop = min(x_start, x), x + 1
                     y_start, y_stop = min(y_start, y), max(y_stop, y + 1)
                     w_start, w_stop = min(w_start, w), max(w_stop, w + 1)
@@ -167,5 +167,11 @@ def count_shared(
                     own = flat[here : here + length]
                     theirs = query_words[query_begins[query] + there : query_begins[query] + there + length]
                     for i in range(length):
-                        count += _num_set_bits(own[i] & theirs[i])
+                        count += num_set_bits(own[i] & theirs[i])
         shared[query] = count
+
+
+def whole_grid(shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Bounds of all voxels of a grid: (0, X, 0, Y, 0, Z)."""
+    x, y, z = shape
+    return np.array([0, x, 0, y, 0, z], dtype=np.int64)

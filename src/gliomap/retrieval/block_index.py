@@ -29,23 +29,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database.quantization import NUM_LEVELS, level_of_threshold
+from gliomap.cores import require_threads
+from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
-from gliomap.retrieval.best_first import SearchThreads, best_first, require_bounded, require_threads
+from gliomap.retrieval.best_first import SearchThreads, best_first, require_bounded
 from gliomap.retrieval.block_kernels import add_shared_bounds, overlap_similarities, shared_voxels
 from gliomap.retrieval.index_cache import PreparedSegments, Segment, open_segments
-from gliomap.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks, levels_of
+from gliomap.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks
 from gliomap.retrieval.overlap_metric import OverlapMetric, dice_similarity
-from gliomap.retrieval.query import Hit, Hits, Query, require_count
+from gliomap.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
 
 TASK_NAME = "search index"
 _BATCH = 32
 _QUERIES_AT_ONCE = 32
 
 
-class BlockIndex:
+class BlockIndex(AtThresholds):
     """Index ``exact`` that answers in milliseconds; made by `open`.
 
     Parameters
@@ -130,20 +131,6 @@ class BlockIndex:
     def name(self) -> str:
         """``exact``."""
         return "exact"
-
-    @property
-    def effective_thresholds(self) -> VisibilityThresholds:
-        """The thresholds actually used: those asked for, rounded to multiples of 1/255."""
-        flair, t1gd = levels_of(self.thresholds)
-        return VisibilityThresholds(t1gd_threshold=t1gd / NUM_LEVELS, flair_threshold=flair / NUM_LEVELS)
-
-    @property
-    def is_rounded(self) -> bool:
-        """Whether a threshold had to be rounded."""
-        return not all(
-            level_of_threshold(threshold)[1]
-            for threshold in (self.thresholds.t1gd_threshold, self.thresholds.flair_threshold)
-        )
 
     def with_metric(self, metric: OverlapMetric) -> BlockIndex:
         """The same index with another metric; nothing is read."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.growth.backends.compiled import compiled
-from gliomap.retrieval.bit_masks import _num_set_bits as num_set_bits
+from gliomap.retrieval.bit_masks import num_set_bits
 
 #: Edge of a block [voxels].
 BLOCK_EDGE = 8

@@ -27,21 +27,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database.quantization import NUM_LEVELS, level_of_threshold
+from gliomap.cores import require_threads
+from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.dice import dice_from_counts
 from gliomap.errors import ParameterError
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
-from gliomap.retrieval.best_first import SearchThreads, require_threads
-from gliomap.retrieval.bit_masks import count_shared, num_words, pack_above
+from gliomap.retrieval.best_first import SearchThreads
+from gliomap.retrieval.bit_masks import count_shared, num_words, pack_above, whole_grid
 from gliomap.retrieval.downsampling import majority, sample
 from gliomap.retrieval.exhaustive import nearest_hits
-from gliomap.retrieval.hit_overlap import dice_of_tumors
 from gliomap.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliomap.retrieval.index_file import Arrays
-from gliomap.retrieval.mask_blocks import MODALITIES, levels_of
-from gliomap.retrieval.query import Hit, Hits, Query, require_count
+from gliomap.retrieval.mask_blocks import MODALITIES
+from gliomap.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
+from gliomap.retrieval.tumor_overlap import dice_of_tumors
 
 TASK_NAME = "search database"
 _BLOCK = 1024
@@ -65,7 +66,7 @@ class _Part:
     tumors: slice
 
 
-class DownsampledIndex:
+class DownsampledIndex(AtThresholds):
     """Index ``ds64``, ``ds32``, ``ds64-antialiased`` …; made by `open`.
 
     Parameters
@@ -172,20 +173,6 @@ class DownsampledIndex:
     def name(self) -> str:
         """``ds64`` for samples at 64³, ``ds64-antialiased`` for the variant."""
         return self.downsampling.name
-
-    @property
-    def effective_thresholds(self) -> VisibilityThresholds:
-        """The thresholds actually used: those asked for, rounded to multiples of 1/255."""
-        flair_level, t1gd_level = self.downsampling.levels
-        return VisibilityThresholds(t1gd_threshold=t1gd_level / NUM_LEVELS, flair_threshold=flair_level / NUM_LEVELS)
-
-    @property
-    def is_rounded(self) -> bool:
-        """Whether a threshold had to be rounded."""
-        return not all(
-            level_of_threshold(threshold)[1]
-            for threshold in (self.thresholds.t1gd_threshold, self.thresholds.flair_threshold)
-        )
 
     def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k tumors nearest at low resolution, ties by lower index; all of them if the database holds fewer.
@@ -348,8 +335,7 @@ class Downsampling:
         if not hasattr(self._buffers, "words"):
             self._buffers.words = np.empty((size, num_words(size), size), dtype=np.uint64)
         words, box = self._buffers.words, np.empty(6, dtype=np.int64)
-        whole_grid = np.array([0, size] * 3, dtype=np.int64)
-        num_voxels = pack_above(sampled, whole_grid, np.uint8(level), words, box)
+        num_voxels = pack_above(sampled, whole_grid((size, size, size)), np.uint8(level), words, box)
         return _PackedMask(words=words[_slices(box)].flatten(), box=box, num_voxels=int(num_voxels))
 
 

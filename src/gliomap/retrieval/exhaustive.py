@@ -9,22 +9,20 @@ counting release the interpreter lock.
 
 from __future__ import annotations
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.cores import available_cores
-from gliomap.database.quantization import NUM_LEVELS, level_of_threshold
+from gliomap.cores import map_blocks, require_threads
+from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.dice import dice, dice_from_counts
-from gliomap.errors import ParameterError
 from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
-from gliomap.retrieval.query import Hit, Hits, Query, distance_from_dice, require_count
+from gliomap.progress import Reporter, ignore_progress
+from gliomap.retrieval.query import AtThresholds, Hit, Hits, Query, distance_from_dice, require_count
+from gliomap.retrieval.tumor_overlap import DecodedLevels, count_overlap
 
 TASK_NAME = "search database"
 _BLOCK = 32
@@ -38,7 +36,7 @@ class _Counts:
     intersection: NDArray[np.int64]
 
 
-class ExhaustiveIndex:
+class ExhaustiveIndex(AtThresholds):
     """Index ``direct`` over an open database; needs no preparation.
 
     Parameters
@@ -65,35 +63,14 @@ class ExhaustiveIndex:
         flair_threshold: float = 0.2,
         num_threads: int | None = None,
     ) -> None:
-        if num_threads is not None and num_threads < 1:
-            raise ParameterError(f"num_threads must be at least 1, got {num_threads}.")
         self.database = database
         self.thresholds = VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold)
-        self._levels = {
-            "flair": level_of_threshold(flair_threshold)[0],
-            "t1gd": level_of_threshold(t1gd_threshold)[0],
-        }
-        self._num_threads = num_threads if num_threads is not None else available_cores()
+        self._num_threads = require_threads(num_threads)
 
     @property
     def name(self) -> str:
         """``direct``."""
         return "direct"
-
-    @property
-    def effective_thresholds(self) -> VisibilityThresholds:
-        """The thresholds actually used: those asked for, rounded to multiples of 1/255."""
-        return VisibilityThresholds(
-            t1gd_threshold=self._levels["t1gd"] / NUM_LEVELS, flair_threshold=self._levels["flair"] / NUM_LEVELS
-        )
-
-    @property
-    def is_rounded(self) -> bool:
-        """Whether a threshold had to be rounded."""
-        return not all(
-            level_of_threshold(threshold)[1]
-            for threshold in (self.thresholds.t1gd_threshold, self.thresholds.flair_threshold)
-        )
 
     def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.
@@ -131,40 +108,14 @@ class ExhaustiveIndex:
     def _counts(self, query: Query, report: Reporter) -> _Counts:
         num_tumors = self.database.num_tumors
         size, intersection = np.empty((num_tumors, 2), dtype=np.int64), np.empty((num_tumors, 2), dtype=np.int64)
-        buffers = threading.local()
+        levels, decoded = levels_of(self.thresholds), DecodedLevels(self.database)
 
-        def compare(block: range) -> None:
-            if not hasattr(buffers, "levels"):
-                buffers.levels = np.empty(self.database.header.grid.shape, dtype=np.uint8)
-            for index in block:
-                size[index], intersection[index] = self._count_one(index, query, buffers.levels)
+        def compare(tumors: range) -> None:
+            for tumor in tumors:
+                size[tumor], intersection[tumor] = count_overlap(decoded, query, tumor, levels=levels)
 
-        blocks = [range(first, min(first + _BLOCK, num_tumors)) for first in range(0, num_tumors, _BLOCK)]
-        with ThreadPoolExecutor(self._num_threads) as executor:
-            try:
-                for block, _ in zip(blocks, executor.map(compare, blocks), strict=True):
-                    report(ProgressEvent(task=TASK_NAME, completed=block.stop, total=num_tumors))
-            finally:
-                # After an error or an interrupt nobody waits for the rest of the database.
-                executor.shutdown(cancel_futures=True)
+        map_blocks(compare, num_tumors, block=_BLOCK, num_threads=self._num_threads, task=TASK_NAME, report=report)
         return _Counts(size=size, intersection=intersection)
-
-    def _count_one(
-        self, index: int, query: Query, levels: NDArray[np.uint8]
-    ) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Sizes and intersections (FLAIR, T1Gd) of one tumor, counted within its extent along x only.
-
-        A slab is contiguous, which counts faster than the smaller bounding box.
-        """
-        self.database.density_levels(index, out=levels)
-        start, stop = (int(bound) for bound in self.database.bounding_box[index, :2])
-        slab = levels[start:stop]
-        whole = slab > self._levels["flair"]
-        core = slab > self._levels["t1gd"]
-        size = int(np.count_nonzero(whole)), int(np.count_nonzero(core))
-        whole &= query.whole_tumor[start:stop]
-        core &= query.tumor_core[start:stop]
-        return size, (int(np.count_nonzero(whole)), int(np.count_nonzero(core)))
 
 
 def nearest_hits(

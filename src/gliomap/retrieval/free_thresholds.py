@@ -25,12 +25,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database.quantization import NUM_LEVELS, level_of_threshold
+from gliomap.cores import require_threads
+from gliomap.database.quantization import NUM_LEVELS, level_of_threshold, levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.errors import ParameterError
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.progress import Reporter, ignore_progress
-from gliomap.retrieval.best_first import SearchThreads, best_first, require_bounded, require_threads
+from gliomap.retrieval.best_first import SearchThreads, best_first, require_bounded
 from gliomap.retrieval.block_kernels import (
     NUM_COARSE_LEVELS,
     add_level_bounds,
@@ -44,7 +45,7 @@ from gliomap.retrieval.index_cache import (
     open_segments,
 )
 from gliomap.retrieval.level_counts import LevelPreparation
-from gliomap.retrieval.mask_blocks import QueryBlocks, levels_of
+from gliomap.retrieval.mask_blocks import QueryBlocks
 from gliomap.retrieval.overlap_metric import OverlapMetric, dice_similarity
 from gliomap.retrieval.query import Hit, Hits, Query, require_count
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,17 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.cores import available_cores
-from gliomap.database.quantization import level_of_threshold
+from gliomap.cores import map_blocks, require_threads
+from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.dice import dice_from_counts
 from gliomap.errors import GridMismatchError, ParameterError
 from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.output import atomic_file
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
-from gliomap.retrieval.bit_masks import WORD_BITS, count_shared, num_words, pack_above
+from gliomap.progress import Reporter, ignore_progress
+from gliomap.retrieval.bit_masks import WORD_BITS, count_shared, num_words, pack_above, whole_grid
+from gliomap.retrieval.exhaustive import nearest_hits
 from gliomap.retrieval.query import Hit, Query, distance_from_dice, require_count
 
 TASK_NAME = "compare with every tumor"
@@ -83,7 +83,7 @@ class PackedQueries:
         for row, query in enumerate(queries):
             on_grid = query.on_grid(grid)
             levels = on_grid.whole_tumor.astype(np.uint8) + on_grid.tumor_core
-            tumor.pack(levels, _whole_grid(grid), levels=(0, 1))
+            tumor.pack(levels, whole_grid(grid.shape), levels=(0, 1))
             boxes[row], sizes[row] = tumor.boxes, tumor.sizes
             parts.extend(tumor.cut(column) for column in range(2))
         lengths = np.array([len(part) for part in parts], dtype=np.int64)
@@ -263,17 +263,8 @@ class DiceTable:
                 f"the table compares {self.num_tumors} tumors, the database holds {database.num_tumors}. Pass the "
                 "database the table was made from."
             )
-        core, whole, distance = self.dice_t1gd(query), self.dice_flair(query), self.distance(query)
-        return tuple(
-            Hit(
-                index=int(index),
-                distance=float(distance[index]),
-                dice_t1gd=None if core is None else float(core[index]),
-                dice_flair=float(whole[index]),
-                parameters=database.parameters_of(int(index)),
-            )
-            for index in self.nearest(query, k)
-        )
+        require_count(k)
+        return nearest_hits(database, self.dice_t1gd(query), self.dice_flair(query), k)
 
     def _dice(self, query: int, column: int) -> NDArray[np.float64]:
         return dice_from_counts(
@@ -364,7 +355,7 @@ def dice_of_levels(
                 f"levels[{index}] must be a uint8 array of shape {queries.grid.shape}, the grid of the queries, got "
                 f"{tumor.dtype} of shape {tumor.shape}. Quantize densities with quantize_density first."
             )
-    bounds = _whole_grid(queries.grid)
+    bounds = whole_grid(queries.grid.shape)
 
     def read(index: int, out: NDArray[np.uint8]) -> NDArray[np.int64]:
         out[...] = levels[index]
@@ -383,14 +374,10 @@ def _compared(
     report: Reporter,
 ) -> DiceTable:
     """Table of tumors that `read` decodes into an array, returning bounds of their voxels."""
-    if num_threads is not None and num_threads < 1:
-        raise ParameterError(f"num_threads must be at least 1, got {num_threads}. Leave it out to use all cores.")
+    threads = require_threads(num_threads)
     shared = np.empty((len(queries), num_tumors, 2), dtype=np.int32)
     sizes = np.empty((num_tumors, 2), dtype=np.int32)
-    levels = (
-        level_of_threshold(thresholds.flair_threshold)[0],
-        level_of_threshold(thresholds.t1gd_threshold)[0],
-    )
+    levels = levels_of(thresholds)
     query_columns = [
         (np.ascontiguousarray(queries.boxes[:, column]), np.ascontiguousarray(queries.begins[:, column]))
         for column in range(2)
@@ -410,14 +397,7 @@ def _compared(
                 count_shared(tumor.words[column], tumor.boxes[column], queries.words, boxes, begins, buffers.counts)
                 shared[:, index, column] = buffers.counts
 
-    blocks = [range(first, min(first + _BLOCK, num_tumors)) for first in range(0, num_tumors, _BLOCK)]
-    with ThreadPoolExecutor(num_threads if num_threads is not None else available_cores()) as executor:
-        try:
-            for block, _ in zip(blocks, executor.map(compare, blocks), strict=True):
-                report(ProgressEvent(task=TASK_NAME, completed=block.stop, total=num_tumors))
-        finally:
-            # After an error or an interrupt nobody waits for the rest of the database.
-            executor.shutdown(cancel_futures=True)
+    map_blocks(compare, num_tumors, block=_BLOCK, num_threads=threads, task=TASK_NAME, report=report)
     return DiceTable(shared=shared, tumor_sizes=sizes, query_sizes=queries.sizes)
 
 
@@ -439,8 +419,3 @@ class _PackedTumor:
         """A copy of one mask's words inside its box, flat."""
         x_start, x_stop, w_start, w_stop, y_start, y_stop = self.boxes[column]
         return self.words[column, x_start:x_stop, w_start:w_stop, y_start:y_stop].flatten()
-
-
-def _whole_grid(grid: Grid) -> NDArray[np.int64]:
-    x, y, z = grid.shape
-    return np.array([0, x, 0, y, 0, z], dtype=np.int64)

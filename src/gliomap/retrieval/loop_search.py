@@ -7,22 +7,21 @@ the function releases Python's lock, as most of NumPy and SciPy do.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.cores import map_blocks, require_threads
 from gliomap.database.quantization import dequantize
 from gliomap.database.store import SimulationDatabase
 from gliomap.dice import dice
 from gliomap.errors import ParameterError
 from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
-from gliomap.retrieval.best_first import require_threads
-from gliomap.retrieval.query import Hit, Hits, Query, require_count
+from gliomap.progress import Reporter, ignore_progress
+from gliomap.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
+from gliomap.retrieval.tumor_overlap import DecodedLevels
 
 TASK_NAME = "compare with every tumor"
 _BLOCK = 16
@@ -32,7 +31,7 @@ _DEFAULT_THRESHOLDS = VisibilityThresholds()
 DensityDistance = Callable[[NDArray[np.float32]], float]
 
 
-class LoopIndex:
+class LoopIndex(AtThresholds):
     """Search by any distance between a query and a density, one tumor after the other.
 
     Parameters
@@ -100,22 +99,13 @@ class LoopIndex:
     def _distances(self, distance_of: DensityDistance, report: Reporter) -> NDArray[np.float64]:
         num_tumors = self.database.num_tumors
         distance = np.empty(num_tumors)
-        buffers = threading.local()
+        decoded = DecodedLevels(self.database)
 
-        def compare(block: range) -> None:
-            if not hasattr(buffers, "levels"):
-                buffers.levels = np.empty(self.database.header.grid.shape, dtype=np.uint8)
-            for index in block:
-                distance[index] = distance_of(dequantize(self.database.density_levels(index, out=buffers.levels)))
+        def compare(tumors: range) -> None:
+            for tumor in tumors:
+                distance[tumor] = distance_of(dequantize(decoded.of(tumor)))
 
-        blocks = [range(first, min(first + _BLOCK, num_tumors)) for first in range(0, num_tumors, _BLOCK)]
-        with ThreadPoolExecutor(self._num_threads) as executor:
-            try:
-                for block, _ in zip(blocks, executor.map(compare, blocks), strict=True):
-                    report(ProgressEvent(task=TASK_NAME, completed=block.stop, total=num_tumors))
-            finally:
-                # After an error or an interrupt nobody waits for the rest of the database.
-                executor.shutdown(cancel_futures=True)
+        map_blocks(compare, num_tumors, block=_BLOCK, num_threads=self._num_threads, task=TASK_NAME, report=report)
         if np.isnan(distance).any():
             raise ParameterError(
                 f"index {self._name!r}: the distance to tumor {int(np.argmax(np.isnan(distance)))} is NaN. Return "

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database.quantization import level_of_threshold
 from gliomap.database.store import SimulationDatabase
 from gliomap.grid import Grid
-from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.retrieval.bit_masks import WORD_BITS, num_words, pack_above
+from gliomap.retrieval.bit_masks import WORD_BITS, num_words, pack_above, whole_grid
 from gliomap.retrieval.block_kernels import BLOCK_EDGE, Blocks, block_bits
 from gliomap.retrieval.index_cache import Piece, Segment, num_blocks, total_blocks
 from gliomap.retrieval.index_file import Arrays
@@ -65,7 +63,7 @@ class QueryBlocks:
         """Blocks of a query on any grid; errors as `Query.on_grid`."""
         on_grid = query.on_grid(grid)
         blocker = MaskBlocks(grid)
-        everywhere = np.array([bound for length in grid.shape for bound in (0, length)], dtype=np.int64)
+        everywhere = whole_grid(grid.shape)
         found = [blocker.above(np.ascontiguousarray(on_grid.whole_tumor).view(np.uint8), everywhere, 0)]
         bounds = blocker.bounds()
         # The core lies in the whole, so it need not be looked for elsewhere.
@@ -202,8 +200,3 @@ def lists_by_block(blocks: NDArray[Any], total: int) -> tuple[NDArray[np.intp], 
     """Order of entries (E,) by their block, and where each of `total` blocks begins in it, (total + 1,)."""
     lengths = np.bincount(blocks, minlength=total)
     return np.argsort(blocks, kind="stable"), np.concatenate([[0], np.cumsum(lengths)])
-
-
-def levels_of(thresholds: VisibilityThresholds) -> tuple[int, int]:
-    """Stored levels of FLAIR's and T1Gd's thresholds."""
-    return level_of_threshold(thresholds.flair_threshold)[0], level_of_threshold(thresholds.t1gd_threshold)[0]

@@ -39,6 +39,12 @@ _OPENERS: dict[str, Callable[..., Any]] = {
 INDEX_NAMES = ("exact", "direct", *(name for name in _OPENERS if name != "exact"))
 
 
+def require_index_name(name: str) -> None:
+    """Raise `ParameterError` unless there is an index of that name."""
+    if name not in INDEX_NAMES:
+        raise ParameterError(unknown_name("index", name, INDEX_NAMES))
+
+
 def open_index(
     name: str,
     database: SimulationDatabase,
@@ -69,6 +75,7 @@ def open_index(
     DatabaseError
         If a tumor cannot be read.
     """
+    require_index_name(name)
     settings: dict[str, Any] = {
         "t1gd_threshold": thresholds.t1gd_threshold,
         "flair_threshold": thresholds.flair_threshold,
@@ -76,7 +83,5 @@ def open_index(
     }
     if name == "direct":
         return ExhaustiveIndex(database, **settings)
-    if name not in _OPENERS:
-        raise ParameterError(unknown_name("index", name, INDEX_NAMES))
     index: Index = _OPENERS[name](database, report=report, **settings)
     return index

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.segmentation import Segmentation
+from gliomap.database.quantization import NUM_LEVELS, level_of_threshold, levels_of
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
@@ -145,6 +146,32 @@ class Hits:
     hits: tuple[Hit, ...]
     num_candidates_evaluated: int
     seconds: float
+
+
+class AtThresholds:
+    """What an index that compares at fixed thresholds says of them.
+
+    Attributes
+    ----------
+    thresholds : VisibilityThresholds
+        Those asked for.
+    """
+
+    thresholds: VisibilityThresholds
+
+    @property
+    def effective_thresholds(self) -> VisibilityThresholds:
+        """The thresholds actually used: those asked for, rounded to multiples of 1/255."""
+        flair_level, t1gd_level = levels_of(self.thresholds)
+        return VisibilityThresholds(t1gd_threshold=t1gd_level / NUM_LEVELS, flair_threshold=flair_level / NUM_LEVELS)
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether a threshold had to be rounded."""
+        return not all(
+            level_of_threshold(threshold)[1]
+            for threshold in (self.thresholds.t1gd_threshold, self.thresholds.flair_threshold)
+        )
 
 
 class Index(Protocol):

@@ -29,19 +29,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database.quantization import NUM_LEVELS, level_of_threshold
+from gliomap.cores import require_threads
+from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
-from gliomap.retrieval.best_first import require_threads
-from gliomap.retrieval.hit_overlap import dice_of_tumors
 from gliomap.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliomap.retrieval.index_file import Arrays
-from gliomap.retrieval.mask_blocks import levels_of
-from gliomap.retrieval.query import Hit, Hits, Query, require_count
+from gliomap.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
 from gliomap.retrieval.shape_features import ShapeFeatures, center_of_mass, require_scikit_image, shape_features
+from gliomap.retrieval.tumor_overlap import dice_of_tumors
 
 TASK_NAME = "search database"
 #: Tumors that are compared by shape.
@@ -59,7 +58,7 @@ _ALL_NAMES = tuple(field.name for field in fields(ShapeFeatures))
 _COLUMNS = [_ALL_NAMES.index(name) for name in FEATURE_NAMES]
 
 
-class RadiomicsIndex:
+class RadiomicsIndex(AtThresholds):
     """Index ``radiomics`` or ``radiomics-standardized``; made by `open`.
 
     Parameters
@@ -154,20 +153,6 @@ class RadiomicsIndex:
     def name(self) -> str:
         """``radiomics``, or ``radiomics-standardized``."""
         return "radiomics-standardized" if self.standardized else "radiomics"
-
-    @property
-    def effective_thresholds(self) -> VisibilityThresholds:
-        """The thresholds actually used: those asked for, rounded to multiples of 1/255."""
-        flair_level, t1gd_level = self._levels
-        return VisibilityThresholds(t1gd_threshold=t1gd_level / NUM_LEVELS, flair_threshold=flair_level / NUM_LEVELS)
-
-    @property
-    def is_rounded(self) -> bool:
-        """Whether a threshold had to be rounded."""
-        return not all(
-            level_of_threshold(threshold)[1]
-            for threshold in (self.thresholds.t1gd_threshold, self.thresholds.flair_threshold)
-        )
 
     def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest by shape of the tumors nearest by place, ties by lower index.

@@ -4,30 +4,16 @@ The interpreter is chosen when Triton is imported, so it gets a process of its o
 runs it directly.
 """
 
-import importlib.util
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from growing_ball import BallDesign
 from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_anatomy
+from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
 from gliomap.database import LocalWorkers, PapersDesign, build_database, verify_database
 from gliomap.database.cuda_worker import CudaWorker
 from gliomap.growth import FisherKolmogorov
-
-for _name in ("torch", "triton"):
-    if importlib.util.find_spec(_name) is None:
-        pytest.skip(f"needs {_name}, part of the extra 'learn' with a build for CUDA", allow_module_level=True)
-
-_IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-interpreted = pytest.mark.skipif(not _IS_INTERPRETED, reason="part of test_all_under_the_interpreter")
-compiled = pytest.mark.skipif(_IS_INTERPRETED, reason="the interpreter compiles nothing")
 
 
 def built(path, *, workers, model, design, anatomy, num_tumors):
@@ -58,17 +44,7 @@ def assert_same_to_rounding(database, expected):
 @compiled
 def test_all_under_the_interpreter():
     """The tests marked `interpreted` pass in a process in which Triton interprets its kernels."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not gpu", __file__],
-        cwd=Path(__file__).parents[3],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert re.search(r"\d+ passed", done.stdout)
+    assert_passes_under_the_interpreter(__file__)
 
 
 @interpreted

@@ -5,16 +5,10 @@ chosen when Triton is imported; `TRITON_INTERPRET=1 pytest FILE` runs them direc
 GPUs that are not there, and, marked `gpu`, the batch on a real device at 128³.
 """
 
-import importlib.util
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from growth_phantoms import center_of, mixed_anatomy, tumor_parameters
+from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
 from gliomap.errors import DeviceError, ParameterError
 from gliomap.growth import FisherKolmogorov, seed_density
@@ -25,14 +19,6 @@ from gliomap.growth.reaction_diffusion import make_stepper
 from gliomap.growth.seed import SEED_VARIANCE_MM2
 from gliomap.growth.super_time_stepping import super_time_step
 from gliomap.growth.volume_limit import VolumeLimit
-
-for _name in ("torch", "triton"):
-    if importlib.util.find_spec(_name) is None:
-        pytest.skip(f"needs {_name}, part of the extra 'learn' with a build for CUDA", allow_module_level=True)
-
-_IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-interpreted = pytest.mark.skipif(not _IS_INTERPRETED, reason="part of test_all_under_the_interpreter")
-compiled = pytest.mark.skipif(_IS_INTERPRETED, reason="the interpreter compiles nothing")
 
 # Where densities reach 1: float32 rounding accumulated over a run, as between the backends of the processor.
 TOLERANCE = 2e-5
@@ -74,17 +60,7 @@ def assert_same(solutions, expected, tolerance=TOLERANCE):
 @compiled
 def test_all_under_the_interpreter():
     """The tests marked `interpreted` pass in a process in which Triton interprets its kernels."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not gpu", __file__],
-        cwd=Path(__file__).parents[3],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert re.search(r"\d+ passed", done.stdout)
+    assert_passes_under_the_interpreter(__file__)
 
 
 @interpreted

@@ -7,18 +7,14 @@ As in `test_triton_backend`: what Triton's interpreter can check without a GPU (
 
 import importlib
 import importlib.util
-import os
-import re
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mass_effect_phantoms import phantom_anatomy, pushing_tumor
+from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
 from gliomap.growth import FisherKolmogorov, MassEffect, TissueElasticity, VolumeLimit
 from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
@@ -28,19 +24,11 @@ from gliomap.growth.mechanics.brain_box import BrainBox
 from gliomap.growth.mechanics.moving_tissue import num_transport_parts, transported
 from gliomap.growth.mechanics.planes import PlaneRunner
 
-for _name in ("torch", "triton"):
-    if importlib.util.find_spec(_name) is None:
-        pytest.skip(f"needs {_name}, part of the extra 'learn' with a build for CUDA", allow_module_level=True)
-
 torch = importlib.import_module("torch")
 triton_mass_effect, triton_mechanics_kernels, triton_tissue_kernels = (
     importlib.import_module(f"gliomap.growth.backends.{name}")
     for name in ("triton_mass_effect", "triton_mechanics_kernels", "triton_tissue_kernels")
 )
-
-_IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-interpreted = pytest.mark.skipif(not _IS_INTERPRETED, reason="part of test_all_under_the_interpreter")
-compiled = pytest.mark.skipif(_IS_INTERPRETED, reason="the interpreter compiles nothing")
 
 CPU = torch.device("cpu")
 # A field in a few programs; where there are many launches, in one.
@@ -105,17 +93,7 @@ def solvers():
 @compiled
 def test_all_under_the_interpreter():
     """The tests marked `interpreted` pass in a process in which Triton interprets its kernels."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not gpu", __file__],
-        cwd=Path(__file__).parents[3],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert re.search(r"\d+ passed", done.stdout)
+    assert_passes_under_the_interpreter(__file__)
 
 
 @interpreted
