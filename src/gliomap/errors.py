@@ -59,6 +59,10 @@ class DatabaseError(GliomapError, RuntimeError):
     """A simulation database is missing, damaged, locked, or does not fit the request."""
 
 
+class CheckpointError(GliomapError, RuntimeError):
+    """A file of network weights or training state is missing, damaged, or of another kind or version."""
+
+
 class OutputError(GliomapError, RuntimeError):
     """A result cannot be written: it exists already, the disk is full, or the folder is read-only."""
 

@@ -11,21 +11,22 @@ _GROWTH = _ANATOMY | {"growth"}
 _FORWARD = _GROWTH | {"surrogate", "imaging"}
 _DATABASE = _FORWARD | {"database"}
 _RETRIEVAL = _DATABASE | {"retrieval"}
-_INVERSE = _RETRIEVAL | {"inverse", "bayes"}
+_INVERSE = _RETRIEVAL | {"inverse", "bayes", "learning"}
 # Registration and evaluation hang beside the chain: they see anatomy, and only the end of the chain sees them.
 _PERSONALIZE = _INVERSE | {"personalize", "registration", "evaluation"}
 _EXPERIMENTS = _PERSONALIZE | {"experiments"}
 ALLOWED = {
     "": set(),
     "anatomy": set(),
+    "learning": set(),
     "registration": _ANATOMY,
     "evaluation": _ANATOMY,
     "growth": _ANATOMY,
-    "surrogate": _GROWTH,
+    "surrogate": _GROWTH | {"learning"},
     "imaging": _GROWTH,
     "database": _FORWARD,
-    "retrieval": _DATABASE,
-    "inverse": _RETRIEVAL,
+    "retrieval": _DATABASE | {"learning"},
+    "inverse": _RETRIEVAL | {"learning"},
     "bayes": _RETRIEVAL,
     "personalize": _INVERSE | {"registration", "evaluation"},
     "experiments": _PERSONALIZE,

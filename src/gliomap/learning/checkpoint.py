@@ -1,0 +1,232 @@
+"""Weights on disk: one safetensors file with a header, which loads no code and knows when it is damaged.
+
+The file is what safetensors says (8 bytes of length, JSON, tensors); its metadata hold gliomap's own header under the
+key "gliomap" and the CRC-32C of that header under "gliomap_crc32c". The header in turn holds the CRC-32C of each
+tensor with its name, type and shape, so a flipped byte anywhere is noticed. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import google_crc32c
+
+from gliomap import __version__
+from gliomap.errors import CheckpointError, ParameterError
+from gliomap.learning.require import require_torch
+from gliomap.output import atomic_file
+
+if TYPE_CHECKING:
+    import torch
+
+CHECKPOINT_VERSION = 1
+
+_FORMAT = "gliomap checkpoint"
+_LENGTH_BYTES = 8
+_BLOCK_BYTES = 1 << 24
+
+
+class CheckpointHeader(NamedTuple):
+    """What a checkpoint is: the kind of its tensors, and the JSON values its writer stored beside them."""
+
+    kind: str
+    header: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint read from a file.
+
+    Attributes
+    ----------
+    kind : str
+        What the tensors are, such as "inverse network".
+    header : mapping
+        What the writer stored beside the tensors: JSON values.
+    tensors : mapping of str to torch.Tensor
+        Tensors by name, on the processor.
+    gliomap_version : str
+        The gliomap that wrote it.
+    digest : str
+        Stands for names, types, shapes and bytes of the tensors read, by their checksums.
+    """
+
+    kind: str
+    header: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
+    gliomap_version: str
+    digest: str
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str], *, kind: str, header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Write tensors and a header, replacing an older file at once; missing folders are made.
+
+    Parameters
+    ----------
+    path : path
+        File to write; its name should end in .safetensors.
+    kind : str
+        What the tensors are; readers ask for it.
+    header : mapping
+        JSON values: everything that is needed to make the network again, and what its model card says.
+    tensors : mapping of str to torch.Tensor
+        Tensors of any device; those that share memory are stored one by one.
+
+    Raises
+    ------
+    ParameterError
+        If the header is not JSON, or PyTorch or safetensors is not installed.
+    OutputError
+        If the file cannot be written.
+    """
+    require_torch()
+    from safetensors.torch import save
+
+    stored = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    content = {
+        "format": _FORMAT,
+        "version": CHECKPOINT_VERSION,
+        "kind": kind,
+        "gliomap_version": __version__,
+        "tensors_crc32c": {name: _checksum_of(name, tensor) for name, tensor in stored.items()},
+        "header": dict(header),
+    }
+    text = _json_of(content)
+    metadata = {"gliomap": text, "gliomap_crc32c": str(google_crc32c.value(text.encode()))}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # Not safetensors' save_file: its files may be read by their owner alone, and what it leaves when killed has no name
+    # to find it by.
+    with atomic_file(path) as partial:
+        partial.write_bytes(save(stored, metadata=metadata))
+
+
+def read_checkpoint(path: str | os.PathLike[str], *, kind: str | None = None, prefix: str = "") -> Checkpoint:
+    """Checkpoint of a file; every byte that is read is checked.
+
+    Parameters
+    ----------
+    path : path
+        File of `write_checkpoint`.
+    kind : str, optional
+        The kind it must have.
+    prefix : str
+        Read only the tensors whose names begin so, and leave that out of their names.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, is no checkpoint of gliomap, is damaged or cut short, has another version or kind, or no
+        tensor with that prefix.
+    ParameterError
+        If PyTorch or safetensors is not installed.
+    """
+    require_torch()
+    import safetensors
+
+    content = _content_of(path, kind)
+    expected = {name: crc for name, crc in content["tensors_crc32c"].items() if name.startswith(prefix)}
+    if prefix and not expected:
+        raise CheckpointError(f"{path} holds no tensors named {prefix}…. Choose another file, or train again.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as handle:
+            mapped = {name: handle.get_tensor(name) for name in expected}
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise _damaged(path, str(error)) from error
+    if any(_checksum_of(name, mapped[name]) != crc for name, crc in expected.items()):
+        raise _damaged(path, "its tensors fail the checksum")
+    return Checkpoint(
+        kind=content["kind"],
+        header=content["header"],
+        # Copies: the file may be replaced or cut while its memory map is in use.
+        tensors={name.removeprefix(prefix): tensor.clone() for name, tensor in mapped.items()},
+        gliomap_version=content["gliomap_version"],
+        digest=hashlib.sha256(json.dumps(expected, sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def read_checkpoint_header(path: str | os.PathLike[str], *, kind: str | None = None) -> CheckpointHeader:
+    """Kind and header of a checkpoint, without its tensors and without PyTorch.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, is no checkpoint of gliomap, its header is damaged, it is cut short, or has another
+        version or kind. Damaged tensors are not noticed.
+    """
+    content = _content_of(path, kind)
+    return CheckpointHeader(content["kind"], content["header"])
+
+
+def _content_of(path: str | os.PathLike[str], kind: str | None) -> dict[str, Any]:
+    metadata = _metadata_of(path)
+    text = metadata.get("gliomap")
+    if text is None:
+        raise CheckpointError(f"{path} is no checkpoint of gliomap, but another safetensors file. Choose another file.")
+    if metadata.get("gliomap_crc32c") != str(google_crc32c.value(text.encode())):
+        raise _damaged(path, "its header fails the checksum")
+    content: dict[str, Any] = json.loads(text)
+    if content["version"] != CHECKPOINT_VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint version {content['version']}, written by gliomap {content['gliomap_version']}; "
+            f"this gliomap {__version__} reads version {CHECKPOINT_VERSION}. Use that gliomap, or train again."
+        )
+    if kind is not None and content["kind"] != kind:
+        raise CheckpointError(
+            f"{path} is a checkpoint of another kind: expected {kind!r}, got {content['kind']!r}. Choose another file."
+        )
+    return content
+
+
+def _metadata_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a safetensors file that has its full length."""
+    try:
+        size = os.path.getsize(path)
+        with open(path, "rb") as handle:
+            length = int.from_bytes(handle.read(_LENGTH_BYTES), "little")
+            if size < _LENGTH_BYTES or not 2 <= length:
+                raise CheckpointError(f"{path} is no checkpoint: it is no safetensors file. Choose another file.")
+            text = handle.read(min(length, size))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}. Give the file of a checkpoint.") from error
+    if not text.startswith(b"{"):
+        raise CheckpointError(f"{path} is no checkpoint: it is no safetensors file. Choose another file.")
+    try:
+        entries = json.loads(text)
+        metadata = entries.pop("__metadata__", {})
+        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise _damaged(path, f"its header cannot be read ({error})") from error
+    if size != _LENGTH_BYTES + length + end:
+        raise _damaged(path, f"it has {size} bytes instead of {_LENGTH_BYTES + length + end}")
+    return dict(metadata)
+
+
+def _checksum_of(name: str, tensor: torch.Tensor) -> int:
+    """CRC-32C of name, type, shape and bytes."""
+    import torch
+
+    checksum = int(google_crc32c.value(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()))
+    if tensor.numel():
+        content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
+        for first in range(0, content.size, _BLOCK_BYTES):
+            checksum = int(google_crc32c.extend(checksum, content[first : first + _BLOCK_BYTES].tobytes()))
+    return checksum
+
+
+def _json_of(content: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(content, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"header of a checkpoint must be JSON with finite numbers: {error}.") from error
+
+
+def _damaged(path: str | os.PathLike[str], reason: str) -> CheckpointError:
+    return CheckpointError(f"{path} is damaged: {reason}. Restore it from a copy, or train again.")
