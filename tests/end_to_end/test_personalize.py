@@ -15,6 +15,7 @@ from phantom_brain import (
 from typer.testing import CliRunner
 
 from gliomap.cli import app
+from gliomap.database import SimulationDatabase
 from gliomap.nifti import read_volume, write_volume
 from gliomap.volume import Volume
 
@@ -252,3 +253,99 @@ def test_grid_of_the_phantom_is_what_the_tests_assume():
 
     assert GRID.spacing_mm == (4.0, 4.0, 4.0)
     assert 5 < np.count_nonzero(labels.data == 4) * GRID.voxel_volume_ml < 9
+
+
+def test_densities_of_the_best_matches_are_written_on_request(phantom, tmp_path):
+    """In both spaces, best first; the first is the result itself."""
+    out = tmp_path / "result"
+
+    result = _personalize(phantom, out, "--candidate-densities", "2")
+
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in (out / "candidates").iterdir()}
+    assert names == {"patient_01.nii.gz", "patient_02.nii.gz", "atlas_01.nii.gz", "atlas_02.nii.gz"}
+    for space in ("patient", "atlas"):
+        best = nib.load(out / f"density_{space}.nii.gz").get_fdata()
+        first, second = (nib.load(out / "candidates" / f"{space}_0{rank}.nii.gz").get_fdata() for rank in (1, 2))
+        assert np.array_equal(first, best)
+        assert not np.array_equal(second, best)
+    candidates = json.loads((out / "parameters.json").read_text())["candidates"]
+    assert "cell_density" not in candidates[0]
+
+
+def test_more_densities_than_candidates_are_refused(phantom, tmp_path):
+    """With both numbers; nothing is written."""
+    result = _personalize(phantom, tmp_path / "out", "--candidate-densities", "4", "-k", "3")
+
+    assert result.exit_code == 2
+    assert "between 0 and num_candidates = 3, got 4" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def _masks_of_best_core(phantom, tmp_path):
+    database = SimulationDatabase.open(phantom / "database")
+    tumor = int(database.volume_ml[:, 1].argmax())
+    levels = database.density_levels(tumor)
+    for name, level in (("whole", 51), ("core", 153)):
+        write_volume(tmp_path / f"{name}.nii.gz", Volume((levels > level).astype(np.uint8), database.header.grid))
+    masks = ["--core", tmp_path / "core.nii.gz", "--whole", tmp_path / "whole.nii.gz"]
+    return tumor, ["search", phantom / "database", *masks]
+
+
+def test_search_by_another_metric(phantom, tmp_path):
+    """Weighted Jaccard of a tumor with itself: distance 0, and the metric is said."""
+    tumor, search = _masks_of_best_core(phantom, tmp_path)
+
+    content = json.loads(_run([*search, "--metric", "jaccard", "--flair-weight", "2", "--json"]).stdout)
+
+    assert (content["metric"], content["flair_weight"], content["t1gd_weight"]) == ("jaccard", 2.0, 1.0)
+    assert (content["hits"][0]["index"], content["hits"][0]["distance"]) == (tumor, 0.0)
+
+
+def test_search_with_free_thresholds(phantom, tmp_path):
+    """Every hit says at which densities it was found; a tumor finds itself at the usual ones."""
+    tumor, search = _masks_of_best_core(phantom, tmp_path)
+
+    result = _run([*search, "--free-thresholds", "--flair-range", "0.1", "0.3", "--json"])
+
+    hits = json.loads(result.stdout)["hits"]
+    assert (hits[0]["index"], hits[0]["distance"]) == (tumor, 0.0)
+    assert hits[0]["flair_threshold"] == pytest.approx(0.2)
+    assert all(0.1 <= hit["flair_threshold"] <= 0.3 for hit in hits)
+    text = _run([*search, "--free-thresholds"]).stdout
+    assert "T1Gd above  FLAIR above" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--metric", "dyce"], "metric 'dyce' is unknown"),
+        (["--metric", "jaccard", "--index", "ds64"], "needs index 'exact'"),
+        (["--free-thresholds", "--index", "direct"], "--free-thresholds needs index exact"),
+        (["--t1gd-range", "0.5", "0.7"], "need --free-thresholds"),
+        (["--flair-weight", "0"], "flair_weight must be above 0"),
+    ],
+)
+def test_search_options_that_do_not_go_together(phantom, tmp_path, options, message):
+    """Exit code 2, and which option needs which."""
+    _, search = _masks_of_best_core(phantom, tmp_path)
+
+    result = _run([*search, *options])
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_search_says_that_a_damaged_index_was_made_again(phantom, tmp_path, monkeypatch):
+    """On stderr; the hits are right all the same."""
+    monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(tmp_path / "cache"))
+    tumor, search = _masks_of_best_core(phantom, tmp_path)
+    assert _run(search).stderr == ""
+    (file,) = (tmp_path / "cache").rglob("*.index")
+    file.write_bytes(file.read_bytes()[:-9])
+
+    result = _run([*search, "--json"])
+
+    assert "note: " in result.stderr
+    assert "is made again" in result.stderr
+    assert json.loads(result.stdout)["hits"][0]["index"] == tumor

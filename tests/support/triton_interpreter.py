@@ -1,8 +1,8 @@
 """Marks for tests of Triton kernels, and the process in which they are interpreted.
 
 Triton chooses its interpreter when it is imported, so the tests marked `interpreted` run in a process of their own,
-which `assert_passes_under_the_interpreter` starts for a test file; `TRITON_INTERPRET=1 pytest FILE` runs them directly. A module
-that imports this one is skipped where PyTorch or Triton is missing.
+which `assert_passes_under_the_interpreter` starts for a test file; `TRITON_INTERPRET=1 pytest FILE` runs them directly.
+A module that imports this one is skipped where PyTorch or Triton is missing.
 """
 
 import importlib.util

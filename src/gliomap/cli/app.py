@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gliomap import __version__
-from gliomap.cli import atlas, database, demo, evaluate, personalize, search, simulate
+from gliomap.cli import atlas, database, demo, evaluate, personalize, search, simulate, train
 
 app = typer.Typer(
     name="gliomap",
@@ -47,6 +47,7 @@ app.command("search")(search.search)
 app.add_typer(atlas.app, name="atlas")
 app.add_typer(database.app, name="database")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

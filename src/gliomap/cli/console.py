@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -51,6 +51,12 @@ def print_result(content: Mapping[str, Any], *, as_json: bool, text: Callable[[]
         typer.echo(json.dumps(plain_json(content), indent=2, allow_nan=False))
     else:
         typer.echo(text())
+
+
+def print_notices(notices: Iterable[str]) -> None:
+    """Say on stderr what the user should know but need not act on."""
+    for notice in notices:
+        typer.echo(f"note: {notice}", err=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
 
 
 def personalize(
@@ -32,13 +32,18 @@ def personalize(
         Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
     ] = None,
     index: Annotated[
-        str | None, typer.Option(help="How the database is searched: exact (default), direct, ds64, ds32, radiomics.")
+        str | None,
+        typer.Option(help="Index: exact (default), direct, ds64, ds32, radiomics, ae, vae, hash."),
     ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Trained networks, for index ae, vae or hash.")] = None,
     atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
     registration: Annotated[str | None, typer.Option(help="Registration preset (fast, papers, affine, none).")] = None,
     t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
     flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
     candidates: Annotated[int, typer.Option("-k", "--candidates", min=1, help="How many best matches to keep.")] = 15,
+    candidate_densities: Annotated[
+        int, typer.Option(min=0, help="Of how many of them to write the densities too.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the registration's sampling.")] = 0,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Bit-identical result from the same inputs and seed (slower).")
@@ -69,7 +74,7 @@ def personalize(
         if method != "query":
             raise ParameterError(unknown_name("method", method, ["query"]))
         index_name = index or DEFAULT_INDEX
-        require_index_name(index_name)
+        require_index_name(index_name, checkpoint=checkpoint)
         settings = PersonalizationSettings(
             registration=registration or DEFAULT_PRESET,
             thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
@@ -86,7 +91,14 @@ def personalize(
                 loaded = load_atlas(atlas, report=report)
             with clock.stage("open database"):
                 opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
-            query = QueryMethod(database=opened, index=index_name, num_candidates=candidates, num_threads=threads)
+            query = QueryMethod(
+                database=opened,
+                index=index_name,
+                num_candidates=candidates,
+                checkpoint=checkpoint,
+                num_densities=candidate_densities,
+                num_threads=threads,
+            )
             result = run(case, atlas=loaded, method=query, settings=settings, report=report)
             name = _patient_name(folder, out)
             write_result_folder(result, out, name=name, force=force, seconds_before=clock.seconds)
@@ -145,6 +157,7 @@ def _print_outcome(result: Any, out: Path, *, as_json: bool) -> None:
         "quality": quality_summary(result),
         "seconds": dict(result.seconds),
     }
+    print_notices(result.estimate.details.get("index_notices", ()))
 
     def text() -> str:
         core = "no core" if agreement.dice_t1gd is None else f"{agreement.dice_t1gd:.2f}"

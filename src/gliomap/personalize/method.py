@@ -33,11 +33,11 @@ class AtlasObservation:
     thresholds: VisibilityThresholds
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
     """One tumor considered by a method, in its order of preference.
 
-    `dice_t1gd` is None where the patient has no tumor core.
+    `dice_t1gd` is None where the patient has no tumor core, `cell_density` (atlas) where it was not asked for.
     """
 
     index: int
@@ -45,6 +45,7 @@ class Candidate:
     dice_t1gd: float | None
     dice_flair: float | None
     parameters: Mapping[str, float]
+    cell_density: Volume | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

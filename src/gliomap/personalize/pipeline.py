@@ -138,6 +138,11 @@ def personalize(
         estimate = method.estimate(observation, report=report)
     with clock.stage("move density to the patient"):
         density = density_in_patient(estimate.cell_density, registration.transform, case)
+        candidate_densities = tuple(
+            density_in_patient(candidate.cell_density, registration.transform, case)
+            for candidate in estimate.candidates
+            if candidate.cell_density is not None
+        )
     with clock.stage("score"):
         anatomy = atlas.anatomy(method.grid, domain_rule=method.domain_rule)
         quality = _registration_quality(case, atlas, registration)
@@ -148,6 +153,7 @@ def personalize(
         case=case,
         density_patient=density,
         estimate=estimate,
+        candidate_densities_patient=candidate_densities,
         seed_patient_mm=_seed_in_patient(estimate, registration.transform),
         registration=registration,
         registration_quality=quality,

@@ -7,6 +7,7 @@ Dice_T1Gd + Dice_FLAIR over a database of precomputed tumors; its density is the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gliomap.database import SimulationDatabase
 from gliomap.errors import ParameterError
@@ -34,24 +35,35 @@ class QueryMethod:
         How the database is searched, one of `gliomap.retrieval.INDEX_NAMES`.
     num_candidates : int
         How many of the best are kept in the result, ≥ 1.
+    checkpoint : Path or None
+        Trained networks, for an index that needs them.
+    num_densities : int
+        Of how many of them the density is kept, 0 … `num_candidates`.
     num_threads : int or None
         Threads of the search; None: all cores available.
 
     Raises
     ------
     ParameterError
-        If `num_candidates` is below 1, or there is no such index.
+        If a number is out of range, there is no such index, or it lacks its checkpoint.
     """
 
     database: SimulationDatabase
     index: str = DEFAULT_INDEX
     num_candidates: int = 15
+    checkpoint: Path | None = None
+    num_densities: int = 0
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.num_candidates < 1:
             raise ParameterError(f"num_candidates must be at least 1, got {self.num_candidates}.")
-        require_index_name(self.index)
+        if not 0 <= self.num_densities <= self.num_candidates:
+            raise ParameterError(
+                f"num_densities must lie between 0 and num_candidates = {self.num_candidates}, got "
+                f"{self.num_densities}."
+            )
+        require_index_name(self.index, checkpoint=self.checkpoint)
 
     @property
     def name(self) -> str:
@@ -84,6 +96,7 @@ class QueryMethod:
             self.index,
             self.database,
             thresholds=observation.thresholds,
+            checkpoint=self.checkpoint,
             num_threads=self.num_threads,
             report=report,
         )
@@ -91,7 +104,7 @@ class QueryMethod:
         hits = index.search(query, self.num_candidates, report=report).hits
         best = hits[0]
         return AtlasEstimate(
-            cell_density=Volume(self.database.cell_density(best.index), self.database.header.grid),
+            cell_density=self._density(best.index),
             parameters=best.parameters,
             candidates=tuple(
                 Candidate(
@@ -100,8 +113,9 @@ class QueryMethod:
                     dice_t1gd=hit.dice_t1gd,
                     dice_flair=hit.dice_flair,
                     parameters=hit.parameters,
+                    cell_density=self._density(hit.index) if rank < self.num_densities else None,
                 )
-                for hit in hits
+                for rank, hit in enumerate(hits)
             ),
             details={
                 "database": str(self.database.path),
@@ -110,7 +124,12 @@ class QueryMethod:
                 "design": self.database.header.design,
                 "model": self.database.header.model,
                 "index": index.name,
+                "index_notices": list(index.notices),
+                "checkpoint": None if self.checkpoint is None else str(self.checkpoint),
                 "t1gd_threshold_used": index.effective_thresholds.t1gd_threshold,
                 "flair_threshold_used": index.effective_thresholds.flair_threshold,
             },
         )
+
+    def _density(self, tumor: int) -> Volume:
+        return Volume(self.database.cell_density(tumor), self.grid)

@@ -47,6 +47,8 @@ class PersonalizationResult:
         Tumor-cell density on the case's grid (RAS+), float32 in [0, 1], 0 outside the brain.
     estimate : AtlasEstimate
         Density in the atlas, parameters, runners-up.
+    candidate_densities_patient : tuple of Volume
+        Densities of the candidates of which they were asked for, best first, as `density_patient`.
     seed_patient_mm : tuple of 3 float
         Seed of the tumor in the patient's world [mm, RAS+].
     registration : RegistrationResult
@@ -73,6 +75,7 @@ class PersonalizationResult:
     case: Case
     density_patient: Volume
     estimate: AtlasEstimate
+    candidate_densities_patient: tuple[Volume, ...]
     seed_patient_mm: tuple[float, float, float]
     registration: RegistrationResult
     registration_quality: RegistrationQuality

@@ -2,6 +2,7 @@
 
     density_patient.nii.gz   cell density on the patient's grid and affine, float32
     density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
+    candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
     parameters.json          growth parameters with units, runners-up
     transforms/              patient <-> atlas, as ITK files
     quality.json             registration, Dice per modality in both spaces, part outside the domain, concerns
@@ -22,6 +23,7 @@ from typing import Any
 
 from gliomap.nifti import write_volume
 from gliomap.output import atomic_folder
+from gliomap.personalize.method import Candidate
 from gliomap.personalize.provenance import provenance
 from gliomap.personalize.result import MaskAgreement, PersonalizationResult
 from gliomap.progress import StageClock
@@ -78,6 +80,7 @@ def write_result_folder(
                 result.estimate.cell_density,
                 description="tumor-cell density, relative; atlas space",
             )
+            _write_candidates(partial / "candidates", result)
             write_transform(partial / "transforms", result.registration.transform)
             write_json(partial / "parameters.json", _parameters(result))
             write_json(partial / "quality.json", quality_summary(result))
@@ -138,6 +141,32 @@ def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
     }
 
 
+def _write_candidates(folder: Path, result: PersonalizationResult) -> None:
+    in_atlas = [one.cell_density for one in result.estimate.candidates if one.cell_density is not None]
+    if not in_atlas:
+        return
+    folder.mkdir()
+    pairs = zip(in_atlas, result.candidate_densities_patient, strict=True)
+    for rank, (atlas_density, patient_density) in enumerate(pairs, start=1):
+        write_volume(
+            folder / f"patient_{rank:02d}.nii.gz",
+            patient_density,
+            stored_as=result.case.stored_grid,
+            description=f"tumor-cell density of match {rank}; research use only",
+        )
+        write_volume(
+            folder / f"atlas_{rank:02d}.nii.gz",
+            atlas_density,
+            description=f"tumor-cell density of match {rank}; atlas space",
+        )
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    """Numbers of a candidate; its density, if kept, is a file."""
+    names = [field.name for field in dataclasses.fields(candidate) if field.name != "cell_density"]
+    return {name: getattr(candidate, name) for name in names}
+
+
 def _parameters(result: PersonalizationResult) -> dict[str, Any]:
     parameters = dict(result.estimate.parameters)
     diffusivity = parameters["white_matter_diffusivity_mm2_per_day"]
@@ -157,5 +186,5 @@ def _parameters(result: PersonalizationResult) -> dict[str, Any]:
             "One scan determines only sqrt(D*T), sqrt(rho*T) and the seed; diffusivity, proliferation rate and growth "
             "time alone are not determined by it. The method 'query' gives no intervals."
         ),
-        "candidates": [dataclasses.asdict(candidate) for candidate in result.estimate.candidates],
+        "candidates": [_candidate(candidate) for candidate in result.estimate.candidates],
     }

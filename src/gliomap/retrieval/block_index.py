@@ -74,6 +74,7 @@ class BlockIndex(AtThresholds):
     ) -> None:
         self.database = database
         self.prepared = prepared
+        self.notices = prepared.notices
         self.thresholds = thresholds
         self.metric = metric
         self._threads = SearchThreads(num_threads)

@@ -97,6 +97,7 @@ class DownsampledIndex(AtThresholds):
     ) -> None:
         self.database = database
         self.prepared = prepared
+        self.notices = prepared.notices
         self.downsampling = downsampling
         self.thresholds = thresholds
         self.rescore = rescore

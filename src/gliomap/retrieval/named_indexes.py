@@ -6,11 +6,13 @@
 ``ds64``, ``ds32``         Dice on 64³ or 32³ samples, as the papers (`DownsampledIndex`); ``-antialiased`` by share
 ``radiomics``              shape features among the 1,000 tumors nearest by center (`RadiomicsIndex`); with
                            ``-standardized`` each feature divided by its spread
+``ae``, ``vae``, ``hash``  encodings by a trained network (`embedding`); each needs its checkpoint
 ========================== =============================================================================================
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,10 +20,13 @@ from typing import Any
 from gliomap.database.store import SimulationDatabase
 from gliomap.errors import ParameterError, unknown_name
 from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.learning import require_torch
 from gliomap.progress import Reporter, ignore_progress
 from gliomap.retrieval.block_index import BlockIndex
 from gliomap.retrieval.downsampled_index import DownsampledIndex
+from gliomap.retrieval.embedding.settings import EMBEDDING_KINDS
 from gliomap.retrieval.exhaustive import ExhaustiveIndex
+from gliomap.retrieval.overlap_metric import OverlapMetric
 from gliomap.retrieval.query import Index
 from gliomap.retrieval.radiomics_index import RadiomicsIndex
 
@@ -36,13 +41,23 @@ _OPENERS: dict[str, Callable[..., Any]] = {
     "radiomics": RadiomicsIndex.open,
     "radiomics-standardized": partial(RadiomicsIndex.open, standardized=True),
 }
-INDEX_NAMES = ("exact", "direct", *(name for name in _OPENERS if name != "exact"))
+INDEX_NAMES = ("exact", "direct", *(name for name in _OPENERS if name != "exact"), *EMBEDDING_KINDS)
 
 
-def require_index_name(name: str) -> None:
-    """Raise `ParameterError` unless there is an index of that name."""
+def require_index_name(name: str, *, checkpoint: str | os.PathLike[str] | None = None) -> None:
+    """Raise `ParameterError` unless there is an index of that name, with a checkpoint where it needs one."""
     if name not in INDEX_NAMES:
         raise ParameterError(unknown_name("index", name, INDEX_NAMES))
+    if name in EMBEDDING_KINDS and checkpoint is None:
+        raise ParameterError(
+            f"index {name!r} needs a trained network: name its checkpoint with --checkpoint (checkpoint=…). "
+            f"`gliomap train {name}` trains one."
+        )
+    if name not in EMBEDDING_KINDS and checkpoint is not None:
+        raise ParameterError(
+            f"index {name!r} uses no network, but the checkpoint {checkpoint} was named. Leave it out, or choose "
+            f"one of the indexes {', '.join(EMBEDDING_KINDS)}."
+        )
 
 
 def open_index(
@@ -50,6 +65,9 @@ def open_index(
     database: SimulationDatabase,
     *,
     thresholds: VisibilityThresholds,
+    metric: OverlapMetric | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    device: str = "auto",
     num_threads: int | None = None,
     report: Reporter = ignore_progress,
 ) -> Index:
@@ -63,6 +81,12 @@ def open_index(
         What is searched.
     thresholds : VisibilityThresholds
         Cell densities above which a tumor shows.
+    metric : OverlapMetric or None
+        How index ``exact`` compares masks; None: the sum of Dice. The others compare as their names say.
+    checkpoint : path or None
+        Trained networks, for ``ae``, ``vae`` and ``hash``.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``: where networks run.
     num_threads : int or None
         Threads; None: all cores this process may use.
     report : Reporter
@@ -71,11 +95,16 @@ def open_index(
     Raises
     ------
     ParameterError
-        If the name is unknown, or ``radiomics`` lacks scikit-image.
+        If the name is unknown, it knows no other metric, a checkpoint is missing or of another kind, or a package is
+        not installed.
+    CheckpointError
+        If the checkpoint cannot be read.
     DatabaseError
-        If a tumor cannot be read.
+        If a tumor cannot be read, or the networks were trained for other tumors.
     """
-    require_index_name(name)
+    require_index_name(name, checkpoint=checkpoint)
+    if metric is not None and name != DEFAULT_INDEX:
+        raise ParameterError(f"another metric than the sum of Dice needs index {DEFAULT_INDEX!r}, got {name!r}.")
     settings: dict[str, Any] = {
         "t1gd_threshold": thresholds.t1gd_threshold,
         "flair_threshold": thresholds.flair_threshold,
@@ -83,5 +112,24 @@ def open_index(
     }
     if name == "direct":
         return ExhaustiveIndex(database, **settings)
+    if checkpoint is not None:
+        return _open_embedding(name, database, checkpoint, device=device, report=report, **settings)
+    if metric is not None:
+        settings["metric"] = metric
     index: Index = _OPENERS[name](database, report=report, **settings)
     return index
+
+
+def _open_embedding(
+    name: str, database: SimulationDatabase, checkpoint: str | os.PathLike[str], **settings: Any
+) -> Index:
+    require_torch()
+    from gliomap.retrieval.embedding.checkpoint import read_embedding_header
+    from gliomap.retrieval.embedding.index import EmbeddingIndex
+
+    kind = read_embedding_header(checkpoint).kind
+    if kind != name:
+        raise ParameterError(
+            f"{checkpoint} is a checkpoint for index {kind!r}, not {name!r}. Search with --index {kind}."
+        )
+    return EmbeddingIndex.open(database, checkpoint=checkpoint, **settings)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gliomap.dice import dice_from_counts
-from gliomap.errors import ParameterError
+from gliomap.errors import ParameterError, unknown_name
 
 Similarity = Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -51,9 +51,12 @@ def jaccard_similarity(size_a: ArrayLike, size_b: ArrayLike, shared: ArrayLike) 
     return similarity
 
 
+_NAMED: dict[str, Similarity] = {"dice": dice_similarity, "jaccard": jaccard_similarity}
+
+
 @dataclass(frozen=True, kw_only=True)
 class OverlapMetric:
-    """A similarity of masks and the weight of each modality; made by `dice`, `jaccard` or `custom`.
+    """A similarity of masks and the weight of each modality; `dice`, `jaccard`, or with a function of the user's.
 
     Parameters
     ----------
@@ -89,12 +92,25 @@ class OverlapMetric:
     @classmethod
     def dice(cls, *, flair_weight: float = 1.0, t1gd_weight: float = 1.0) -> OverlapMetric:
         """Weighted sum of Dice."""
-        return cls(name="dice", similarity=dice_similarity, flair_weight=flair_weight, t1gd_weight=t1gd_weight)
+        return cls.named("dice", flair_weight=flair_weight, t1gd_weight=t1gd_weight)
 
     @classmethod
     def jaccard(cls, *, flair_weight: float = 1.0, t1gd_weight: float = 1.0) -> OverlapMetric:
         """Weighted sum of Jaccard indexes."""
-        return cls(name="jaccard", similarity=jaccard_similarity, flair_weight=flair_weight, t1gd_weight=t1gd_weight)
+        return cls.named("jaccard", flair_weight=flair_weight, t1gd_weight=t1gd_weight)
+
+    @classmethod
+    def named(cls, name: str, *, flair_weight: float = 1.0, t1gd_weight: float = 1.0) -> OverlapMetric:
+        """Metric ``dice`` or ``jaccard``.
+
+        Raises
+        ------
+        ParameterError
+            If the name is another, or a weight out of range.
+        """
+        if name not in _NAMED:
+            raise ParameterError(unknown_name("metric", name, _NAMED))
+        return cls(name=name, similarity=_NAMED[name], flair_weight=flair_weight, t1gd_weight=t1gd_weight)
 
     @property
     def compiled_kind(self) -> int:

@@ -149,15 +149,18 @@ class Hits:
 
 
 class AtThresholds:
-    """What an index that compares at fixed thresholds says of them.
+    """What an index that compares at fixed thresholds says of them, and of its preparation.
 
     Attributes
     ----------
     thresholds : VisibilityThresholds
         Those asked for.
+    notices : tuple of str
+        What was found damaged, outdated or unwritable when the index was opened; nothing for one that needs no file.
     """
 
     thresholds: VisibilityThresholds
+    notices: tuple[str, ...] = ()
 
     @property
     def effective_thresholds(self) -> VisibilityThresholds:
@@ -188,6 +191,10 @@ class Index(Protocol):
     @property
     def is_rounded(self) -> bool:
         """Whether a threshold had to be rounded."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was found damaged, outdated or unwritable when the index was opened."""
 
     def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.

@@ -38,9 +38,9 @@ from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 from gliomap.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliomap.retrieval.index_file import Arrays
-from gliomap.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
+from gliomap.retrieval.query import AtThresholds, Hits, Query, require_count
 from gliomap.retrieval.shape_features import ShapeFeatures, center_of_mass, require_scikit_image, shape_features
-from gliomap.retrieval.tumor_overlap import dice_of_tumors
+from gliomap.retrieval.tumor_overlap import hits_at
 
 TASK_NAME = "search database"
 #: Tumors that are compared by shape.
@@ -86,6 +86,7 @@ class RadiomicsIndex(AtThresholds):
     ) -> None:
         self.database = database
         self.prepared = prepared
+        self.notices = prepared.notices
         self.standardized = standardized
         self.num_preselected = num_preselected
         self.thresholds = thresholds
@@ -185,7 +186,7 @@ class RadiomicsIndex(AtThresholds):
         near = np.sort(np.argsort(gaps_mm, kind="stable")[: max(self.num_preselected, k)])
         distances = self._distances(on_grid, near)
         nearest = np.argsort(distances, kind="stable")[:k]
-        hits = self._hits(on_grid, near[nearest], distances[nearest])
+        hits = hits_at(self.database, on_grid, near[nearest], distances[nearest], levels=self._levels)
         num_tumors = self.database.num_tumors
         report(ProgressEvent(task=TASK_NAME, completed=num_tumors, total=num_tumors))
         return Hits(hits=hits, num_candidates_evaluated=len(hits), seconds=time.perf_counter() - start_s)
@@ -196,19 +197,6 @@ class RadiomicsIndex(AtThresholds):
         differences = (self._features[tumors] - features) / self._scale
         differences = differences[:, : query.num_modalities]
         return np.sqrt(np.sum(differences**2, axis=1)).sum(axis=-1)
-
-    def _hits(self, query: Query, tumors: NDArray[np.intp], distances: NDArray[np.float64]) -> tuple[Hit, ...]:
-        overlap = dice_of_tumors(self.database, query, tumors, levels=self._levels)
-        return tuple(
-            Hit(
-                index=int(tumor),
-                distance=float(distance),
-                dice_t1gd=float(t1gd) if query.has_core else None,
-                dice_flair=float(flair),
-                parameters=self.database.parameters_of(int(tumor)),
-            )
-            for tumor, distance, (flair, t1gd) in zip(tumors, distances, overlap, strict=True)
-        )
 
 
 class ShapeDescription:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gliomap.database.store import SimulationDatabase
 from gliomap.dice import dice_from_counts
-from gliomap.retrieval.query import Query
+from gliomap.retrieval.query import Hit, Query
 
 
 class DecodedLevels:
@@ -82,3 +82,25 @@ def dice_of_tumors(
     sizes, shared = counts.reshape(-1, 2, 2).swapaxes(0, 1)
     query_sizes = [np.count_nonzero(mask) for mask in (query.whole_tumor, query.tumor_core)]
     return dice_from_counts(shared, sizes, query_sizes, if_both_empty=0.0)
+
+
+def hits_at(
+    database: SimulationDatabase,
+    query: Query,
+    tumors: NDArray[np.integer],
+    distances: NDArray[np.float64],
+    *,
+    levels: tuple[int, int],
+) -> tuple[Hit, ...]:
+    """Hits found by another measure than overlap: their distances by it, and their Dice. As `dice_of_tumors`."""
+    overlap = dice_of_tumors(database, query, tumors, levels=levels)
+    return tuple(
+        Hit(
+            index=int(tumor),
+            distance=float(distance),
+            dice_t1gd=float(t1gd) if query.has_core else None,
+            dice_flair=float(flair),
+            parameters=database.parameters_of(int(tumor)),
+        )
+        for tumor, distance, (flair, t1gd) in zip(tumors, distances, overlap, strict=True)
+    )

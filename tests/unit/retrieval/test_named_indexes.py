@@ -6,9 +6,12 @@ from growing_ball import build_balls
 from gliomap.errors import ParameterError
 from gliomap.imaging import VisibilityThresholds
 from gliomap.personalize import QueryMethod
-from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, Query, open_index
+from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, OverlapMetric, Query, open_index
+from gliomap.retrieval.embedding import EMBEDDING_KINDS
 
 THRESHOLDS = VisibilityThresholds()
+# Those of networks are in unit/retrieval/embedding.
+WITHOUT_NETWORK = [name for name in INDEX_NAMES if name not in EMBEDDING_KINDS]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def _query(database, tumor=3):
     return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
-@pytest.mark.parametrize("name", INDEX_NAMES)
+@pytest.mark.parametrize("name", WITHOUT_NETWORK)
 def test_every_name_opens_an_index_of_that_name(database, name):
     """It finds a tumor of the database that was asked for, and keeps its own name."""
     tumor = int(database.volume_ml[:, 1].argmax())
@@ -45,7 +48,7 @@ def test_exact_and_direct_agree(database):
 def test_thresholds_reach_the_index(database):
     """Rounded to levels, and said so."""
     thresholds = VisibilityThresholds(t1gd_threshold=0.7, flair_threshold=0.25)
-    for name in INDEX_NAMES:
+    for name in WITHOUT_NETWORK:
         index = open_index(name, database, thresholds=thresholds, num_threads=1)
         assert index.is_rounded
         assert index.effective_thresholds.flair_threshold == 64 / 255
@@ -60,3 +63,20 @@ def test_an_unknown_name_lists_the_known_ones(database):
         with pytest.raises(ParameterError, match=r"index 'exakt' is unknown: .*Did you mean 'exact'\?"):
             make()
     assert DEFAULT_INDEX == "exact"
+
+
+def test_another_metric_reaches_the_exact_index(database):
+    """Jaccard with weights; one of its distances by hand."""
+    metric = OverlapMetric.jaccard(flair_weight=2.0)
+    query = _query(database)
+    hit = open_index("exact", database, thresholds=THRESHOLDS, metric=metric).search(query, 3).hits[2]
+    flair, t1gd = (dice / (2 - dice) for dice in (hit.dice_flair, hit.dice_t1gd or 0.0))
+    expected = 2 * (1 - flair) + (1 - t1gd if query.has_core else 0.0)
+    assert hit.distance == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["direct", "ds64", "radiomics"])
+def test_other_indexes_know_no_other_metric(database, name):
+    """They compare as their names say."""
+    with pytest.raises(ParameterError, match=rf"another metric .* needs index 'exact', got '{name}'"):
+        open_index(name, database, thresholds=THRESHOLDS, metric=OverlapMetric.jaccard())

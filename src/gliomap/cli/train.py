@@ -1,0 +1,126 @@
+"""``gliomap train``: networks trained on simulated tumors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+
+app = typer.Typer(help="Train networks on simulated tumors (needs PyTorch, extra 'learn').", no_args_is_help=True)
+
+_DESCRIPTIONS = {
+    "ae": "Autoencoder of tumor masks, for index ae.",
+    "vae": "Variational autoencoder of tumor masks, for index vae.",
+    "hash": "Autoencoder whose encoding is bits (Bi-half layer), for index hash.",
+}
+
+
+def _embedding_command(kind: str) -> Callable[..., None]:
+    """Command that trains one kind of embedding; they differ in name, default rate and description alone."""
+
+    def command(
+        out: Annotated[Path, typer.Option(help="Checkpoint to write (.safetensors).")],
+        database: Annotated[
+            Path | None, typer.Option(help="Simulation database; default: that of `personalize`, built on first use.")
+        ] = None,
+        small: Annotated[
+            bool, typer.Option("--small", help="A setting for two cores; without it that of the papers, for a GPU.")
+        ] = False,
+        latent_size: Annotated[
+            int | None, typer.Option(min=1, help="Numbers, or bits, per mask; default 1024.")
+        ] = None,
+        loss: Annotated[str | None, typer.Option(help="Reconstruction loss: dice (default), bce or mse.")] = None,
+        training_tumors: Annotated[
+            int | None, typer.Option(min=1, help="Tumors to train on; default 1500, --small 400.")
+        ] = None,
+        validation_tumors: Annotated[
+            int | None, typer.Option(min=1, help="Tumors to validate on; default 150, --small 50.")
+        ] = None,
+        epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default 120, --small 20.")] = None,
+        batch_size: Annotated[int | None, typer.Option(min=1, help="Tumors per batch; default 2, --small 4.")] = None,
+        learning_rate: Annotated[
+            float | None, typer.Option(help="Learning rate; default 1e-5 (vae 3e-5), --small 1e-3.")
+        ] = None,
+        patience: Annotated[
+            int | None, typer.Option(min=1, help="Stop after so many epochs without improvement; default: never.")
+        ] = None,
+        mixed_precision: Annotated[
+            bool, typer.Option("--mixed-precision", help="Compute in 16 bits on a GPU.")
+        ] = False,
+        t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
+        flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
+        device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+        atlas: Annotated[str, typer.Option(help="Atlas of the default database.")] = "sri24",
+        seed: Annotated[int, typer.Option(min=0, help="Seed of weights, choice of tumors, order and noise.")] = 0,
+        threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+        force: ForceOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        with user_errors(as_json=as_json), progress_bars() as report:
+            from gliomap.anatomy import load_atlas
+            from gliomap.database import SimulationDatabase
+            from gliomap.imaging import VisibilityThresholds
+            from gliomap.learning import require_torch
+            from gliomap.personalize import open_or_build_database
+            from gliomap.retrieval.embedding import EmbeddingSettings, train_embedding
+
+            require_torch()
+            preset = EmbeddingSettings.small(kind) if small else EmbeddingSettings.papers(kind)
+            settings = _with(
+                preset,
+                network=_with(preset.network, latent_size=latent_size, loss=loss),
+                training=_with(
+                    preset.training,
+                    num_epochs=epochs,
+                    batch_size=batch_size,
+                    learning_rate=learning_rate,
+                    patience_epochs=patience,
+                    mixed_precision=mixed_precision,
+                    device=device,
+                    seed=seed,
+                    num_threads=threads,
+                ),
+                num_training_tumors=training_tumors,
+                num_validation_tumors=validation_tumors,
+            )
+            if database is None:
+                opened = open_or_build_database(None, load_atlas(atlas, report=report), report=report)
+            else:
+                opened = SimulationDatabase.open(database)
+            header = train_embedding(
+                opened,
+                settings,
+                out,
+                thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
+                replace=force,
+                report=report,
+            )
+        if header.is_small:
+            print_notices([f"{header.label} was trained with less than the papers' setting and is labelled small."])
+        content = {"checkpoint": out, "label": header.label, **header.to_dict()}
+        print_result(content, as_json=as_json, text=lambda: _summary(header, out))
+
+    return command
+
+
+for _kind, _description in _DESCRIPTIONS.items():
+    app.command(_kind, help=f"{_description} Interrupted, the same command goes on.")(_embedding_command(_kind))
+
+
+def _with(settings: Any, **changes: Any) -> Any:
+    """Settings with the values that were given."""
+    return dataclasses.replace(settings, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _summary(header: Any, out: Path) -> str:
+    lines = [header.label]
+    for name, history in header.history.items():
+        best = history.epochs[history.best_epoch - 1]
+        losses = ", ".join(f"{part} {value:.4f}" for part, value in best.validation.items())
+        lines.append(f"{name}: best of {len(history.epochs)} epochs is {history.best_epoch}; validation {losses}")
+    return "\n".join([*lines, f"checkpoint: {out}"])

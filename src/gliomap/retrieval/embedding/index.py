@@ -1,0 +1,296 @@
+"""Indexes ``ae``, ``vae``, ``hash``: tumors whose masks have similar encodings, as in the papers.
+
+Every mask becomes a latent vector (`networks`), T1Gd and FLAIR by a network each; the nearest tumor is that with the
+smallest sum of the two Euclidean distances (FLAIR's alone for a query without core). The search among the vectors is
+exact (`latent_tables`), what they keep of similarity is not: hits differ from those of index ``exact``, which is also
+faster once it is prepared.
+
+References
+----------
+.. [1] Ezhov et al. (2022), Casting the inverse problem as a database query, section 2.3, "Autoencoders" and
+   "Unsupervised hashing".
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gliomap.cores import require_threads
+from gliomap.database.quantization import levels_of
+from gliomap.database.store import SimulationDatabase
+from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.learning import read_checkpoint, resolve_device
+from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.retrieval.embedding.checkpoint import (
+    CHECKPOINT_KIND,
+    MODALITIES,
+    EmbeddingHeader,
+    read_embedding_header,
+    require_fit,
+)
+from gliomap.retrieval.embedding.latent_tables import (
+    FAISS_FROM,
+    BitTable,
+    FaissTable,
+    LatentTable,
+    NearestLatents,
+    pack_bits,
+)
+from gliomap.retrieval.embedding.networks import MaskEncoder, latent_of, make_decoder, make_encoder
+from gliomap.retrieval.embedding.settings import NetworkSettings
+from gliomap.retrieval.embedding.volumes import TumorVolumes, VolumeLayout
+from gliomap.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
+from gliomap.retrieval.index_file import Arrays
+from gliomap.retrieval.query import AtThresholds, Hits, Query, require_count
+from gliomap.retrieval.tumor_overlap import hits_at
+
+TASK_NAME = "search database"
+
+
+class EmbeddingIndex(AtThresholds):
+    """Index of a trained embedding; made by `open`.
+
+    Parameters
+    ----------
+    database : SimulationDatabase
+        What is searched.
+    prepared : PreparedSegments
+        Latent vectors of its tumors.
+    header : EmbeddingHeader
+        What the checkpoint says of its networks.
+    encoding : MaskEncoding
+        The networks.
+    checkpoint : Path
+        Where decoders are read when they are wanted.
+    """
+
+    def __init__(
+        self,
+        database: SimulationDatabase,
+        prepared: PreparedSegments,
+        *,
+        header: EmbeddingHeader,
+        encoding: MaskEncoding,
+        checkpoint: Path,
+    ) -> None:
+        self.database = database
+        self.prepared = prepared
+        self.notices = prepared.notices
+        self.header = header
+        self.checkpoint = checkpoint
+        flair_level, t1gd_level = header.levels
+        self.thresholds = VisibilityThresholds(t1gd_threshold=t1gd_level / 255, flair_threshold=flair_level / 255)
+        self._encoding = encoding
+        self._table = _table_of(header, prepared, database.num_tumors)
+
+    @classmethod
+    def open(
+        cls,
+        database: SimulationDatabase,
+        *,
+        checkpoint: str | os.PathLike[str],
+        t1gd_threshold: float = 0.6,
+        flair_threshold: float = 0.2,
+        device: str = "auto",
+        num_threads: int | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        report: Reporter = ignore_progress,
+    ) -> EmbeddingIndex:
+        """Index of a database, from the cache where it is there and true; made or completed where it is not.
+
+        Parameters
+        ----------
+        database : SimulationDatabase
+            What is searched; of the atlas and grid the networks were trained on.
+        checkpoint : path
+            Networks, as `train_embedding` writes them.
+        t1gd_threshold, flair_threshold : float
+            Cell densities above which a tumor shows; those of the training.
+        device : str
+            ``auto``, ``cpu`` or ``cuda``: where masks are encoded.
+        num_threads : int or None
+            Threads that read and encode tumors; None: all cores this process may use.
+        folder : path or None
+            Where indexes are kept; None: in the user's cache.
+        report : Reporter
+            Receives the tumors encoded, and what was found damaged or outdated.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint is missing, damaged, of another version, or holds something else.
+        DatabaseError
+            If it was trained on another atlas or grid, or with other thresholds, or a tumor cannot be read.
+        ParameterError
+            If a setting is out of range.
+        """
+        header = read_embedding_header(checkpoint)
+        require_fit(
+            checkpoint,
+            header,
+            database,
+            levels=levels_of(VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold)),
+        )
+        threads = require_threads(num_threads)
+        encoding = MaskEncoding(checkpoint, header, device=resolve_device(device))
+        prepared = open_segments(
+            database,
+            encoding,
+            parent=None if folder is None else Path(folder),
+            num_threads=threads,
+            report=report,
+        )
+        return cls(database, prepared, header=header, encoding=encoding, checkpoint=Path(checkpoint))
+
+    @property
+    def name(self) -> str:
+        """``ae``, ``vae`` or ``hash``."""
+        return self.header.kind
+
+    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+        """The k tumors with the nearest encodings, ties by lower index; all of them if the database holds fewer.
+
+        `Hit.distance` is that of the encodings. Dice values, in full resolution, are computed for the hits alone.
+
+        Parameters
+        ----------
+        query : Query
+            Masks on any grid in atlas space; brought to the database's grid by the mask rule.
+        k : int
+            Hits wanted, ≥ 1.
+        report : Reporter
+            Receives the number of tumors compared.
+
+        Raises
+        ------
+        ParameterError
+            If k is below 1, or nothing of the query is left on the database's grid.
+        DatabaseError
+            If a hit cannot be read.
+        """
+        require_count(k)
+        start_s = time.perf_counter()
+        on_grid = query.on_grid(self.database.header.grid)
+        tumors, distances = self._table.nearest(self.latent(on_grid)[: on_grid.num_modalities], k)
+        hits = hits_at(self.database, on_grid, tumors, distances, levels=self.header.levels)
+        num_tumors = self.database.num_tumors
+        report(ProgressEvent(task=TASK_NAME, completed=num_tumors, total=num_tumors))
+        return Hits(hits=hits, num_candidates_evaluated=len(hits), seconds=time.perf_counter() - start_s)
+
+    def latent(self, query: Query) -> NDArray[np.float32]:
+        """Latent vectors of a query's masks, (2, L); FLAIR, T1Gd."""
+        masks = _masks(query.on_grid(self.database.header.grid))
+        volumes = np.stack([self._encoding.layout.volume(mask) for mask in masks])
+        return self._encoding.encode(volumes[None])[0]
+
+    def reconstruct(self, query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Core and whole tumor (X, Y, Z) that the decoders make of a query's latent vectors.
+
+        Raises
+        ------
+        CheckpointError
+            If the decoders cannot be read.
+        """
+        latents = self.latent(query)
+        settings, layout = self.header.settings.network, self._encoding.layout
+        whole, core = (
+            layout.mask(_decoded(self.checkpoint, settings, layout, name, latent))
+            for name, latent in zip(MODALITIES, latents, strict=True)
+        )
+        return core, whole
+
+
+class MaskEncoding:
+    """Encoders of a checkpoint, and what the index keeps of each tumor: its latent vectors.
+
+    Parameters
+    ----------
+    checkpoint : path
+        Networks.
+    header : EmbeddingHeader
+        What it says of them.
+    device : torch.device
+        Where masks are encoded.
+    """
+
+    def __init__(self, checkpoint: str | os.PathLike[str], header: EmbeddingHeader, *, device: torch.device) -> None:
+        self.header = header
+        self.layout = VolumeLayout(header.settings.network, header.grid.shape, header.box)
+        self._settings = header.settings.network
+        self._device = device
+        self._encoders: list[MaskEncoder] = []
+        self._digests: list[str] = []
+        for name in MODALITIES:
+            found = read_checkpoint(checkpoint, kind=CHECKPOINT_KIND, prefix=f"{name}.encoder.")
+            self._encoders.append(make_encoder(self._settings, self.layout.shape, found.tensors).to(device))
+            self._digests.append(found.digest)
+
+    @property
+    def name(self) -> str:
+        """The kind of network."""
+        return self.header.kind
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What latent vectors depend on beside the tumors."""
+        return {
+            "kind": f"embedding-{self.header.kind}",
+            "version": 1,
+            "weights": self._digests,
+            "flair_level": self.header.levels[0],
+            "t1gd_level": self.header.levels[1],
+        }
+
+    def encode(self, volumes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Latent vectors (n, 2, L) of volumes (n, 2, X, Y, Z); FLAIR, T1Gd."""
+        with torch.inference_mode():
+            latents = [
+                latent_of(encoder, self._settings, torch.from_numpy(volumes[:, [column]]).to(self._device)).cpu()
+                for column, encoder in enumerate(self._encoders)
+            ]
+        return torch.stack(latents, dim=1).numpy()
+
+    def piece(self, database: SimulationDatabase, tumors: range) -> Piece:
+        """``flair`` and ``t1gd``: vectors (n, L) float32, or bits (n, W) uint64."""
+        latents = self.encode(TumorVolumes(database, self.layout, self.header.levels).read(tumors))
+        keep = pack_bits if self.header.kind == "hash" else np.ascontiguousarray
+        return {name: keep(latents[:, column]) for column, name in enumerate(MODALITIES)}
+
+    def segment(self, piece: Piece) -> Arrays:
+        """The piece as it is."""
+        return piece
+
+    def piece_of(self, segment: Segment) -> Piece:
+        """The segment as it is."""
+        return segment
+
+
+def _table_of(header: EmbeddingHeader, prepared: PreparedSegments, num_tumors: int) -> NearestLatents:
+    if header.kind == "hash":
+        return BitTable(prepared.segments)
+    if num_tumors > FAISS_FROM and importlib.util.find_spec("faiss") is not None:
+        return FaissTable(prepared.segments)
+    return LatentTable(prepared.segments)
+
+
+def _masks(query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """In the order of `MODALITIES`."""
+    return query.whole_tumor, query.tumor_core
+
+
+def _decoded(
+    checkpoint: Path, settings: NetworkSettings, layout: VolumeLayout, modality: str, latent: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Share of tumor in each voxel of a volume."""
+    found = read_checkpoint(checkpoint, kind=CHECKPOINT_KIND, prefix=f"{modality}.decoder.")
+    decoder = make_decoder(settings, layout.shape, found.tensors)
+    with torch.inference_mode():
+        return torch.sigmoid(decoder(torch.from_numpy(latent[None])))[0, 0].numpy()

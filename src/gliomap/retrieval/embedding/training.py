@@ -1,0 +1,163 @@
+"""Training of an embedding: one network for FLAIR, one for T1Gd, into one checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.database.quantization import levels_of
+from gliomap.database.store import SimulationDatabase
+from gliomap.errors import ParameterError
+from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.learning import TrainingHistory, require_torch, train, write_checkpoint
+from gliomap.output import require_absent
+from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.retrieval.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
+from gliomap.retrieval.embedding.settings import EmbeddingSettings
+from gliomap.retrieval.embedding.volumes import Box, TumorVolumes, VolumeLayout
+
+
+def train_embedding(
+    database: SimulationDatabase,
+    settings: EmbeddingSettings,
+    out: str | os.PathLike[str],
+    *,
+    thresholds: VisibilityThresholds | None = None,
+    replace: bool = False,
+    report: Reporter = ignore_progress,
+) -> EmbeddingHeader:
+    """Train the two networks of an embedding and write them as one checkpoint.
+
+    The running state lies beside the checkpoint, in a folder with ``.training`` added to its name: interrupted and
+    called again, training goes on where it was and ends with the same weights. At the end only the TensorBoard files
+    are left of it. Tumors for training and validation are drawn from the database by the settings' seed; a database
+    that has grown gives other ones.
+
+    Parameters
+    ----------
+    database : SimulationDatabase
+        Where the tumors are.
+    settings : EmbeddingSettings
+        Networks, training, numbers of tumors.
+    out : path
+        The checkpoint, ``.safetensors``.
+    thresholds : VisibilityThresholds or None
+        Cell densities above which a tumor shows, rounded to multiples of 1/255; None: 0.6 and 0.2.
+    replace : bool
+        Whether an older checkpoint may be replaced.
+    report : Reporter
+        Receives the batches done and the losses of each epoch.
+
+    Raises
+    ------
+    ParameterError
+        If the database holds fewer tumors than asked for, PyTorch is missing, or an interrupted training was started
+        with other settings.
+    OutputError
+        If the checkpoint exists and may not be replaced, or cannot be written.
+    NumericalError
+        If the loss is no longer a finite number.
+    """
+    require_torch()
+    from gliomap.retrieval.embedding.training_task import ReconstructionTask
+
+    path = Path(out)
+    if path.suffix != ".safetensors":
+        raise ParameterError(f"{path} must end in .safetensors, the format of checkpoints.")
+    require_absent(path, replace=replace)
+    training_tumors, validation_tumors = _chosen_tumors(database, settings)
+    header = database.header
+    levels = levels_of(thresholds if thresholds is not None else VisibilityThresholds())
+    box = _box(database, settings)
+    volumes = TumorVolumes(database, VolumeLayout(settings.network, header.grid.shape, box), levels)
+    trained_on = {**header.to_attributes(), "num_tumors": database.num_tumors}
+    folder = path.with_name(path.name + ".training")
+
+    histories: dict[str, TrainingHistory] = {}
+    tensors: dict[str, Any] = {}
+    for modality, name in enumerate(MODALITIES):
+        task = ReconstructionTask(
+            settings.network,
+            volumes,
+            modality=modality,
+            training_tumors=training_tumors,
+            validation_tumors=validation_tumors,
+            seed=settings.training.seed,
+        )
+        # The training settings are compared by the loop, which lets the number of epochs grow.
+        identity = {
+            "network": dataclasses.asdict(settings.network),
+            "training_tumors": training_tumors.tolist(),
+            "validation_tumors": validation_tumors.tolist(),
+            "modality": name,
+            "box": [list(ends) for ends in box],
+            "levels": list(levels),
+            "trained_on": trained_on,
+        }
+        histories[name] = train(
+            task, settings.training, folder=folder / name, identity=identity, report=_naming(name, report)
+        )
+        tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
+    made = EmbeddingHeader(
+        settings=settings,
+        grid=header.grid,
+        atlas_name=header.atlas_name,
+        atlas_hash=header.atlas_hash,
+        box=box,
+        levels=levels,
+        trained_on=trained_on,
+        history=histories,
+    )
+    write_checkpoint(path, kind=CHECKPOINT_KIND, header=made.to_dict(), tensors=tensors)
+    _keep_logs_alone(folder)
+    return made
+
+
+def _chosen_tumors(
+    database: SimulationDatabase, settings: EmbeddingSettings
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the tumors for training and for validation."""
+    wanted = settings.num_training_tumors + settings.num_validation_tumors
+    if database.num_tumors < wanted:
+        raise ParameterError(
+            f"{database.path} holds {database.num_tumors} tumors, training takes {settings.num_training_tumors} and "
+            f"validation {settings.num_validation_tumors}. Ask for fewer, or let the database grow."
+        )
+    rng = np.random.default_rng(settings.training.seed)
+    shuffled = rng.permutation(database.num_tumors)
+    return shuffled[: settings.num_training_tumors], shuffled[settings.num_training_tumors : wanted]
+
+
+def _box(database: SimulationDatabase, settings: EmbeddingSettings) -> Box:
+    """The part of the grid the networks see: all of it, or what holds all tumors."""
+    if settings.network.is_cropped:
+        starts, stops = database.bounding_box[:, ::2].min(axis=0), database.bounding_box[:, 1::2].max(axis=0)
+    else:
+        starts, stops = np.zeros(3, dtype=int), np.array(database.header.grid.shape)
+    x, y, z = ((int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))
+    return x, y, z
+
+
+def _naming(modality: str, report: Reporter) -> Reporter:
+    """Reporter that says which modality is trained."""
+
+    def named(event: ProgressEvent) -> None:
+        report(
+            ProgressEvent(
+                task=f"{event.task}, {modality}", completed=event.completed, total=event.total, message=event.message
+            )
+        )
+
+    return named
+
+
+def _keep_logs_alone(folder: Path) -> None:
+    for state in folder.glob("*/*"):
+        if state.name != "tensorboard":
+            shutil.rmtree(state) if state.is_dir() else state.unlink()
