@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.progress import Reporter
+
+if TYPE_CHECKING:
+    from gliomap.anatomy import Atlas
+    from gliomap.database import SimulationDatabase
+    from gliomap.experiments import MatchingQueries, RegisteredPatient, RetrievalStrategy
 
 app = typer.Typer(help="Measure gliomap's parts on this machine: error against cost.", no_args_is_help=True)
 
@@ -68,3 +74,158 @@ def solver_command(
     if evaluation.conditions.is_machine_busy:
         typer.echo(evaluation.conditions.busy_warning, err=True)
     print_result({"file": out, **dataclasses.asdict(evaluation)}, as_json=as_json, text=lambda: text)
+
+
+@app.command("retrieval")
+def retrieval_command(
+    database: Annotated[Path, typer.Argument(help="Simulation database.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: page, record, a CSV per table, figures, sheets.")],
+    queries: Annotated[
+        list[Path] | None, typer.Option(help="File of further queries with names (.npz); repeatable.")
+    ] = None,
+    patients: Annotated[
+        list[Path] | None, typer.Option(help="BraTS folder, or a folder of such, of real patients; repeatable.")
+    ] = None,
+    synthetic: Annotated[
+        int | None,
+        typer.Option(min=0, help="Held-out tumors of the database's design; default 1,000, or 50 with --quick."),
+    ] = None,
+    checkpoint: Annotated[list[Path] | None, typer.Option(help="Trained networks (ae, vae, hash); repeatable.")] = None,
+    index: Annotated[
+        list[str] | None, typer.Option(help="Index to compare; repeatable. Default: all that need no training.")
+    ] = None,
+    compare: Annotated[Path | None, typer.Option(help="Database of another growth model, compared at equal N.")] = None,
+    atlas: Annotated[str | None, typer.Option(help="Atlas name or folder; default: the database's, by name.")] = None,
+    registration: Annotated[
+        str | None, typer.Option(help="Registration preset of the patients (fast, papers, affine, none).")
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Bit-identical registrations, which take longer.")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer queries: a first look.")] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Root seed of the held-out tumors; not the database's. Default 20,000.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Every way to search beside the exact one: the papers' tables and figures about retrieval.
+
+    Takes minutes to hours, depending on the size of the database; prefer a machine with nothing else to do.
+    """
+    with user_errors(as_json=as_json), progress_bars() as report:
+        from gliomap.anatomy import load_atlas
+        from gliomap.database import SimulationDatabase
+        from gliomap.experiments import RetrievalEvaluationSettings, evaluate_retrieval
+        from gliomap.experiments.measuring import timed
+        from gliomap.output import require_absent
+        from gliomap.report import retrieval_record, retrieval_report, write_retrieval_folder
+        from gliomap.report.retrieval_folder import RETRIEVAL_MARKER
+
+        require_absent(out, replace=force, marker=RETRIEVAL_MARKER)
+        strategies = _strategies(index, checkpoint)
+        opening_s, opened = timed(lambda: SimulationDatabase.open(database))
+        other = None if compare is None else SimulationDatabase.open(compare)
+        loaded = load_atlas(atlas or opened.header.atlas_name, report=report)
+        asked, registered, left_out = _retrieval_queries(
+            opened,
+            loaded,
+            _QuerySources(
+                files=tuple(queries or ()),
+                patients=tuple(patients or ()),
+                num_synthetic=(50 if quick else 1000) if synthetic is None else synthetic,
+                seed=seed,
+                registration=registration,
+                deterministic=deterministic,
+                num_threads=threads,
+            ),
+            report,
+        )
+        settings = (
+            RetrievalEvaluationSettings.quick(num_threads=threads)
+            if quick
+            else RetrievalEvaluationSettings(num_threads=threads)
+        )
+        evaluation = evaluate_retrieval(
+            opened,
+            asked,
+            strategies,
+            settings=settings,
+            compare=other,
+            patients=registered,
+            database_opening_s=opening_s,
+            report=report,
+        )
+        write_retrieval_folder(
+            evaluation, out, database=opened, atlas=loaded, patients=registered, force=force, report=report
+        )
+    for name, reason in left_out.items():
+        typer.echo(f"Left out: {name} ({reason})", err=True)
+    if evaluation.conditions.is_machine_busy:
+        typer.echo(evaluation.conditions.busy_warning, err=True)
+    content = {"folder": out, "patients_left_out": left_out, **retrieval_record(evaluation)}
+    print_result(content, as_json=as_json, text=lambda: retrieval_report(evaluation))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _QuerySources:
+    """Where the queries of an evaluation come from."""
+
+    files: tuple[Path, ...]
+    patients: tuple[Path, ...]
+    num_synthetic: int
+    seed: int | None
+    registration: str | None
+    deterministic: bool
+    num_threads: int | None
+
+
+def _strategies(names: list[str] | None, checkpoints: list[Path] | None) -> list[RetrievalStrategy]:
+    from gliomap.experiments import CLASSICAL_NAMES, named_strategy, network_strategy
+
+    named = [named_strategy(name) for name in dict.fromkeys(names or CLASSICAL_NAMES)]
+    return [*named, *(network_strategy(path) for path in checkpoints or ())]
+
+
+def _retrieval_queries(
+    database: SimulationDatabase, atlas: Atlas, sources: _QuerySources, report: Reporter
+) -> tuple[MatchingQueries, tuple[RegisteredPatient, ...], dict[str, str]]:
+    """All queries on the database's grid, the patients among them, and patients that were left out with the reason."""
+    from gliomap.cores import require_threads
+    from gliomap.database import LocalWorkers
+    from gliomap.errors import ParameterError
+    from gliomap.experiments import MatchingQueries, find_patients, held_out_tumors, on_grid_of, register_patients
+    from gliomap.experiments.retrieval_queries import DEFAULT_SEED, is_drawn_from, with_synthetic_renamed
+    from gliomap.personalize import PersonalizationSettings
+    from gliomap.registration import DEFAULT_PRESET
+
+    sets = []
+    for path in sources.files:
+        read = on_grid_of(database, MatchingQueries.read(path))
+        is_own = not sources.num_synthetic and is_drawn_from(read, database.header)
+        sets.append(read if is_own else with_synthetic_renamed(read, path.stem))
+    registered: tuple[RegisteredPatient, ...] = ()
+    left_out: dict[str, str] = {}
+    if sources.patients:
+        files, left_out = find_patients(sources.patients)
+        settings = PersonalizationSettings(
+            registration=sources.registration or DEFAULT_PRESET,
+            deterministic=sources.deterministic,
+            num_threads=sources.num_threads,
+        )
+        real, registered = register_patients(database, atlas, files, settings=settings, report=report)
+        sets.insert(0, real)
+    if sources.num_synthetic:
+        synthetic = held_out_tumors(
+            database,
+            atlas,
+            num_tumors=sources.num_synthetic,
+            seed=DEFAULT_SEED if sources.seed is None else sources.seed,
+            workers=LocalWorkers(require_threads(sources.num_threads)),
+            report=report,
+        )
+        sets.insert(len(registered) > 0, synthetic)
+    if not sets:
+        raise ParameterError("there is nothing to ask: give --synthetic, --patients or --queries.")
+    return MatchingQueries.joined(sets), registered, left_out

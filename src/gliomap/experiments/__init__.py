@@ -11,7 +11,27 @@ from gliomap.experiments.database_coverage import (
 )
 from gliomap.experiments.demo import DemoOutcome, run_demo
 from gliomap.experiments.literature_volumes import PUBLISHED_VOLUMES, RANGES_TO_COVER, PublishedVolume
+from gliomap.experiments.matching_queries import MatchingQueries
 from gliomap.experiments.patient_volumes import PatientTumor, measure_patients
+from gliomap.experiments.retrieval_evaluation import (
+    RetrievalEvaluation,
+    RetrievalEvaluationSettings,
+    evaluate_retrieval,
+)
+from gliomap.experiments.retrieval_queries import (
+    RegisteredPatient,
+    find_patients,
+    held_out_tumors,
+    on_grid_of,
+    register_patients,
+)
+from gliomap.experiments.retrieval_strategies import (
+    CLASSICAL_NAMES,
+    NetworkDescription,
+    RetrievalStrategy,
+    named_strategy,
+    network_strategy,
+)
 from gliomap.experiments.solver_evaluation import SolverEvaluation, SolverEvaluationSettings, evaluate_solver
 from gliomap.experiments.virtual_patient import (
     TruthScore,
@@ -24,14 +44,21 @@ from gliomap.experiments.virtual_patient import (
 )
 
 __all__ = [
+    "CLASSICAL_NAMES",
     "PUBLISHED_VOLUMES",
     "QUANTITIES",
     "RANGES_TO_COVER",
     "DemoOutcome",
+    "MatchingQueries",
+    "NetworkDescription",
     "PatientTumor",
     "PublishedVolume",
     "Quantity",
     "QuantityCoverage",
+    "RegisteredPatient",
+    "RetrievalEvaluation",
+    "RetrievalEvaluationSettings",
+    "RetrievalStrategy",
     "SolverEvaluation",
     "SolverEvaluationSettings",
     "TruthScore",
@@ -41,9 +68,16 @@ __all__ = [
     "cohort_of_database",
     "cohort_of_patients",
     "coverage_of",
+    "evaluate_retrieval",
     "evaluate_solver",
+    "find_patients",
+    "held_out_tumors",
     "make_virtual_patient",
     "measure_patients",
+    "named_strategy",
+    "network_strategy",
+    "on_grid_of",
+    "register_patients",
     "run_demo",
     "score_against_truth",
     "virtual_tissue_maps",

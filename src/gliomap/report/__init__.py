@@ -8,25 +8,45 @@ from gliomap.report.json_files import plain_json, write_json
 from gliomap.report.mass_effect_figure import mass_effect_figure
 from gliomap.report.overview import overview_figure
 from gliomap.report.result_folder import quality_summary, result_figure, write_result_folder
+from gliomap.report.retrieval_figures import (
+    best_dice_figure,
+    compared_dice_figure,
+    learning_figure,
+    rank_figure,
+    reconstruction_figure,
+)
+from gliomap.report.retrieval_folder import write_retrieval_folder
+from gliomap.report.retrieval_report import retrieval_record, retrieval_report
+from gliomap.report.retrieval_sheets import SheetPanel, case_sheet
 from gliomap.report.solver_tables import solver_report
 from gliomap.report.tables import markdown_table
 
 __all__ = [
     "FIGURE_SUFFIXES",
+    "SheetPanel",
+    "best_dice_figure",
+    "case_sheet",
+    "compared_dice_figure",
     "coverage_figure",
     "coverage_table",
     "database_figure",
     "growth_sheet",
+    "learning_figure",
     "markdown_table",
     "mass_effect_figure",
     "overview_figure",
     "plain_json",
     "quality_summary",
+    "rank_figure",
+    "reconstruction_figure",
     "require_figure_name",
     "result_figure",
+    "retrieval_record",
+    "retrieval_report",
     "solver_report",
     "write_database_figure",
     "write_figure",
     "write_json",
     "write_result_folder",
+    "write_retrieval_folder",
 ]

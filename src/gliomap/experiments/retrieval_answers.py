@@ -1,0 +1,151 @@
+"""Asking one strategy all queries: what it finds, how long that takes, and what its network can reconstruct.
+
+Opening an index is timed twice. The first time may have to prepare it from the database, once for all; the second finds
+it in the user's cache, which is the loading that a single query pays: opening the index and, for networks, reading the
+checkpoint. The operating system may still hold the files in memory, as it would on a machine that answers queries all
+day. One query is asked before the clock runs, so that nothing is compiled while it does (but of a strategy that reads
+the whole database for each, where that would not show).
+
+A query that a strategy refuses (nothing of the tumor is left after downsampling, say) is an unanswered one; the reason
+is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.database import SimulationDatabase
+from gliomap.dice import dice
+from gliomap.errors import ParameterError
+from gliomap.experiments.measuring import RunCounter, timed
+from gliomap.experiments.retrieval_ranking import NO_TUMOR, NUM_HITS
+from gliomap.experiments.retrieval_strategies import ReconstructingIndex, RetrievalStrategy
+from gliomap.progress import Reporter, ignore_progress
+from gliomap.retrieval import Hit, Index, PackedQueries, Query
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StrategyAnswers:
+    """Answers of one strategy.
+
+    Parameters
+    ----------
+    hits : (Q, K) int64 array
+        Tumors found, nearest first, K = 15 or all; `NO_TUMOR` after the last.
+    asked : (Q,) bool array
+        Which queries it was asked.
+    seconds : (Q,) float64 array
+        Wall time of each search [s]; NaN where it was not asked or refused.
+    first_opening_s, loading_s : float
+        Wall time of opening the index the first time, and again from the cache [s]; the database is open already.
+    reconstruction_dice : (Q, 2) float64 array
+        Dice of each query's masks with their reconstruction, FLAIR and T1Gd; NaN where there is none, and for T1Gd of a
+        query without core.
+    problems : tuple of str
+        Why queries were refused, each reason once.
+    """
+
+    hits: NDArray[np.int64]
+    asked: NDArray[np.bool_]
+    seconds: NDArray[np.float64]
+    first_opening_s: float
+    loading_s: float
+    reconstruction_dice: NDArray[np.float64]
+    problems: tuple[str, ...]
+
+
+def ask(
+    strategy: RetrievalStrategy,
+    label: str,
+    database: SimulationDatabase,
+    queries: PackedQueries,
+    *,
+    rows: Sequence[int] | None = None,
+    reconstructed_rows: Sequence[int] = (),
+    num_threads: int | None = None,
+    report: Reporter = ignore_progress,
+) -> StrategyAnswers:
+    """Open a strategy's index and ask it queries.
+
+    Parameters
+    ----------
+    strategy : RetrievalStrategy
+        What is asked.
+    label : str
+        Its name in progress messages.
+    database : SimulationDatabase
+        What is searched.
+    queries : PackedQueries
+        On its grid.
+    rows : sequence of int or None
+        Queries to ask; None: all.
+    reconstructed_rows : sequence of int
+        Queries to reconstruct, where the index can.
+    num_threads : int or None
+        Threads; None: all cores this process may use.
+    report : Reporter
+        Told about preparation and queries.
+
+    Raises
+    ------
+    GliomapError
+        If the index cannot be opened, or a search fails for another reason than the query.
+    """
+    number = len(queries)
+    chosen = range(number) if rows is None else rows
+    hits = np.full((number, min(NUM_HITS, database.num_tumors)), NO_TUMOR, dtype=np.int64)
+    asked, seconds = np.zeros(number, dtype=bool), np.full(number, np.nan)
+    overlap, problems = np.full((number, 2), np.nan), list[str]()
+    first_opening_s, index = timed(lambda: _opened(strategy, database, num_threads, report))
+    del index
+    loading_s, index = timed(lambda: _opened(strategy, database, num_threads, report))
+    if chosen and not strategy.is_exhaustive:
+        _search(index, queries.query(chosen[0]), [])
+    counter = RunCounter(f"ask {label}", len(chosen), report)
+    for row in chosen:
+        query, refusals = queries.query(row), list[str]()
+        asked[row] = True
+        elapsed, found = counter.timed(lambda query=query, refusals=refusals: _search(index, query, refusals))  # type: ignore[misc]
+        if refusals:
+            problems += refusals
+            continue
+        seconds[row] = elapsed
+        hits[row, : len(found)] = [hit.index for hit in found]
+    if isinstance(index, ReconstructingIndex):
+        for row in reconstructed_rows:
+            overlap[row] = reconstruction_dice(index, queries.query(row))
+    return StrategyAnswers(
+        hits=hits,
+        asked=asked,
+        seconds=seconds,
+        first_opening_s=first_opening_s,
+        loading_s=loading_s,
+        reconstruction_dice=overlap,
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def reconstruction_dice(index: ReconstructingIndex, query: Query) -> tuple[float, float]:
+    """Dice of a query's masks with their reconstruction, FLAIR and T1Gd; T1Gd is NaN for a query without core."""
+    core, whole = index.reconstruct(query)
+    flair = dice(whole, query.whole_tumor, if_both_empty=float("nan"))
+    t1gd = dice(core, query.tumor_core, if_both_empty=float("nan")) if query.has_core else float("nan")
+    return flair, t1gd
+
+
+def _opened(
+    strategy: RetrievalStrategy, database: SimulationDatabase, num_threads: int | None, report: Reporter
+) -> Index:
+    return strategy.open(database, thresholds=database.header.thresholds, num_threads=num_threads, report=report)
+
+
+def _search(index: Index, query: Query, refusals: list[str]) -> tuple[Hit, ...]:
+    try:
+        return index.search(query, NUM_HITS).hits
+    except ParameterError as error:
+        refusals.append(str(error))
+        return ()

@@ -1,0 +1,410 @@
+"""Every strategy of the papers beside the exact index, on one database: what ``gliomap evaluate retrieval`` measures.
+
+The papers' Tables 1 and 2 (Ezhov et al. 2022, "Casting the inverse problem as a database query"), their Figures 3 and 4
+(also "A for-loop is all you need"), and the extras of the thesis (Rosier 2022, chapter 4): ranks, the intersection of
+the top 15, Dice lost, five cases, reconstructions, learning curves. All strategies are asked the same queries, one
+strategy after the other; then one more pass ranks every tumor exactly (`retrieval_ranking`) and places their answers.
+
+Everything is computed; nothing is printed or drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.cores import available_cores, require_threads
+from gliomap.database import SimulationDatabase
+from gliomap.errors import ParameterError
+from gliomap.experiments.matching_queries import REAL_GROUP, MatchingQueries
+from gliomap.experiments.measuring import timed
+from gliomap.experiments.retrieval_answers import StrategyAnswers, ask
+from gliomap.experiments.retrieval_cases import RetrievalCase, pick_cases
+from gliomap.experiments.retrieval_pipeline import PatientPipeline, measure_way_back
+from gliomap.experiments.retrieval_queries import (
+    RegisteredPatient,
+    on_grid_of,
+    require_distinct_names,
+    require_held_out,
+)
+from gliomap.experiments.retrieval_ranking import Matches, rank_answers
+from gliomap.experiments.retrieval_scores import (
+    ReconstructionScore,
+    StrategyResult,
+    StrategyScore,
+    StrategyTiming,
+    reconstruction_of,
+    score_of,
+    timing_of,
+)
+from gliomap.experiments.retrieval_strategies import RetrievalStrategy, distinct_labels
+from gliomap.progress import Reporter, ignore_progress
+
+# Our own threads fill the cores while we measure, and the load average lags behind.
+_OWN_LOAD_MARGIN = 0.5
+_MEASURED_PACKAGES = ("gliomap", "numpy", "scipy", "numba", "scikit-image", "torch", "faiss-cpu", "antspyx")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalEvaluationSettings:
+    """How much is measured.
+
+    Parameters
+    ----------
+    num_direct_queries : int
+        Queries per group for strategies that read the whole database for each, ≥ 1.
+    num_reconstructed : int
+        Queries per group that networks reconstruct, ≥ 0.
+    num_threads : int or None
+        Threads of the searches; None: all cores this process may use.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+    """
+
+    num_direct_queries: int = 3
+    num_reconstructed: int = 200
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_direct_queries < 1:
+            raise ParameterError(f"num_direct_queries must be at least 1, got {self.num_direct_queries}.")
+        if self.num_reconstructed < 0:
+            raise ParameterError(f"num_reconstructed must be ≥ 0, got {self.num_reconstructed}.")
+        require_threads(self.num_threads)
+
+    @classmethod
+    def quick(cls, *, num_threads: int | None = None) -> RetrievalEvaluationSettings:
+        """Fewer of everything: a first look."""
+        return cls(num_direct_queries=1, num_reconstructed=10, num_threads=num_threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseDescription:
+    """What was searched.
+
+    Parameters
+    ----------
+    name : str
+        Name of the folder.
+    num_tumors : int
+        Tumors in it.
+    design, model, atlas, grid, domain_rule : str
+        What they were made of.
+    root_seed : int
+        Root of its random numbers.
+    t1gd_threshold, flair_threshold : float
+        Densities above which a tumor shows.
+    """
+
+    name: str
+    num_tumors: int
+    design: str
+    model: str
+    atlas: str
+    grid: str
+    domain_rule: str
+    root_seed: int
+    t1gd_threshold: float
+    flair_threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalConditions:
+    """What was measured on.
+
+    Parameters
+    ----------
+    architecture : str
+        Of the processor.
+    num_cores, num_threads : int
+        Cores this process may use, and threads of the searches.
+    load_average_before, load_average_after : float
+        Processes that were running or waiting on the machine in the minute before and in the last minute.
+    database_opening_s : float
+        Wall time of opening the database, a part of every strategy's loading [s].
+    num_passes : int
+        Passes over the store for the exact ranking.
+    ranking_s : float
+        Their wall time [s].
+    versions : dict of str to str
+        Of Python and of what computes, as far as it is installed.
+    """
+
+    architecture: str
+    num_cores: int
+    num_threads: int
+    load_average_before: float
+    load_average_after: float
+    database_opening_s: float
+    num_passes: int
+    ranking_s: float
+    versions: dict[str, str] = field(hash=False)
+
+    @property
+    def is_machine_busy(self) -> bool:
+        """Whether others wanted the cores as well, so that seconds say little."""
+        return self.load_average_before > self.num_cores or self.load_average_after > self.num_cores + _OWN_LOAD_MARGIN
+
+    @property
+    def busy_warning(self) -> str:
+        """What to tell whoever reads seconds of a busy machine."""
+        load_average = max(self.load_average_before, self.load_average_after)
+        return (
+            f"Warning: seconds measured on a busy machine (load average {load_average:.1f} on {self.num_cores} cores). "
+            "Only orders of magnitude can be compared."
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelComparison:
+    """Best matches in two databases, among as many tumors of each.
+
+    Parameters
+    ----------
+    num_tumors : int
+        The first so many of each.
+    databases : pair of DatabaseDescription
+        The one evaluated, and the other.
+    best : pair of Matches
+        The exact best of every query in each.
+    """
+
+    num_tumors: int
+    databases: tuple[DatabaseDescription, DatabaseDescription]
+    best: tuple[Matches, Matches]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RetrievalEvaluation:
+    """All that was measured; tables are drawn from it by the methods."""
+
+    settings: RetrievalEvaluationSettings
+    database: DatabaseDescription
+    conditions: RetrievalConditions
+    queries: MatchingQueries
+    strategies: tuple[StrategyResult, ...]
+    best: Matches
+    cases: tuple[RetrievalCase, ...]
+    patients: tuple[PatientPipeline, ...]
+    comparison: ModelComparison | None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of queries, real patients first."""
+        kinds = tuple(dict.fromkeys(self.queries.groups))
+        return tuple(sorted(kinds, key=lambda kind: kind != REAL_GROUP))
+
+    def rows_of(self, group: str) -> NDArray[np.intp]:
+        """Numbers of the queries of a group."""
+        return rows_of_group(self.queries, group)
+
+    def scores(self) -> tuple[StrategyScore, ...]:
+        """Accuracy of every strategy on every group that it was asked queries of."""
+        scores = [score_of(result, group, self.rows_of(group)) for result in self.strategies for group in self.groups]
+        return tuple(score for score in scores if score.num_queries)
+
+    def timings(self) -> tuple[StrategyTiming, ...]:
+        """What every strategy costs."""
+        opening_s = self.conditions.database_opening_s
+        return tuple(timing_of(result, self.patients, opening_s) for result in self.strategies)
+
+    def reconstructions(self) -> tuple[ReconstructionScore, ...]:
+        """Reconstruction by every network, on every group that it was shown queries of."""
+        scores = [
+            reconstruction_of(result, group, self.rows_of(group)) for result in self.strategies for group in self.groups
+        ]
+        return tuple(score for score in scores if score.num_flair)
+
+
+def evaluate_retrieval(
+    database: SimulationDatabase,
+    queries: MatchingQueries,
+    strategies: Sequence[RetrievalStrategy],
+    *,
+    settings: RetrievalEvaluationSettings | None = None,
+    compare: SimulationDatabase | None = None,
+    patients: Sequence[RegisteredPatient] = (),
+    database_opening_s: float = 0.0,
+    report: Reporter = ignore_progress,
+) -> RetrievalEvaluation:
+    """Ask every strategy every query and place the answers in the exact ranking.
+
+    Parameters
+    ----------
+    database : SimulationDatabase
+        What is searched.
+    queries : MatchingQueries
+        Tumors that are not in it, on any grid of its atlas space.
+    strategies : sequence of RetrievalStrategy
+        At least one.
+    settings : RetrievalEvaluationSettings, optional
+        How much is measured.
+    compare : SimulationDatabase, optional
+        Another database, normally of another growth model, whose best matches are compared at equal N.
+    patients : sequence of RegisteredPatient
+        Those of the queries that are real patients, to time the way back.
+    database_opening_s : float
+        What it took to open the database, to be counted as loading [s].
+    report : Reporter
+        Told of every step.
+
+    Raises
+    ------
+    ParameterError
+        If there is no strategy or query, two queries have one name, or queries are not held out.
+    DatabaseError
+        If a tumor cannot be read.
+    """
+    if not strategies:
+        raise ParameterError("strategies is empty: expected at least one way to search.")
+    chosen = RetrievalEvaluationSettings() if settings is None else settings
+    load_before = os.getloadavg()[0]
+    require_distinct_names(queries)
+    asked = on_grid_of(database, queries)
+    for each in (database, compare):
+        if each is not None:
+            require_held_out(each, queries)
+    labels = distinct_labels(strategies)
+    answers = [
+        _ask(strategy, label, database, asked, chosen, report)
+        for strategy, label in zip(strategies, labels, strict=True)
+    ]
+    num_common = None if compare is None else min(database.num_tumors, compare.num_tumors)
+    ranking_s, ranking = timed(
+        lambda: rank_answers(
+            database,
+            asked.packed,
+            [answer.hits for answer in answers],
+            asked=[answer.asked for answer in answers],
+            num_first=num_common,
+            num_threads=chosen.num_threads,
+            report=report,
+        )
+    )
+    comparison = None
+    if compare is not None and num_common is not None:
+        other = rank_answers(
+            compare,
+            on_grid_of(compare, queries).packed,
+            [],
+            asked=[],
+            num_first=num_common,
+            num_threads=chosen.num_threads,
+            report=report,
+        )
+        comparison = ModelComparison(
+            num_tumors=num_common,
+            databases=(describe_database(database), describe_database(compare)),
+            best=(ranking.best_of_first, other.best_of_first),
+        )
+    row_of_patient = {patient.name: asked.names.index(patient.name) for patient in patients}
+    pipelines = tuple(
+        measure_way_back(database, patient, int(ranking.best.tumor[row_of_patient[patient.name]]), report=report)
+        for patient in patients
+    )
+    return RetrievalEvaluation(
+        settings=chosen,
+        database=describe_database(database),
+        conditions=_conditions(
+            chosen,
+            load_before,
+            database_opening_s=database_opening_s,
+            num_passes=ranking.num_passes,
+            ranking_s=ranking_s,
+        ),
+        queries=asked,
+        strategies=tuple(
+            StrategyResult(label=label, strategy=strategy, answers=answer, ranked=ranked)
+            for label, strategy, answer, ranked in zip(labels, strategies, answers, ranking.answers, strict=True)
+        ),
+        best=ranking.best,
+        cases=pick_cases(asked, ranking.best),
+        patients=pipelines,
+        comparison=comparison,
+    )
+
+
+def rows_of_group(queries: MatchingQueries, group: str) -> NDArray[np.intp]:
+    """Numbers of the queries of a group."""
+    return np.flatnonzero([own == group for own in queries.groups])
+
+
+def describe_database(database: SimulationDatabase) -> DatabaseDescription:
+    """What tables and records say about a database."""
+    header = database.header
+    return DatabaseDescription(
+        name=database.path.resolve().name,
+        num_tumors=database.num_tumors,
+        design=str(header.design["name"]),
+        model=str(header.model["name"]),
+        atlas=header.atlas_name,
+        grid=header.grid.describe(),
+        domain_rule=header.domain_rule,
+        root_seed=header.root_seed,
+        t1gd_threshold=header.thresholds.t1gd_threshold,
+        flair_threshold=header.thresholds.flair_threshold,
+    )
+
+
+def _ask(
+    strategy: RetrievalStrategy,
+    label: str,
+    database: SimulationDatabase,
+    queries: MatchingQueries,
+    settings: RetrievalEvaluationSettings,
+    report: Reporter,
+) -> StrategyAnswers:
+    def first_of_groups(number: int) -> list[int]:
+        groups = dict.fromkeys(queries.groups)
+        return sorted(int(row) for group in groups for row in rows_of_group(queries, group)[:number])
+
+    return ask(
+        strategy,
+        label,
+        database,
+        queries.packed,
+        rows=first_of_groups(settings.num_direct_queries) if strategy.is_exhaustive else None,
+        reconstructed_rows=first_of_groups(settings.num_reconstructed),
+        num_threads=settings.num_threads,
+        report=report,
+    )
+
+
+def _conditions(
+    settings: RetrievalEvaluationSettings,
+    load_before: float,
+    *,
+    database_opening_s: float,
+    num_passes: int,
+    ranking_s: float,
+) -> RetrievalConditions:
+    return RetrievalConditions(
+        architecture=platform.machine(),
+        num_cores=available_cores(),
+        num_threads=require_threads(settings.num_threads),
+        load_average_before=load_before,
+        load_average_after=os.getloadavg()[0],
+        database_opening_s=database_opening_s,
+        num_passes=num_passes,
+        ranking_s=ranking_s,
+        versions={"python": platform.python_version(), **_installed(_MEASURED_PACKAGES)},
+    )
+
+
+def _installed(names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

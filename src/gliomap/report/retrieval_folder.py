@@ -1,0 +1,225 @@
+"""The output folder of ``gliomap evaluate retrieval``: page, record, a CSV per table, figures, sheets, queries.
+
+It appears as a whole or not at all. Pictures of patients lie here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gliomap.anatomy import Atlas
+from gliomap.database import SimulationDatabase
+from gliomap.experiments.retrieval_cases import RetrievalCase
+from gliomap.experiments.retrieval_evaluation import RetrievalEvaluation
+from gliomap.experiments.retrieval_pipeline import density_of
+from gliomap.experiments.retrieval_queries import RegisteredPatient
+from gliomap.experiments.retrieval_ranking import NO_TUMOR
+from gliomap.experiments.retrieval_scores import StrategyResult
+from gliomap.experiments.retrieval_strategies import ReconstructingIndex
+from gliomap.output import atomic_folder
+from gliomap.personalize import read_case
+from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.report.figure_files import write_figure
+from gliomap.report.json_files import write_json
+from gliomap.report.overview import overview_figure
+from gliomap.report.retrieval_figures import (
+    best_dice_figure,
+    compared_dice_figure,
+    learning_figure,
+    rank_figure,
+    reconstruction_figure,
+)
+from gliomap.report.retrieval_report import answer_records, retrieval_record, retrieval_report
+from gliomap.report.retrieval_sheets import SheetPanel, case_sheet
+from gliomap.report.retrieval_table import csv_of
+from gliomap.report.retrieval_tables import retrieval_tables
+from gliomap.resample import resample, resample_mask
+from gliomap.retrieval import Query
+from gliomap.volume import Volume
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: In every folder of this kind, and in no other.
+RETRIEVAL_MARKER = "retrieval.json"
+_FIGURES = {
+    "best_dice": best_dice_figure,
+    "models_compared": compared_dice_figure,
+    "ranks": rank_figure,
+    "reconstructions": reconstruction_figure,
+    "learning_curves": learning_figure,
+}
+_SHEETS_TASK = "draw sheets"
+_TITLE_WIDTH = 44
+
+
+def write_retrieval_folder(
+    evaluation: RetrievalEvaluation,
+    folder: str | os.PathLike[str],
+    *,
+    database: SimulationDatabase,
+    atlas: Atlas,
+    patients: Sequence[RegisteredPatient] = (),
+    force: bool = False,
+    report: Reporter = ignore_progress,
+) -> Path:
+    """Write all results and return the folder.
+
+    Parameters
+    ----------
+    evaluation : RetrievalEvaluation
+        What was measured.
+    folder : path
+        Target.
+    database : SimulationDatabase
+        What was searched, for the masks and densities of matches.
+    atlas : Atlas
+        Background of the sheets.
+    patients : sequence of RegisteredPatient
+        Real patients; those among the cases get a picture of the density in their own space.
+    force : bool
+        Replace an older folder of this kind.
+    report : Reporter
+        Told about the sheets.
+
+    Raises
+    ------
+    OutputError
+        If the folder exists and may not be replaced, or cannot be written.
+    """
+    target = Path(folder)
+    with atomic_folder(target, replace=force, marker=RETRIEVAL_MARKER) as partial:
+        (partial / "retrieval.md").write_text(retrieval_report(evaluation) + "\n", encoding="utf-8")
+        write_json(partial / RETRIEVAL_MARKER, retrieval_record(evaluation))
+        evaluation.queries.write(partial / "queries.npz")
+        for table in retrieval_tables(evaluation):
+            (partial / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
+        (partial / "answers.csv").write_text(csv_of(answer_records(evaluation)), encoding="utf-8")
+        for name, draw in _FIGURES.items():
+            figure = draw(evaluation)
+            if figure is not None:
+                write_figure(figure, partial / f"{name}.png")
+        _write_sheets(evaluation, partial, database, atlas, report)
+        _write_patients(evaluation, partial, database, patients, report)
+    return target
+
+
+def _write_sheets(
+    evaluation: RetrievalEvaluation, folder: Path, database: SimulationDatabase, atlas: Atlas, report: Reporter
+) -> None:
+    grid = database.header.grid
+    background = resample(atlas.t1, grid)
+    brain = resample_mask(Volume(atlas.tissue_maps.brain, atlas.grid), grid).data
+    cases = evaluation.cases
+    queries = [evaluation.queries.packed.query(case.row) for case in cases]
+    panels = [_match_panels(evaluation, case, database) for case in cases]
+    for result in evaluation.strategies:
+        for own, added in zip(
+            panels, _reconstruction_panels(result, queries, evaluation, database, report), strict=False
+        ):
+            own.append(added)
+    for number, (case, query, shown) in enumerate(zip(cases, queries, panels, strict=True), start=1):
+        figure = case_sheet(
+            background=background, brain=brain, query=query, panels=shown, title=_title(evaluation, case)
+        )
+        write_figure(figure, folder / f"sheet_{number:02d}_{_file_name(case.name)}.png")
+        report(ProgressEvent(task=_SHEETS_TASK, completed=number, total=len(cases)))
+
+
+def _match_panels(
+    evaluation: RetrievalEvaluation, case: RetrievalCase, database: SimulationDatabase
+) -> list[SheetPanel]:
+    """A panel per tumor found, the exact best first, named after the strategies whose best match it is."""
+    found: dict[int, list[str]] = {int(evaluation.best.tumor[case.row]): []}
+    ranked = {}
+    for result in evaluation.strategies:
+        tumor = int(result.ranked.best.tumor[case.row])
+        if tumor != NO_TUMOR:
+            found.setdefault(tumor, []).append(result.label)
+            ranked[tumor] = (result.ranked.rank[case.row], result.ranked.dice_lost[case.row])
+    panels = []
+    for number, (tumor, labels) in enumerate(found.items()):
+        rank, lost = ranked.get(tumor, (1.0, 0.0))
+        head = "exact best" if number == 0 else f"rank {rank:.0f}, Δ = {lost:.2f}"
+        lines = [f"{head}: tumor {tumor}", *textwrap.wrap("; ".join(labels), _TITLE_WIDTH)]
+        panels.append(_tumor_panel(database, tumor, "\n".join(lines)))
+    return panels
+
+
+def _tumor_panel(database: SimulationDatabase, tumor: int, title: str) -> SheetPanel:
+    levels, at = database.density_levels(tumor), database.header.threshold_levels
+    return SheetPanel(title=title, tumor_core=levels > at["t1gd"], whole_tumor=levels > at["flair"])
+
+
+def _reconstruction_panels(
+    result: StrategyResult,
+    queries: Sequence[Query],
+    evaluation: RetrievalEvaluation,
+    database: SimulationDatabase,
+    report: Reporter,
+) -> list[SheetPanel]:
+    """A panel per query for a network; none for other strategies."""
+    if result.strategy.network is None:
+        return []
+    index = result.strategy.open(
+        database,
+        thresholds=database.header.thresholds,
+        num_threads=evaluation.settings.num_threads,
+        report=report,
+    )
+    if not isinstance(index, ReconstructingIndex):
+        return []
+    panels = []
+    for query in queries:
+        core, whole = index.reconstruct(query)
+        panels.append(
+            SheetPanel(title=f"{result.label}\nreconstruction of the query", tumor_core=core, whole_tumor=whole)
+        )
+    return panels
+
+
+def _write_patients(
+    evaluation: RetrievalEvaluation,
+    folder: Path,
+    database: SimulationDatabase,
+    patients: Sequence[RegisteredPatient],
+    report: Reporter,
+) -> None:
+    rows = {case.name: case.row for case in evaluation.cases}
+    shown = [patient for patient in patients if patient.name in rows]
+    for number, patient in enumerate(shown, start=1):
+        figure = _patient_figure(evaluation, database, patient, rows[patient.name])
+        write_figure(figure, folder / f"patient_{_file_name(patient.name)}.png")
+        report(ProgressEvent(task="draw patients", completed=number, total=len(shown)))
+
+
+def _patient_figure(
+    evaluation: RetrievalEvaluation, database: SimulationDatabase, patient: RegisteredPatient, row: int
+) -> Figure:
+    case, tumor = read_case(patient.files), int(evaluation.best.tumor[row])
+    return overview_figure(
+        background=case.images.get("t1c", case.structural_image),
+        segmentation=case.segmentation,
+        cell_density=density_of(database, tumor, patient, case),
+        brain=case.brain,
+        thresholds=database.header.thresholds,
+        title=f"{patient.name}: density of the exact best match, tumor {tumor}",
+        caption="research use only",
+    )
+
+
+def _title(evaluation: RetrievalEvaluation, case: RetrievalCase) -> str:
+    best, low, high = evaluation.best, *case.dice_bin
+    return (
+        f"{case.name} ({case.group}, bin {low:.2f}-{high:.2f}): best Dice T1Gd {best.dice_t1gd[case.row]:.2f}, FLAIR "
+        f"{best.dice_flair[case.row]:.2f}, sum {best.combined_dice[case.row]:.2f}"
+    )
+
+
+def _file_name(name: str) -> str:
+    """A name as part of a file name."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)

@@ -1,0 +1,116 @@
+"""Strategies whose answers are known beforehand, and small sets of queries, for tests about comparing strategies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.database import SimulationDatabase
+from gliomap.errors import ParameterError
+from gliomap.experiments.matching_queries import MatchingQueries
+from gliomap.experiments.retrieval_strategies import NetworkDescription, RetrievalStrategy
+from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.progress import Reporter, ignore_progress
+from gliomap.retrieval import ExhaustiveIndex, Hits, PackedQueries, Query
+
+
+class ShiftedIndex(ExhaustiveIndex):
+    """Leaves out the nearest tumors, so that its best match has a known rank; with `finds_nothing` all of them."""
+
+    shift = 0
+    finds_nothing = False
+    refuses = False
+
+    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+        """The exact answer from the tumor after the first `shift`."""
+        if self.refuses:
+            raise ParameterError("nothing of the query is left")
+        found = super().search(query, k + self.shift, report=report)
+        return replace(found, hits=() if self.finds_nothing else found.hits[self.shift :])
+
+
+class RebuildingIndex(ShiftedIndex):
+    """A network that remembers whole tumors and half of every core's voxels."""
+
+    def reconstruct(self, query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Tumor core and whole tumor."""
+        core = query.tumor_core.copy()
+        core.flat[np.flatnonzero(core)[::2]] = False
+        return core, query.whole_tumor
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    epoch: int
+    training: dict[str, float]
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _History:
+    epochs: tuple[_Epoch, ...]
+
+
+def fake_network(**changes: Any) -> NetworkDescription:
+    """A small VAE of two epochs."""
+    epochs = tuple(_Epoch(n, {"loss": 0.5 / n, "kl": 2.0 * n}, {"loss": 0.6 / n, "kl": 3.0 * n}) for n in (1, 2))
+    settings: dict[str, Any] = {
+        "kind": "vae",
+        "latent_size": 8,
+        "loss": "dice",
+        "num_training_tumors": 100,
+        "is_small": True,
+        "history": {"flair": _History(epochs), "t1gd": _History(epochs)},
+    }
+    return NetworkDescription(**{**settings, **changes})
+
+
+def fake_strategy(
+    label: str = "fake",
+    *,
+    shift: int = 0,
+    finds_nothing: bool = False,
+    refuses: bool = False,
+    network: NetworkDescription | None = None,
+    published: str | None = None,
+    is_exhaustive: bool = False,
+) -> RetrievalStrategy:
+    """A strategy whose best match has rank `shift` + 1, where no Dice are equal."""
+
+    def opened(
+        database: SimulationDatabase, *, thresholds: VisibilityThresholds, num_threads: int | None, report: Reporter
+    ) -> ShiftedIndex:
+        kind = ShiftedIndex if network is None else RebuildingIndex
+        index = kind(
+            database,
+            t1gd_threshold=thresholds.t1gd_threshold,
+            flair_threshold=thresholds.flair_threshold,
+            num_threads=num_threads,
+        )
+        index.shift, index.finds_nothing, index.refuses = shift, finds_nothing, refuses
+        return index
+
+    return RetrievalStrategy(
+        label=label, open=opened, published=published, network=network, is_exhaustive=is_exhaustive
+    )
+
+
+def queries_of(database: SimulationDatabase, groups: tuple[str, ...], *, without_core: tuple[int, ...] = ()) -> Any:
+    """The first tumors of a database as queries, a group each; some of them with an empty core."""
+    at, grid = database.header.threshold_levels, database.header.grid
+    queries = []
+    for row in range(len(groups)):
+        levels = database.density_levels(row)
+        core, whole = levels > at["t1gd"], levels > at["flair"]
+        queries.append(
+            Query(tumor_core=np.zeros_like(core) if row in without_core else core, whole_tumor=whole, grid=grid)
+        )
+    return MatchingQueries(
+        names=tuple(f"{group}-{row}" for row, group in enumerate(groups)),
+        groups=groups,
+        packed=PackedQueries.pack(queries, grid),
+        settings={},
+    )

@@ -1,0 +1,71 @@
+"""A trained network as a strategy of the comparison; needs PyTorch."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from growing_ball import build_balls
+from retrieval_fakes import queries_of
+
+from gliomap.errors import CheckpointError
+from gliomap.experiments import RetrievalEvaluationSettings, evaluate_retrieval, network_strategy
+from gliomap.experiments.retrieval_networks import learning_curves, network_rows
+from gliomap.experiments.retrieval_strategies import ReconstructingIndex
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """Twenty balls."""
+    return build_balls(tmp_path_factory.mktemp("balls") / "db", num_tumors=20)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(database, tmp_path_factory):
+    """A VAE of four numbers, two epochs old."""
+    from gliomap.learning import TrainingSettings
+    from gliomap.retrieval.embedding import EmbeddingSettings, NetworkSettings, train_embedding
+
+    path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
+    network = dataclasses.replace(NetworkSettings.small("vae"), latent_size=4, channels=(2, 2), loss="bce")
+    training = TrainingSettings(num_epochs=2, batch_size=4, learning_rate=1e-3, num_threads=1, device="cpu")
+    settings = EmbeddingSettings(network=network, training=training, num_training_tumors=8, num_validation_tumors=4)
+    train_embedding(database, settings, path)
+    return path
+
+
+def test_a_checkpoint_says_what_tables_need(checkpoint):
+    """Kind, latent size, loss, training set, and that it is small."""
+    network = network_strategy(checkpoint).network
+
+    assert (network.kind, network.latent_size, network.loss, network.num_training_tumors) == ("vae", 4, "bce", 8)
+    assert network.is_small
+
+
+def test_a_network_is_asked_shown_and_drawn_like_any_strategy(checkpoint, database):
+    """Its index answers and reconstructs; its histories become curves; every label says small."""
+    strategy = network_strategy(checkpoint)
+    queries = queries_of(database, ("real", "synthetic", "synthetic"))
+
+    evaluation = evaluate_retrieval(
+        database, queries, [strategy], settings=RetrievalEvaluationSettings(num_threads=1, num_reconstructed=1)
+    )
+
+    result = evaluation.strategies[0]
+    opened = strategy.open(database, thresholds=database.header.thresholds, num_threads=1, report=lambda event: None)
+    assert isinstance(opened, ReconstructingIndex)
+    assert result.label.endswith("(small)")
+    assert np.all((result.ranked.rank >= 1.0) & (result.ranked.rank <= 20.0))
+    assert np.isfinite(result.answers.reconstruction_dice[0, 0])
+    assert {curve.part for curve in learning_curves(evaluation.strategies)} >= {"loss", "kl"}
+    assert [row.num_epochs for row in network_rows(evaluation)] == [2, 2]
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    """With its name."""
+    path = tmp_path / "notes.txt"
+    path.write_text("no network")
+    with pytest.raises(CheckpointError, match=r"notes\.txt"):
+        network_strategy(path)
