@@ -1,5 +1,30 @@
 """From cell density to what a scanner shows; the one observation model all inverse methods share."""
 
+from gliomap.imaging.correlation import independent_voxel_fraction
+from gliomap.imaging.likelihood import (
+    ImagingLikelihood,
+    ImagingParameters,
+    LikelihoodOptions,
+    LogLikelihoodTerms,
+    TumorObservation,
+)
+from gliomap.imaging.pet import normalized_pet, pet_log_likelihood
+from gliomap.imaging.region import EqualVolumeSphere, equal_volume_sphere
 from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.imaging.visibility_probability import log_visibility, mask_log_likelihood
 
-__all__ = ["VisibilityThresholds"]
+__all__ = [
+    "EqualVolumeSphere",
+    "ImagingLikelihood",
+    "ImagingParameters",
+    "LikelihoodOptions",
+    "LogLikelihoodTerms",
+    "TumorObservation",
+    "VisibilityThresholds",
+    "equal_volume_sphere",
+    "independent_voxel_fraction",
+    "log_visibility",
+    "mask_log_likelihood",
+    "normalized_pet",
+    "pet_log_likelihood",
+]

@@ -1,0 +1,133 @@
+"""Simulation-based calibration: the rank of the truth among posterior samples is uniform (Talts et al. 2018).
+
+The nightly test goes through the imaging likelihoods with a tumor that is a sphere; its negative control counts every
+voxel four times, as correlated residuals do that are taken for independent.
+"""
+
+import numpy as np
+import pytest
+
+from gliomap.bayes import (
+    BoxPrior,
+    ParameterRange,
+    PosteriorTarget,
+    TmcmcSettings,
+    interval_coverage,
+    rank_uniformity,
+    sample_posterior,
+    truth_ranks,
+)
+from gliomap.imaging import log_visibility, mask_log_likelihood, pet_log_likelihood
+
+NUM_DRAWS = 31
+IMAGING = BoxPrior(
+    ranges=[
+        ParameterRange(name="radius_mm", unit="mm", low=4.0, high=9.0),
+        ParameterRange(name="t1gd_threshold", unit="1", low=0.6, high=0.8),
+        ParameterRange(name="flair_threshold", unit="1", low=0.05, high=0.6),
+        ParameterRange(name="visibility_width", unit="1", low=0.05, high=0.08),
+        ParameterRange(name="pet_scale", unit="1", low=0.6, high=1.02),
+        ParameterRange(name="pet_noise_std", unit="1", low=0.01, high=0.25, scale="log-uniform"),
+    ]
+)
+_AXIS = np.arange(-10.0, 11.0, 2.5)
+DISTANCE_MM = np.linalg.norm(np.stack(np.meshgrid(_AXIS, _AXIS, _AXIS)), axis=0)
+
+
+def sphere(radius_mm):
+    return 1.0 / (1.0 + np.exp((DISTANCE_MM - radius_mm) / 1.5))
+
+
+def simulated(truth, rng):
+    """Masks and PET of one truth, drawn from the observation model."""
+    radius, t1gd, flair, width, scale, noise = truth
+    density = sphere(radius)
+    masks = [
+        rng.random(density.shape) < np.exp(log_visibility(density, threshold=u, visibility_width=width)[0])
+        for u in (t1gd, flair)
+    ]
+    return *masks, scale * density + noise * rng.normal(size=density.shape)
+
+
+def imaging_log_likelihood(core, whole, pet, weight):
+    def of_row(row):
+        radius, t1gd, flair, width, scale, noise = row
+        density = sphere(radius)
+        return weight * (
+            mask_log_likelihood(core, density, threshold=t1gd, visibility_width=width)
+            + mask_log_likelihood(whole, density, threshold=flair, visibility_width=width)
+            + pet_log_likelihood(pet, density, pet_scale=scale, pet_noise_std=noise)
+        )
+
+    return lambda rows: np.array([of_row(row) for row in rows])
+
+
+def calibration(prior, make_log_likelihood, *, num_repetitions, num_samples=256, num_steps=8):
+    """Ranks (R, P), truths, and 80 % intervals of so many truths drawn from the prior."""
+    rng = np.random.default_rng(11)
+    ranks, truths, lows, highs = [], [], [], []
+    for repetition in range(num_repetitions):
+        truth = prior.sample(1, rng)[0]
+        target = PosteriorTarget(prior=prior, log_likelihood_of=make_log_likelihood(truth, rng))
+        settings = TmcmcSettings.thorough(seed=repetition, num_samples=num_samples, num_steps=num_steps)
+        samples = target.to_parameters(sample_posterior(target, settings).coordinates)
+        ranks.append(truth_ranks(truth, samples[rng.permutation(num_samples)[:NUM_DRAWS]]))
+        truths.append(truth)
+        lows.append(np.quantile(samples, 0.1, axis=0))
+        highs.append(np.quantile(samples, 0.9, axis=0))
+    return np.array(ranks), interval_coverage(np.array(truths), np.array(lows), np.array(highs))
+
+
+def smallest_p_value(ranks, num_bins):
+    """Over the parameters, times their number (Bonferroni)."""
+    values = [rank_uniformity(column, num_samples=NUM_DRAWS, num_bins=num_bins) for column in ranks.T]
+    return min(values) * len(values)
+
+
+def exponential_of(claimed_number):
+    """Five waiting times of an unknown rate, of which the likelihood claims to have seen so many."""
+
+    def make(truth, rng):
+        mean_time = rng.exponential(1.0 / truth[0], size=5).mean()
+        return lambda rows: claimed_number * (np.log(rows[:, 0]) - rows[:, 0] * mean_time)
+
+    return make
+
+
+RATE = BoxPrior(ranges=[ParameterRange(name="rate", unit="1/day", low=0.1, high=10.0, scale="log-uniform")])
+
+
+def test_ranks_of_a_rate_are_uniform_and_intervals_hold_the_truth():
+    """A skewed posterior of one parameter; 80 % intervals within four standard errors."""
+    ranks, coverage = calibration(RATE, exponential_of(5), num_repetitions=100)
+
+    assert smallest_p_value(ranks, num_bins=8) > 0.01
+    assert abs(coverage[0] - 0.8) < 4 * np.sqrt(0.8 * 0.2 / 100)
+
+
+def test_data_counted_four_times_are_seen():
+    """Negative control: an overconfident likelihood has ranks at the ends and intervals that miss."""
+    ranks, coverage = calibration(RATE, exponential_of(20), num_repetitions=100)
+
+    assert smallest_p_value(ranks, num_bins=8) < 1e-4
+    assert coverage[0] < 0.8 - 4 * np.sqrt(0.8 * 0.2 / 100)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("weight", "is_calibrated"), [(1.0, True), (4.0, False)])
+def test_ranks_through_the_imaging_likelihoods_are_uniform(weight, is_calibrated):
+    """Radius, thresholds, width, scale and noise, from masks and PET."""
+    ranks, coverage = calibration(
+        IMAGING,
+        lambda truth, rng: imaging_log_likelihood(*simulated(truth, rng), weight),
+        num_repetitions=112,
+        num_samples=192,
+        num_steps=6,
+    )
+
+    if is_calibrated:
+        assert smallest_p_value(ranks, num_bins=16) > 0.01
+        assert np.abs(coverage - 0.8).max() < 4 * np.sqrt(0.8 * 0.2 / 112)
+    else:
+        assert smallest_p_value(ranks, num_bins=16) < 1e-4

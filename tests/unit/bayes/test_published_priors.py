@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from phantom_brain import GRID, LESION_CENTER_MM, phantom_tissue_maps, radius_in
+
+from gliomap.anatomy import growth_domain
+from gliomap.bayes import PosteriorTarget, patient_specific_prior, surrogate_paper_prior
+from gliomap.errors import GridMismatchError, ImageError, ParameterError
+
+ANATOMY = growth_domain(phantom_tissue_maps())
+DISTANCE_MM = radius_in(GRID, LESION_CENTER_MM, 1.0)
+CORE, WHOLE = DISTANCE_MM <= 12.0, DISTANCE_MM <= 22.0
+NAMES = (
+    "white_matter_diffusivity_mm2_per_day",
+    "proliferation_rate_per_day",
+    "growth_time_days",
+    "seed_x_mm",
+    "seed_y_mm",
+    "seed_z_mm",
+    "t1gd_threshold",
+    "flair_threshold",
+    "visibility_width",
+    "pet_scale",
+    "pet_noise_std",
+)
+MAKERS = {
+    "paper": lambda has_pet: surrogate_paper_prior(ANATOMY, has_pet=has_pet),
+    "patient": lambda has_pet: patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE, has_pet=has_pet),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_there_are_eleven_parameters_and_nine_without_pet(make):
+    """In the same order in both priors, each with a unit."""
+    assert make(True).names == NAMES
+    assert make(False).names == NAMES[:9]
+    assert make(True).units[:4] == ("mm²/day", "1/day", "day", "mm")
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_samples_have_density_and_seeds_in_tissue(make, rng):
+    """2,000 draws, before and after the way through the sampler's coordinates."""
+    prior = make(True)
+    drawn = prior.sample(2000, rng)
+    target = PosteriorTarget(prior=prior, log_likelihood_of=lambda rows: np.zeros(len(rows)))
+    voxels = np.rint(GRID.voxel_of(drawn[:, 3:6])).astype(int)
+
+    assert ANATOMY.domain[tuple(voxels.T)].all()
+    assert np.isfinite(prior.log_density(drawn)).all()
+    assert np.isfinite(target.log_prior(target.from_unit_cube(rng.random((2000, 11))))).all()
+
+
+def test_the_ranges_of_table_1_are_those_printed():
+    """The caption, in our units."""
+    bounds = dict(zip(NAMES, surrogate_paper_prior(ANATOMY).bounds.tolist(), strict=True))
+
+    assert bounds["white_matter_diffusivity_mm2_per_day"] == [0.001, 0.09]
+    assert bounds["proliferation_rate_per_day"] == [0.001, 0.03]
+    assert bounds["growth_time_days"] == [30, 1000]
+    assert bounds["pet_noise_std"] == [0.01, 0.25]
+    assert bounds["pet_scale"] == [0.6, 1.02]
+    assert bounds["t1gd_threshold"] == [0.6, 0.8]
+    assert bounds["flair_threshold"] == [0.05, 0.6]
+    assert bounds["visibility_width"] == [0.05, 0.08]
+
+
+def test_the_patient_specific_box_follows_the_masks():
+    """The seed within 1.25 core radii; the growth time from 1.25 radii of the whole tumor at the fastest front."""
+    prior = patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE)
+    bounds = dict(zip(prior.names, prior.bounds, strict=True))
+    # The radii of the voxelized balls are 12 and 22 mm to half a millimeter.
+    assert bounds["seed_x_mm"] == pytest.approx([28 - 15, 28 + 15], abs=0.7)
+    shortest, longest = max(30.0, 27.5 / (2 * np.sqrt(1.3 * 0.19))), 1800.0
+    product = prior.box.bounds[2]
+    assert product == pytest.approx([shortest**2 * 0.19, longest**2 * 0.0027], rel=0.05)
+
+
+def test_an_empty_core_leaves_the_center_to_the_whole_tumor():
+    """A tumor that does not enhance still has a place."""
+    prior = patient_specific_prior(ANATOMY, tumor_core=np.zeros_like(CORE), whole_tumor=WHOLE)
+
+    assert prior.bounds[3] == pytest.approx([28 - 27.5, 28 + 27.5], abs=0.8)
+
+
+def test_a_tumor_too_large_for_its_growth_times_has_no_prior():
+    """ρ T² from the fastest front through a huge tumor exceeds that of the oldest, slowest one."""
+    from gliomap.bayes import published_priors
+
+    with pytest.raises(ParameterError, match="patient-specific prior has no mass"):
+        published_priors._product_range(10_000.0)
+
+
+def test_masks_must_exist_on_the_grid():
+    """An empty whole tumor or another grid is refused."""
+    with pytest.raises(ImageError, match="mask is empty"):
+        patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=np.zeros_like(WHOLE))
+    with pytest.raises(GridMismatchError, match="mask must have the grid's shape"):
+        patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE[1:])
