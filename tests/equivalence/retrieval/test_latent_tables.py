@@ -1,16 +1,11 @@
-"""Exact nearest latents: matrix product, FAISS and bit counts against measuring every tumor in float64."""
-
-import importlib.util
+"""Exact nearest latents: matrix product and bit counts against measuring every tumor in float64."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gliomap.retrieval.embedding.latent_tables import BitTable, FaissTable, LatentTable, pack_bits
-
-needs_faiss = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="needs FAISS, extra 'search'")
-TABLES = [LatentTable, pytest.param(FaissTable, marks=needs_faiss)]
+from gliomap.retrieval.embedding.latent_tables import BitTable, LatentTable, pack_bits
 
 
 def _plain(latents, query, k):
@@ -29,30 +24,28 @@ def _segments(latents, sizes=(7, 1)):
     return [{"flair": part[:, 0].copy(), "t1gd": part[:, 1].copy()} for part in parts]
 
 
-@pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("num_modalities", [1, 2])
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 60), st.integers(1, 70), st.integers(1, 20), st.sampled_from([0, 1, 1e4]))
-def test_the_nearest_are_those_of_measuring_all(table, num_modalities, seed, num_tumors, length, k, offset):
+def test_the_nearest_are_those_of_measuring_all(num_modalities, seed, num_tumors, length, k, offset):
     """Same tumors in the same order at the same distances; far from the origin as well, where products round most."""
     rng = np.random.default_rng(seed)
     # Rounded to few values, so that distances tie.
     latents = (rng.integers(-2, 3, (num_tumors, 2, length)) + offset).astype(np.float32)
     query = (rng.integers(-2, 3, (num_modalities, length)) + offset).astype(np.float32)
-    tumors, distances = table(_segments(latents)).nearest(query, k)
+    tumors, distances = LatentTable(_segments(latents)).nearest(query, k)
     expected, expected_distances = _plain(latents, query, k)
     assert distances == pytest.approx(expected_distances, rel=1e-12, abs=1e-12)
     assert tumors.tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_vectors_that_differ_in_the_last_bit_keep_their_order(table):
+def test_vectors_that_differ_in_the_last_bit_keep_their_order():
     """The float32 product cannot tell them apart; measuring again can."""
     base = np.full((1, 2, 1000), 123.456, dtype=np.float32)
     latents = np.repeat(base, 5, axis=0)
     for tumor in range(5):
         latents[tumor, 0, 0] = np.float32(123.456) + (5 - tumor) * np.spacing(np.float32(123.456))
-    tumors, distances = table(_segments(latents)).nearest(base[0], 5)
+    tumors, distances = LatentTable(_segments(latents)).nearest(base[0], 5)
     assert tumors.tolist() == [4, 3, 2, 1, 0]
     assert np.all(np.diff(distances) > 0)
 

@@ -13,7 +13,6 @@ References
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import time
 from pathlib import Path
@@ -36,14 +35,7 @@ from gliomap.retrieval.embedding.checkpoint import (
     read_embedding_header,
     require_fit,
 )
-from gliomap.retrieval.embedding.latent_tables import (
-    FAISS_FROM,
-    BitTable,
-    FaissTable,
-    LatentTable,
-    NearestLatents,
-    pack_bits,
-)
+from gliomap.retrieval.embedding.latent_tables import BitTable, LatentTable, NearestLatents, pack_bits
 from gliomap.retrieval.embedding.networks import MaskEncoder, latent_of, make_decoder, make_encoder
 from gliomap.retrieval.embedding.settings import NetworkSettings
 from gliomap.retrieval.embedding.volumes import TumorVolumes, VolumeLayout
@@ -89,7 +81,7 @@ class EmbeddingIndex(AtThresholds):
         flair_level, t1gd_level = header.levels
         self.thresholds = VisibilityThresholds(t1gd_threshold=t1gd_level / 255, flair_threshold=flair_level / 255)
         self._encoding = encoding
-        self._table = _table_of(header, prepared, database.num_tumors)
+        self._table = _table_of(header, prepared)
 
     @classmethod
     def open(
@@ -273,12 +265,8 @@ class MaskEncoding:
         return segment
 
 
-def _table_of(header: EmbeddingHeader, prepared: PreparedSegments, num_tumors: int) -> NearestLatents:
-    if header.kind == "hash":
-        return BitTable(prepared.segments)
-    if num_tumors > FAISS_FROM and importlib.util.find_spec("faiss") is not None:
-        return FaissTable(prepared.segments)
-    return LatentTable(prepared.segments)
+def _table_of(header: EmbeddingHeader, prepared: PreparedSegments) -> NearestLatents:
+    return BitTable(prepared.segments) if header.kind == "hash" else LatentTable(prepared.segments)
 
 
 def _masks(query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

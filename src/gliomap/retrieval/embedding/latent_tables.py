@@ -10,11 +10,6 @@ most γ ‖a‖ ‖q‖ with γ = L ε / (1 − L ε) for vectors of length L, i
 that may be among the nearest within that error are measured again, by differences in float64: the answer is exact, ties
 by lower index.
 
-`FaissTable` does the same with FAISS, for large databases. FAISS knows one distance per vector; with both modalities in
-one vector that is √(d₁² + d₂²), which never exceeds d₁ + d₂. So every tumor whose sum is at most s lies within radius s
-there: the k nearest by FAISS give an s, a search of that radius gives everything that can be among the k nearest by
-sum, and those are measured again.
-
 `BitTable` counts differing bits H of codes ±1, for which ‖a − q‖₂ = 2 √H.
 
 References
@@ -32,8 +27,6 @@ from numpy.typing import NDArray
 
 from gliomap.retrieval.embedding.checkpoint import MODALITIES
 
-#: From this many tumors on FAISS is used where it is installed.
-FAISS_FROM = 100_000
 _WORD_BITS = 64
 
 Nearest = tuple[NDArray[np.intp], NDArray[np.float64]]
@@ -75,43 +68,6 @@ class LatentTable:
             high += np.sqrt(np.maximum(squares + error, 0.0))
         num_hits = min(k, num_tumors)
         candidates = np.flatnonzero(low <= np.partition(high, num_hits - 1)[num_hits - 1] * (1.0 + 1e-12))
-        return _sorted(candidates, self._distances(query, candidates), num_hits)
-
-    def _distances(self, query: NDArray[np.float32], tumors: NDArray[np.intp]) -> NDArray[np.float64]:
-        return distances_of([_rows(self._segments, MODALITIES[column], tumors) for column in range(len(query))], query)
-
-
-class FaissTable:
-    """Latent vectors, searched by FAISS (extra ``search``).
-
-    Parameters
-    ----------
-    segments : sequence of mapping
-        As `LatentTable`.
-    """
-
-    def __init__(self, segments: Sequence[Mapping[str, NDArray[Any]]]) -> None:
-        import faiss
-
-        self._segments = segments
-        length = segments[0][MODALITIES[0]].shape[1]
-        # One for queries with core, one for those without.
-        self._both, self._flair = faiss.IndexFlatL2(2 * length), faiss.IndexFlatL2(length)
-        for segment in segments:
-            self._both.add(np.concatenate([segment[name] for name in MODALITIES], axis=1))
-            self._flair.add(np.ascontiguousarray(segment[MODALITIES[0]]))
-
-    def nearest(self, query: NDArray[np.float32], k: int) -> Nearest:
-        """Numbers and distances of the k nearest, ties by lower number; query (M, L), FLAIR first."""
-        index = self._both if len(query) == len(MODALITIES) else self._flair
-        vector = np.ascontiguousarray(query.reshape(1, -1))
-        num_hits = min(k, index.ntotal)
-        first = index.search(vector, num_hits)[1][0]
-        radius = float(self._distances(query, first).max())
-        # Beyond any rounding of FAISS' float32 squares.
-        square = radius**2 + 4.0 * _product_error(vector.shape[1]) * (float(np.sum(vector**2)) + radius**2)
-        _, _, within = index.range_search(vector, float(np.nextafter(np.float32(square), np.float32(np.inf))))
-        candidates = np.union1d(within, first)
         return _sorted(candidates, self._distances(query, candidates), num_hits)
 
     def _distances(self, query: NDArray[np.float32], tumors: NDArray[np.intp]) -> NDArray[np.float64]:

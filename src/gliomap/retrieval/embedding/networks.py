@@ -10,7 +10,7 @@ transposed convolutions and ends in logits. In between:
 
 Logits of a voxel are those of its share of tumor, since masks may have been pooled. How weights start is chosen here,
 the papers do not say: after He, with 5 % of tumor everywhere. From PyTorch's own start, and 50 %, the Dice loss hardly
-moves for the first hundreds of batches.
+moves at first.
 """
 
 from __future__ import annotations
