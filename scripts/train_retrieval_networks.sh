@@ -7,10 +7,11 @@ set -euo pipefail
 database=$1
 folder=$2
 small=()
-larger=20000
+larger=(--training-tumors 20000)
 if [[ ${3:-} == --small ]]; then
     small=(--small)
-    larger=1600
+    # As many batches as the others.
+    larger=(--training-tumors 1600 --epochs 5)
     shift
 fi
 jobs=${3:-1}
@@ -29,7 +30,7 @@ runs=(
     "ae-64-bce ae --latent-size 64 --loss bce"
     "ae-64-mse ae --latent-size 64 --loss mse"
     "vae-64 vae --latent-size 64"
-    "vae-8-larger vae --latent-size 8 --training-tumors $larger"
+    "vae-8-larger vae --latent-size 8 ${larger[*]}"
 )
 
 train() {

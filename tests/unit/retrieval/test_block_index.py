@@ -1,13 +1,16 @@
 """The exact index on disk: kept, completed, found damaged and made again; settings and errors."""
 
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 from growing_ball import build_balls
 from level_database import database_of_levels
 
+from gliomap.database import SimulationDatabase
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
@@ -229,6 +232,22 @@ def test_every_tumor_read_is_reported(database, tmp_path):
     index.search_many([_query_of(database, number) for number in range(3)], 2, report=events.append)
 
     assert [(event.completed, event.total) for event in events] == [(8, 20), (16, 20), (20, 20), (3, 3)]
+
+
+def _open_in_process(path, folder):
+    index = BlockIndex.open(SimulationDatabase.open(path), folder=folder, num_threads=1)
+    return [hit.index for hit in index.search(_query_of(index.database, 3), 5).hits], index.notices
+
+
+def test_processes_that_make_one_index_at_once_all_answer(database, tmp_path):
+    """Three processes in one folder; whoever is last replaces the same by the same, and nothing temporary is left."""
+    expected = [hit.index for hit in ExhaustiveIndex(database).search(_query_of(database, 3), 5).hits]
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as executor:
+        answers = list(executor.map(_open_in_process, [database.path] * 3, [tmp_path] * 3))
+    assert answers == [(expected, ())] * 3
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".index"}
+    # Spawned processes know nothing of the small segments here: one segment of all tumors.
+    assert len(list(tmp_path.rglob("*.index"))) == 1
 
 
 def test_a_damaged_tumor_is_an_error_in_the_calling_thread(database, tmp_path, monkeypatch):

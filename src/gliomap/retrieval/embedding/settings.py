@@ -31,6 +31,7 @@ _PAPERS_LATENT_SIZE = 1024
 _PAPERS_CHANNELS = (16, 32, 64)
 _PAPERS_NUM_EPOCHS = 120
 _PAPERS_NUM_TRAINING, _PAPERS_NUM_VALIDATION = 1500, 150
+_SMALL_NUM_TRAINING = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ class EmbeddingSettings:
         return cls(
             network=NetworkSettings.small(kind),
             training=TrainingSettings(num_epochs=20, batch_size=4, learning_rate=1e-3),
-            num_training_tumors=400,
+            num_training_tumors=_SMALL_NUM_TRAINING,
             num_validation_tumors=50,
         )
 
@@ -171,7 +172,7 @@ _LABELS = {"ae": "AE", "vae": "VAE", "hash": "BF-HASH"}
 
 
 def label_of(settings: EmbeddingSettings) -> str:
-    """Name of a network in tables, as the papers write it: kind, latent size, training set if not 1,500 or ``small``.
+    """Name of a network in tables, as the papers write it: kind, latent size, thousands of tumors if not the usual.
 
     Examples
     --------
@@ -180,8 +181,8 @@ def label_of(settings: EmbeddingSettings) -> str:
     """
     network = settings.network
     label = f"{_LABELS[network.kind]} {network.latent_size}"
-    if settings.num_training_tumors > 2 * _PAPERS_NUM_TRAINING:
-        label += f" {settings.num_training_tumors // 1000}K"
+    if settings.num_training_tumors != (_SMALL_NUM_TRAINING if settings.is_small else _PAPERS_NUM_TRAINING):
+        label += f" {settings.num_training_tumors / 1000:g}K"
     if network.loss != "dice":
         label += f" {network.loss.upper()}"
     return f"{label} (small)" if settings.is_small else label

@@ -48,7 +48,9 @@ def test_labels_name_what_differs_between_networks():
     papers = EmbeddingSettings.papers("vae")
     eight = dataclasses.replace(papers, network=NetworkSettings(kind="vae", latent_size=8), num_training_tumors=20_000)
     squared = dataclasses.replace(papers, network=NetworkSettings(kind="vae", loss="mse"))
-    assert [label_of(one) for one in (papers, eight, squared)] == ["VAE 1024", "VAE 8 20K", "VAE 1024 MSE"]
+    few = dataclasses.replace(EmbeddingSettings.small("ae"), num_training_tumors=1600)
+    labels = [label_of(one) for one in (papers, eight, squared, few)]
+    assert labels == ["VAE 1024", "VAE 8 20K", "VAE 1024 MSE", "AE 1024 1.6K (small)"]
 
 
 @pytest.mark.parametrize(
