@@ -33,28 +33,24 @@ runs=(
     "vae-8-larger vae --latent-size 8 ${larger[*]}"
 )
 
-train() {
-    local name=$1
-    shift
-    if [[ -e "$folder/$name.safetensors" ]]; then
-        echo "$name: trained already" >&2
-        return
-    fi
-    "$gliomap" train "$@" "${small[@]}" --database "$database" --out "$folder/$name.safetensors"
-}
-
 if [[ $jobs -gt 1 ]]; then
     small+=(--threads 1)
 fi
+# Jobs of a script do not hear Ctrl-C themselves. What they have saved is gone on with.
+trap 'kill $(jobs -pr) 2>/dev/null; wait; exit 130' INT TERM
 for run in "${runs[@]}"; do
+    read -ra words <<<"$run"
+    out=$folder/${words[0]}.safetensors
+    if [[ -e $out ]]; then
+        echo "$out: trained already" >&2
+        continue
+    fi
     while [[ $(jobs -rp | wc -l) -ge $jobs ]]; do
         wait -n || failed=1
     done
-    # shellcheck disable=SC2086
-    train $run &
+    "$gliomap" train "${words[@]:1}" "${small[@]}" --database "$database" --out "$out" &
 done
-
-for job in $(jobs -p); do
-    wait "$job" || failed=1
+while [[ -n $(jobs -rp) ]]; do
+    wait -n || failed=1
 done
 exit $failed

@@ -47,7 +47,7 @@ def test_train_says_what_it_made(phantom, tmp_path):
     """Label, losses of both modalities, and that it is small."""
     result = _train(phantom, tmp_path / "ae.safetensors", "--json")
     content = json.loads(result.stdout)
-    assert content["label"] == "AE 4 (small)"
+    assert content["label"] == "AE 4 0.016K (small)"
     assert content["history"].keys() == {"flair", "t1gd"}
     assert "labelled small" in result.stderr
 
@@ -78,7 +78,11 @@ def test_personalize_by_a_network(phantom, tmp_path):
     network = ["--index", "ae", "--checkpoint", phantom / "ae.safetensors"]
     result = _run("personalize", phantom / "patient", *common, *network, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert str(phantom / "ae.safetensors") in (tmp_path / "out" / "provenance.json").read_text()
+    method = json.loads((tmp_path / "out" / "provenance.json").read_text())["method"]
+    assert method["checkpoint"] == str(phantom / "ae.safetensors")
+    assert method["label"] == "AE 4 0.016K (small)"
+    assert len(method["weights"]) == 2
+    assert "less than the papers' setting" in result.stderr
 
 
 def test_a_network_without_checkpoint_is_not_understood(phantom, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +43,23 @@ class RebuildingIndex(ShiftedIndex):
         return core, query.whole_tumor
 
 
+class RankingFake(ShiftedIndex):
+    """Ranks without scoring in no time, and takes a while to score."""
+
+    SCORING_S = 0.02
+
+    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Nothing, or a refusal: who reads seconds does not look at it."""
+        if self.refuses:
+            raise ParameterError("nothing of the query is left")
+        return np.empty(0, dtype=np.intp), np.empty(0)
+
+    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+        """The exact answer, late."""
+        time.sleep(self.SCORING_S)
+        return super().search(query, k, report=report)
+
+
 @dataclass(frozen=True)
 class _Epoch:
     epoch: int
@@ -63,6 +81,7 @@ def fake_network(**changes: Any) -> NetworkDescription:
         "loss": "dice",
         "num_training_tumors": 100,
         "is_small": True,
+        "device": "cpu",
         "history": {"flair": _History(epochs), "t1gd": _History(epochs)},
     }
     return NetworkDescription(**{**settings, **changes})
@@ -74,6 +93,7 @@ def fake_strategy(
     shift: int = 0,
     finds_nothing: bool = False,
     refuses: bool = False,
+    ranks_alone: bool = False,
     network: NetworkDescription | None = None,
     published: str | None = None,
     is_exhaustive: bool = False,
@@ -83,7 +103,7 @@ def fake_strategy(
     def opened(
         database: SimulationDatabase, *, thresholds: VisibilityThresholds, num_threads: int | None, report: Reporter
     ) -> ShiftedIndex:
-        kind = ShiftedIndex if network is None else RebuildingIndex
+        kind = RankingFake if ranks_alone else ShiftedIndex if network is None else RebuildingIndex
         index = kind(
             database,
             t1gd_threshold=thresholds.t1gd_threshold,

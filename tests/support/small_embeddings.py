@@ -1,9 +1,14 @@
-"""Networks small enough to train in a test: 16³ volumes, one halving or two, a few tumors."""
+"""Networks small enough to train in a test: 16³ volumes, one halving or two, a few tumors.
 
-import dataclasses
+Run as a program it trains one in a process of its own, which may be joined by others:
+    python small_embeddings.py DATABASE CHECKPOINT
+"""
+
+import sys
 
 import pytest
 
+from gliomap.database import SimulationDatabase
 from gliomap.learning import TrainingSettings
 from gliomap.retrieval.embedding import EmbeddingSettings, NetworkSettings, train_embedding
 
@@ -31,6 +36,5 @@ def train_tiny(database, kind, path, **settings):
     return path
 
 
-def with_loss(settings, loss):
-    """The same settings with another reconstruction loss."""
-    return dataclasses.replace(settings, network=dataclasses.replace(settings.network, loss=loss))
+if __name__ == "__main__":
+    train_embedding(SimulationDatabase.open(sys.argv[1]), tiny_settings("ae"), sys.argv[2])

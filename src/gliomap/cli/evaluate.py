@@ -126,10 +126,13 @@ def retrieval_command(
         require_absent(out, replace=force, marker=RETRIEVAL_MARKER)
         strategies = _strategies(index, checkpoint)
         opening_s, opened = timed(lambda: SimulationDatabase.open(database))
+        for strategy in strategies:
+            strategy.check(opened)
         other = None if compare is None else SimulationDatabase.open(compare)
         loaded = load_atlas(atlas or opened.header.atlas_name, report=report)
         asked, registered, left_out = _retrieval_queries(
             opened,
+            other,
             loaded,
             _QuerySources(
                 files=tuple(queries or ()),
@@ -154,14 +157,16 @@ def retrieval_command(
             settings=settings,
             compare=other,
             patients=registered,
+            notes=[f"Left out: {name} ({reason})" for name, reason in left_out.items()],
             database_opening_s=opening_s,
             report=report,
         )
-        write_retrieval_folder(
+        not_drawn = write_retrieval_folder(
             evaluation, out, database=opened, atlas=loaded, patients=registered, force=force, report=report
         )
-    for name, reason in left_out.items():
-        typer.echo(f"Left out: {name} ({reason})", err=True)
+        evaluation = evaluation.with_notes(not_drawn)
+    for note in evaluation.notes:
+        typer.echo(note, err=True)
     if evaluation.conditions.is_machine_busy:
         typer.echo(evaluation.conditions.busy_warning, err=True)
     content = {"folder": out, "patients_left_out": left_out, **retrieval_record(evaluation)}
@@ -189,14 +194,29 @@ def _strategies(names: list[str] | None, checkpoints: list[Path] | None) -> list
 
 
 def _retrieval_queries(
-    database: SimulationDatabase, atlas: Atlas, sources: _QuerySources, report: Reporter
+    database: SimulationDatabase,
+    compare: SimulationDatabase | None,
+    atlas: Atlas,
+    sources: _QuerySources,
+    report: Reporter,
 ) -> tuple[MatchingQueries, tuple[RegisteredPatient, ...], dict[str, str]]:
-    """All queries on the database's grid, the patients among them, and patients that were left out with the reason."""
+    """All queries on the database's grid, the patients among them, and patients that were left out with the reason.
+
+    What can be refused is refused before the first registration.
+    """
     from gliomap.cores import require_threads
     from gliomap.database import LocalWorkers
     from gliomap.errors import ParameterError
     from gliomap.experiments import MatchingQueries, find_patients, held_out_tumors, on_grid_of, register_patients
-    from gliomap.experiments.retrieval_queries import DEFAULT_SEED, is_drawn_from, with_synthetic_renamed
+    from gliomap.experiments.retrieval_queries import (
+        DEFAULT_SEED,
+        is_drawn_from,
+        require_atlas_of,
+        require_distinct_names,
+        require_drawable,
+        require_held_out,
+        with_synthetic_renamed,
+    )
     from gliomap.personalize import PersonalizationSettings
     from gliomap.registration import DEFAULT_PRESET
 
@@ -205,27 +225,37 @@ def _retrieval_queries(
         read = on_grid_of(database, MatchingQueries.read(path))
         is_own = not sources.num_synthetic and is_drawn_from(read, database.header)
         sets.append(read if is_own else with_synthetic_renamed(read, path.stem))
+    for searched in [database] if compare is None else [database, compare]:
+        require_atlas_of(searched.header, atlas)
+        for read in sets:
+            require_held_out(searched, read)
+    files, left_out = find_patients(sources.patients)
+    require_distinct_names([*files, *(name for read in sets for name in read.names)])
+    seed = DEFAULT_SEED if sources.seed is None else sources.seed
+    if sources.num_synthetic:
+        require_drawable(database, atlas, seed=seed, compare=compare)
     registered: tuple[RegisteredPatient, ...] = ()
-    left_out: dict[str, str] = {}
-    if sources.patients:
-        files, left_out = find_patients(sources.patients)
+    if files:
         settings = PersonalizationSettings(
             registration=sources.registration or DEFAULT_PRESET,
             deterministic=sources.deterministic,
             num_threads=sources.num_threads,
         )
-        real, registered = register_patients(database, atlas, files, settings=settings, report=report)
-        sets.insert(0, real)
+        real, registered, not_registered = register_patients(database, atlas, files, settings=settings, report=report)
+        left_out |= not_registered
+        if real is not None:
+            sets.insert(0, real)
     if sources.num_synthetic:
         synthetic = held_out_tumors(
             database,
             atlas,
             num_tumors=sources.num_synthetic,
-            seed=DEFAULT_SEED if sources.seed is None else sources.seed,
+            seed=seed,
             workers=LocalWorkers(require_threads(sources.num_threads)),
             report=report,
         )
         sets.insert(len(registered) > 0, synthetic)
     if not sets:
-        raise ParameterError("there is nothing to ask: give --synthetic, --patients or --queries.")
+        reasons = "".join(f"\nLeft out: {name} ({reason})" for name, reason in left_out.items())
+        raise ParameterError(f"there is nothing to ask: give --synthetic, --patients or --queries.{reasons}")
     return MatchingQueries.joined(sets), registered, left_out

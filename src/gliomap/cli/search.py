@@ -30,8 +30,12 @@ def search(
     metric: Annotated[str, typer.Option(help="Similarity of two masks: dice or jaccard (index exact).")] = "dice",
     flair_weight: Annotated[float, typer.Option(help="Weight of FLAIR (index exact).")] = 1.0,
     t1gd_weight: Annotated[float, typer.Option(help="Weight of T1Gd (index exact).")] = 1.0,
-    t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
-    flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
+    t1gd_threshold: Annotated[
+        float | None, typer.Option(help="Density above which T1Gd shows tumor; default 0.6.")
+    ] = None,
+    flair_threshold: Annotated[
+        float | None, typer.Option(help="Density above which FLAIR shows tumor; default 0.2.")
+    ] = None,
     free_thresholds: Annotated[
         bool, typer.Option("--free-thresholds", help="Each tumor at its best thresholds (index exact).")
     ] = False,
@@ -63,6 +67,11 @@ def search(
             raise ParameterError(f"--free-thresholds needs index {DEFAULT_INDEX}, got {name!r}.")
         if not free_thresholds and (t1gd_range or flair_range):
             raise ParameterError("--t1gd-range and --flair-range need --free-thresholds.")
+        if free_thresholds and not (t1gd_threshold is None and flair_threshold is None):
+            raise ParameterError(
+                "--free-thresholds leaves no place for --t1gd-threshold and --flair-threshold: give --t1gd-range and "
+                "--flair-range instead."
+            )
         masks = segmentation_from_masks(None if core is None else read_volume(core), read_volume(whole))
         query, opened = Query.from_segmentation(masks), SimulationDatabase.open(database)
         if free_thresholds:
@@ -70,7 +79,11 @@ def search(
                 opened, query, k, chosen, t1gd=t1gd_range, flair=flair_range, threads=threads, report=report
             )
         else:
-            thresholds = VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold)
+            usual = VisibilityThresholds()
+            thresholds = VisibilityThresholds(
+                t1gd_threshold=usual.t1gd_threshold if t1gd_threshold is None else t1gd_threshold,
+                flair_threshold=usual.flair_threshold if flair_threshold is None else flair_threshold,
+            )
             answer = _search_fixed(
                 opened, query, k, chosen, name, thresholds, checkpoint=checkpoint, threads=threads, report=report
             )

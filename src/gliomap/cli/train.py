@@ -58,6 +58,9 @@ def _embedding_command(kind: str) -> Callable[..., None]:
         atlas: Annotated[str, typer.Option(help="Atlas of the default database.")] = "sri24",
         seed: Annotated[int, typer.Option(min=0, help="Seed of weights, choice of tumors, order and noise.")] = 0,
         threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+        restart: Annotated[
+            bool, typer.Option("--restart", help="Begin anew where an interrupted training lies.")
+        ] = False,
         force: ForceOption = False,
         as_json: JsonOption = False,
     ) -> None:
@@ -98,6 +101,7 @@ def _embedding_command(kind: str) -> Callable[..., None]:
                 out,
                 thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
                 replace=force,
+                restart=restart,
                 report=report,
             )
         if header.is_small:

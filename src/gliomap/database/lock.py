@@ -1,20 +1,13 @@
-"""One builder per database folder.
-
-The lock is an advisory lock of the operating system on a small file that also names its holder. It vanishes with
-the process that holds it, so the file a killed builder leaves behind is recognized as stale and taken over, without
-guessing from process numbers (which are reused, and mean nothing on another machine).
-"""
+"""One builder per database folder."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gliomap.errors import DatabaseError
+from gliomap.file_lock import file_lock
 
 LOCK_NAME = "building.lock"
 
@@ -30,40 +23,12 @@ def build_lock(folder: Path) -> Iterator[None]:
     OSError
         If the file cannot be written.
     """
-    path = folder / LOCK_NAME
-    handle = _acquire(path)
-    try:
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+
+    def busy(holder: str) -> DatabaseError:
+        return DatabaseError(
+            f"{folder} is being built by {holder}. Wait until it is done, or stop that process; a build that was "
+            "stopped can be continued."
+        )
+
+    with file_lock(folder / LOCK_NAME, busy):
         yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def _acquire(path: Path) -> int:
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
-            os.close(handle)
-            raise DatabaseError(
-                f"{path.parent} is being built by {holder}. Wait until it is done, or stop that process; "
-                "a build that was stopped can be continued."
-            ) from error
-        except OSError:
-            os.close(handle)
-            raise
-        if _is_current(path, handle):
-            return handle
-        # The holder before us removed the file between our open and our lock: ours is no longer the one others see.
-        os.close(handle)
-
-
-def _is_current(path: Path, handle: int) -> bool:
-    try:
-        return os.stat(path).st_ino == os.fstat(handle).st_ino
-    except FileNotFoundError:
-        return False

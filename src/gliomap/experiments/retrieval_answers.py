@@ -6,6 +6,10 @@ checkpoint. The operating system may still hold the files in memory, as it would
 day. One query is asked before the clock runs, so that nothing is compiled while it does (but of a strategy that reads
 the whole database for each, where that would not show).
 
+Some indexes rank by something else than overlap, and read the stored tumors of their hits for nothing but the Dice that
+a hit carries. Of these the ranking alone is timed (`RankingIndex.nearest`), since the Dice is no part of finding them;
+of the others the whole search. The answers are those of the search for all.
+
 A query that a strategy refuses (nothing of the tumor is left after downsampling, say) is an unanswered one; the reason
 is kept.
 """
@@ -21,10 +25,10 @@ from numpy.typing import NDArray
 from gliomap.database import SimulationDatabase
 from gliomap.dice import dice
 from gliomap.errors import ParameterError
-from gliomap.experiments.measuring import RunCounter, timed
+from gliomap.experiments.measuring import timed
 from gliomap.experiments.retrieval_ranking import NO_TUMOR, NUM_HITS
-from gliomap.experiments.retrieval_strategies import ReconstructingIndex, RetrievalStrategy
-from gliomap.progress import Reporter, ignore_progress
+from gliomap.experiments.retrieval_strategies import RankingIndex, ReconstructingIndex, RetrievalStrategy
+from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 from gliomap.retrieval import Hit, Index, PackedQueries, Query
 
 
@@ -39,7 +43,9 @@ class StrategyAnswers:
     asked : (Q,) bool array
         Which queries it was asked.
     seconds : (Q,) float64 array
-        Wall time of each search [s]; NaN where it was not asked or refused.
+        Wall time of each query [s]; NaN where it was not asked or refused.
+    is_ranking_alone : bool
+        Whether the seconds are of the ranking without the Dice of its hits; otherwise of the whole search.
     first_opening_s, loading_s : float
         Wall time of opening the index the first time, and again from the cache [s]; the database is open already.
     reconstruction_dice : (Q, 2) float64 array
@@ -52,6 +58,7 @@ class StrategyAnswers:
     hits: NDArray[np.int64]
     asked: NDArray[np.bool_]
     seconds: NDArray[np.float64]
+    is_ranking_alone: bool
     first_opening_s: float
     loading_s: float
     reconstruction_dice: NDArray[np.float64]
@@ -95,7 +102,7 @@ def ask(
     GliomapError
         If the index cannot be opened, or a search fails for another reason than the query.
     """
-    number = len(queries)
+    number, task = len(queries), f"ask {label}"
     chosen = range(number) if rows is None else rows
     hits = np.full((number, min(NUM_HITS, database.num_tumors)), NO_TUMOR, dtype=np.int64)
     asked, seconds = np.zeros(number, dtype=bool), np.full(number, np.nan)
@@ -104,17 +111,17 @@ def ask(
     del index
     loading_s, index = timed(lambda: _opened(strategy, database, num_threads, report))
     if chosen and not strategy.is_exhaustive:
-        _search(index, queries.query(chosen[0]), [])
-    counter = RunCounter(f"ask {label}", len(chosen), report)
-    for row in chosen:
-        query, refusals = queries.query(row), list[str]()
+        _timed_search(index, queries.query(chosen[0]))
+    for number_asked, row in enumerate(chosen):
+        report(ProgressEvent(task=task, completed=number_asked, total=len(chosen)))
         asked[row] = True
-        elapsed, found = counter.timed(lambda query=query, refusals=refusals: _search(index, query, refusals))  # type: ignore[misc]
-        if refusals:
-            problems += refusals
+        answer = _timed_search(index, queries.query(row))
+        if isinstance(answer, str):
+            problems.append(answer)
             continue
-        seconds[row] = elapsed
+        seconds[row], found = answer
         hits[row, : len(found)] = [hit.index for hit in found]
+    report(ProgressEvent(task=task, completed=len(chosen), total=len(chosen)))
     if isinstance(index, ReconstructingIndex):
         for row in reconstructed_rows:
             overlap[row] = reconstruction_dice(index, queries.query(row))
@@ -122,6 +129,7 @@ def ask(
         hits=hits,
         asked=asked,
         seconds=seconds,
+        is_ranking_alone=isinstance(index, RankingIndex),
         first_opening_s=first_opening_s,
         loading_s=loading_s,
         reconstruction_dice=overlap,
@@ -143,9 +151,13 @@ def _opened(
     return strategy.open(database, thresholds=database.header.thresholds, num_threads=num_threads, report=report)
 
 
-def _search(index: Index, query: Query, refusals: list[str]) -> tuple[Hit, ...]:
+def _timed_search(index: Index, query: Query) -> tuple[float, tuple[Hit, ...]] | str:
+    """Seconds of a query and its hits, or why the query was refused."""
     try:
-        return index.search(query, NUM_HITS).hits
+        if isinstance(index, RankingIndex):
+            seconds, _ = timed(lambda: index.nearest(query, NUM_HITS))
+            return seconds, index.search(query, NUM_HITS).hits
+        seconds, found = timed(lambda: index.search(query, NUM_HITS))
+        return seconds, found.hits
     except ParameterError as error:
-        refusals.append(str(error))
-        return ()
+        return str(error)

@@ -10,6 +10,7 @@ Everything is computed; nothing is printed or drawn.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from gliomap.cores import available_cores, require_threads
 from gliomap.database import SimulationDatabase
-from gliomap.errors import ParameterError
+from gliomap.errors import GliomapError, ParameterError
 from gliomap.experiments.matching_queries import REAL_GROUP, MatchingQueries
 from gliomap.experiments.measuring import timed
 from gliomap.experiments.retrieval_answers import StrategyAnswers, ask
@@ -48,7 +49,7 @@ from gliomap.progress import Reporter, ignore_progress
 
 # Our own threads fill the cores while we measure, and the load average lags behind.
 _OWN_LOAD_MARGIN = 0.5
-_MEASURED_PACKAGES = ("gliomap", "numpy", "scipy", "numba", "scikit-image", "torch", "faiss-cpu", "antspyx")
+_MEASURED_PACKAGES = ("gliomap", "numpy", "scipy", "numba", "scikit-image", "torch", "antspyx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +130,8 @@ class RetrievalConditions:
         Cores this process may use, and threads of the searches.
     load_average_before, load_average_after : float
         Processes that were running or waiting on the machine in the minute before and in the last minute.
+    network_devices : tuple of str
+        Where networks ran, ``cpu`` or the name of the CUDA device; empty without networks.
     database_opening_s : float
         Wall time of opening the database, a part of every strategy's loading [s].
     num_passes : int
@@ -144,6 +147,7 @@ class RetrievalConditions:
     num_threads: int
     load_average_before: float
     load_average_after: float
+    network_devices: tuple[str, ...]
     database_opening_s: float
     num_passes: int
     ranking_s: float
@@ -185,7 +189,10 @@ class ModelComparison:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RetrievalEvaluation:
-    """All that was measured; tables are drawn from it by the methods."""
+    """All that was measured; tables are drawn from it by the methods.
+
+    `notes` tell what is missing and why.
+    """
 
     settings: RetrievalEvaluationSettings
     database: DatabaseDescription
@@ -196,12 +203,17 @@ class RetrievalEvaluation:
     cases: tuple[RetrievalCase, ...]
     patients: tuple[PatientPipeline, ...]
     comparison: ModelComparison | None
+    notes: tuple[str, ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Groups of queries, real patients first."""
         kinds = tuple(dict.fromkeys(self.queries.groups))
         return tuple(sorted(kinds, key=lambda kind: kind != REAL_GROUP))
+
+    def with_notes(self, notes: Sequence[str]) -> RetrievalEvaluation:
+        """The same with more notes."""
+        return dataclasses.replace(self, notes=(*self.notes, *notes))
 
     def rows_of(self, group: str) -> NDArray[np.intp]:
         """Numbers of the queries of a group."""
@@ -233,6 +245,7 @@ def evaluate_retrieval(
     settings: RetrievalEvaluationSettings | None = None,
     compare: SimulationDatabase | None = None,
     patients: Sequence[RegisteredPatient] = (),
+    notes: Sequence[str] = (),
     database_opening_s: float = 0.0,
     report: Reporter = ignore_progress,
 ) -> RetrievalEvaluation:
@@ -251,7 +264,9 @@ def evaluate_retrieval(
     compare : SimulationDatabase, optional
         Another database, normally of another growth model, whose best matches are compared at equal N.
     patients : sequence of RegisteredPatient
-        Those of the queries that are real patients, to time the way back.
+        Those of the queries that are real patients, to time the way back; one for whom it fails is noted.
+    notes : sequence of str
+        What readers of the results have to know beforehand, such as patients left out.
     database_opening_s : float
         What it took to open the database, to be counted as loading [s].
     report : Reporter
@@ -262,14 +277,19 @@ def evaluate_retrieval(
     ParameterError
         If there is no strategy or query, two queries have one name, or queries are not held out.
     DatabaseError
-        If a tumor cannot be read.
+        If a network was trained for other tumors, which is found first of all, or a tumor cannot be read.
     """
     if not strategies:
         raise ParameterError("strategies is empty: expected at least one way to search.")
     chosen = RetrievalEvaluationSettings() if settings is None else settings
     load_before = os.getloadavg()[0]
-    require_distinct_names(queries)
+    # Whatever can be refused is refused before hours are spent.
+    for strategy in strategies:
+        strategy.check(database)
+    require_distinct_names(queries.names)
     asked = on_grid_of(database, queries)
+    asked_of_other = None if compare is None else on_grid_of(compare, queries)
+    row_of_patient = {patient.name: asked.names.index(patient.name) for patient in patients}
     for each in (database, compare):
         if each is not None:
             require_held_out(each, queries)
@@ -291,10 +311,10 @@ def evaluate_retrieval(
         )
     )
     comparison = None
-    if compare is not None and num_common is not None:
+    if compare is not None and asked_of_other is not None and num_common is not None:
         other = rank_answers(
             compare,
-            on_grid_of(compare, queries).packed,
+            asked_of_other.packed,
             [],
             asked=[],
             num_first=num_common,
@@ -306,10 +326,8 @@ def evaluate_retrieval(
             databases=(describe_database(database), describe_database(compare)),
             best=(ranking.best_of_first, other.best_of_first),
         )
-    row_of_patient = {patient.name: asked.names.index(patient.name) for patient in patients}
-    pipelines = tuple(
-        measure_way_back(database, patient, int(ranking.best.tumor[row_of_patient[patient.name]]), report=report)
-        for patient in patients
+    pipelines, failures = _ways_back(
+        database, patients, [int(ranking.best.tumor[row_of_patient[patient.name]]) for patient in patients], report
     )
     return RetrievalEvaluation(
         settings=chosen,
@@ -317,6 +335,7 @@ def evaluate_retrieval(
         conditions=_conditions(
             chosen,
             load_before,
+            strategies,
             database_opening_s=database_opening_s,
             num_passes=ranking.num_passes,
             ranking_s=ranking_s,
@@ -330,6 +349,7 @@ def evaluate_retrieval(
         cases=pick_cases(asked, ranking.best),
         patients=pipelines,
         comparison=comparison,
+        notes=(*notes, *failures),
     )
 
 
@@ -379,9 +399,23 @@ def _ask(
     )
 
 
+def _ways_back(
+    database: SimulationDatabase, patients: Sequence[RegisteredPatient], tumors: Sequence[int], report: Reporter
+) -> tuple[tuple[PatientPipeline, ...], list[str]]:
+    """Every patient's way around the query, and notes on those of whom it cannot be measured."""
+    pipelines, failures = [], []
+    for patient, tumor in zip(patients, tumors, strict=True):
+        try:
+            pipelines.append(measure_way_back(database, patient, tumor, report=report))
+        except GliomapError as error:
+            failures.append(f"{patient.name}: the way back to the patient could not be measured ({error})")
+    return tuple(pipelines), failures
+
+
 def _conditions(
     settings: RetrievalEvaluationSettings,
     load_before: float,
+    strategies: Sequence[RetrievalStrategy],
     *,
     database_opening_s: float,
     num_passes: int,
@@ -393,6 +427,7 @@ def _conditions(
         num_threads=require_threads(settings.num_threads),
         load_average_before=load_before,
         load_average_after=os.getloadavg()[0],
+        network_devices=tuple(dict.fromkeys(each.network.device for each in strategies if each.network is not None)),
         database_opening_s=database_opening_s,
         num_passes=num_passes,
         ranking_s=ranking_s,

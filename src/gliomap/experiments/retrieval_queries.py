@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,16 @@ from gliomap.database import (
 )
 from gliomap.database.schema import describe_settings
 from gliomap.database.workforce import Workforce
-from gliomap.errors import DatabaseError, ParameterError
+from gliomap.errors import (
+    DatabaseError,
+    GridMismatchError,
+    ImageError,
+    NumericalError,
+    ParameterError,
+    RegistrationError,
+)
 from gliomap.experiments.matching_queries import REAL_GROUP, IndependentDraws, MatchingQueries
+from gliomap.grid import Grid
 from gliomap.growth import GrowthModel
 from gliomap.personalize import CaseFiles, PersonalizationSettings, find_case_files, observe_in_atlas, read_case
 from gliomap.progress import Reporter, StageClock, ignore_progress
@@ -45,6 +54,8 @@ DEFAULT_SEED = 20_000
 _ONE_PROCESS = LocalWorkers(1)
 # Snapshots of one run are like each other.
 _SINGLE: dict[str, Any] = {"snapshots_per_run": 1}
+# What makes a single patient unusable.
+_PATIENT_ERRORS = (ImageError, GridMismatchError, RegistrationError, NumericalError)
 _MODEL_NAMES = {"fisher-kolmogorov": "fk", "mass-effect": "mass-effect"}
 
 
@@ -103,12 +114,8 @@ def held_out_tumors(
     DatabaseError
         If the atlas is another one than the database's.
     """
+    require_drawable(database, atlas, seed=seed)
     header = database.header
-    if seed == header.root_seed:
-        raise ParameterError(
-            f"seed {seed} is the root seed of the database, so the tumors would not be held out. Choose another one."
-        )
-    require_atlas_of(header, atlas)
     design, model = IndependentDraws(design_of(header)), model_of(header)
     with tempfile.TemporaryDirectory(prefix="gliomap-") as scratch:
         grown = build_database(
@@ -128,10 +135,24 @@ def held_out_tumors(
         names=tuple(f"{SYNTHETIC_GROUP}-{index}" for index in range(num_tumors)),
         groups=(SYNTHETIC_GROUP,) * num_tumors,
         packed=packed,
-        settings={
-            SYNTHETIC_GROUP: {"design": dict(header.design), "model": dict(header.model), "seed": seed},
-        },
+        settings={SYNTHETIC_GROUP: _origin(header, seed)},
     )
+
+
+def require_drawable(
+    database: SimulationDatabase, atlas: Atlas, *, seed: int = DEFAULT_SEED, compare: SimulationDatabase | None = None
+) -> None:
+    """Raise what `held_out_tumors` would, and if its tumors are not held out of a second database either."""
+    header = database.header
+    if seed == header.root_seed:
+        raise ParameterError(
+            f"seed {seed} is the root seed of the database, so the tumors would not be held out. Choose another one."
+        )
+    require_atlas_of(header, atlas)
+    design_of(header)
+    model_of(header)
+    if compare is not None:
+        _require_other_seed(compare.header, SYNTHETIC_GROUP, _origin(header, seed))
 
 
 def design_of(header: DatabaseHeader) -> Design:
@@ -228,8 +249,10 @@ def register_patients(
     *,
     settings: PersonalizationSettings,
     report: Reporter = ignore_progress,
-) -> tuple[MatchingQueries, tuple[RegisteredPatient, ...]]:
+) -> tuple[MatchingQueries | None, tuple[RegisteredPatient, ...], dict[str, str]]:
     """Real patients as queries, by the registration and mask rule of `personalize`, each timed.
+
+    A patient that cannot be read or registered, or of whose tumor nothing is left in the atlas, is left out.
 
     Parameters
     ----------
@@ -244,46 +267,44 @@ def register_patients(
     report : Reporter
         Told about the registrations.
 
+    Returns
+    -------
+    queries : MatchingQueries or None
+        In the order of `patients`; None if all were left out.
+    registered : tuple of RegisteredPatient
+        The same patients.
+    left_out : dict of str to str
+        Why others were left out, by name.
+
     Raises
     ------
     ParameterError
         If there is no patient.
     DatabaseError
         If the atlas is another one than the database's.
-    ImageError, RegistrationError
-        If a patient cannot be read or registered, or nothing of the tumor is left in the atlas.
     """
     if not patients:
         raise ParameterError("patients is empty: expected at least one.")
     require_atlas_of(database.header, atlas)
     grid = database.header.grid
-    packed, registered = [], []
+    packed, registered, left_out = list[PackedQueries](), list[RegisteredPatient](), dict[str, str]()
     for name, files in patients.items():
-        case = read_case(files)
-        clock = StageClock(report)
-        with clock.stage("register"):
-            registration = register(
-                patient_image=case.structural_image,
-                atlas_image=atlas.t1,
-                patient_brain=Volume(case.brain, case.grid),
-                lesion=Volume(case.segmentation.whole_tumor, case.grid),
-                preset=settings.registration,
-                seed=settings.seed,
-                deterministic=settings.deterministic,
-                num_threads=settings.num_threads,
-                report=report,
-            )
-        with clock.stage("move masks to the atlas"):
-            observation = observe_in_atlas(case, registration.transform, grid, settings)
-        packed.append(PackedQueries.pack([Query.from_segmentation(observation.segmentation)], grid))
-        registered.append(RegisteredPatient(name=name, files=files, registration=registration, seconds=clock.seconds))
+        try:
+            query, patient = _registered(name, files, atlas, grid, settings, report)
+        except _PATIENT_ERRORS as error:
+            left_out[name] = str(error)
+            continue
+        packed.append(query)
+        registered.append(patient)
+    if not registered:
+        return None, (), left_out
     queries = MatchingQueries(
-        names=tuple(patients),
+        names=tuple(patient.name for patient in registered),
         groups=(REAL_GROUP,) * len(packed),
         packed=PackedQueries.joined(packed),
         settings={REAL_GROUP: {"registration": settings.registration, "deterministic": settings.deterministic}},
     )
-    return queries, tuple(registered)
+    return queries, tuple(registered), left_out
 
 
 def on_grid_of(database: SimulationDatabase, queries: MatchingQueries) -> MatchingQueries:
@@ -329,24 +350,55 @@ def is_drawn_from(queries: MatchingQueries, header: DatabaseHeader) -> bool:
     return origin.get("design") == dict(header.design) and origin.get("model") == dict(header.model)
 
 
-def require_distinct_names(queries: MatchingQueries) -> None:
+def require_distinct_names(names: Sequence[str]) -> None:
     """Raise `ParameterError` if two queries have one name, as when a patient or a file is given twice."""
-    twice = sorted({name for name in queries.names if queries.names.count(name) > 1})
+    twice = sorted(name for name, number in Counter(names).items() if number > 1)
     if twice:
         raise ParameterError(f"queries must have names of their own, got {', '.join(twice[:5])} more than once.")
 
 
 def require_held_out(database: SimulationDatabase, queries: MatchingQueries) -> None:
     """Raise `ParameterError` if a group of the queries has the design and the root seed of the database."""
-    header = database.header
     for group, settings in queries.settings.items():
-        if not isinstance(settings, Mapping) or settings.get("seed") != header.root_seed:
-            continue
-        if header.design["name"] in (group, _name_of(settings.get("design"))):
-            raise ParameterError(
-                f"the queries {group!r} have the design and the root seed {header.root_seed} of the database, so they "
-                "are not held out. Make them with another seed."
-            )
+        _require_other_seed(database.header, group, settings)
+
+
+def _require_other_seed(header: DatabaseHeader, group: str, settings: Any) -> None:
+    if not isinstance(settings, Mapping) or settings.get("seed") != header.root_seed:
+        return
+    if header.design["name"] in (group, _name_of(settings.get("design"))):
+        raise ParameterError(
+            f"the queries {group!r} have the design and the root seed {header.root_seed} of the database, so they "
+            "are not held out. Make them with another seed."
+        )
+
+
+def _origin(header: DatabaseHeader, seed: int) -> dict[str, Any]:
+    """What a set of queries says of its held-out tumors."""
+    return {"design": dict(header.design), "model": dict(header.model), "seed": seed}
+
+
+def _registered(
+    name: str, files: CaseFiles, atlas: Atlas, grid: Grid, settings: PersonalizationSettings, report: Reporter
+) -> tuple[PackedQueries, RegisteredPatient]:
+    case = read_case(files)
+    clock = StageClock(report)
+    with clock.stage("register"):
+        registration = register(
+            patient_image=case.structural_image,
+            atlas_image=atlas.t1,
+            patient_brain=Volume(case.brain, case.grid),
+            lesion=Volume(case.segmentation.whole_tumor, case.grid),
+            preset=settings.registration,
+            seed=settings.seed,
+            deterministic=settings.deterministic,
+            num_threads=settings.num_threads,
+            report=report,
+        )
+    with clock.stage("move masks to the atlas"):
+        observation = observe_in_atlas(case, registration.transform, grid, settings)
+    query = PackedQueries.pack([Query.from_segmentation(observation.segmentation)], grid)
+    return query, RegisteredPatient(name=name, files=files, registration=registration, seconds=clock.seconds)
 
 
 def _name_of(design: Any) -> Any:

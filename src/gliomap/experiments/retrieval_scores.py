@@ -79,6 +79,8 @@ class StrategyTiming:
         Queries timed.
     median_s, p90_s : float
         Median and 90th percentile of a query, everything loaded.
+    is_ranking_alone : bool
+        Whether these are of the ranking without the Dice of its hits; otherwise of the whole search.
     loading_s : float
         Opening the database and the index from the cache, for a network reading its checkpoint.
     with_loading_s : float
@@ -94,6 +96,7 @@ class StrategyTiming:
     num_timed: int
     median_s: float
     p90_s: float
+    is_ranking_alone: bool
     loading_s: float
     with_loading_s: float
     first_opening_s: float
@@ -144,6 +147,7 @@ def timing_of(result: StrategyResult, patients: Sequence[PatientPipeline], openi
         num_timed=int(np.count_nonzero(np.isfinite(seconds))),
         median_s=median_s,
         p90_s=_percentile_90(seconds),
+        is_ranking_alone=result.answers.is_ranking_alone,
         loading_s=loading_s,
         with_loading_s=loading_s + median_s,
         first_opening_s=result.answers.first_opening_s,

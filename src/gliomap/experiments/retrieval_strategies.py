@@ -17,13 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.database import SimulationDatabase
+from gliomap.database.quantization import levels_of
 from gliomap.errors import ParameterError, unknown_name
 from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.learning import require_torch, resolve_device
 from gliomap.progress import Reporter
 from gliomap.retrieval import Index, Query, open_index
+from gliomap.retrieval.shape_features import require_scikit_image
 
 NETWORK_KINDS = ("ae", "vae", "hash")
 DIRECT_NAME = "direct"
+# Networks run where `resolve_device` finds it best.
+_DEVICE = "auto"
 _LABELS = {
     "exact": "exact index",
     DIRECT_NAME: "direct query",
@@ -37,7 +42,12 @@ _LABELS = {
 #: Strategies that need no training, in the order of the papers' Table 1.
 CLASSICAL_NAMES = tuple(_LABELS)
 _PUBLISHED = {"exact": "direct", DIRECT_NAME: "direct", "ds64": "ds64", "ds32": "ds32", "radiomics": "radiomics"}
-_THESIS_LARGE_TRAINING = 20_000
+# What networks of the papers and the thesis were trained with; one of another loss, or of more tumors than theirs, is
+# another network.
+_PUBLISHED_LOSS = "dice"
+_PUBLISHED_NUM_TRAINING = 1_500
+_PUBLISHED_NETWORKS = {("ae", 1024): "ae", ("vae", 1024): "vae-1024", ("vae", 8): "vae-8", ("hash", 1024): "hash"}
+_PUBLISHED_LARGER_TRAINING = {("vae", 8, 20_000): "vae-8-20k"}
 
 
 class IndexOpener(Protocol):
@@ -52,6 +62,21 @@ class IndexOpener(Protocol):
         report: Reporter,
     ) -> Index:
         """The index, everything it needs loaded."""
+
+
+class DatabaseCheck(Protocol):
+    """Tells before anything is computed whether a strategy can search a database."""
+
+    def __call__(self, database: SimulationDatabase) -> None:
+        """Raise a `GliomapError` that says why, if it cannot."""
+
+
+@runtime_checkable
+class RankingIndex(Protocol):
+    """An index that can tell which tumors are nearest without the Dice of the hits, which needs the stored tumors."""
+
+    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+        """Numbers and distances of the k nearest tumors, nearest first, as `search` ranks them."""
 
 
 @runtime_checkable
@@ -102,6 +127,8 @@ class NetworkDescription:
         Tumors of its training set.
     is_small : bool
         Whether its setting is smaller than the papers'.
+    device : str
+        Where it runs: ``cpu``, or the name of the CUDA device.
     history : mapping of str to HistoryLike
         Training per modality, ``flair`` and ``t1gd``.
     """
@@ -111,7 +138,12 @@ class NetworkDescription:
     loss: str
     num_training_tumors: int
     is_small: bool
+    device: str
     history: Mapping[str, HistoryLike] = field(hash=False, compare=False)
+
+
+def _searches_anything(database: SimulationDatabase) -> None:
+    """Of strategies that need no more than a database."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +162,8 @@ class RetrievalStrategy:
         For learned strategies.
     is_exhaustive : bool
         Whether each query reads the whole database; it is then asked a few queries only.
+    check : DatabaseCheck
+        Raises beforehand what opening its index would raise after hours.
     """
 
     label: str
@@ -137,6 +171,7 @@ class RetrievalStrategy:
     published: str | None = None
     network: NetworkDescription | None = None
     is_exhaustive: bool = False
+    check: DatabaseCheck = _searches_anything
 
 
 def named_strategy(name: str) -> RetrievalStrategy:
@@ -156,6 +191,7 @@ def named_strategy(name: str) -> RetrievalStrategy:
         open=partial(open_index, name),
         published=_PUBLISHED.get(name),
         is_exhaustive=name == DIRECT_NAME,
+        check=_has_scikit_image if name.startswith("radiomics") else _searches_anything,
     )
 
 
@@ -169,6 +205,7 @@ def network_strategy(checkpoint: str | os.PathLike[str]) -> RetrievalStrategy:
     ParameterError
         If PyTorch is not installed.
     """
+    require_torch()
     from gliomap.retrieval.embedding import read_embedding_header
 
     path = Path(checkpoint)
@@ -179,32 +216,37 @@ def network_strategy(checkpoint: str | os.PathLike[str]) -> RetrievalStrategy:
         loss=header.settings.network.loss,
         num_training_tumors=header.num_training_tumors,
         is_small=header.is_small,
+        device=_network_device(),
         history=header.history,
     )
     return RetrievalStrategy(
         label=header.label,
-        open=partial(open_index, header.kind, checkpoint=path),
+        open=partial(open_index, header.kind, checkpoint=path, device=_DEVICE),
         published=published_key(network),
         network=network,
+        check=partial(_fits, path),
     )
 
 
 def published_key(network: NetworkDescription) -> str | None:
-    """Published strategy that a network is to be compared with; None for a VAE of a latent size nobody published.
+    """Published strategy that a network may stand beside: of its kind, latent size and loss.
+
+    A network trained on fewer tumors than the published one may, as it is labelled small; one trained on more may only
+    if a network with that many was published. None if nothing was.
 
     Examples
     --------
     >>> vae = NetworkDescription(
-    ...     kind="vae", latent_size=8, loss="dice", num_training_tumors=20_000, is_small=False, history={}
+    ...     kind="vae", latent_size=8, loss="dice", num_training_tumors=20_000, is_small=False, device="cpu", history={}
     ... )
     >>> published_key(vae)
     'vae-8-20k'
     """
-    if network.kind != "vae":
-        return network.kind
-    if network.latent_size == 8:
-        return "vae-8-20k" if network.num_training_tumors >= _THESIS_LARGE_TRAINING else "vae-8"
-    return "vae-1024" if network.latent_size == 1024 else None
+    if network.loss != _PUBLISHED_LOSS:
+        return None
+    if network.num_training_tumors > _PUBLISHED_NUM_TRAINING:
+        return _PUBLISHED_LARGER_TRAINING.get((network.kind, network.latent_size, network.num_training_tumors))
+    return _PUBLISHED_NETWORKS.get((network.kind, network.latent_size))
 
 
 def distinct_labels(strategies: Sequence[RetrievalStrategy]) -> tuple[str, ...]:
@@ -225,3 +267,22 @@ def distinct_labels(strategies: Sequence[RetrievalStrategy]) -> tuple[str, ...]:
         seen[label] = seen.get(label, 0) + 1
         labels.append(label if seen[label] == 1 else f"{label} #{seen[label]}")
     return tuple(labels)
+
+
+def _has_scikit_image(database: SimulationDatabase) -> None:
+    require_scikit_image()
+
+
+def _fits(checkpoint: Path, database: SimulationDatabase) -> None:
+    """Raise `DatabaseError` unless a network was trained for the atlas, the grid and the thresholds of a database."""
+    from gliomap.retrieval.embedding.checkpoint import read_embedding_header, require_fit
+
+    header = read_embedding_header(checkpoint)
+    require_fit(checkpoint, header, database, levels=levels_of(database.header.thresholds))
+
+
+def _network_device() -> str:
+    import torch
+
+    device = resolve_device(_DEVICE)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,9 +88,7 @@ def write_checkpoint(
         If the file cannot be written.
     """
     require_torch()
-    from safetensors.torch import save
-
-    stored = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    stored = {name: tensor.detach().contiguous() for name, tensor in sorted(tensors.items())}
     content = {
         "format": _FORMAT,
         "version": CHECKPOINT_VERSION,
@@ -102,10 +100,13 @@ def write_checkpoint(
     text = _json_of(content)
     metadata = {"gliomap": text, "gliomap_crc32c": str(google_crc32c.value(text.encode()))}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    # Not safetensors' save_file: its files may be read by their owner alone, and what it leaves when killed has no name
+    # Not safetensors' own save: it needs the whole file in memory, and what it leaves behind when killed has no name
     # to find it by.
-    with atomic_file(path) as partial:
-        partial.write_bytes(save(stored, metadata=metadata))
+    with atomic_file(path) as partial, open(partial, "wb") as handle:
+        handle.write(_safetensors_header(stored, metadata))
+        for tensor in stored.values():
+            for block in _blocks_of(tensor):
+                handle.write(block)
 
 
 def read_checkpoint(path: str | os.PathLike[str], *, kind: str | None = None, prefix: str = "") -> Checkpoint:
@@ -211,14 +212,47 @@ def _metadata_of(path: str | os.PathLike[str]) -> dict[str, str]:
 
 def _checksum_of(name: str, tensor: torch.Tensor) -> int:
     """CRC-32C of name, type, shape and bytes."""
-    import torch
 
     checksum = int(google_crc32c.value(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()))
-    if tensor.numel():
-        content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
-        for first in range(0, content.size, _BLOCK_BYTES):
-            checksum = int(google_crc32c.extend(checksum, content[first : first + _BLOCK_BYTES].tobytes()))
+    for block in _blocks_of(tensor):
+        checksum = int(google_crc32c.extend(checksum, block))
     return checksum
+
+
+def _blocks_of(tensor: torch.Tensor) -> Iterator[bytes]:
+    """Bytes of a tensor, little-endian, a few megabytes at a time."""
+    import torch
+
+    flat = tensor.contiguous().reshape(-1)
+    length = max(1, _BLOCK_BYTES // flat.element_size())
+    for first in range(0, flat.numel(), length):
+        yield flat[first : first + length].cpu().view(torch.uint8).numpy().tobytes()
+
+
+def _safetensors_header(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Length and JSON of a safetensors file: types, shapes and places of the tensors, one after the other."""
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)}
+    begin = 0
+    for name, tensor in tensors.items():
+        end = begin + tensor.numel() * tensor.element_size()
+        entries[name] = {"dtype": _type_name(tensor), "shape": list(tensor.shape), "data_offsets": [begin, end]}
+        begin = end
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text
+
+
+def _type_name(tensor: torch.Tensor) -> str:
+    """Name of a tensor's type in a safetensors file."""
+    import torch
+
+    names = {
+        torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+        torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+    }  # fmt: skip
+    if tensor.dtype not in names:
+        raise ParameterError(f"tensors of type {tensor.dtype} cannot be stored: expected {', '.join(map(str, names))}.")
+    return names[tensor.dtype]
 
 
 def _json_of(content: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from gliomap.cores import require_threads
-from gliomap.errors import NumericalError, ParameterError
+from gliomap.errors import CheckpointError, NumericalError, ParameterError
+from gliomap.file_lock import file_lock
 from gliomap.learning.event_log import EventLog
 from gliomap.learning.history import EpochRecord, TrainingHistory
 from gliomap.learning.interrupts import Interrupts
@@ -27,6 +28,7 @@ from gliomap.learning.running_state import (
     Progress,
     describe_run,
     read_state,
+    remove_best_weights,
     remove_half_written,
     write_state,
 )
@@ -36,6 +38,10 @@ from gliomap.progress import ProgressEvent, Reporter
 
 _TASK = "training"
 _TENSORBOARD = "tensorboard"
+_LOCK_NAME = "training.lock"
+# Where saving takes longer than this, training goes on for so many times as long before the next.
+_QUICK_SAVING_S = 2.0
+_LEAST_TRAINING_PER_SAVING = 20.0
 # First number of a seed: what the randomness is for.
 _ORDER, _LOADING, _NOISE, _VALIDATION = range(4)
 
@@ -57,8 +63,12 @@ def run_training(
         group = stack.enter_context(process_group(settings.device))
         stack.enter_context(_threads_of_worker(settings.num_threads, group))
         stack.enter_context(torch.random.fork_rng([group.device] if group.device.type == "cuda" else []))
+        if group.is_first:
+            stack.enter_context(_run_lock(folder))
         interrupts = stack.enter_context(Interrupts())
-        loader = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="gliomap-load"))
+        loader = stack.enter_context(
+            ThreadPoolExecutor(1, thread_name_prefix="gliomap-load", initializer=_use_device, initargs=(group.device,))
+        )
         run = _Run(task, settings, folder, identity, group, interrupts, loader, report if group.is_first else _silent)
         run.start(resume=resume)
         try:
@@ -122,6 +132,7 @@ class _Run:
         self._num_batches = math.ceil(task.num_training_samples / settings.batch_size)
         self._is_between_batches = True
         self._saved_at = self._resumed_at = time.monotonic()
+        self._saving_s = 0.0
 
     def start(self, *, resume: bool) -> None:
         """Read the state of the folder, or write the first one; then join the processes."""
@@ -133,6 +144,8 @@ class _Run:
         self._group.wait_for_all()  # nobody replaces a state that another one still reads
         if self._group.is_first:
             remove_half_written(self._folder)
+            if not has_state:
+                remove_best_weights(self._folder)
         if not has_state:
             self._save()
         if self._group.num_processes > 1:
@@ -150,7 +163,8 @@ class _Run:
             while not self._is_finished():
                 self._train_epoch()
                 log.add(self._end_epoch(self._validate()))
-                self._save()
+                if self._is_finished() or self._is_worth_saving():
+                    self._save()
         finally:
             log.close()
 
@@ -192,7 +206,7 @@ class _Run:
             self._tell(f"loss {losses['loss']:.4g}")
             if self._is_interrupted():
                 raise KeyboardInterrupt
-            if time.monotonic() - self._saved_at >= self._settings.save_every_s:
+            if time.monotonic() - self._saved_at >= self._settings.save_every_s and self._is_worth_saving():
                 self._save()
 
     def _update(self, request: _Request, batch: Batch) -> Losses:
@@ -334,13 +348,20 @@ class _Run:
         """Whether any of the processes was asked to stop: all of them stop after the same batch."""
         return self._group.sum_of([float(self._interrupts.has_come)])[0] > 0
 
+    def _is_worth_saving(self) -> bool:
+        """Whether saving takes a small part of the time: it is quick, or the last one is long ago."""
+        since_s = time.monotonic() - self._saved_at
+        return self._saving_s < _QUICK_SAVING_S or since_s > _LEAST_TRAINING_PER_SAVING * self._saving_s
+
     def _save(self) -> None:
+        begin = time.monotonic()
         self._require_finite_weights()
         if self._group.is_first:
             write_state(
                 self._folder, self._progress, self._network, self._optimizer, self._precision.scaler, self._described
             )
         self._saved_at = time.monotonic()
+        self._saving_s = self._saved_at - begin
 
     def _tell(self, message: str) -> None:
         progress, total = self._progress, self._settings.num_epochs
@@ -374,6 +395,27 @@ def _loss_of(losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
 def _torch_seed(numbers: tuple[int, ...]) -> int:
     sequence = np.random.SeedSequence(numbers)
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@contextmanager
+def _run_lock(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run; two at once would take each other's state away."""
+
+    def busy(holder: str) -> CheckpointError:
+        return CheckpointError(
+            f"{folder} is used by {holder}, which trains there. Wait until it is done, or stop it; a training that was "
+            "stopped goes on where it was."
+        )
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with file_lock(folder / _LOCK_NAME, busy):
+        yield
+
+
+def _use_device(device: torch.device) -> None:
+    """Let a thread pin its memory for the device of this process."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
 
 
 def _silent(event: ProgressEvent) -> None:

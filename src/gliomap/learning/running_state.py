@@ -1,8 +1,9 @@
 """The state of a training between two batches: everything needed to go on as if nothing had happened.
 
-One checkpoint file holds the weights, the moments of the optimizer, the best weights so far, and as its header the
-place in the run, the partial sums of the epoch and the history. It replaces its predecessor by a rename, so a whole
-generation stands at any moment.
+One checkpoint file holds the weights, the moments of the optimizer, and as its header the place in the run, the partial
+sums of the epoch and the history. It replaces its predecessor by a rename. The best weights so far lie in a file of
+their own, named after their epoch, since they seldom change: it is written before the state that speaks of it, and
+older ones go afterwards, so a whole generation stands at any moment.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from gliomap.learning.history import EpochRecord
 from gliomap.learning.settings import TrainingSettings
 
 _KIND = "training state"
+_BEST_KIND = "best weights"
 STATE_NAME = "training_state.safetensors"
+_BEST_PATTERN = "best_weights_*.safetensors"
 
 # What does not decide which weights come out; everything else may not change within a run.
 _FREE_SETTINGS = ("num_epochs", "device", "save_every_s", "num_threads")
@@ -68,15 +71,27 @@ def write_state(
         "scaler": scaler.state_dict(),
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in progress.best_weights.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+    best = _best_path(folder, progress.best_epoch)
+    if progress.best_epoch and not best.exists():
+        write_checkpoint(best, kind=_BEST_KIND, header={"run": dict(described)}, tensors=progress.best_weights)
     write_checkpoint(folder / STATE_NAME, kind=_KIND, header=header, tensors=tensors)
+    for path in folder.glob(_BEST_PATTERN):
+        if path != best:
+            path.unlink()
 
 
 def remove_half_written(folder: Path) -> None:
     """Remove what killed processes left of states they were writing."""
-    for path in folder.glob(f".partial-*-{STATE_NAME}"):
+    for name in (STATE_NAME, _BEST_PATTERN):
+        for path in folder.glob(f".partial-*-{name}"):
+            path.unlink()
+
+
+def remove_best_weights(folder: Path) -> None:
+    """Remove the best weights of a run that is not gone on with."""
+    for path in folder.glob(_BEST_PATTERN):
         path.unlink()
 
 
@@ -107,8 +122,12 @@ def read_state(
     except (RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{path} does not fit the network: {' '.join(str(error).split())} Choose another folder, or start anew "
-            "with resume=False."
+            "with --restart (resume=False)."
         ) from error
+    best_weights = {}
+    if header["best_epoch"]:
+        best = read_checkpoint(_best_path(folder, header["best_epoch"]), kind=_BEST_KIND)
+        best_weights = dict(best.tensors)
     if header["scaler"]:  # empty where the loss was not scaled
         scaler.load_state_dict(header["scaler"])
     return Progress(
@@ -117,7 +136,7 @@ def read_state(
         seconds=header["seconds"],
         records=[EpochRecord(**record) for record in header["records"]],
         best_epoch=header["best_epoch"],
-        best_weights=_below("best", checkpoint.tensors),
+        best_weights=best_weights,
     )
 
 
@@ -146,13 +165,13 @@ def _require_same_run(
     if difference is not None:
         raise ParameterError(
             f"{folder} holds another training: {difference}. Choose another folder, ask for the same again, or "
-            "start anew with resume=False."
+            "start anew with --restart (resume=False)."
         )
     num_epochs = asked["settings"]["num_epochs"]
     if num_epochs < num_epochs_begun:
         raise ParameterError(
             f"num_epochs must be at least {num_epochs_begun}, got {num_epochs}: the training in {folder} is that far. "
-            "Choose another folder, or start anew with resume=False."
+            "Choose another folder, or start anew with --restart (resume=False)."
         )
 
 
@@ -175,6 +194,10 @@ def _first_difference(saved: Any, asked: Any, name: str = "") -> str | None:
 
 def _num_epochs_begun(header: Mapping[str, Any]) -> int:
     return len(header["records"]) + (header["num_batches_done"] > 0)
+
+
+def _best_path(folder: Path, epoch: int) -> Path:
+    return folder / _BEST_PATTERN.replace("*", f"{epoch:05d}")
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -104,7 +104,8 @@ class TrainingSettings:
     device : str
         "auto", "cpu" or "cuda".
     save_every_s : float
-        The training state is saved at the end of each epoch, and after this time [s] within one.
+        The training state is saved at the end of each epoch, and after this time [s] within one; less often where
+        saving would take more than a twentieth of the time.
     num_threads : int or None
         Threads of PyTorch on the processor; None: all cores, shared by the processes on this machine.
     """

@@ -14,13 +14,8 @@ from gliomap.errors import ParameterError
 from gliomap.grid import Grid
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate
 from gliomap.progress import Reporter
-from gliomap.retrieval import DEFAULT_INDEX, Query, open_index, require_index_name
+from gliomap.retrieval import DEFAULT_INDEX, Query, index_references, open_index, require_index_name
 from gliomap.volume import Volume
-
-_REFERENCE = (
-    "Ezhov et al. (2022), A for-loop is all you need. For solving the inverse problem in the case of personalized "
-    "tumor growth modeling"
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,8 +67,8 @@ class QueryMethod:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The paper of the direct query."""
-        return (_REFERENCE,)
+        """The papers of the index."""
+        return index_references(self.index)
 
     @property
     def grid(self) -> Grid:
@@ -125,7 +120,7 @@ class QueryMethod:
                 "model": self.database.header.model,
                 "index": index.name,
                 "index_notices": list(index.notices),
-                "checkpoint": None if self.checkpoint is None else str(self.checkpoint),
+                **index.provenance,
                 "t1gd_threshold_used": index.effective_thresholds.t1gd_threshold,
                 "flair_threshold_used": index.effective_thresholds.flair_threshold,
             },

@@ -1,18 +1,21 @@
 """The output folder of ``gliomap evaluate retrieval``: page, record, a CSV per table, figures, sheets, queries.
 
-It appears as a whole or not at all. Pictures of patients lie here and nowhere else.
+It appears as a whole or not at all, but a picture that cannot be drawn holds nothing up: numbers are written first, and
+the page says which pictures are missing and why. Pictures of patients lie here and nowhere else.
 """
 
 from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliomap.anatomy import Atlas
 from gliomap.database import SimulationDatabase
+from gliomap.errors import OutputError
 from gliomap.experiments.retrieval_cases import RetrievalCase
 from gliomap.experiments.retrieval_evaluation import RetrievalEvaluation
 from gliomap.experiments.retrieval_pipeline import density_of
@@ -20,7 +23,7 @@ from gliomap.experiments.retrieval_queries import RegisteredPatient
 from gliomap.experiments.retrieval_ranking import NO_TUMOR
 from gliomap.experiments.retrieval_scores import StrategyResult
 from gliomap.experiments.retrieval_strategies import ReconstructingIndex
-from gliomap.output import atomic_folder
+from gliomap.output import atomic_file, atomic_folder
 from gliomap.personalize import read_case
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 from gliomap.report.figure_files import write_figure
@@ -66,8 +69,8 @@ def write_retrieval_folder(
     patients: Sequence[RegisteredPatient] = (),
     force: bool = False,
     report: Reporter = ignore_progress,
-) -> Path:
-    """Write all results and return the folder.
+) -> tuple[str, ...]:
+    """Write all results and return notes on pictures that could not be drawn, as they stand on the page.
 
     Parameters
     ----------
@@ -86,47 +89,89 @@ def write_retrieval_folder(
     report : Reporter
         Told about the sheets.
 
+    Returns
+    -------
+    tuple of str
+        A note per picture, for whoever shows the page again (`RetrievalEvaluation.with_notes`).
+
     Raises
     ------
     OutputError
         If the folder exists and may not be replaced, or cannot be written.
     """
-    target = Path(folder)
-    with atomic_folder(target, replace=force, marker=RETRIEVAL_MARKER) as partial:
-        (partial / "retrieval.md").write_text(retrieval_report(evaluation) + "\n", encoding="utf-8")
-        write_json(partial / RETRIEVAL_MARKER, retrieval_record(evaluation))
+    pictures = _Pictures()
+    with atomic_folder(folder, replace=force, marker=RETRIEVAL_MARKER) as partial:
+        _write_page(evaluation, partial)
         evaluation.queries.write(partial / "queries.npz")
         for table in retrieval_tables(evaluation):
             (partial / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
         (partial / "answers.csv").write_text(csv_of(answer_records(evaluation)), encoding="utf-8")
         for name, draw in _FIGURES.items():
-            figure = draw(evaluation)
-            if figure is not None:
-                write_figure(figure, partial / f"{name}.png")
-        _write_sheets(evaluation, partial, database, atlas, report)
-        _write_patients(evaluation, partial, database, patients, report)
-    return target
+            with pictures.drawn(f"figure {name}"):
+                figure = draw(evaluation)
+                if figure is not None:
+                    write_figure(figure, partial / f"{name}.png")
+        with pictures.drawn("sheets"):
+            _write_sheets(evaluation, partial, database, atlas, pictures, report)
+        _write_patients(evaluation, partial, database, patients, pictures, report)
+        if pictures.notes:
+            # On a full disk the page without notes stays; they are returned all the same.
+            with suppress(OutputError):
+                _write_page(evaluation.with_notes(pictures.notes), partial)
+    return tuple(pictures.notes)
+
+
+class _Pictures:
+    """Collects why pictures could not be drawn."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @contextmanager
+    def drawn(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # whatever it is, the numbers are worth more than a picture
+            self.notes.append(f"Not drawn: {name} ({type(error).__name__}: {error})")
+
+
+def _write_page(evaluation: RetrievalEvaluation, folder: Path) -> None:
+    with atomic_file(folder / "retrieval.md") as partial:
+        partial.write_text(retrieval_report(evaluation) + "\n", encoding="utf-8")
+    with atomic_file(folder / RETRIEVAL_MARKER) as partial:
+        write_json(partial, retrieval_record(evaluation))
 
 
 def _write_sheets(
-    evaluation: RetrievalEvaluation, folder: Path, database: SimulationDatabase, atlas: Atlas, report: Reporter
+    evaluation: RetrievalEvaluation,
+    folder: Path,
+    database: SimulationDatabase,
+    atlas: Atlas,
+    pictures: _Pictures,
+    report: Reporter,
 ) -> None:
     grid = database.header.grid
     background = resample(atlas.t1, grid)
     brain = resample_mask(Volume(atlas.tissue_maps.brain, atlas.grid), grid).data
     cases = evaluation.cases
     queries = [evaluation.queries.packed.query(case.row) for case in cases]
-    panels = [_match_panels(evaluation, case, database) for case in cases]
+    reconstructions: list[list[SheetPanel]] = [[] for _ in cases]
     for result in evaluation.strategies:
-        for own, added in zip(
-            panels, _reconstruction_panels(result, queries, evaluation, database, report), strict=False
-        ):
-            own.append(added)
-    for number, (case, query, shown) in enumerate(zip(cases, queries, panels, strict=True), start=1):
-        figure = case_sheet(
-            background=background, brain=brain, query=query, panels=shown, title=_title(evaluation, case)
-        )
-        write_figure(figure, folder / f"sheet_{number:02d}_{_file_name(case.name)}.png")
+        with pictures.drawn(f"reconstructions by {result.label} on sheets"):
+            added = _reconstruction_panels(result, queries, evaluation, database, report)
+            for own, panel in zip(reconstructions, added, strict=False):
+                own.append(panel)
+    for number, (case, query, rebuilt) in enumerate(zip(cases, queries, reconstructions, strict=True), start=1):
+        name = f"sheet_{number:02d}_{_file_name(case.name)}"
+        with pictures.drawn(name):
+            figure = case_sheet(
+                background=background,
+                brain=brain,
+                query=query,
+                panels=[*_match_panels(evaluation, case, database), *rebuilt],
+                title=_title(evaluation, case),
+            )
+            write_figure(figure, folder / f"{name}.png")
         report(ProgressEvent(task=_SHEETS_TASK, completed=number, total=len(cases)))
 
 
@@ -187,13 +232,16 @@ def _write_patients(
     folder: Path,
     database: SimulationDatabase,
     patients: Sequence[RegisteredPatient],
+    pictures: _Pictures,
     report: Reporter,
 ) -> None:
     rows = {case.name: case.row for case in evaluation.cases}
     shown = [patient for patient in patients if patient.name in rows]
     for number, patient in enumerate(shown, start=1):
-        figure = _patient_figure(evaluation, database, patient, rows[patient.name])
-        write_figure(figure, folder / f"patient_{_file_name(patient.name)}.png")
+        name = f"patient_{_file_name(patient.name)}"
+        with pictures.drawn(name):
+            figure = _patient_figure(evaluation, database, patient, rows[patient.name])
+            write_figure(figure, folder / f"{name}.png")
         report(ProgressEvent(task="draw patients", completed=number, total=len(shown)))
 
 

@@ -34,6 +34,7 @@ def conditions_text(evaluation: RetrievalEvaluation) -> str:
         f"- queries: {counts}",
         f"- {conditions.architecture}, {conditions.num_cores} cores, {conditions.num_threads} threads, load average "
         f"{conditions.load_average_before:.1f} before and {conditions.load_average_after:.1f} after",
+        *([f"- networks on {', '.join(conditions.network_devices)}"] if conditions.network_devices else []),
         f"- exact ranking: {conditions.num_passes} passes over the store, {conditions.ranking_s:.0f} s",
         f"- {versions}",
     ]
@@ -71,6 +72,7 @@ def retrieval_record(evaluation: RetrievalEvaluation) -> dict[str, Any]:
             }
             for row in range(len(queries.names))
         ],
+        "notes": evaluation.notes,
         "problems": {
             result.label: result.answers.problems for result in evaluation.strategies if result.answers.problems
         },
@@ -138,6 +140,7 @@ def _remarks(evaluation: RetrievalEvaluation) -> str:
         for result in evaluation.strategies
         for problem in result.answers.problems
     ]
+    lines += evaluation.notes
     return "\n\n".join(lines)
 
 

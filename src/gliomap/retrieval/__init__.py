@@ -6,7 +6,13 @@ from gliomap.retrieval.exhaustive import ExhaustiveIndex
 from gliomap.retrieval.free_thresholds import FreeThresholdHits, FreeThresholdIndex, ThresholdRanges
 from gliomap.retrieval.full_scan import DiceTable, PackedQueries, dice_of_all, dice_of_levels
 from gliomap.retrieval.loop_search import LoopIndex, hausdorff_95_to
-from gliomap.retrieval.named_indexes import DEFAULT_INDEX, INDEX_NAMES, open_index, require_index_name
+from gliomap.retrieval.named_indexes import (
+    DEFAULT_INDEX,
+    INDEX_NAMES,
+    index_references,
+    open_index,
+    require_index_name,
+)
 from gliomap.retrieval.overlap_metric import OverlapMetric
 from gliomap.retrieval.query import Hit, Hits, Index, Query
 from gliomap.retrieval.radiomics_index import RadiomicsIndex
@@ -32,6 +38,7 @@ __all__ = [
     "dice_of_all",
     "dice_of_levels",
     "hausdorff_95_to",
+    "index_references",
     "open_index",
     "require_index_name",
 ]

@@ -32,6 +32,16 @@ from gliomap.retrieval.radiomics_index import RadiomicsIndex
 
 DEFAULT_INDEX = "exact"
 
+_FOR_LOOP = (
+    "Ezhov et al. (2022), A for-loop is all you need. For solving the inverse problem in the case of personalized "
+    "tumor growth modeling"
+)
+_DATABASE_QUERY = (
+    "Ezhov et al. (2022), Casting the inverse problem as a database query. "
+    "The case of personalized tumor growth modeling"
+)
+_BI_HALF = "Li, van Gemert (2021), Deep unsupervised image hashing by maximizing bit entropy"
+
 _OPENERS: dict[str, Callable[..., Any]] = {
     "exact": BlockIndex.open,
     "ds64": partial(DownsampledIndex.open, size=64),
@@ -58,6 +68,13 @@ def require_index_name(name: str, *, checkpoint: str | os.PathLike[str] | None =
             f"index {name!r} uses no network, but the checkpoint {checkpoint} was named. Leave it out, or choose "
             f"one of the indexes {', '.join(EMBEDDING_KINDS)}."
         )
+
+
+def index_references(name: str) -> tuple[str, ...]:
+    """Papers of an index, to cite when it was used."""
+    if name in ("exact", "direct"):
+        return (_FOR_LOOP,)
+    return (_DATABASE_QUERY, _BI_HALF) if name == "hash" else (_DATABASE_QUERY,)
 
 
 def open_index(

@@ -12,8 +12,9 @@ equal distances by lower index. Two empty masks count as no overlap (Dice 0).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,6 +164,11 @@ class AtThresholds:
     notices: tuple[str, ...] = ()
 
     @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What the answers depend on beside database and thresholds, JSON-ready."""
+        return {}
+
+    @property
     def effective_thresholds(self) -> VisibilityThresholds:
         """The thresholds actually used: those asked for, rounded to multiples of 1/255."""
         flair_level, t1gd_level = levels_of(self.thresholds)
@@ -194,7 +200,11 @@ class Index(Protocol):
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What was found damaged, outdated or unwritable when the index was opened."""
+        """What was found damaged, outdated or unwritable when the index was opened, and what else should be known."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What the answers depend on beside database and thresholds, JSON-ready."""
 
     def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.

@@ -176,8 +176,17 @@ class RadiomicsIndex(AtThresholds):
         DatabaseError
             If a hit cannot be read.
         """
-        require_count(k)
         start_s = time.perf_counter()
+        on_grid = query.on_grid(self.database.header.grid)
+        tumors, distances = self.nearest(on_grid, k)
+        hits = hits_at(self.database, on_grid, tumors, distances, levels=self._levels)
+        num_tumors = self.database.num_tumors
+        report(ProgressEvent(task=TASK_NAME, completed=num_tumors, total=num_tumors))
+        return Hits(hits=hits, num_candidates_evaluated=len(hits), seconds=time.perf_counter() - start_s)
+
+    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Numbers and distances of the hits alone, without their Dice; errors as `search`."""
+        require_count(k)
         grid = self.database.header.grid
         on_grid = query.on_grid(grid)
         center_mm = grid.world_of(center_of_mass(on_grid.whole_tumor))
@@ -185,11 +194,8 @@ class RadiomicsIndex(AtThresholds):
         # In order of their numbers again, for ties.
         near = np.sort(np.argsort(gaps_mm, kind="stable")[: max(self.num_preselected, k)])
         distances = self._distances(on_grid, near)
-        nearest = np.argsort(distances, kind="stable")[:k]
-        hits = hits_at(self.database, on_grid, near[nearest], distances[nearest], levels=self._levels)
-        num_tumors = self.database.num_tumors
-        report(ProgressEvent(task=TASK_NAME, completed=num_tumors, total=num_tumors))
-        return Hits(hits=hits, num_candidates_evaluated=len(hits), seconds=time.perf_counter() - start_s)
+        order = np.argsort(distances, kind="stable")[:k]
+        return near[order], distances[order]
 
     def _distances(self, query: Query, tumors: NDArray[np.intp]) -> NDArray[np.float64]:
         grid = self.database.header.grid

@@ -7,6 +7,7 @@ from phantom_brain import write_phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
 from gliomap.cli import app
+from gliomap.experiments import retrieval_queries
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,38 @@ def test_queries_of_an_older_run_are_asked_again(database, atlas_folder, tmp_pat
     ranks = [[query["best_tumor"] for query in json.loads(result.stdout)["queries"]] for result in (first, second)]
     assert len(ranks[0]) == 2
     assert ranks[0] == ranks[1]
+
+
+def test_patients_that_cannot_be_used_are_named_and_left_out(database, atlas_folder, tmp_path):
+    """The others are evaluated; stderr, page and record tell the reason."""
+    out = tmp_path / "out"
+    for name in ("broken", "case"):
+        write_phantom_patient(tmp_path / "patients" / name)
+    next((tmp_path / "patients" / "broken").glob("*seg*")).write_bytes(b"no image")
+    options = ["--patients", tmp_path / "patients", "--registration", "none", "--synthetic", 0, "--index", "exact"]
+
+    result = _evaluate(database, atlas_folder, *options, "--out", out)
+
+    assert result.exit_code == 0, result.stderr
+    assert "- queries: 1 real" in result.stdout
+    assert "Left out: broken (" in result.stderr
+    assert "Left out: broken (" in (out / "retrieval.md").read_text(encoding="utf-8")
+    assert result.stdout == (out / "retrieval.md").read_text(encoding="utf-8")
+
+
+def test_what_can_be_refused_is_refused_before_registrations(database, atlas_folder, patient, tmp_path, monkeypatch):
+    """A patient given twice, by folder and by file of queries, and a seed of the database."""
+    options = ["--patients", patient, "--registration", "none", "--index", "exact", "--out"]
+    assert _evaluate(database, atlas_folder, "--synthetic", 0, *options, tmp_path / "first").exit_code == 0
+    monkeypatch.setattr(retrieval_queries, "register", None)
+
+    for more, message in (
+        (["--queries", tmp_path / "first" / "queries.npz"], "got case more than once"),
+        (["--seed", 0], "seed 0 is the root seed"),
+    ):
+        result = _evaluate(database, atlas_folder, *more, *options, tmp_path / "out")
+        assert result.exit_code == 2
+        assert message in result.stderr
 
 
 @pytest.mark.parametrize(

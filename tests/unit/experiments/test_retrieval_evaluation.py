@@ -1,14 +1,21 @@
 """The comparison of strategies as a whole: scores, timings, cases, growth models, networks."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from growing_ball import ball_anatomy, build_balls
-from retrieval_fakes import fake_network, fake_strategy, queries_of
+from retrieval_fakes import RankingFake, fake_network, fake_strategy, queries_of
 
-from gliomap.errors import ParameterError
-from gliomap.experiments import RetrievalEvaluationSettings, evaluate_retrieval, named_strategy
+from gliomap.errors import DatabaseError, ImageError, ParameterError
+from gliomap.experiments import (
+    RegisteredPatient,
+    RetrievalEvaluationSettings,
+    evaluate_retrieval,
+    named_strategy,
+    retrieval_evaluation,
+)
 from gliomap.experiments.retrieval_cases import equal_bins, nearest_to_middles
 from gliomap.experiments.retrieval_networks import learning_curves, network_rows
 from gliomap.experiments.retrieval_published import PUBLISHED_STRATEGIES
@@ -103,6 +110,76 @@ def test_a_query_from_nothing_pays_for_loading(evaluation):
     assert timing.with_loading_s == timing.loading_s + timing.median_s
     assert timing.median_s <= timing.p90_s
     assert math.isnan(timing.pipeline_s)
+
+
+def test_where_an_index_can_rank_alone_that_is_timed(database, queries):
+    """The scoring of its hits, which takes longer, is no part of the seconds; the answers are those of the search."""
+    strategies = [fake_strategy("whole"), fake_strategy("alone", ranks_alone=True)]
+
+    evaluation = evaluate_retrieval(database, queries, strategies, settings=SETTINGS)
+
+    whole, alone = evaluation.timings()
+    assert (whole.is_ranking_alone, alone.is_ranking_alone) == (False, True)
+    assert alone.p90_s < RankingFake.SCORING_S
+    assert alone.num_timed == len(GROUPS)
+    assert _score(evaluation, "alone").top1 == 1.0
+
+
+def test_a_ranking_that_refuses_is_a_refusal(database, queries):
+    """Kept with its reason, without a time."""
+    strategy = fake_strategy(ranks_alone=True, refuses=True)
+
+    evaluation = evaluate_retrieval(database, queries, [strategy], settings=SETTINGS)
+
+    assert evaluation.strategies[0].answers.problems == ("nothing of the query is left",)
+    assert evaluation.timings()[0].num_timed == 0
+
+
+def test_conditions_name_where_networks_ran(evaluation, database, queries):
+    """Once each; nothing without networks."""
+    plain = evaluate_retrieval(database, queries, [fake_strategy()], settings=SETTINGS)
+
+    assert evaluation.conditions.network_devices == ("cpu",)
+    assert plain.conditions.network_devices == ()
+
+
+def test_what_cannot_search_the_database_is_refused_before_anything_is_asked(database, queries):
+    """The last strategy's check comes before the first strategy's opening."""
+    opened = []
+
+    def opening(*_, **__):
+        opened.append(True)
+        raise AssertionError
+
+    def refuse(_):
+        raise DatabaseError("trained for another grid")
+
+    strategies = [
+        dataclasses.replace(fake_strategy("first"), open=opening),
+        dataclasses.replace(fake_strategy("last"), check=refuse),
+    ]
+
+    with pytest.raises(DatabaseError, match="another grid"):
+        evaluate_retrieval(database, queries, strategies, settings=SETTINGS)
+    assert not opened
+
+
+def test_a_failing_way_back_to_a_patient_is_noted(database, queries, monkeypatch):
+    """The numbers of all others are kept."""
+    name = queries.names[0]
+    patient = RegisteredPatient(name=name, files=None, registration=None, seconds={})
+
+    def fail(*_, **__):
+        raise ImageError("the scan is gone")
+
+    monkeypatch.setattr(retrieval_evaluation, "measure_way_back", fail)
+    evaluation = evaluate_retrieval(
+        database, queries, [fake_strategy()], settings=SETTINGS, patients=[patient], notes=["Left out: somebody"]
+    )
+
+    assert evaluation.patients == ()
+    assert evaluation.notes[0] == "Left out: somebody"
+    assert evaluation.notes[1] == f"{name}: the way back to the patient could not be measured (the scan is gone)"
 
 
 def test_opening_the_database_is_loading(database, queries):
@@ -208,16 +285,25 @@ def test_every_index_of_the_package_without_training_has_a_strategy():
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
-        ({"kind": "ae", "latent_size": 64}, "ae"),
+        ({"kind": "ae", "latent_size": 1024}, "ae"),
+        ({"kind": "ae", "latent_size": 64}, None),
+        ({"kind": "ae", "latent_size": 8}, None),
+        ({"kind": "ae", "latent_size": 1024, "loss": "bce"}, None),
+        ({"kind": "ae", "latent_size": 1024, "num_training_tumors": 20_000}, None),
         ({"kind": "hash", "latent_size": 1024}, "hash"),
+        ({"kind": "hash", "latent_size": 64}, None),
         ({"latent_size": 1024}, "vae-1024"),
         ({"latent_size": 8}, "vae-8"),
+        ({"latent_size": 8, "num_training_tumors": 1_500, "is_small": False}, "vae-8"),
+        ({"latent_size": 8, "num_training_tumors": 1_600}, None),
         ({"latent_size": 8, "num_training_tumors": 20_000}, "vae-8-20k"),
+        ({"latent_size": 8, "num_training_tumors": 50_000}, None),
+        ({"latent_size": 8, "loss": "mse"}, None),
         ({"latent_size": 32}, None),
     ],
 )
 def test_networks_stand_beside_what_was_published(changes, key):
-    """A VAE of a latent size that nobody published stands alone."""
+    """Of their kind, latent size and loss alone, and not beside one trained on fewer tumors."""
     assert published_key(fake_network(**changes)) == key
     assert key is None or key in PUBLISHED_STRATEGIES
 

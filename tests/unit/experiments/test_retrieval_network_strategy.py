@@ -4,15 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from growing_ball import build_balls
+from growing_ball import ball_anatomy, build_balls
 from retrieval_fakes import queries_of
 
-from gliomap.errors import CheckpointError
+from gliomap.errors import CheckpointError, DatabaseError
 from gliomap.experiments import RetrievalEvaluationSettings, evaluate_retrieval, network_strategy
 from gliomap.experiments.retrieval_networks import learning_curves, network_rows
-from gliomap.experiments.retrieval_strategies import ReconstructingIndex
+from gliomap.experiments.retrieval_strategies import RankingIndex, ReconstructingIndex
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 
@@ -42,6 +42,27 @@ def test_a_checkpoint_says_what_tables_need(checkpoint):
 
     assert (network.kind, network.latent_size, network.loss, network.num_training_tumors) == ("vae", 4, "bce", 8)
     assert network.is_small
+    assert network.device == (torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu")
+
+
+def test_a_network_of_another_grid_is_refused_before_it_is_opened(checkpoint, database, tmp_path):
+    """By a check that reads its header alone; its own database passes."""
+    strategy = network_strategy(checkpoint)
+    fine = build_balls(tmp_path / "fine", num_tumors=2, anatomy=ball_anatomy(num_voxels=16, spacing_mm=1.5))
+
+    strategy.check(database)
+    with pytest.raises(DatabaseError, match="another grid"):
+        strategy.check(fine)
+
+
+def test_a_network_is_timed_by_its_ranking(checkpoint, database):
+    """Which finds what the search finds."""
+    strategy = network_strategy(checkpoint)
+    index = strategy.open(database, thresholds=database.header.thresholds, num_threads=1, report=lambda event: None)
+    query = queries_of(database, ("real",)).packed.query(0)
+
+    assert isinstance(index, RankingIndex)
+    assert index.nearest(query, 5)[0].tolist() == [hit.index for hit in index.search(query, 5).hits]
 
 
 def test_a_network_is_asked_shown_and_drawn_like_any_strategy(checkpoint, database):

@@ -18,6 +18,7 @@ from gliomap.experiments.retrieval_queries import (
     is_drawn_from,
     model_of,
     require_distinct_names,
+    require_drawable,
     require_held_out,
     with_synthetic_renamed,
 )
@@ -166,10 +167,9 @@ def test_synthetic_queries_of_another_database_have_a_name_of_their_own(held_out
 
 def test_a_query_given_twice_is_refused(held_out):
     """It would count twice."""
-    require_distinct_names(held_out)
-    twice = dataclasses.replace(held_out, names=("a", "b", "a"))
+    require_distinct_names(held_out.names)
     with pytest.raises(ParameterError, match="got a more than once"):
-        require_distinct_names(twice)
+        require_distinct_names(["a", "b", "a"])
 
 
 def test_patients_are_found_in_folders_and_folders_of_folders(tmp_path):
@@ -203,16 +203,44 @@ def test_patients_are_registered_and_timed(database, atlas, tmp_path):
     """Both ways: masks to the atlas, a density back."""
     files, _ = find_patients([write_phantom_patient(tmp_path / "case")])
 
-    queries, registered = register_patients(
+    queries, registered, left_out = register_patients(
         database, atlas, files, settings=PersonalizationSettings(registration="none")
     )
     pipeline = measure_way_back(database, registered[0], 0)
 
+    assert not left_out
     assert (queries.names, queries.groups) == (("case",), ("real",))
     assert isinstance(queries.packed, PackedQueries)
     seconds = (pipeline.registration_s, pipeline.masks_s, pipeline.density_s)
     assert min(seconds) > 0.0
     assert pipeline.seconds_without_query == sum(seconds)
+
+
+def test_a_patient_that_cannot_be_used_is_left_out_with_the_reason(database, atlas, tmp_path):
+    """A damaged scan costs nobody else; with no patient left there are no queries."""
+    for name in ("broken", "case"):
+        write_phantom_patient(tmp_path / name)
+    files, _ = find_patients([tmp_path])
+    files["broken"].t1c.write_bytes(b"no image")
+    settings = PersonalizationSettings(registration="none")
+
+    queries, registered, left_out = register_patients(database, atlas, files, settings=settings)
+    none, nobody, all_left_out = register_patients(database, atlas, {"broken": files["broken"]}, settings=settings)
+
+    assert queries.names == ("case",)
+    assert [patient.name for patient in registered] == ["case"]
+    assert list(left_out) == ["broken"]
+    assert files["broken"].t1c.name in left_out["broken"]
+    assert (none, nobody, all_left_out) == (None, (), left_out)
+
+
+def test_held_out_tumors_are_held_out_of_both_databases(database, atlas):
+    """Their seed is compared with the second database's as well, before anything grows."""
+    other = dataclasses.replace(database, header=dataclasses.replace(database.header, root_seed=5))
+
+    require_drawable(database, atlas, seed=6, compare=other)
+    with pytest.raises(ParameterError, match="root seed 5 of the database"):
+        require_drawable(database, atlas, seed=5, compare=other)
 
 
 def test_no_patient_is_an_error(database, atlas):

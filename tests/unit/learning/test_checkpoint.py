@@ -10,6 +10,7 @@ import pytest
 
 from gliomap.errors import CheckpointError, OutputError, ParameterError
 from gliomap.learning import Checkpoint, read_checkpoint, read_checkpoint_header, write_checkpoint
+from gliomap.learning import checkpoint as checkpoint_module
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
@@ -169,12 +170,16 @@ def test_a_failed_write_leaves_the_older_file(path, monkeypatch):
     """A full disk in the middle of writing: the checkpoint before stands, and nothing lies beside it."""
     before = path.read_bytes()
 
-    def write_half(self: Path, content: bytes) -> int:
-        with open(self, "wb") as handle:
-            handle.write(content[: len(content) // 2])
-        raise OSError(28, "No space left on device")
+    blocks_of = checkpoint_module._blocks_of
+    calls = []
 
-    monkeypatch.setattr(Path, "write_bytes", write_half)
+    def full_disk(tensor):
+        calls.append(tensor)
+        if len(calls) > 1:  # the first is that of the checksum
+            raise OSError(28, "No space left on device")
+        return blocks_of(tensor)
+
+    monkeypatch.setattr(checkpoint_module, "_blocks_of", full_disk)
     with pytest.raises(OutputError, match="cannot be written: No space left on device"):
         write_checkpoint(path, kind="test network", header={}, tensors={"weights": torch.zeros(100)})
 

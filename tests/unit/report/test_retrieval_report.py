@@ -24,6 +24,7 @@ from gliomap.report import (
     plain_json,
     rank_figure,
     reconstruction_figure,
+    retrieval_folder,
     retrieval_record,
     retrieval_report,
     write_retrieval_folder,
@@ -103,6 +104,24 @@ def test_synthetic_queries_stand_beside_what_was_published_for_synthetic_ones(ev
 
     assert rows["DS64"][5] == "93.5/100/100"
     assert rows["VAE 8 (small)"][5] == "-"
+
+
+def test_table_1_says_what_was_timed(plain, database, queries):
+    """The whole search, but of strategies that can rank without scoring."""
+    ranking = evaluate_retrieval(database, queries, [fake_strategy("RF", ranks_alone=True)], settings=SETTINGS)
+
+    assert "timed is the whole search. Pipeline" in accuracy_and_runtime(plain).note
+    assert "of RF the ranking without the full-resolution Dice" in accuracy_and_runtime(ranking).note
+
+
+def test_the_page_names_the_device_of_networks_and_what_is_missing(evaluation, plain):
+    """Without networks there is no device to name."""
+    text = retrieval_report(evaluation.with_notes(["Left out: case (no T1)"]))
+
+    assert "\n- networks on cpu\n" in text
+    assert "\n\nLeft out: case (no T1)\n\n" in text
+    assert "networks on" not in retrieval_report(plain)
+    assert "Left out" not in retrieval_report(plain)
 
 
 def test_every_table_is_there_with_its_section(evaluation):
@@ -249,3 +268,31 @@ def test_the_folder_holds_page_record_tables_figures_sheets_and_queries(evaluati
     (out / "retrieval.json").unlink()
     with pytest.raises(OutputError, match=r"holds no retrieval\.json"):
         write_retrieval_folder(evaluation, out, database=database, atlas=atlas, force=True)
+
+
+def test_a_picture_that_fails_loses_nothing(plain, database, atlas, tmp_path, monkeypatch):
+    """Numbers and other pictures are there; page and record say what is missing and why."""
+    out = tmp_path / "out"
+    evaluation = dataclasses.replace(plain, cases=plain.cases[:2])
+    draw_sheet = retrieval_folder.case_sheet
+
+    def fail(*_, **__):
+        raise ValueError("no room for a legend")
+
+    def fail_first(*, title, **content):
+        if title.startswith(evaluation.cases[0].name):
+            fail()
+        return draw_sheet(title=title, **content)
+
+    monkeypatch.setitem(retrieval_folder._FIGURES, "ranks", fail)
+    monkeypatch.setattr(retrieval_folder, "case_sheet", fail_first)
+    notes = write_retrieval_folder(evaluation, out, database=database, atlas=atlas)
+
+    first = f"sheet_01_{evaluation.cases[0].name}"
+    assert notes == tuple(f"Not drawn: {name} (ValueError: no room for a legend)" for name in ("figure ranks", first))
+    names = {path.name for path in out.iterdir()}
+    assert {"retrieval.md", "retrieval.json", "queries.npz", "answers.csv", "best_dice.png"} <= names
+    assert f"sheet_02_{evaluation.cases[1].name}.png" in names
+    assert names.isdisjoint({"ranks.png", f"{first}.png"})
+    assert all(note in (out / "retrieval.md").read_text(encoding="utf-8") for note in notes)
+    assert tuple(json.loads((out / "retrieval.json").read_text(encoding="utf-8"))["notes"]) == notes

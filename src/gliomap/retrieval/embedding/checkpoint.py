@@ -74,13 +74,14 @@ class EmbeddingHeader:
 
     @property
     def is_small(self) -> bool:
-        """Whether less was done than in the papers."""
-        return self.settings.is_small
+        """Whether less was done than in the papers, an early stop included."""
+        papers = EmbeddingSettings.papers(self.kind).training.num_epochs
+        return self.settings.is_small or any(len(one.epochs) < papers for one in self.history.values())
 
     @property
     def label(self) -> str:
         """Name in tables."""
-        return label_of(self.settings)
+        return label_of(self.settings, is_small=self.is_small)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

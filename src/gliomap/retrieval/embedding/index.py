@@ -13,7 +13,9 @@ References
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,7 @@ from gliomap.retrieval.embedding.checkpoint import (
     require_fit,
 )
 from gliomap.retrieval.embedding.latent_tables import BitTable, LatentTable, NearestLatents, pack_bits
-from gliomap.retrieval.embedding.networks import MaskEncoder, latent_of, make_decoder, make_encoder
-from gliomap.retrieval.embedding.settings import NetworkSettings
+from gliomap.retrieval.embedding.networks import MaskDecoder, MaskEncoder, latent_of, make_decoder, make_encoder
 from gliomap.retrieval.embedding.volumes import TumorVolumes, VolumeLayout
 from gliomap.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliomap.retrieval.index_file import Arrays
@@ -45,6 +46,8 @@ from gliomap.retrieval.query import AtThresholds, Hits, Query, require_count
 from gliomap.retrieval.tumor_overlap import hits_at
 
 TASK_NAME = "search database"
+# Some 130 MB of the first layer's output at the papers' 16 channels.
+_VOXELS_AT_ONCE = 1 << 24
 
 
 class EmbeddingIndex(AtThresholds):
@@ -58,6 +61,8 @@ class EmbeddingIndex(AtThresholds):
         Latent vectors of its tumors.
     header : EmbeddingHeader
         What the checkpoint says of its networks.
+    thresholds : VisibilityThresholds
+        Those asked for; rounded to levels they are those of the training.
     encoding : MaskEncoding
         The networks.
     checkpoint : Path
@@ -70,17 +75,18 @@ class EmbeddingIndex(AtThresholds):
         prepared: PreparedSegments,
         *,
         header: EmbeddingHeader,
+        thresholds: VisibilityThresholds,
         encoding: MaskEncoding,
         checkpoint: Path,
     ) -> None:
         self.database = database
         self.prepared = prepared
-        self.notices = prepared.notices
+        self.notices = (*prepared.notices, *_remarks(header))
         self.header = header
         self.checkpoint = checkpoint
-        flair_level, t1gd_level = header.levels
-        self.thresholds = VisibilityThresholds(t1gd_threshold=t1gd_level / 255, flair_threshold=flair_level / 255)
+        self.thresholds = thresholds
         self._encoding = encoding
+        self._decoders: list[MaskDecoder] = []
         self._table = _table_of(header, prepared)
 
     @classmethod
@@ -125,12 +131,8 @@ class EmbeddingIndex(AtThresholds):
             If a setting is out of range.
         """
         header = read_embedding_header(checkpoint)
-        require_fit(
-            checkpoint,
-            header,
-            database,
-            levels=levels_of(VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold)),
-        )
+        thresholds = VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold)
+        require_fit(checkpoint, header, database, levels=levels_of(thresholds))
         threads = require_threads(num_threads)
         encoding = MaskEncoding(checkpoint, header, device=resolve_device(device))
         prepared = open_segments(
@@ -140,7 +142,14 @@ class EmbeddingIndex(AtThresholds):
             num_threads=threads,
             report=report,
         )
-        return cls(database, prepared, header=header, encoding=encoding, checkpoint=Path(checkpoint))
+        return cls(
+            database,
+            prepared,
+            header=header,
+            thresholds=thresholds,
+            encoding=encoding,
+            checkpoint=Path(checkpoint),
+        )
 
     @property
     def name(self) -> str:
@@ -168,14 +177,29 @@ class EmbeddingIndex(AtThresholds):
         DatabaseError
             If a hit cannot be read.
         """
-        require_count(k)
         start_s = time.perf_counter()
         on_grid = query.on_grid(self.database.header.grid)
-        tumors, distances = self._table.nearest(self.latent(on_grid)[: on_grid.num_modalities], k)
+        tumors, distances = self.nearest(on_grid, k)
         hits = hits_at(self.database, on_grid, tumors, distances, levels=self.header.levels)
         num_tumors = self.database.num_tumors
         report(ProgressEvent(task=TASK_NAME, completed=num_tumors, total=num_tumors))
         return Hits(hits=hits, num_candidates_evaluated=len(hits), seconds=time.perf_counter() - start_s)
+
+    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Numbers and distances of the hits alone, without their Dice; errors as `search`."""
+        require_count(k)
+        on_grid = query.on_grid(self.database.header.grid)
+        return self._table.nearest(self.latent(on_grid)[: on_grid.num_modalities], k)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Which networks answer, and what they were trained on; JSON-ready."""
+        return {
+            "checkpoint": str(self.checkpoint),
+            "label": self.header.label,
+            "weights": self._encoding.settings["weights"],
+            "trained_on": dict(self.header.trained_on),
+        }
 
     def latent(self, query: Query) -> NDArray[np.float32]:
         """Latent vectors of a query's masks, (2, L); FLAIR, T1Gd."""
@@ -191,11 +215,11 @@ class EmbeddingIndex(AtThresholds):
         CheckpointError
             If the decoders cannot be read.
         """
-        latents = self.latent(query)
-        settings, layout = self.header.settings.network, self._encoding.layout
+        if not self._decoders:
+            self._decoders = [self._encoding.read_decoder(self.checkpoint, name) for name in MODALITIES]
         whole, core = (
-            layout.mask(_decoded(self.checkpoint, settings, layout, name, latent))
-            for name, latent in zip(MODALITIES, latents, strict=True)
+            self._encoding.layout.mask(self._encoding.decode(decoder, latent))
+            for decoder, latent in zip(self._decoders, self.latent(query), strict=True)
         )
         return core, whole
 
@@ -218,6 +242,8 @@ class MaskEncoding:
         self.layout = VolumeLayout(header.settings.network, header.grid.shape, header.box)
         self._settings = header.settings.network
         self._device = device
+        # One batch at a time: memory, and PyTorch uses all cores or the GPU by itself.
+        self._lock = threading.Lock()
         self._encoders: list[MaskEncoder] = []
         self._digests: list[str] = []
         for name in MODALITIES:
@@ -237,22 +263,44 @@ class MaskEncoding:
             "kind": f"embedding-{self.header.kind}",
             "version": 1,
             "weights": self._digests,
+            # Devices round differently.
+            "device": self._device.type,
             "flair_level": self.header.levels[0],
             "t1gd_level": self.header.levels[1],
         }
 
     def encode(self, volumes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Latent vectors (n, 2, L) of volumes (n, 2, X, Y, Z); FLAIR, T1Gd."""
-        with torch.inference_mode():
-            latents = [
-                latent_of(encoder, self._settings, torch.from_numpy(volumes[:, [column]]).to(self._device)).cpu()
-                for column, encoder in enumerate(self._encoders)
-            ]
-        return torch.stack(latents, dim=1).numpy()
+        parts = [self._encoded(encoder, volumes[:, column]) for column, encoder in enumerate(self._encoders)]
+        return np.stack(parts, axis=1)
+
+    def _encoded(self, encoder: MaskEncoder, volumes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Latent vectors (n, L) of volumes (n, X, Y, Z) of one modality."""
+        with self._lock, torch.inference_mode():
+            batch = torch.from_numpy(np.ascontiguousarray(volumes[:, None])).to(self._device)
+            return latent_of(encoder, self._settings, batch).cpu().numpy()
+
+    def read_decoder(self, checkpoint: str | os.PathLike[str], modality: str) -> MaskDecoder:
+        """Decoder of a modality, where the encoders are."""
+        found = read_checkpoint(checkpoint, kind=CHECKPOINT_KIND, prefix=f"{modality}.decoder.")
+        return make_decoder(self._settings, self.layout.shape, found.tensors).to(self._device)
+
+    def decode(self, decoder: MaskDecoder, latent: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Share of tumor in each voxel of the volume (X, Y, Z) that a latent vector (L,) stands for."""
+        with self._lock, torch.inference_mode():
+            logits = decoder(torch.from_numpy(latent[None]).to(self._device))
+            return torch.sigmoid(logits)[0, 0].cpu().numpy()
 
     def piece(self, database: SimulationDatabase, tumors: range) -> Piece:
         """``flair`` and ``t1gd``: vectors (n, L) float32, or bits (n, W) uint64."""
-        latents = self.encode(TumorVolumes(database, self.layout, self.header.levels).read(tumors))
+        volumes = TumorVolumes(database, self.layout, self.header.levels)
+        num_at_once = max(1, _VOXELS_AT_ONCE // math.prod(self.layout.shape))
+        latents = np.concatenate(
+            [
+                self.encode(volumes.read(tumors[first : first + num_at_once]))
+                for first in range(0, len(tumors), num_at_once)
+            ]
+        )
         keep = pack_bits if self.header.kind == "hash" else np.ascontiguousarray
         return {name: keep(latents[:, column]) for column, name in enumerate(MODALITIES)}
 
@@ -274,11 +322,8 @@ def _masks(query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return query.whole_tumor, query.tumor_core
 
 
-def _decoded(
-    checkpoint: Path, settings: NetworkSettings, layout: VolumeLayout, modality: str, latent: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Share of tumor in each voxel of a volume."""
-    found = read_checkpoint(checkpoint, kind=CHECKPOINT_KIND, prefix=f"{modality}.decoder.")
-    decoder = make_decoder(settings, layout.shape, found.tensors)
-    with torch.inference_mode():
-        return torch.sigmoid(decoder(torch.from_numpy(latent[None])))[0, 0].numpy()
+def _remarks(header: EmbeddingHeader) -> tuple[str, ...]:
+    """What the reader of an answer should know."""
+    if not header.is_small:
+        return ()
+    return (f"the answer is that of {header.label}, a network trained with less than the papers' setting.",)

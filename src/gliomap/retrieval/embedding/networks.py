@@ -24,7 +24,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gliomap.retrieval.embedding.bi_half import bi_half
+from gliomap.retrieval.embedding.bi_half import bi_half, signs
 from gliomap.retrieval.embedding.settings import NetworkSettings
 
 _FIRST_LOGIT = -3.0
@@ -40,11 +40,15 @@ class Reconstruction:
         Of the share of tumor in each voxel.
     mean, log_variance : (B, L) tensor or None
         Of the latent numbers, VAE only.
+    values, bits : (B, L) tensor or None
+        Latent numbers and what they were rounded to, hash only.
     """
 
     logits: Tensor
     mean: Tensor | None = None
     log_variance: Tensor | None = None
+    values: Tensor | None = None
+    bits: Tensor | None = None
 
 
 class MaskEncoder(nn.Module):
@@ -132,7 +136,8 @@ class MaskAutoencoder(nn.Module):
                 latent = mean + noise * (0.5 * log_variance).exp()
             return Reconstruction(logits=self.decoder(latent), mean=mean, log_variance=log_variance)
         if self.settings.kind == "hash":
-            outputs = signs(outputs) if generator is None else bi_half(outputs, self.settings.quantization_weight)
+            bits = signs(outputs) if generator is None else bi_half(outputs)
+            return Reconstruction(logits=self.decoder(bits), values=outputs, bits=bits)
         return Reconstruction(logits=self.decoder(outputs))
 
 
@@ -162,22 +167,19 @@ def latent_of(encoder: MaskEncoder, settings: NetworkSettings, volumes: Tensor) 
 
 
 def make_encoder(settings: NetworkSettings, shape: tuple[int, int, int], weights: Mapping[str, Tensor]) -> MaskEncoder:
-    """Encoder with given weights, for use."""
-    encoder = MaskEncoder(settings, shape, settings.latent_size * (2 if settings.kind == "vae" else 1))
-    encoder.load_state_dict(dict(weights))
+    """Encoder with given weights, for use; it holds these tensors, no copies."""
+    with torch.device("meta"):
+        encoder = MaskEncoder(settings, shape, settings.latent_size * (2 if settings.kind == "vae" else 1))
+    encoder.load_state_dict(dict(weights), assign=True)
     return encoder.eval()
 
 
 def make_decoder(settings: NetworkSettings, shape: tuple[int, int, int], weights: Mapping[str, Tensor]) -> MaskDecoder:
-    """Decoder with given weights, for use."""
-    decoder = MaskDecoder(settings, shape)
-    decoder.load_state_dict(dict(weights))
+    """Decoder with given weights, for use; it holds these tensors, no copies."""
+    with torch.device("meta"):
+        decoder = MaskDecoder(settings, shape)
+    decoder.load_state_dict(dict(weights), assign=True)
     return decoder.eval()
-
-
-def signs(values: Tensor) -> Tensor:
-    """+1 where a number is positive, −1 elsewhere."""
-    return torch.where(values > 0, 1.0, -1.0).to(values.dtype)
 
 
 def bottom_shape(settings: NetworkSettings, shape: tuple[int, int, int]) -> tuple[int, int, int, int]:

@@ -1,7 +1,8 @@
 """Settings of the embedding networks: what they are, how they are trained, and on which tumors.
 
 ``papers`` holds the values of the papers [1]_ [2]_, for a GPU; ``small`` is a setting that runs through on two cores.
-Everything trained otherwise than the papers did is called small wherever its results are shown.
+What is trained with less than the papers' setting is called small wherever its results are shown, what is trained
+otherwise, such as with another learning rate, is said to have a setting of its own.
 
 What the papers do not print is chosen here: 16, 32, 64 channels (with 64 at 16³, a latent size of 4096 just fits the
 48 GB they name as their limit, and twice as many do not), ReLU after each convolution, and the weight of the
@@ -16,6 +17,7 @@ References
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -167,22 +169,35 @@ class EmbeddingSettings:
             or self.training.num_epochs < _PAPERS_NUM_EPOCHS
         )
 
+    @property
+    def is_published(self) -> bool:
+        """Whether it is the papers' but for latent size, loss, seed, and more tumors or epochs."""
+        papers = EmbeddingSettings.papers(self.network.kind)
+        network = dataclasses.replace(self.network, latent_size=papers.network.latent_size, loss=papers.network.loss)
+        free = ("num_epochs", "seed", "device", "num_threads", "save_every_s")
+        training = dataclasses.replace(papers.training, **{name: getattr(self.training, name) for name in free})
+        return not self.is_small and network == papers.network and training == self.training
+
 
 _LABELS = {"ae": "AE", "vae": "VAE", "hash": "BF-HASH"}
 
 
-def label_of(settings: EmbeddingSettings) -> str:
+def label_of(settings: EmbeddingSettings, *, is_small: bool | None = None) -> str:
     """Name of a network in tables, as the papers write it: kind, latent size, thousands of tumors if not the usual.
+
+    `is_small` is that of the settings, unless less was done than they say.
 
     Examples
     --------
     >>> label_of(EmbeddingSettings.papers("vae")), label_of(EmbeddingSettings.small("hash"))
     ('VAE 1024', 'BF-HASH 1024 (small)')
     """
-    network = settings.network
+    network, small = settings.network, settings.is_small if is_small is None else is_small
     label = f"{_LABELS[network.kind]} {network.latent_size}"
     if settings.num_training_tumors != (_SMALL_NUM_TRAINING if settings.is_small else _PAPERS_NUM_TRAINING):
         label += f" {settings.num_training_tumors / 1000:g}K"
     if network.loss != "dice":
         label += f" {network.loss.upper()}"
-    return f"{label} (small)" if settings.is_small else label
+    if small:
+        return f"{label} (small)"
+    return label if settings.is_published else f"{label} (own setting)"

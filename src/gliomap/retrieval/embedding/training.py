@@ -15,7 +15,7 @@ from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.errors import ParameterError
 from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.learning import TrainingHistory, require_torch, train, write_checkpoint
+from gliomap.learning import TrainingHistory, process_group, require_torch, train, write_checkpoint
 from gliomap.output import require_absent
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 from gliomap.retrieval.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
@@ -30,6 +30,7 @@ def train_embedding(
     *,
     thresholds: VisibilityThresholds | None = None,
     replace: bool = False,
+    restart: bool = False,
     report: Reporter = ignore_progress,
 ) -> EmbeddingHeader:
     """Train the two networks of an embedding and write them as one checkpoint.
@@ -37,7 +38,7 @@ def train_embedding(
     The running state lies beside the checkpoint, in a folder with ``.training`` added to its name: interrupted and
     called again, training goes on where it was and ends with the same weights. At the end only the TensorBoard files
     are left of it. Tumors for training and validation are drawn from the database by the settings' seed; a database
-    that has grown gives other ones.
+    that has grown gives other ones. Under PyTorch's launcher several processes share every batch, and the first writes.
 
     Parameters
     ----------
@@ -51,14 +52,16 @@ def train_embedding(
         Cell densities above which a tumor shows, rounded to multiples of 1/255; None: 0.6 and 0.2.
     replace : bool
         Whether an older checkpoint may be replaced.
+    restart : bool
+        Whether an interrupted training is begun anew instead of gone on with.
     report : Reporter
         Receives the batches done and the losses of each epoch.
 
     Raises
     ------
     ParameterError
-        If the database holds fewer tumors than asked for, PyTorch is missing, or an interrupted training was started
-        with other settings.
+        If the database holds fewer tumors than asked for, PyTorch is missing, an interrupted training was started with
+        other settings, or a process would meet a batch of one tumor in training a hash.
     OutputError
         If the checkpoint exists and may not be replaced, or cannot be written.
     NumericalError
@@ -81,42 +84,63 @@ def train_embedding(
 
     histories: dict[str, TrainingHistory] = {}
     tensors: dict[str, Any] = {}
-    for modality, name in enumerate(MODALITIES):
-        task = ReconstructionTask(
-            settings.network,
-            volumes,
-            modality=modality,
-            training_tumors=training_tumors,
-            validation_tumors=validation_tumors,
-            seed=settings.training.seed,
+    with process_group(settings.training.device) as group:
+        _require_batches(settings, group.num_processes)
+        for modality, name in enumerate(MODALITIES):
+            task = ReconstructionTask(
+                settings.network,
+                volumes,
+                modality=modality,
+                training_tumors=training_tumors,
+                validation_tumors=validation_tumors,
+                seed=settings.training.seed,
+            )
+            # The training settings are compared by the loop, which lets the number of epochs grow.
+            identity = {
+                "network": dataclasses.asdict(settings.network),
+                "training_tumors": training_tumors.tolist(),
+                "validation_tumors": validation_tumors.tolist(),
+                "modality": name,
+                "box": [list(ends) for ends in box],
+                "levels": list(levels),
+                "trained_on": trained_on,
+            }
+            histories[name] = train(
+                task,
+                settings.training,
+                folder=folder / name,
+                identity=identity,
+                resume=not restart,
+                report=_naming(name, report),
+            )
+            tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
+        made = EmbeddingHeader(
+            settings=settings,
+            grid=header.grid,
+            atlas_name=header.atlas_name,
+            atlas_hash=header.atlas_hash,
+            box=box,
+            levels=levels,
+            trained_on=trained_on,
+            history=histories,
         )
-        # The training settings are compared by the loop, which lets the number of epochs grow.
-        identity = {
-            "network": dataclasses.asdict(settings.network),
-            "training_tumors": training_tumors.tolist(),
-            "validation_tumors": validation_tumors.tolist(),
-            "modality": name,
-            "box": [list(ends) for ends in box],
-            "levels": list(levels),
-            "trained_on": trained_on,
-        }
-        histories[name] = train(
-            task, settings.training, folder=folder / name, identity=identity, report=_naming(name, report)
-        )
-        tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
-    made = EmbeddingHeader(
-        settings=settings,
-        grid=header.grid,
-        atlas_name=header.atlas_name,
-        atlas_hash=header.atlas_hash,
-        box=box,
-        levels=levels,
-        trained_on=trained_on,
-        history=histories,
-    )
-    write_checkpoint(path, kind=CHECKPOINT_KIND, header=made.to_dict(), tensors=tensors)
-    _keep_logs_alone(folder)
+        if group.is_first:
+            write_checkpoint(path, kind=CHECKPOINT_KIND, header=made.to_dict(), tensors=tensors)
+            _keep_logs_alone(folder)
+        group.wait_for_all()
     return made
+
+
+def _require_batches(settings: EmbeddingSettings, num_processes: int) -> None:
+    """Refuse batches in which a Bi-half layer has nothing to balance: of one tumor in some process."""
+    size, number = settings.training.batch_size, settings.num_training_tumors
+    last = number % size or size
+    if settings.network.kind == "hash" and min(size, last) // num_processes < 2:
+        raise ParameterError(
+            f"a hash needs at least two tumors in every batch of every process, to balance its bits: {number} tumors "
+            f"in batches of {size} leave a last one of {last}, shared by {num_processes} process(es). Choose another "
+            "batch size or number of tumors."
+        )
 
 
 def _chosen_tumors(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gliomap.learning import Batch, Part
+from gliomap.retrieval.embedding.bi_half import quantization_loss
 from gliomap.retrieval.embedding.losses import RECONSTRUCTION_LOSS, kl_divergence, reconstruction_dice
 from gliomap.retrieval.embedding.networks import MaskAutoencoder, Reconstruction
 from gliomap.retrieval.embedding.settings import NetworkSettings
@@ -73,13 +74,17 @@ class ReconstructionTask:
         return (torch.from_numpy(self._volumes.read(tumors.tolist(), modalities=(self.modality,))),)
 
     def losses(self, network: nn.Module, batch: Batch, *, generator: torch.Generator | None) -> Mapping[str, Tensor]:
-        """``loss``, its parts ``reconstruction`` and, for a VAE, ``kl``; and ``dice`` of the reconstruction."""
+        """``loss``, its parts ``reconstruction``, ``kl`` (VAE), ``quantization`` (hash); ``dice`` of what was made."""
         (masks,) = batch
         made: Reconstruction = network(masks, generator)
         logits = made.logits.float()
         reconstruction = RECONSTRUCTION_LOSS[self.settings.loss](logits, masks).mean()
         losses = {"reconstruction": reconstruction, "dice": reconstruction_dice(logits.detach(), masks).mean()}
-        if made.mean is None or made.log_variance is None:
-            return {"loss": reconstruction, **losses}
-        divergence = kl_divergence(made.mean.float(), made.log_variance.float()).mean()
-        return {"loss": reconstruction + self.settings.kl_weight * divergence, **losses, "kl": divergence}
+        loss = reconstruction
+        if made.mean is not None and made.log_variance is not None:
+            losses["kl"] = kl_divergence(made.mean.float(), made.log_variance.float()).mean()
+            loss = loss + self.settings.kl_weight * losses["kl"]
+        if made.values is not None and made.bits is not None:
+            losses["quantization"] = quantization_loss(made.values.float(), made.bits.float())
+            loss = loss + self.settings.quantization_weight * losses["quantization"]
+        return {"loss": loss, **losses}

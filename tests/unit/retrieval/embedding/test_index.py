@@ -155,6 +155,7 @@ def test_damaged_encodings_are_made_again_and_said(database, checkpoints, tmp_pa
     again = EmbeddingIndex.open(database, **settings)
     assert again.prepared.num_tumors_read == 20
     assert "is made again" in again.notices[0]
+    assert not any("is made again" in notice for notice in first.notices)
     query = _query_of(database, 3)
     assert again.search(query, 5).hits == first.search(query, 5).hits
 
@@ -204,6 +205,46 @@ def test_a_named_index_opens_with_its_checkpoint(database, checkpoints, kind):
     """And keeps its name."""
     index = open_index(kind, database, thresholds=VisibilityThresholds(), checkpoint=checkpoints[kind], device="cpu")
     assert index.name == kind
-    assert index.notices == ()
+    assert index.notices == (
+        f"the answer is that of {index.header.label}, a network trained with less than the papers' setting.",
+    )
     assert isinstance(index.database, SimulationDatabase)
     assert read_embedding_header(checkpoints[kind]).kind == kind
+
+
+def test_thresholds_asked_for_are_rounded_to_those_of_the_training_and_said(database, checkpoints, tmp_path):
+    """0.601 is level 153 as well."""
+    settings = {"checkpoint": checkpoints["ae"], "folder": tmp_path}
+    index = EmbeddingIndex.open(database, t1gd_threshold=0.601, **settings)
+    assert index.is_rounded
+    assert index.effective_thresholds == VisibilityThresholds()
+    assert not EmbeddingIndex.open(database, **settings).is_rounded
+
+
+def test_provenance_names_the_weights(database, checkpoints, tmp_path):
+    """Another network under the same name would show."""
+    index = EmbeddingIndex.open(database, checkpoint=checkpoints["ae"], folder=tmp_path)
+    other = train_tiny(database, "ae", tmp_path / "ae.safetensors", seed=1)
+    others = EmbeddingIndex.open(database, checkpoint=other, folder=tmp_path)
+    assert index.provenance["label"] == "AE 8 0.012K (small)"
+    assert index.provenance["trained_on"]["num_tumors"] == 20
+    assert index.provenance["weights"] != others.provenance["weights"]
+
+
+@pytest.mark.parametrize("kind", EMBEDDING_KINDS)
+def test_the_nearest_are_the_hits_without_their_dice(database, checkpoints, tmp_path, kind):
+    """Same numbers and distances."""
+    index = EmbeddingIndex.open(database, checkpoint=checkpoints[kind], folder=tmp_path)
+    tumors, distances = index.nearest(_query_of(database, 3), 7)
+    hits = index.search(_query_of(database, 3), 7).hits
+    assert tumors.tolist() == [hit.index for hit in hits]
+    assert distances.tolist() == [hit.distance for hit in hits]
+
+
+def test_batches_bound_the_memory_and_change_nothing_that_matters(database, checkpoints, tmp_path, monkeypatch):
+    """One tumor at a time gives the codes of many at a time, to rounding."""
+    at_once = EmbeddingIndex.open(database, checkpoint=checkpoints["ae"], folder=tmp_path / "many")
+    monkeypatch.setattr("gliomap.retrieval.embedding.index._VOXELS_AT_ONCE", 1)
+    one_by_one = EmbeddingIndex.open(database, checkpoint=checkpoints["ae"], folder=tmp_path / "one")
+    for many, one in zip(at_once.prepared.segments, one_by_one.prepared.segments, strict=True):
+        assert one["flair"] == pytest.approx(many["flair"], abs=1e-5)

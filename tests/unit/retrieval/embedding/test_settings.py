@@ -43,6 +43,25 @@ def test_less_than_the_papers_is_small(change):
     assert dataclasses.replace(EmbeddingSettings.papers("ae"), **change).is_small
 
 
+@pytest.mark.parametrize(
+    ("change", "is_published"),
+    [
+        ({"num_training_tumors": 20_000}, True),
+        ({"training": dataclasses.replace(EmbeddingSettings.papers("ae").training, num_epochs=200, seed=3)}, True),
+        ({"network": NetworkSettings(kind="ae", latent_size=8, loss="bce")}, True),
+        ({"training": dataclasses.replace(EmbeddingSettings.papers("ae").training, learning_rate=0.1)}, False),
+        ({"training": dataclasses.replace(EmbeddingSettings.papers("ae").training, batch_size=64)}, False),
+        ({"training": dataclasses.replace(EmbeddingSettings.papers("ae").training, mixed_precision=True)}, False),
+    ],
+)
+def test_another_way_of_training_is_a_setting_of_its_own(change, is_published):
+    """Not small, but not the papers' either; more tumors or epochs, latent sizes and losses are theirs."""
+    settings = dataclasses.replace(EmbeddingSettings.papers("ae"), **change)
+    assert not settings.is_small
+    assert settings.is_published == is_published
+    assert label_of(settings).endswith("(own setting)") != is_published
+
+
 def test_labels_name_what_differs_between_networks():
     """Kind and latent size, a larger training set, another loss."""
     papers = EmbeddingSettings.papers("vae")

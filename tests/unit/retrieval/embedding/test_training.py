@@ -1,12 +1,24 @@
 """Training an embedding: both modalities in one file, the choice of tumors, interruptions."""
 
+import dataclasses
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
+import small_embeddings
 from growing_ball import ball_anatomy, build_balls
 from small_embeddings import tiny_settings
 
 from gliomap.errors import CheckpointError, OutputError, ParameterError
 from gliomap.learning import read_checkpoint, write_checkpoint
-from gliomap.retrieval.embedding import EMBEDDING_KINDS, read_embedding_header, train_embedding
+from gliomap.retrieval.embedding import (
+    EMBEDDING_KINDS,
+    EmbeddingSettings,
+    read_embedding_header,
+    train_embedding,
+)
 from gliomap.retrieval.embedding.volumes import TumorVolumes
 
 torch = pytest.importorskip("torch")
@@ -27,7 +39,7 @@ def test_one_file_holds_both_modalities_and_what_they_came_from(database, tmp_pa
     assert (header.kind, header.latent_size, header.num_training_tumors, header.is_small) == (kind, 8, 12, True)
     assert header.grid == database.header.grid
     assert header.trained_on["num_tumors"] == 20
-    parts = {"loss", "reconstruction", "dice"} | ({"kl"} if kind == "vae" else set())
+    parts = {"loss", "reconstruction", "dice"} | {"ae": set(), "vae": {"kl"}, "hash": {"quantization"}}[kind]
     for history in header.history.values():
         assert [record.epoch for record in history.epochs] == [1, 2]
         assert set(history.best.validation) == parts
@@ -153,3 +165,49 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
     write_checkpoint(tmp_path / "net.safetensors", kind="surrogate", header={}, tensors={})
     with pytest.raises(CheckpointError, match="expected 'embedding', got 'surrogate'"):
         read_embedding_header(tmp_path / "net.safetensors")
+
+
+def test_a_restart_begins_anew_with_other_settings(database, tmp_path, monkeypatch):
+    """What an interrupted training left is replaced."""
+    path = tmp_path / "net.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr("gliomap.retrieval.embedding.training.write_checkpoint", _fail)
+        with pytest.raises(RuntimeError, match="full disk"):
+            train_embedding(database, tiny_settings("ae"), path)
+    header = train_embedding(database, tiny_settings("ae", latent_size=4), path, restart=True)
+    assert header.latent_size == 4
+
+
+@pytest.mark.parametrize("sizes", [{"batch_size": 1}, {"batch_size": 4, "num_tumors": (13, 4)}])
+def test_a_hash_is_not_trained_on_single_tumors(database, tmp_path, sizes):
+    """A batch of one, or a last one of one, has nothing to balance."""
+    with pytest.raises(ParameterError, match="a hash needs at least two tumors in every batch"):
+        train_embedding(database, tiny_settings("hash", **sizes), tmp_path / "net.safetensors")
+
+
+def test_an_early_stop_makes_a_network_small(database, tmp_path):
+    """Whatever its settings promised."""
+    made = train_embedding(database, tiny_settings("ae"), tmp_path / "net.safetensors")
+    promising = dataclasses.replace(made, settings=EmbeddingSettings.papers("ae"))
+    assert not promising.settings.is_small
+    assert promising.is_small
+    assert promising.label.endswith("(small)")
+
+
+@pytest.mark.slow
+def test_two_processes_train_both_modalities_and_one_writes(database, tmp_path):
+    """As torchrun starts them; the weights are those of one process up to rounding."""
+    alone, together = tmp_path / "alone.safetensors", tmp_path / "together.safetensors"
+    train_embedding(database, tiny_settings("ae"), alone)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, small_embeddings.__file__, str(database.path), str(together)]
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=150) for process in processes] == [0, 0]
+    expected, found = (read_checkpoint(path).tensors for path in (alone, together))
+    assert all(torch.allclose(expected[name], found[name], atol=1e-3) for name in expected)
