@@ -25,12 +25,12 @@ runs=(
     "hash-1024 hash"
     "vae-1024 vae"
     "vae-8 vae --latent-size 8"
+    "vae-8-larger vae --latent-size 8 ${larger[*]}"
     "ae-64 ae --latent-size 64"
     "ae-8 ae --latent-size 8"
     "ae-64-bce ae --latent-size 64 --loss bce"
     "ae-64-mse ae --latent-size 64 --loss mse"
     "vae-64 vae --latent-size 64"
-    "vae-8-larger vae --latent-size 8 ${larger[*]}"
 )
 
 if [[ $jobs -gt 1 ]]; then
