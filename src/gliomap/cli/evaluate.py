@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.cli.evaluate_learned import evaluate_inverse_command, evaluate_surrogate_command
 from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
@@ -171,6 +172,10 @@ def retrieval_command(
         typer.echo(evaluation.conditions.busy_warning, err=True)
     content = {"folder": out, "patients_left_out": left_out, **retrieval_record(evaluation)}
     print_result(content, as_json=as_json, text=lambda: retrieval_report(evaluation))
+
+
+app.command("inverse")(evaluate_inverse_command)
+app.command("surrogate")(evaluate_surrogate_command)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

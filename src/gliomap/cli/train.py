@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.train_inverse import train_inverse_command
+from gliomap.cli.train_surrogate import train_surrogate_command
 
 app = typer.Typer(help="Train networks on simulated tumors (needs PyTorch, extra 'learn').", no_args_is_help=True)
 
@@ -114,6 +116,8 @@ def _embedding_command(kind: str) -> Callable[..., None]:
 
 for _kind, _description in _DESCRIPTIONS.items():
     app.command(_kind, help=f"{_description} Interrupted, the same command goes on.")(_embedding_command(_kind))
+app.command("inverse")(train_inverse_command)
+app.command("surrogate")(train_surrogate_command)
 
 
 def _with(settings: Any, **changes: Any) -> Any:

@@ -10,6 +10,8 @@ from gliomap.experiments.database_coverage import (
     coverage_of,
 )
 from gliomap.experiments.demo import DemoOutcome, run_demo
+from gliomap.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
+from gliomap.experiments.inverse_queries import compare_with_query
 from gliomap.experiments.literature_volumes import PUBLISHED_VOLUMES, RANGES_TO_COVER, PublishedVolume
 from gliomap.experiments.matching_queries import MatchingQueries
 from gliomap.experiments.patient_volumes import PatientTumor, measure_patients
@@ -33,6 +35,7 @@ from gliomap.experiments.retrieval_strategies import (
     network_strategy,
 )
 from gliomap.experiments.solver_evaluation import SolverEvaluation, SolverEvaluationSettings, evaluate_solver
+from gliomap.experiments.surrogate_evaluation import evaluate_surrogate
 from gliomap.experiments.virtual_patient import (
     TruthScore,
     VirtualPatient,
@@ -49,6 +52,7 @@ __all__ = [
     "QUANTITIES",
     "RANGES_TO_COVER",
     "DemoOutcome",
+    "InverseEvaluationSettings",
     "MatchingQueries",
     "NetworkDescription",
     "PatientTumor",
@@ -67,9 +71,12 @@ __all__ = [
     "VirtualTumor",
     "cohort_of_database",
     "cohort_of_patients",
+    "compare_with_query",
     "coverage_of",
+    "evaluate_inverse",
     "evaluate_retrieval",
     "evaluate_solver",
+    "evaluate_surrogate",
     "find_patients",
     "held_out_tumors",
     "make_virtual_patient",

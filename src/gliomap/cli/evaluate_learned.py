@@ -1,0 +1,176 @@
+"""``gliomap evaluate inverse`` and ``gliomap evaluate surrogate``: trained networks against the solver."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.train_surrogate import FIRST_TEST_ANATOMY, brains_of_patients, moved_brains
+from gliomap.cli.training_options import DeviceOption, ThreadsOption
+from gliomap.progress import Reporter
+
+if TYPE_CHECKING:
+    from gliomap.anatomy import Atlas
+    from gliomap.database import SimulationDatabase
+    from gliomap.experiments import MatchingQueries
+
+OutOption = Annotated[Path | None, typer.Option(help="Also write the tables to this file (.md).")]
+CheckpointsOption = Annotated[list[Path], typer.Option("--checkpoint", help="Trained network; repeatable.")]
+
+
+def evaluate_inverse_command(
+    database: Annotated[Path, typer.Argument(help="Simulation database whose test tumors are asked about.")],
+    checkpoint: CheckpointsOption,
+    tumors: Annotated[int | None, typer.Option(min=1, help="Test tumors; default 500, or 30 with --quick.")] = None,
+    queries: Annotated[
+        list[Path] | None, typer.Option(help="File of queries with names (.npz), by infer and query; repeatable.")
+    ] = None,
+    patients: Annotated[
+        list[Path] | None, typer.Option(help="BraTS folder, or a folder of such, by infer and query; repeatable.")
+    ] = None,
+    atlas: Annotated[str | None, typer.Option(help="Atlas name or folder; default: the database's, by name.")] = None,
+    registration: Annotated[str | None, typer.Option(help="Registration preset of the patients.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer tumors: a first look.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the thresholds.")] = 0,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Inverse networks: errors of what they predict, as in the paper's Table 1, location, seconds; real patients."""
+    with user_errors(as_json=as_json), progress_bars() as report:
+        from gliomap.anatomy import load_atlas
+        from gliomap.database import SimulationDatabase
+        from gliomap.experiments import InverseEvaluationSettings, compare_with_query, evaluate_inverse
+        from gliomap.report import inverse_report, methods_report
+
+        _require_out(out, force=force)
+        opened = SimulationDatabase.open(database)
+        loaded = load_atlas(atlas or opened.header.atlas_name, report=report)
+        preset = InverseEvaluationSettings.quick() if quick else InverseEvaluationSettings()
+        settings = dataclasses.replace(preset, num_tumors=tumors or preset.num_tumors, seed=seed, num_threads=threads)
+        evaluation = evaluate_inverse(opened, loaded, checkpoint, settings=settings, device=device, report=report)
+        asked, left_out = _queries(opened, loaded, queries or [], patients or [], registration, threads, report)
+        answers = (
+            ()
+            if asked is None
+            else compare_with_query(
+                opened, loaded, checkpoint, asked, num_threads=threads, device=device, report=report
+            )
+        )
+        sections = [inverse_report(evaluation), *([methods_report(answers)] if answers else [])]
+        text = "\n\n".join(sections)
+        _write(out, text)
+    print_notices(f"left out: {name} ({reason})" for name, reason in left_out.items())
+    content = {
+        "file": out,
+        **dataclasses.asdict(evaluation),
+        "methods": [dataclasses.asdict(answer) for answer in answers],
+        "patients_left_out": left_out,
+    }
+    print_result(content, as_json=as_json, text=lambda: text)
+
+
+def evaluate_surrogate_command(
+    checkpoint: CheckpointsOption,
+    atlas: Annotated[str, typer.Option(help="Atlas name or folder whose brain is moved at random.")] = "sri24",
+    anatomies: Annotated[int, typer.Option(min=1, help="Brains that nobody trained in.")] = 5,
+    patients: Annotated[
+        list[Path] | None,
+        typer.Option(help="BraTS folder, or a folder of such: brains to test in as well, by registration; repeatable."),
+    ] = None,
+    registration: Annotated[str | None, typer.Option(help="Registration preset of the patients.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Test tumors; default 2,000, or 50 with --quick.")] = None,
+    samples_dir: Annotated[Path | None, typer.Option(help="Where simulated tumors are kept; default: nowhere.")] = None,
+    timed: Annotated[int, typer.Option(min=1, help="Tumors that are timed.")] = 24,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer tumors: a first look.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the test tumors.")] = 0,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Surrogates: errors and Dice in unseen brains, and seconds beside the solver's on this machine."""
+    with user_errors(as_json=as_json), progress_bars() as report, tempfile.TemporaryDirectory() as temporary:
+        from gliomap.anatomy import load_atlas
+        from gliomap.experiments import evaluate_surrogate
+        from gliomap.report import surrogate_report
+        from gliomap.surrogate import read_surrogate_header, simulate_samples
+
+        _require_out(out, force=force)
+        header = read_surrogate_header(checkpoint[0])
+        loaded = load_atlas(atlas, report=report)
+        numbers = range(FIRST_TEST_ANATOMY, FIRST_TEST_ANATOMY + anatomies)
+        registered, left_out = brains_of_patients(
+            loaded, patients or [], header.spacing_mm, registration, threads, report
+        )
+        brains = [*moved_brains(loaded, numbers, header.spacing_mm, report), *registered]
+        tests = simulate_samples(
+            samples_dir or Path(temporary),
+            brains,
+            header.settings.ranges,
+            number=samples or (50 if quick else 2000),
+            part="test",
+            crop_size=header.settings.network.crop_size,
+            seed=seed,
+            num_threads=threads,
+            report=report,
+        )
+        evaluation = evaluate_surrogate(tests, brains, checkpoint, device=device, num_timed=timed, report=report)
+        text = surrogate_report(evaluation)
+        _write(out, text)
+    print_notices(f"left out: {name} ({reason})" for name, reason in left_out.items())
+    content = {"file": out, **dataclasses.asdict(evaluation), "patients_left_out": left_out}
+    print_result(content, as_json=as_json, text=lambda: text)
+
+
+def _require_out(out: Path | None, *, force: bool) -> None:
+    from gliomap.errors import ParameterError
+    from gliomap.output import require_absent
+
+    if out is None:
+        return
+    if out.suffix.lower() != ".md":
+        raise ParameterError(f"--out {out} must end in .md.")
+    require_absent(out, replace=force)
+
+
+def _write(out: Path | None, text: str) -> None:
+    from gliomap.output import atomic_file
+
+    if out is not None:
+        with atomic_file(out) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _queries(
+    database: SimulationDatabase,
+    atlas: Atlas,
+    files: list[Path],
+    patients: list[Path],
+    registration: str | None,
+    threads: int | None,
+    report: Reporter,
+) -> tuple[MatchingQueries | None, dict[str, str]]:
+    """Queries of files and of patients on the database's grid, and patients that were left out with the reason."""
+    from gliomap.experiments import MatchingQueries, find_patients, on_grid_of, register_patients
+    from gliomap.personalize import PersonalizationSettings
+    from gliomap.registration import DEFAULT_PRESET
+
+    sets = [on_grid_of(database, MatchingQueries.read(path)) for path in files]
+    left_out: dict[str, str] = {}
+    if patients:
+        found, left_out = find_patients(patients)
+        settings = PersonalizationSettings(registration=registration or DEFAULT_PRESET, num_threads=threads)
+        real, _, not_registered = register_patients(database, atlas, found, settings=settings, report=report)
+        left_out |= not_registered
+        if real is not None:
+            sets.append(real)
+    return (MatchingQueries.joined(sets) if sets else None), left_out

@@ -1,0 +1,72 @@
+"""What ``gliomap personalize`` makes of its options about method ``infer``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gliomap.anatomy import Atlas
+    from gliomap.personalize import InferMethod, PersonalizationResult
+
+METHOD_NAME = "infer"
+_ANATOMIES = ("atlas", "patient")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferOptions:
+    """Options of the command line, as given; None where left out."""
+
+    method_name: str
+    checkpoint: Path | None
+    grow_in: str
+
+    def require_fitting(self, *, index: str | None, database: Path | None) -> None:
+        """Raise an error where options and method do not belong together, or the checkpoint holds something else."""
+        from gliomap.errors import ParameterError, unknown_name
+        from gliomap.inverse import read_inverse_header
+        from gliomap.learning import require_torch
+
+        if self.grow_in not in _ANATOMIES:
+            raise ParameterError(unknown_name("anatomy to grow in", self.grow_in, _ANATOMIES))
+        if self.grow_in == "patient" and self.method_name == "sample":
+            raise ParameterError(
+                "--grow-in patient grows one tumor again, and method 'sample' answers with many: leave one of the two."
+            )
+        if not self.is_chosen:
+            return
+        if index is not None or database is not None:
+            raise ParameterError(f"method {METHOD_NAME!r} searches nothing: leave --index and --database out.")
+        if self.checkpoint is None:
+            raise ParameterError(
+                f"method {METHOD_NAME!r} needs --checkpoint, a network trained by `gliomap train inverse`."
+            )
+        require_torch()
+        read_inverse_header(self.checkpoint)
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the method is this one."""
+        return self.method_name == METHOD_NAME
+
+    @property
+    def checkpoint_of_index(self) -> Path | None:
+        """The checkpoint where it belongs to an index, not to this method."""
+        return None if self.is_chosen else self.checkpoint
+
+    def method(self, atlas: Atlas) -> InferMethod:
+        """Method ``infer`` in the atlas."""
+        from gliomap.inverse import InversePredictor
+        from gliomap.personalize import InferMethod
+
+        assert self.checkpoint is not None
+        return InferMethod(predictor=InversePredictor(self.checkpoint), atlas=atlas)
+
+    def grown(self, result: PersonalizationResult, atlas: Atlas) -> PersonalizationResult:
+        """The result, its tumor grown again in the patient's own anatomy if that was asked for; of any method."""
+        if self.grow_in == "atlas":
+            return result
+        from gliomap.personalize import regrow_in_patient
+
+        return regrow_in_patient(result, atlas)

@@ -1,0 +1,182 @@
+"""What an inverse network sees of a tumor: two masks merged into one volume, with or without errors of theirs.
+
+The merged volume is 0.666 · T1Gd + 0.333 · FLAIR, where FLAIR includes the core, so its values are 0, 0.333 and 0.999
+(authors' code; the paper adds the masks). It may be cropped and averaged over blocks of voxels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from gliomap.errors import ParameterError
+from gliomap.inverse.config import InverseNetworkSettings, MaskPerturbation
+
+#: First voxel and the one after the last along each axis.
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+T1GD_WEIGHT, FLAIR_WEIGHT = 0.666, 0.333
+# How many standard deviations of a random field are kept; what lies beyond would leave the padded box.
+_MAX_DEVIATIONS = 3.0
+# *Chosen*: less than this the grid cannot show.
+_SMALLEST_BLUR_VOXELS = 0.7
+# Standard deviation of a sum of cubic B-splines with white noise as coefficients: along an axis, the squares of the
+# splines at a place add up to 151/315 on average over places.
+_SPLINE_DEVIATION = (151.0 / 315.0) ** 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputLayout:
+    """How masks on a grid become the input of a network.
+
+    Parameters
+    ----------
+    box : Box
+        Part of the grid that is seen.
+    pooling : int
+        Voxels per axis that are averaged.
+    """
+
+    box: Box
+    pooling: int
+
+    @classmethod
+    def of(
+        cls, settings: InverseNetworkSettings, shape: tuple[int, int, int], occupied: Box, *, is_mirrored: bool = False
+    ) -> InputLayout:
+        """Layout on a grid of some shape, whose tumors (and, if so, their mirror images) grow in `occupied`."""
+        x, y, z = shape
+        if not settings.is_cropped:
+            return cls(box=((0, x), (0, y), (0, z)), pooling=settings.pooling)
+        start, stop = occupied[0]
+        if is_mirrored:
+            start, stop = min(start, x - stop), max(stop, x - start)
+        return cls(box=((start, stop), *occupied[1:]), pooling=settings.pooling)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the input; blocks at the end may reach beyond the box, where nothing is."""
+        x, y, z = (-(-(stop - start) // self.pooling) for start, stop in self.box)
+        return x, y, z
+
+    def volume(self, tumor_core: NDArray[np.bool_], whole_tumor: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Merged masks (X, Y, Z) of the grid as the network sees them, of shape `shape`."""
+        inside = tuple(slice(start, stop) for start, stop in self.box)
+        core, whole = (mask[inside].astype(np.float32) for mask in (tumor_core, whole_tumor))
+        merged = np.float32(T1GD_WEIGHT) * core + np.float32(FLAIR_WEIGHT) * whole
+        if self.pooling == 1:
+            return merged
+        padded = np.pad(merged, [(0, -length % self.pooling) for length in merged.shape])
+        x, y, z = self.shape
+        blocks = padded.reshape(x, self.pooling, y, self.pooling, z, self.pooling)
+        return blocks.mean(axis=(1, 3, 5), dtype=np.float32)
+
+
+def drawn_threshold_level(rng: np.random.Generator, bounds: tuple[float, float]) -> int:
+    """Stored level of a density drawn uniformly from a range: the tumor shows where its level is larger."""
+    return round(255.0 * (bounds[0] + (bounds[1] - bounds[0]) * float(rng.random())))
+
+
+def perturbed_masks(
+    tumor_core: NDArray[np.bool_],
+    whole_tumor: NDArray[np.bool_],
+    perturbation: MaskPerturbation,
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks of a tumor as a registered, hand-drawn segmentation might have them.
+
+    Both are displaced by one smooth random field (registration), then the outline of each is shifted along its normal
+    by a smooth random distance of its own (annotation). The core stays inside the whole tumor. An empty mask stays so.
+
+    Parameters
+    ----------
+    tumor_core, whole_tumor : (X, Y, Z) bool arrays
+        Masks; the core lies inside the whole tumor.
+    perturbation : MaskPerturbation
+        Size of the errors.
+    spacing_mm : float
+        Voxel spacing [mm].
+    rng : Generator
+        Source of the fields.
+
+    Raises
+    ------
+    ParameterError
+        If the masks have different shapes.
+    """
+    if tumor_core.shape != whole_tumor.shape:
+        raise ParameterError(f"masks must have one shape, got {tumor_core.shape} and {whole_tumor.shape}.")
+    if not whole_tumor.any():
+        return tumor_core, whole_tumor
+    reach_mm = _MAX_DEVIATIONS * (perturbation.displacement_mm + perturbation.outline_mm)
+    window = _window_around(whole_tumor, int(np.ceil(reach_mm / spacing_mm)) + 2)
+    x, y, z = whole_tumor[window].shape
+    smoothness_voxels = perturbation.smoothness_mm / spacing_mm
+    displaced = np.indices((x, y, z), dtype=np.float64)
+    for axis in range(3):
+        field = smooth_random_field((x, y, z), smoothness_voxels, rng)
+        displaced[axis] += perturbation.displacement_mm / spacing_mm * field
+    core, whole = np.zeros_like(tumor_core), np.zeros_like(whole_tumor)
+    core[window], whole[window] = (
+        _redrawn(mask[window], displaced, perturbation.outline_mm / spacing_mm, smoothness_voxels, rng)
+        for mask in (tumor_core, whole_tumor)
+    )
+    core &= whole
+    return core, whole
+
+
+def _redrawn(
+    mask: NDArray[np.bool_],
+    displaced: NDArray[np.float64],
+    outline_voxels: float,
+    smoothness_voxels: float,
+    rng: np.random.Generator,
+) -> NDArray[np.bool_]:
+    """A mask at displaced places (3, X, Y, Z), its outline shifted by a smooth random distance of some deviation.
+
+    Across a smoothed outline the mask falls like the normal distribution, so the place a distance away is where it has
+    that distribution's value.
+    """
+    blur_voxels = max(outline_voxels, _SMALLEST_BLUR_VOXELS) if outline_voxels > 0.0 else 0.0
+    soft = ndimage.gaussian_filter(mask.astype(np.float32), blur_voxels) if blur_voxels else mask.astype(np.float32)
+    soft = ndimage.map_coordinates(soft, displaced, order=1, mode="nearest")
+    if not blur_voxels:
+        return np.asarray(soft > 0.5)
+    shift = outline_voxels / blur_voxels * smooth_random_field(mask.shape, smoothness_voxels, rng)
+    # Where nothing of the mask is left, rounding must not be taken for some of it.
+    return np.asarray(soft > np.maximum(special.ndtr(-shift), 1e-3))
+
+
+def smooth_random_field(
+    shape: tuple[int, ...], smoothness_voxels: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Field of mean 0 and standard deviation 1 that changes over `smoothness_voxels`, cut at three deviations.
+
+    Cubic B-splines with white noise as coefficients, on a lattice with nodes that far apart.
+    """
+    weights = [_spline_weights(length, max(smoothness_voxels, 1.0), float(rng.random())) for length in shape]
+    noise = rng.standard_normal([matrix.shape[1] for matrix in weights])
+    field = np.einsum("xi,yj,zk,ijk->xyz", *weights, noise, optimize=True)
+    return np.clip(field / _SPLINE_DEVIATION, -_MAX_DEVIATIONS, _MAX_DEVIATIONS)
+
+
+def _spline_weights(length: int, step: float, offset: float) -> NDArray[np.float64]:
+    """Cubic B-splines (length, num_nodes) at voxels; the first voxel lies `offset` of a step behind a node."""
+    places = offset + np.arange(length) / step
+    distance = np.abs(places[:, np.newaxis] + 1.0 - np.arange(int(places[-1]) + 4))
+    near, far = 2.0 / 3.0 - distance**2 + 0.5 * distance**3, np.maximum(2.0 - distance, 0.0) ** 3 / 6.0
+    return np.where(distance < 1.0, near, far)
+
+
+def _window_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:
+    slices = []
+    for axis, length in enumerate(mask.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        occupied = np.flatnonzero(mask.any(axis=others))
+        slices.append(slice(max(int(occupied[0]) - margin, 0), min(int(occupied[-1]) + 1 + margin, length)))
+    x, y, z = slices
+    return x, y, z

@@ -1,0 +1,81 @@
+"""A trained surrogate: one file with the network and everything it came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gliomap.errors import CheckpointError
+from gliomap.learning import TrainingHistory, read_checkpoint_header
+from gliomap.surrogate.config import SurrogateSettings
+
+#: Name in a checkpoint of what it holds.
+CHECKPOINT_KIND = "growth surrogate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurrogateHeader:
+    """What a checkpoint says of its network.
+
+    Parameters
+    ----------
+    settings : SurrogateSettings
+        Network, ranges, training.
+    spacing_mm : float
+        Spacing of the grids it was trained on [mm].
+    trained_on, validated_on : mapping
+        What the samples depend on, JSON-ready.
+    history : TrainingHistory
+        Losses over the epochs.
+    """
+
+    settings: SurrogateSettings
+    spacing_mm: float
+    trained_on: Mapping[str, Any]
+    validated_on: Mapping[str, Any]
+    history: TrainingHistory
+
+    @property
+    def is_small(self) -> bool:
+        """Whether less was done than in the paper, an early stop included."""
+        return self.settings.is_small or len(self.history.epochs) < SurrogateSettings.papers().training.num_epochs
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "settings": self.settings.to_json(),
+            "spacing_mm": self.spacing_mm,
+            "trained_on": dict(self.trained_on),
+            "validated_on": dict(self.validated_on),
+            "history": self.history.to_json(),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> SurrogateHeader:
+        """The header `to_dict` described."""
+        return cls(
+            settings=SurrogateSettings.from_json(content["settings"]),
+            spacing_mm=float(content["spacing_mm"]),
+            trained_on=content["trained_on"],
+            validated_on=content["validated_on"],
+            history=TrainingHistory.from_json(content["history"]),
+        )
+
+
+def read_surrogate_header(path: str | os.PathLike[str]) -> SurrogateHeader:
+    """What a checkpoint says of its network, without reading it; does not need PyTorch.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, of another version, or holds something else.
+    """
+    _, content = read_checkpoint_header(path, kind=CHECKPOINT_KIND)
+    try:
+        return SurrogateHeader.from_dict(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} says something of its network that this gliomap does not understand ({error}). Train it again."
+        ) from error

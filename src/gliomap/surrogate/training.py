@@ -1,0 +1,113 @@
+"""Training of a surrogate, from simulated samples to a checkpoint."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gliomap.errors import ParameterError
+from gliomap.learning import process_group, require_torch, train, write_checkpoint
+from gliomap.output import require_absent
+from gliomap.progress import Reporter, ignore_progress
+from gliomap.surrogate.checkpoint import CHECKPOINT_KIND, SurrogateHeader
+from gliomap.surrogate.config import SurrogateSettings
+from gliomap.surrogate.samples import SurrogateSamples
+
+
+def train_surrogate(
+    training: SurrogateSamples,
+    validation: SurrogateSamples,
+    settings: SurrogateSettings,
+    out: str | os.PathLike[str],
+    *,
+    replace: bool = False,
+    restart: bool = False,
+    report: Reporter = ignore_progress,
+) -> SurrogateHeader:
+    """Train a surrogate on samples of `simulate_samples` and write it as a checkpoint.
+
+    The running state lies beside the checkpoint, in a folder with ``.training`` added to its name: interrupted and
+    called again, training goes on where it was and ends with the same weights. At the end only the TensorBoard files
+    are left of it. Under PyTorch's launcher several processes share every batch, and the first writes.
+
+    Parameters
+    ----------
+    training, validation : SurrogateSamples
+        Tumors to learn from and to validate on, in different anatomies.
+    settings : SurrogateSettings
+        Network, loss, training; the ranges are those of the samples.
+    out : path
+        The checkpoint, ``.safetensors``.
+    replace : bool
+        Whether an older checkpoint may be replaced.
+    restart : bool
+        Whether an interrupted training is begun anew instead of gone on with.
+    report : Reporter
+        Receives the batches done and the losses of each epoch.
+
+    Raises
+    ------
+    ParameterError
+        If samples do not fit the settings or each other, the two share an anatomy, PyTorch is missing, or an
+        interrupted training was started with other settings.
+    OutputError
+        If the checkpoint exists and may not be replaced, or cannot be written.
+    NumericalError
+        If the loss is no longer a finite number.
+    """
+    require_torch()
+    from gliomap.surrogate.training_task import SurrogateTask
+
+    path = Path(out)
+    if path.suffix != ".safetensors":
+        raise ParameterError(f"{path} must end in .safetensors, the format of checkpoints.")
+    require_absent(path, replace=replace)
+    _require_fit(training, validation, settings)
+    task = SurrogateTask(settings, training, validation)
+    folder = path.with_name(path.name + ".training")
+    described = settings.to_json()
+    identity = {
+        "network": described["network"],
+        "loss": settings.loss,
+        "trained_on": training.identity,
+        "validated_on": validation.identity,
+    }
+    with process_group(settings.training.device) as processes:
+        history = train(task, settings.training, folder=folder, identity=identity, resume=not restart, report=report)
+        header = SurrogateHeader(
+            settings=settings,
+            spacing_mm=training.spacing_mm,
+            trained_on=training.identity,
+            validated_on=validation.identity,
+            history=history,
+        )
+        if processes.is_first:
+            write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=task.network.state_dict())
+            for state in folder.iterdir():
+                if state.is_file():
+                    state.unlink()
+        processes.wait_for_all()
+    return header
+
+
+def _require_fit(training: SurrogateSamples, validation: SurrogateSamples, settings: SurrogateSettings) -> None:
+    shared = set(training.identity["anatomies"]) & set(validation.identity["anatomies"])
+    if shared:
+        raise ParameterError(
+            f"training and validation share {len(shared)} of their anatomies: expected none, or what is measured is "
+            "no generalization. Give anatomies of other numbers."
+        )
+    for samples in (training, validation):
+        if samples.crop_size != settings.network.crop_size:
+            raise ParameterError(
+                f"the samples are cut out at {samples.crop_size}³ voxels: expected {settings.network.crop_size}³, the "
+                "network's crop_size. Simulate them again."
+            )
+        ranges = {name: list(bounds) for name, bounds in settings.ranges.by_name().items()}
+        if samples.identity["ranges"] != ranges:
+            raise ParameterError(f"the samples have ranges {samples.identity['ranges']}: expected {ranges}.")
+    if abs(training.spacing_mm / validation.spacing_mm - 1.0) > 1e-3:
+        raise ParameterError(
+            f"training samples have a spacing of {training.spacing_mm:g} mm, those of validation "
+            f"{validation.spacing_mm:g} mm: expected one spacing."
+        )

@@ -1,0 +1,53 @@
+"""Surrogates small enough to train in a test: cubes of 8³ voxels, few filters, anatomies of 12 voxels along an axis."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from mass_effect_phantoms import phantom_anatomy
+
+from gliomap.learning import TrainingSettings
+from gliomap.surrogate import ParameterRanges, SurrogateNetworkSettings, SurrogateSettings, simulate_samples
+
+pytest.importorskip("torch", reason="networks need PyTorch, extra 'learn'")
+
+SHAPE, SPACING_MM = (12, 14, 13), 5.0
+
+
+def phantom(number=0):
+    """Anatomies of one spacing; different numbers are different brains."""
+    anatomy = phantom_anatomy(SHAPE, SPACING_MM)
+    if number == 0:
+        return anatomy
+    white = np.where(anatomy.domain, np.roll(anatomy.white_matter, number, axis=1), 0.0).astype(np.float32)
+    gray = np.where(anatomy.domain, np.float32(1.0) - white, 0.0).astype(np.float32)
+    return dataclasses.replace(anatomy, white_matter=white, gray_matter=gray)
+
+
+def tiny_surrogate(*, network=None, loss="tumor-and-csf", num_samples=(8, 4), **training):
+    """Settings that train within seconds."""
+    return SurrogateSettings(
+        network=network or SurrogateNetworkSettings(crop_size=8, channels=8, num_halvings=1, block_length=1),
+        loss=loss,
+        training=TrainingSettings(
+            **{"num_epochs": 2, "batch_size": 4, "learning_rate": 3e-3, "num_threads": 1, "device": "cpu"} | training
+        ),
+        num_training_samples=num_samples[0],
+        num_validation_samples=num_samples[1],
+    )
+
+
+def tiny_samples(folder, settings=None, *, part="training", anatomies=None, number=None, crop_size=None):
+    """Simulated samples of the phantoms: number 0 for training, 1 for validation."""
+    chosen = tiny_surrogate() if settings is None else settings
+    index = 0 if part == "training" else 1
+    numbers = (chosen.num_training_samples, chosen.num_validation_samples)
+    return simulate_samples(
+        folder / part,
+        anatomies or [phantom(index)],
+        ParameterRanges(),
+        number=numbers[index] if number is None else number,
+        part=part,
+        crop_size=crop_size or chosen.network.crop_size,
+        num_threads=1,
+    )
