@@ -278,7 +278,7 @@ def test_more_densities_than_candidates_are_refused(phantom, tmp_path):
     result = _personalize(phantom, tmp_path / "out", "--candidate-densities", "4", "-k", "3")
 
     assert result.exit_code == 2
-    assert "between 0 and num_candidates = 3, got 4" in result.stderr
+    assert "at most the number of candidates 3, got 4" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -323,6 +323,7 @@ def test_search_with_free_thresholds(phantom, tmp_path):
         (["--metric", "jaccard", "--index", "ds64"], "needs index 'exact'"),
         (["--free-thresholds", "--index", "direct"], "--free-thresholds needs index exact"),
         (["--t1gd-range", "0.5", "0.7"], "need --free-thresholds"),
+        (["--free-thresholds", "--t1gd-threshold", "0.7"], "give --t1gd-range"),
         (["--flair-weight", "0"], "flair_weight must be above 0"),
     ],
 )

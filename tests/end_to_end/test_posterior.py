@@ -85,8 +85,8 @@ def test_sampling_writes_density_intervals_and_checks(phantom, tmp_path):
     )
 
     assert result.exit_code == 0, result.output
-    assert {path.name for path in (out / "posterior").iterdir()} >= {
-        *MAPS, "posterior.json", "corner.png", "stages.png", "samples.npz"
+    assert {path.name for path in (out / "posterior").iterdir()} == {
+        *MAPS, "posterior.json", "corner.png", "stages.png", "samples.npz", "samples.json"
     }  # fmt: skip
     posterior = _read(out, "posterior.json")
     assert posterior["stages"][-1]["tempering_exponent"] == 1.0
@@ -97,6 +97,8 @@ def test_sampling_writes_density_intervals_and_checks(phantom, tmp_path):
     assert 0.0 <= mean.min() < mean.max() <= 1.0
     assert 0.0 < std.max() <= 0.5
     assert np.isfinite(mean).all()
+    chain = _read(out, "samples.json")["posterior"]["seed_x_mm"]
+    assert np.array(chain).shape == (1, 24)
     assert json.loads((out / "provenance.json").read_text())["method"]["start"].endswith("database")
 
 
@@ -114,6 +116,6 @@ def test_options_that_do_not_belong_together(phantom, tmp_path, options, message
     """Refused before anything is read or written."""
     result = _personalize(phantom, tmp_path / "result", *options)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert message in result.stderr.replace("\n", " ")
     assert not (tmp_path / "result").exists()

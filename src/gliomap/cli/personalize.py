@@ -20,14 +20,14 @@ def personalize(
     seg: Annotated[Path | None, typer.Option(help="Tumor segmentation (labels).")] = None,
     t1: Annotated[Path | None, typer.Option(help="T1; registered to the atlas if given.")] = None,
     t2: Annotated[Path | None, typer.Option(help="T2.")] = None,
-    pet: Annotated[Path | None, typer.Option(help="FET-PET (recorded; not used by method query).")] = None,
+    pet: Annotated[Path | None, typer.Option(help="FET-PET (used by method sample).")] = None,
     core: Annotated[Path | None, typer.Option(help="Tumor-core mask, instead of --seg.")] = None,
     whole: Annotated[Path | None, typer.Option(help="Whole-tumor mask, instead of --seg.")] = None,
     brain_mask: Annotated[Path | None, typer.Option(help="Brain mask; default: non-zero voxels.")] = None,
     labels: Annotated[
         str | None, typer.Option(help="Label scheme (brats2021, brats2023, brats2024-post) or necrotic=1,edema=2,…")
     ] = None,
-    method: Annotated[str, typer.Option(help="Inverse method: query.")] = "query",
+    method: Annotated[str, typer.Option(help="Inverse method: query, infer, sample.")] = "query",
     database: Annotated[
         Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
     ] = None,
@@ -35,7 +35,30 @@ def personalize(
         str | None,
         typer.Option(help="Index: exact (default), direct, ds64, ds32, radiomics, ae, vae, hash."),
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Trained networks, for index ae, vae or hash.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Trained networks, for index ae, vae or hash, or for method infer.")
+    ] = None,
+    grow_in: Annotated[
+        str, typer.Option(help="Where the answer grows: atlas, or patient (in its own anatomy, by one more run).")
+    ] = "atlas",
+    posterior: Annotated[
+        bool, typer.Option("--posterior", help="With query: the uncertainty its database allows.")
+    ] = False,
+    posterior_tempering: Annotated[
+        float | None, typer.Option(help="Its tempering exponent; default: the largest the database can carry.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=2, help="With sample: samples of the posterior.")] = 128,
+    steps: Annotated[int, typer.Option(min=1, help="With sample: steps per sample and stage.")] = 20,
+    levels: Annotated[
+        int, typer.Option(min=1, max=2, help="With sample: 2 works at half the resolution first, 1 does not.")
+    ] = 2,
+    prior: Annotated[str, typer.Option(help="Prior of a posterior: paper, patient.")] = "paper",
+    correlation_length_mm: Annotated[
+        float, typer.Option(min=0.0, help="How far residuals are alike; 0 takes voxels for independent.")
+    ] = 3.0,
+    stage_file: Annotated[
+        Path | None, typer.Option(help="With sample: written after each stage; a run goes on from it.")
+    ] = None,
     atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
     registration: Annotated[str | None, typer.Option(help="Registration preset (fast, papers, affine, none).")] = None,
     t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
@@ -44,7 +67,7 @@ def personalize(
     candidate_densities: Annotated[
         int, typer.Option(min=0, help="Of how many of them to write the densities too.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the registration's sampling.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Bit-identical result from the same inputs and seed (slower).")
     ] = False,
@@ -60,21 +83,51 @@ def personalize(
     }  # fmt: skip
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import label_scheme, load_atlas
+        from gliomap.cli.infer_options import InferOptions
+        from gliomap.cli.posterior_options import PosteriorOptions
         from gliomap.errors import ParameterError, unknown_name
         from gliomap.imaging import VisibilityThresholds
         from gliomap.output import require_absent
-        from gliomap.personalize import PersonalizationSettings, QueryMethod, open_or_build_database, read_case
+        from gliomap.personalize import (
+            InverseMethod,
+            PersonalizationSettings,
+            QueryMethod,
+            open_or_build_database,
+            read_case,
+        )
         from gliomap.personalize import personalize as run
         from gliomap.progress import StageClock
         from gliomap.registration import DEFAULT_PRESET
         from gliomap.report import write_result_folder
         from gliomap.report.result_folder import RESULT_MARKER
         from gliomap.retrieval import DEFAULT_INDEX, require_index_name
+        from gliomap.retrieval.embedding import read_embedding_header
 
-        if method != "query":
-            raise ParameterError(unknown_name("method", method, ["query"]))
+        if method not in ("query", "infer", "sample"):
+            raise ParameterError(unknown_name("method", method, ["query", "infer", "sample"]))
+        inference = InferOptions(method_name=method, checkpoint=checkpoint, grow_in=grow_in)
+        inference.require_fitting(index=index, database=database)
+        uncertainty = PosteriorOptions(
+            posterior=posterior,
+            tempering=posterior_tempering,
+            samples=samples,
+            steps=steps,
+            levels=levels,
+            prior=prior,
+            correlation_length_mm=correlation_length_mm,
+            stage_file=stage_file,
+            seed=seed,
+        )
+        uncertainty.require_fitting(method, index=index, checkpoint=checkpoint)
         index_name = index or DEFAULT_INDEX
-        require_index_name(index_name, checkpoint=checkpoint)
+        require_index_name(index_name, checkpoint=inference.checkpoint_of_index)
+        if inference.checkpoint_of_index is not None:
+            read_embedding_header(inference.checkpoint_of_index)
+        if candidate_densities > candidates:
+            raise ParameterError(
+                f"--candidate-densities must be at most the number of candidates {candidates}, got "
+                f"{candidate_densities}."
+            )
         settings = PersonalizationSettings(
             registration=registration or DEFAULT_PRESET,
             thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
@@ -89,17 +142,27 @@ def personalize(
         if not dry_run:
             with clock.stage("load atlas"):
                 loaded = load_atlas(atlas, report=report)
-            with clock.stage("open database"):
-                opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
-            query = QueryMethod(
-                database=opened,
-                index=index_name,
-                num_candidates=candidates,
-                checkpoint=checkpoint,
-                num_densities=candidate_densities,
-                num_threads=threads,
-            )
-            result = run(case, atlas=loaded, method=query, settings=settings, report=report)
+            chosen: InverseMethod
+            if method == "sample":
+                with clock.stage("prepare"):
+                    chosen = uncertainty.sample_method(loaded, database, threads)
+            elif inference.is_chosen:
+                with clock.stage("load network"):
+                    chosen = inference.method(loaded)
+            else:
+                with clock.stage("open database"):
+                    opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
+                query = QueryMethod(
+                    database=opened,
+                    index=index_name,
+                    num_candidates=candidates,
+                    checkpoint=checkpoint,
+                    num_densities=candidate_densities,
+                    num_threads=threads,
+                )
+                chosen = uncertainty.with_posterior(query, loaded, threads) if posterior else query
+            result = run(case, atlas=loaded, method=chosen, settings=settings, report=report)
+            result = inference.grown(result, loaded)
             name = _patient_name(folder, out)
             write_result_folder(result, out, name=name, force=force, seconds_before=clock.seconds)
     if dry_run:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from gliomap.anatomy.segmentation import Segmentation
 from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.personalize.density_posterior import DensityPosterior
 from gliomap.progress import Reporter
 from gliomap.volume import Volume
 
@@ -27,10 +28,13 @@ class AtlasObservation:
         Masks on the grid the method asked for.
     thresholds : VisibilityThresholds
         Densities above which T1Gd and FLAIR are taken to show tumor.
+    pet : Volume or None
+        FET-PET on the same grid as it came, not normalized; None without.
     """
 
     segmentation: Segmentation
     thresholds: VisibilityThresholds
+    pet: Volume | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,12 +66,18 @@ class AtlasEstimate:
         Runners-up, best first; empty where a method has none.
     details : mapping
         What else belongs into the provenance (database, checkpoint, …); JSON-ready.
+    posterior : DensityPosterior or None
+        How sure the answer is, where the method says.
+    concerns : tuple of str
+        What a reader of the answer should know, in plain words.
     """
 
     cell_density: Volume
     parameters: Mapping[str, float]
     candidates: tuple[Candidate, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    posterior: DensityPosterior | None = None
+    concerns: tuple[str, ...] = ()
 
 
 class InverseMethod(Protocol):

@@ -143,6 +143,10 @@ def personalize(
             for candidate in estimate.candidates
             if candidate.cell_density is not None
         )
+        posterior = {} if estimate.posterior is None else estimate.posterior.maps
+        posterior_patient = {
+            name: density_in_patient(volume, registration.transform, case) for name, volume in posterior.items()
+        }
     with clock.stage("score"):
         anatomy = atlas.anatomy(method.grid, domain_rule=method.domain_rule)
         quality = _registration_quality(case, atlas, registration)
@@ -161,7 +165,7 @@ def personalize(
         agreement_patient=agreement_patient,
         agreement_atlas=agreement_atlas,
         tumor_outside_domain=outside,
-        concerns=(*quality.concerns, *_concerns(case, observation, outside)),
+        concerns=(*quality.concerns, *_concerns(case, observation, outside), *estimate.concerns),
         settings={
             "atlas": atlas.name,
             "atlas_content_hash": atlas.content_hash,
@@ -176,13 +180,14 @@ def personalize(
         seconds=clock.seconds,
         method_name=method.name,
         references=(_PIPELINE_REFERENCE, *_registration_references(registration), *method.references),
+        posterior_patient=posterior_patient,
     )
 
 
 def observe_in_atlas(
     case: Case, transform: Transform, grid: Grid, settings: PersonalizationSettings
 ) -> AtlasObservation:
-    """A patient's masks on a grid in atlas space, moved by the rule of the registration preset.
+    """A patient's masks on a grid in atlas space, moved by the rule of the registration preset, and PET, linearly.
 
     A core that is lost on the way (smaller than a voxel) becomes "no core".
 
@@ -200,7 +205,8 @@ def observe_in_atlas(
             "and 0 voxels on the atlas grid. It is smaller than a voxel, or the registration failed (see the overview)."
         )
     segmentation = Segmentation(tumor_core=core & whole, whole_tumor=whole, grid=grid, scheme=case.segmentation.scheme)
-    return AtlasObservation(segmentation=segmentation, thresholds=settings.thresholds)
+    pet = transform.to_atlas(case.images["pet"], grid) if "pet" in case.images else None
+    return AtlasObservation(segmentation=segmentation, thresholds=settings.thresholds, pet=pet)
 
 
 def density_in_patient(cell_density: Volume, transform: Transform, case: Case) -> Volume:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gliomap.imaging.visibility import VisibilityThresholds
@@ -70,6 +70,9 @@ class PersonalizationResult:
     method_name : str
     references : tuple of str
         Papers behind the methods used.
+    posterior_patient : mapping of str to Volume
+        Maps of the method's posterior (``mean``, ``std``, ``probability_t1gd``, ``probability_flair``) as
+        `density_patient`; empty where the method has none.
     """
 
     case: Case
@@ -88,3 +91,4 @@ class PersonalizationResult:
     seconds: Mapping[str, float]
     method_name: str
     references: tuple[str, ...]
+    posterior_patient: Mapping[str, Volume] = field(default_factory=dict)

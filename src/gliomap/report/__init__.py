@@ -4,9 +4,11 @@ from gliomap.report.coverage_figure import coverage_figure, coverage_table
 from gliomap.report.database_figure import database_figure, write_database_figure
 from gliomap.report.figure_files import FIGURE_SUFFIXES, require_figure_name, write_figure
 from gliomap.report.growth_sheet import growth_sheet
+from gliomap.report.inverse_tables import inverse_report, methods_report
 from gliomap.report.json_files import plain_json, write_json
 from gliomap.report.mass_effect_figure import mass_effect_figure
 from gliomap.report.overview import overview_figure
+from gliomap.report.posterior_figures import corner_figure, stage_figure
 from gliomap.report.result_folder import quality_summary, result_figure, write_result_folder
 from gliomap.report.retrieval_figures import (
     best_dice_figure,
@@ -19,6 +21,7 @@ from gliomap.report.retrieval_folder import write_retrieval_folder
 from gliomap.report.retrieval_report import retrieval_record, retrieval_report
 from gliomap.report.retrieval_sheets import SheetPanel, case_sheet
 from gliomap.report.solver_tables import solver_report
+from gliomap.report.surrogate_tables import surrogate_report
 from gliomap.report.tables import markdown_table
 
 __all__ = [
@@ -27,13 +30,16 @@ __all__ = [
     "best_dice_figure",
     "case_sheet",
     "compared_dice_figure",
+    "corner_figure",
     "coverage_figure",
     "coverage_table",
     "database_figure",
     "growth_sheet",
+    "inverse_report",
     "learning_figure",
     "markdown_table",
     "mass_effect_figure",
+    "methods_report",
     "overview_figure",
     "plain_json",
     "quality_summary",
@@ -44,6 +50,8 @@ __all__ = [
     "retrieval_record",
     "retrieval_report",
     "solver_report",
+    "stage_figure",
+    "surrogate_report",
     "write_database_figure",
     "write_figure",
     "write_json",

@@ -7,6 +7,7 @@
     transforms/              patient <-> atlas, as ITK files
     quality.json             registration, Dice per modality in both spaces, part outside the domain, concerns
     overview.png             the picture to look at first
+    posterior/               how sure the method is, where it says (`posterior_folder`)
     provenance.json          input hashes, versions, settings, seconds, references
 
 The folder appears by one rename when everything in it is written.
@@ -30,6 +31,7 @@ from gliomap.progress import StageClock
 from gliomap.registration import write_transform
 from gliomap.report.json_files import write_json
 from gliomap.report.overview import overview_figure
+from gliomap.report.posterior_folder import write_posterior
 
 # Written last; a folder without it is no result and is never replaced.
 RESULT_MARKER = "provenance.json"
@@ -81,6 +83,7 @@ def write_result_folder(
                 description="tumor-cell density, relative; atlas space",
             )
             _write_candidates(partial / "candidates", result)
+            write_posterior(partial / "posterior", result)
             write_transform(partial / "transforms", result.registration.transform)
             write_json(partial / "parameters.json", _parameters(result))
             write_json(partial / "quality.json", quality_summary(result))
@@ -167,6 +170,14 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     return {name: getattr(candidate, name) for name in names}
 
 
+def _intervals(result: PersonalizationResult) -> dict[str, Any] | None:
+    """Credible intervals by name; None where the method gives none."""
+    posterior = result.estimate.posterior
+    if posterior is None:
+        return None
+    return {name: dataclasses.asdict(interval) for name, interval in posterior.intervals.items()}
+
+
 def _parameters(result: PersonalizationResult) -> dict[str, Any]:
     parameters = dict(result.estimate.parameters)
     diffusivity = parameters["white_matter_diffusivity_mm2_per_day"]
@@ -181,10 +192,15 @@ def _parameters(result: PersonalizationResult) -> dict[str, Any]:
             "seed_atlas_mm": [parameters[f"seed_{axis}_mm"] for axis in "xyz"],
             "seed_patient_mm": list(result.seed_patient_mm),
         },
-        "intervals": None,
+        "intervals": _intervals(result),
         "note": (
             "One scan determines only sqrt(D*T), sqrt(rho*T) and the seed; diffusivity, proliferation rate and growth "
-            "time alone are not determined by it. The method 'query' gives no intervals."
+            "time alone are not determined by it. "
+            + (
+                f"The method {result.method_name!r} gives no intervals."
+                if result.estimate.posterior is None
+                else "Intervals hold 95 % of the posterior, under the weights and checks in posterior/posterior.json."
+            )
         ),
         "candidates": [_candidate(candidate) for candidate in result.estimate.candidates],
     }

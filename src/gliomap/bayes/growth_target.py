@@ -1,0 +1,384 @@
+"""The log-likelihood of a patient's images as a function of rows of parameters: simulate, then compare.
+
+`GrowthLikelihood` is what a `PosteriorTarget` takes: every row names a tumor (growth parameters, time, seed) and an
+imaging model (thresholds, width, PET scale and noise), any `GrowthModel` grows the tumor in an anatomy, and
+`ImagingLikelihood` compares it with the scans. Rows are independent, so they are shared among processes of one thread
+each; a row's value does not depend on how many there are, or on the rows beside it.
+
+A simulation that fails says nothing about the patient: its likelihood is 0 (−∞), and it is counted, with the first
+reason kept. A wrong setting (a missing parameter, another grid) is an error at once.
+
+`coarsened` is the same likelihood at half the resolution, some thirty times cheaper, for `multilevel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.anatomy import Anatomy
+from gliomap.bayes.prior import RATE_NAME, SEED_NAMES, TIME_NAME
+from gliomap.bayes.published_priors import DIFFUSIVITY_NAME, PET_NAMES
+from gliomap.bayes.simulation_workers import SimulationWorkers
+from gliomap.database.screening import coarsened_anatomy
+from gliomap.errors import NumericalError, ParameterError
+from gliomap.growth import (
+    FisherKolmogorov,
+    FisherKolmogorovParameters,
+    GrowthModel,
+    MassEffect,
+    MassEffectParameters,
+    VolumeLimit,
+)
+from gliomap.imaging import ImagingLikelihood, ImagingParameters, TumorObservation
+from gliomap.volume import Volume
+
+IMAGING_NAMES = ("t1gd_threshold", "flair_threshold", "visibility_width")
+_GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, *SEED_NAMES)
+_OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
+# Four times longer steps double the solver's own error, which a coarse grid hides.
+_COARSE_MODEL = FisherKolmogorov(time_step_scale=4.0)
+
+
+def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParameters:
+    """Growth parameters by name; `MassEffectParameters` where there is a push."""
+    seed_mm = (values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"])
+    optional = {name: values[name] for name in _OPTIONAL_NAMES if name in values}
+    kind = MassEffectParameters if "push_pa" in values else FisherKolmogorovParameters
+    return kind(
+        white_matter_diffusivity_mm2_per_day=values[DIFFUSIVITY_NAME],
+        proliferation_rate_per_day=values[RATE_NAME],
+        seed_mm=seed_mm,
+        **optional,
+    )
+
+
+def imaging_parameters_of(values: Mapping[str, float]) -> ImagingParameters:
+    """Imaging parameters by name; scale and noise of PET where they are given."""
+    return ImagingParameters(
+        **{name: values[name] for name in IMAGING_NAMES},
+        **{name: values[name] for name in PET_NAMES if name in values},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationCounts:
+    """What became of the rows.
+
+    Parameters
+    ----------
+    num_simulations : int
+        Rows asked for.
+    num_failed : int
+        Those whose simulation failed or gave no density.
+    num_too_large : int
+        Those that outgrew the volume limit.
+    first_failure : str
+        What the first failed one said; empty without.
+    """
+
+    num_simulations: int = 0
+    num_failed: int = 0
+    num_too_large: int = 0
+    first_failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """Value of one row, and what went wrong if something did."""
+
+    log_likelihood: float
+    failure: str = ""
+    is_too_large: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowSimulation:
+    """Everything a process needs to compute one row; its methods take a row of parameters, (P,).
+
+    The fields are those of `GrowthLikelihood`.
+    """
+
+    model: GrowthModel[Any]
+    anatomy: Anatomy
+    likelihood: ImagingLikelihood
+    names: tuple[str, ...]
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    volume_limit: VolumeLimit | None = None
+    mask_factor: float = 1.0
+    pet_factor: float = 1.0
+    counts_failures_as_no_tumor: bool = False
+    growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of
+
+    def values_of(self, row: NDArray[np.float64]) -> dict[str, float]:
+        """Parameters of a row by name, those that are fixed among them."""
+        return {**self.fixed, **dict(zip(self.names, (float(x) for x in row), strict=True))}
+
+    def outcome(self, row: NDArray[np.float64]) -> _Outcome:
+        """Log-likelihood of one row."""
+        values = self.values_of(row)
+        imaging = imaging_parameters_of(values)
+        try:
+            density = self._density(values, self.volume_limit)
+            if density is None:
+                return _Outcome(log_likelihood=self._if_failed(imaging), is_too_large=True)
+            return _Outcome(log_likelihood=self._compared(density, imaging))
+        except (NumericalError, _SimulationFailedError) as error:
+            return _Outcome(log_likelihood=self._if_failed(imaging), failure=str(error))
+
+    def density_in_box(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
+        """Density of one row where there is any, and the voxel at which that box begins."""
+        density = self._density(self.values_of(row), None)
+        assert density is not None
+        box = _box_of(density > 0.0)
+        x, y, z = (part.start for part in box)
+        return np.ascontiguousarray(density[box]), (x, y, z)
+
+    def _density(self, values: Mapping[str, float], limit: VolumeLimit | None) -> NDArray[np.floating] | None:
+        """Density (X, Y, Z) at the row's growth time; None if it is larger than the limit."""
+        parameters = self.growth_parameters(values)
+        try:
+            solution = self.model.simulate(self.anatomy, parameters, (values[TIME_NAME],), volume_limit=limit)
+        except ParameterError as error:
+            # Names and ranges were checked before: what is left is a seed off the tissue or a run far too long.
+            raise _SimulationFailedError(str(error)) from error
+        if solution.stopped_at_days is not None:
+            return None
+        density = solution.cell_density[-1]
+        if not np.isfinite(density.sum()):
+            raise _SimulationFailedError("the density is not finite")
+        if limit is not None and solution.volume_ml(limit.threshold)[-1] > limit.max_volume_ml:
+            return None
+        return density
+
+    def _compared(self, density: NDArray[np.floating], imaging: ImagingParameters) -> float:
+        terms = self.likelihood.log_likelihood(density, imaging)
+        masks = (terms.t1gd or 0.0) + (terms.flair or 0.0)
+        return self.mask_factor * masks + self.pet_factor * (terms.pet or 0.0)
+
+    def _if_failed(self, imaging: ImagingParameters) -> float:
+        if not self.counts_failures_as_no_tumor:
+            return -np.inf
+        return self._compared(np.zeros(self.anatomy.grid.shape, dtype=np.float32), imaging)
+
+
+class _SimulationFailedError(Exception):
+    """A simulation that gave no density, for a reason that lies in its parameters."""
+
+
+class GrowthLikelihood:
+    """Log-likelihood of rows of parameters by a growth model in an anatomy.
+
+    Parameters
+    ----------
+    model : GrowthModel
+        How tumors grow; with one thread, for rows are what is shared out.
+    anatomy : Anatomy
+        Where, on the grid of the observation.
+    likelihood : ImagingLikelihood
+        What densities are compared with.
+    names : sequence of str
+        Columns of the rows: those of a prior.
+    fixed : mapping of str to float
+        Parameters that are not in the rows, such as ``diffusivity_ratio`` or a threshold.
+    volume_limit : VolumeLimit or None
+        Tumors that outgrow it have likelihood 0: part of what is believed beforehand, and saves the longest runs.
+    mask_factor, pet_factor : float
+        What the log-likelihoods are multiplied by, > 0; used where a coarse voxel stands for several.
+    counts_failures_as_no_tumor : bool
+        A failed simulation, or a tumor beyond the limit, has the likelihood of a brain without tumor instead of 0: for
+        approximations that must not exclude what the model itself allows.
+    growth_parameters : callable
+        Makes the model's parameters of the values by name; importable where processes are used. The default serves
+        `FisherKolmogorov` and `MassEffect`.
+    num_workers : int
+        Processes, ≥ 1. `close`, or a ``with`` block, ends them.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is missing, unknown or given twice, or a number is out of range.
+    GridMismatchError
+        If anatomy and observation lie on different grids.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: GrowthModel[Any],
+        anatomy: Anatomy,
+        likelihood: ImagingLikelihood,
+        names: Sequence[str],
+        fixed: Mapping[str, float] | None = None,
+        volume_limit: VolumeLimit | None = None,
+        mask_factor: float = 1.0,
+        pet_factor: float = 1.0,
+        counts_failures_as_no_tumor: bool = False,
+        growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of,
+        num_workers: int = 1,
+    ) -> None:
+        likelihood.observation.grid.require_same_as(anatomy.grid, self_name="observation", other_name="anatomy")
+        if not (mask_factor > 0.0 and pet_factor > 0.0):
+            raise ParameterError(f"mask_factor and pet_factor must be above 0, got {mask_factor} and {pet_factor}.")
+        fixed_values = {} if fixed is None else dict(fixed)
+        _require_names(
+            names,
+            fixed_values,
+            has_pet=likelihood.observation.pet is not None,
+            knows_growth_names=growth_parameters is growth_parameters_of,
+        )
+        self.simulation = RowSimulation(
+            model=model,
+            anatomy=anatomy,
+            likelihood=likelihood,
+            names=tuple(names),
+            fixed=fixed_values,
+            volume_limit=volume_limit,
+            mask_factor=mask_factor,
+            pet_factor=pet_factor,
+            counts_failures_as_no_tumor=counts_failures_as_no_tumor,
+            growth_parameters=growth_parameters,
+        )
+        self.num_workers = num_workers
+        self.counts = SimulationCounts()
+        self._workers = SimulationWorkers(self.simulation, num_workers)
+
+    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-likelihood of each row [nats], (N, P) -> (N,); −∞ where the simulation failed, never NaN."""
+        outcomes: list[_Outcome] = list(self._workers.map("outcome", list(rows)))
+        self._count(outcomes)
+        return np.array([outcome.log_likelihood for outcome in outcomes])
+
+    def densities(self, rows: NDArray[np.float64]) -> Iterator[NDArray[np.float32]]:
+        """Density (X, Y, Z) of each row, in order, without regard to the volume limit.
+
+        Raises
+        ------
+        NumericalError
+            If a simulation fails.
+        """
+        shape = self.simulation.anatomy.grid.shape
+        try:
+            for values, start in self._workers.map("density_in_box", list(rows)):
+                density = np.zeros(shape, dtype=np.float32)
+                density[tuple(slice(a, a + n) for a, n in zip(start, values.shape, strict=True))] = values
+                yield density
+        except _SimulationFailedError as error:
+            raise NumericalError(f"a tumor of the posterior cannot be simulated: {error}") from error
+
+    def coarsened(self) -> GrowthLikelihood:
+        """The same likelihood at half the resolution: an approximation for `multilevel`, as many processes.
+
+        Anatomy, masks (more than half of a block), PET and region are averaged over blocks of 2 × 2 × 2 voxels; the
+        log-likelihoods are multiplied by the ratio of the numbers of voxels compared. `FisherKolmogorov` takes four
+        times longer steps, and stands for `MassEffect`, too; other models stay as they are. Failed simulations and
+        tumors beyond the limit count as no tumor, so that nothing is excluded which the fine level allows.
+
+        Raises
+        ------
+        ParameterError
+            If nothing of the domain is left.
+        ImageError
+            If the whole tumor is smaller than a coarse voxel.
+        """
+        fine = self.simulation
+        coarse_anatomy = coarsened_anatomy(fine.anatomy)
+        if coarse_anatomy is None:
+            raise ParameterError("the anatomy is too small for half the resolution: no coarse voxel is tissue.")
+        likelihood = _coarsened_likelihood(fine.likelihood, coarse_anatomy)
+        return GrowthLikelihood(
+            model=_COARSE_MODEL if isinstance(fine.model, FisherKolmogorov | MassEffect) else fine.model,
+            anatomy=coarse_anatomy,
+            likelihood=likelihood,
+            names=fine.names,
+            fixed=fine.fixed,
+            volume_limit=fine.volume_limit,
+            mask_factor=fine.mask_factor * fine.likelihood.num_mask_voxels / likelihood.num_mask_voxels,
+            pet_factor=fine.pet_factor * fine.likelihood.num_pet_voxels / likelihood.num_pet_voxels,
+            counts_failures_as_no_tumor=True,
+            growth_parameters=fine.growth_parameters,
+            num_workers=self.num_workers,
+        )
+
+    def close(self) -> None:
+        """End the processes."""
+        self._workers.close()
+
+    def __enter__(self) -> GrowthLikelihood:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _count(self, outcomes: Sequence[_Outcome]) -> None:
+        failures = [outcome.failure for outcome in outcomes if outcome.failure]
+        before = self.counts
+        self.counts = SimulationCounts(
+            num_simulations=before.num_simulations + len(outcomes),
+            num_failed=before.num_failed + len(failures),
+            num_too_large=before.num_too_large + sum(outcome.is_too_large for outcome in outcomes),
+            first_failure=before.first_failure or (failures[0] if failures else ""),
+        )
+
+
+def _require_names(
+    names: Sequence[str], fixed: Mapping[str, float], *, has_pet: bool, knows_growth_names: bool
+) -> None:
+    """Raise `ParameterError` unless rows and fixed values hold what model and likelihood need, once."""
+    growth = _GROWTH_NAMES if knows_growth_names else ()
+    needed = (*growth, TIME_NAME, *IMAGING_NAMES, *(PET_NAMES if has_pet else ()))
+    given = [*names, *fixed]
+    missing = [name for name in needed if name not in given]
+    twice = sorted({name for name in given if given.count(name) > 1})
+    known = (*needed, *_OPTIONAL_NAMES)
+    unknown = [name for name in given if name not in known] if knows_growth_names else []
+    for what, found in (("misses", missing), ("has twice", twice), ("has no use for", unknown)):
+        if found:
+            raise ParameterError(
+                f"the likelihood {what} {', '.join(found)}: expected {', '.join(needed)} once each, among the columns "
+                "or the fixed values."
+            )
+
+
+def _coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLikelihood:
+    observation = fine.observation
+    pet = observation.pet
+    options = replace(fine.options, mask_stride=1, pet_stride=1)
+    return ImagingLikelihood(
+        observation=TumorObservation(
+            tumor_core=_coarsened_mask(observation.tumor_core),
+            whole_tumor=_coarsened_mask(observation.whole_tumor),
+            pet=None if pet is None else Volume(_block_means(pet.data), anatomy.grid),
+            grid=anatomy.grid,
+        ),
+        domain=anatomy.domain,
+        region=_coarsened_mask(fine.region),
+        options=options,
+    )
+
+
+def _coarsened_mask(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    return None if mask is None else _block_means(mask) > 0.5
+
+
+def _block_means(volume: NDArray[Any]) -> NDArray[np.float32]:
+    """Means of blocks of 2 × 2 × 2 voxels; voxels missing at an odd end count as 0, as in `coarsened_anatomy`."""
+    padded = np.pad(volume.astype(np.float32), [(0, n % 2) for n in volume.shape])
+    x, y, z = (n // 2 for n in padded.shape)
+    return padded.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
+
+
+def _box_of(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    """Smallest box that holds a mask; one voxel of an empty one."""
+    bounds = []
+    for axis in range(3):
+        places = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        bounds.append(slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 1))
+    return bounds[0], bounds[1], bounds[2]

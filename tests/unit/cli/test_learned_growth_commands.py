@@ -1,0 +1,118 @@
+"""Training and evaluating growth networks on the command line, at a tiny size."""
+
+import json
+
+import pytest
+from phantom_brain import phantom_atlas, write_phantom_atlas, write_phantom_patient
+from typer.testing import CliRunner
+
+from gliomap.cli import app
+from gliomap.database import ClinicalDesign, LocalWorkers, build_database, named_model
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def atlas_folder(tmp_path_factory):
+    """The phantom as an atlas folder."""
+    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """26 tumors in the phantom."""
+    atlas = phantom_atlas()
+    path = tmp_path_factory.mktemp("commands") / "db"
+    build_database(
+        path,
+        num_tumors=26,
+        design=ClinicalDesign(whole_volume_ml=(3.0, 900.0)),
+        anatomy=atlas.anatomy(atlas.simulation_grid(spacing_mm=5.0, shape=(36, 38, 34))),
+        atlas_name=atlas.name,
+        atlas_hash=atlas.content_hash,
+        model=named_model("fk"),
+        workers=LocalWorkers(1),
+    )
+    return path
+
+
+def gliomap(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_an_inverse_network_is_trained_and_evaluated(database, atlas_folder, tmp_path):
+    """From a database to the tables; JSON holds what the tables show; small is said."""
+    out = tmp_path / "net.safetensors"
+    trained = gliomap(
+        "train", "inverse", "--database", database, "--out", out, "--small", "--epochs", 1, "--channels", 2,
+        "--pooling", 1, "--threads", 1, "--members", 2, "--device", "cpu",
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.stderr
+    assert "labelled small" in trained.stderr
+    assert "joint.1: best of 1 epochs" in trained.stdout
+
+    evaluated = gliomap(
+        "evaluate", "inverse", database, "--checkpoint", out, "--tumors", 2, "--atlas", atlas_folder, "--threads", 1,
+        "--device", "cpu", "--json", "--out", tmp_path / "inverse.md",
+    )  # fmt: skip
+    assert evaluated.exit_code == 0, evaluated.stderr
+    content = json.loads(evaluated.stdout)
+    assert content["num_tumors"] == 2
+    assert content["scores"][0]["num_members"] == 2
+    assert "### Dice at the paper's levels" in (tmp_path / "inverse.md").read_text(encoding="utf-8")
+
+
+def test_an_inverse_network_is_trained_on_the_fly(atlas_folder, tmp_path):
+    """No database; several options at once."""
+    result = gliomap(
+        "train", "inverse", "--on-the-fly", "--atlas", atlas_folder, "--spacing-mm", 5, "--tumors", 3,
+        "--validation-tumors", 2, "--out", tmp_path / "net.safetensors", "--small", "--epochs", 1, "--channels", 2,
+        "--pooling", 1, "--threads", 1, "--flips", "--perturb", "--scale", "log", "--separate", "--device", "cpu",
+        "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert set(content["history"]) == {"growth.0", "seed.0"}
+    assert content["settings"]["observation"]["flips"] is True
+    assert content["settings"]["observation"]["perturbation"] is not None
+
+
+@pytest.mark.parametrize("more", [(), ("--database", "db", "--on-the-fly")], ids=["none", "both"])
+def test_tumors_come_from_one_place(tmp_path, more):
+    """Neither, or both: not understood."""
+    result = gliomap("train", "inverse", "--out", tmp_path / "net.safetensors", *more)
+    assert result.exit_code == 2
+    assert "either --database or --on-the-fly" in result.stderr
+
+
+def test_a_surrogate_is_trained_and_evaluated(atlas_folder, tmp_path):
+    """Brains, samples, training, tables; samples are kept beside the checkpoint."""
+    out = tmp_path / "net.safetensors"
+    trained = gliomap(
+        "train", "surrogate", "--atlas", atlas_folder, "--anatomies", 1, "--validation-anatomies", 1, "--spacing-mm", 5,
+        "--samples", 4, "--validation-samples", 2, "--out", out, "--small", "--epochs", 1, "--channels", 4,
+        "--threads", 1, "--device", "cpu",
+    )  # fmt: skip
+    assert trained.exit_code == 0, trained.stderr
+    assert "labelled small" in trained.stderr
+    assert sorted(path.name for path in (tmp_path / "net.safetensors.samples").iterdir()) == ["training", "validation"]
+
+    evaluated = gliomap(
+        "evaluate", "surrogate", "--checkpoint", out, "--atlas", atlas_folder, "--anatomies", 1, "--samples", 3,
+        "--timed", 2, "--threads", 1, "--device", "cpu", "--patients", write_phantom_patient(tmp_path / "patient"),
+        "--registration", "none",
+    )  # fmt: skip
+    assert evaluated.exit_code == 0, evaluated.stderr
+    assert "3 test tumors in 2 anatomies" in evaluated.stdout
+    assert "### Seconds per tumor" in evaluated.stdout
+    assert "net.safetensors (small)" in evaluated.stdout
+
+
+def test_a_folder_without_brains_is_refused(atlas_folder, tmp_path):
+    """It promised atlas folders."""
+    result = gliomap(
+        "train", "surrogate", "--atlas", atlas_folder, "--anatomies-dir", tmp_path, "--out", tmp_path / "x.safetensors",
+        "--spacing-mm", 5, "--anatomies", 1,
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "holds no atlas folders" in result.stderr

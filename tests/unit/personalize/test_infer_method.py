@@ -1,0 +1,156 @@
+"""Inverse method ``infer``: from masks in the atlas to one simulated tumor."""
+
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from phantom_brain import phantom_atlas
+from small_inverse_networks import tiny_inverse
+
+from gliomap.anatomy import Segmentation
+from gliomap.database import ClinicalDesign, named_model
+from gliomap.errors import DatabaseError, ParameterError
+from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters
+from gliomap.imaging import VisibilityThresholds
+from gliomap.inverse import InversePredictor, SimulatedTumors, train_inverse
+from gliomap.personalize import AtlasObservation
+from gliomap.personalize.infer_method import InferMethod, nearest_tissue, regrow_in_patient
+from gliomap.progress import ignore_progress
+from gliomap.registration import Transform
+from gliomap.volume import Volume
+
+pytest.importorskip("torch")
+
+ATLAS = phantom_atlas()
+GRID = ATLAS.simulation_grid(spacing_mm=5.0, shape=(28, 34, 26))
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory):
+    """A network that has seen a few tumors of the phantom."""
+    path = tmp_path_factory.mktemp("infer") / "net.safetensors"
+    source = SimulatedTumors(
+        anatomy=ATLAS.anatomy(GRID),
+        atlas_name=ATLAS.name,
+        atlas_hash=ATLAS.content_hash,
+        design=ClinicalDesign(whole_volume_ml=(3.0, 900.0)),
+        model=named_model("fk"),
+        num_training_tumors=4,
+        num_validation_tumors=0,
+        num_threads=1,
+    )
+    train_inverse(source, tiny_inverse(num_epochs=1), path)
+    return InversePredictor(path, device="cpu")
+
+
+def observation():
+    distance = np.linalg.norm(
+        GRID.world_of(np.moveaxis(np.indices(GRID.shape), 0, -1)) - np.array([28.0, 10.0, 12.0]), axis=-1
+    )
+    segmentation = Segmentation(tumor_core=distance < 15.0, whole_tumor=distance < 28.0, grid=GRID)
+    return AtlasObservation(segmentation=segmentation, thresholds=VisibilityThresholds())
+
+
+def test_the_density_is_the_solution_for_the_parameters_it_says(predictor):
+    """Parameters and density belong together; details go into the provenance as JSON."""
+    method = InferMethod(predictor=predictor, atlas=ATLAS)
+    estimate = method.estimate(observation(), report=ignore_progress)
+    values = estimate.parameters
+    parameters = FisherKolmogorovParameters(
+        white_matter_diffusivity_mm2_per_day=values["white_matter_diffusivity_mm2_per_day"],
+        proliferation_rate_per_day=values["proliferation_rate_per_day"],
+        seed_mm=tuple(values[f"seed_{axis}_mm"] for axis in "xyz"),
+    )
+    solution = FisherKolmogorov().simulate(ATLAS.anatomy(GRID), parameters, [values["growth_time_days"]])
+
+    assert np.array_equal(estimate.cell_density.data, solution.cell_density[0])
+    assert (method.name, method.grid, method.atlas_hash) == ("infer", GRID, ATLAS.content_hash)
+    assert json.loads(json.dumps(estimate.details))["mu1_mm"] > 0.0
+    assert any("small" in concern for concern in estimate.concerns)
+
+
+def test_another_atlas_is_refused(predictor):
+    """At once, not after the registration."""
+    maps = ATLAS.tissue_maps
+    turned = dataclasses.replace(maps, white_matter=maps.gray_matter, gray_matter=maps.white_matter)
+    other = dataclasses.replace(ATLAS, name="turned", tissue_maps=turned)
+    with pytest.raises(DatabaseError, match="not in 'turned'"):
+        InferMethod(predictor=predictor, atlas=other)
+
+
+def test_a_seed_in_tissue_stays_and_one_outside_moves_to_the_nearest():
+    """The distance is said; a point far off the grid works too."""
+    anatomy = ATLAS.anatomy(GRID)
+    inside = tuple(GRID.world_of(np.argwhere(anatomy.domain)[100]) + 1.0)
+    assert nearest_tissue(anatomy, inside) == (inside, 0.0)
+
+    moved, distance_mm = nearest_tissue(anatomy, (500.0, 0.0, 0.0))
+    centers = GRID.world_of(np.argwhere(anatomy.domain))
+    assert distance_mm == pytest.approx(np.linalg.norm(centers - [500.0, 0.0, 0.0], axis=1).min())
+    assert anatomy.domain[tuple(np.rint(GRID.voxel_of(moved)).astype(int))]
+    with pytest.raises(ParameterError, match="finite"):
+        nearest_tissue(anatomy, (float("nan"), 0.0, 0.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Result:
+    """The fields of a result that growing again reads and replaces."""
+
+    case: object
+    estimate: object
+    registration: object
+    settings: dict
+    thresholds: VisibilityThresholds
+    seed_patient_mm: tuple
+    density_patient: Volume | None = None
+    agreement_patient: object = None
+    concerns: tuple = ()
+    method_name: str = "infer"
+
+
+def result_of(parameters):
+    grid = ATLAS.grid
+    distance = np.linalg.norm(
+        grid.world_of(np.moveaxis(np.indices(grid.shape), 0, -1)) - np.array([28.0, 10.0, 12.0]), axis=-1
+    )
+    return _Result(
+        case=SimpleNamespace(
+            brain=ATLAS.tissue_maps.brain,
+            grid=grid,
+            segmentation=Segmentation(tumor_core=distance < 12.0, whole_tumor=distance < 22.0, grid=grid),
+        ),
+        estimate=SimpleNamespace(parameters=parameters),
+        registration=SimpleNamespace(transform=Transform.identity()),
+        settings={"domain_rule": "csf-below-0.9"},
+        thresholds=VisibilityThresholds(),
+        seed_patient_mm=(28.0, 10.0, 12.0),
+    )
+
+
+def test_a_patient_like_the_atlas_regrows_the_tumor_of_the_atlas():
+    """With the identity as registration, growth in the patient is growth in the atlas on that grid."""
+    parameters = {
+        "white_matter_diffusivity_mm2_per_day": 0.3,
+        "proliferation_rate_per_day": 0.05,
+        "growth_time_days": 150.0,
+    }
+    regrown = regrow_in_patient(result_of(parameters), ATLAS, spacing_mm=4.0)
+    solution = FisherKolmogorov().simulate(
+        ATLAS.anatomy(ATLAS.grid),
+        FisherKolmogorovParameters(
+            white_matter_diffusivity_mm2_per_day=0.3, proliferation_rate_per_day=0.05, seed_mm=(28.0, 10.0, 12.0)
+        ),
+        [150.0],
+    )
+
+    np.testing.assert_allclose(regrown.density_patient.data, solution.cell_density[0], atol=1e-5)
+    assert regrown.settings["grown_in"] == "patient"
+    assert 0.0 < regrown.agreement_patient.dice_flair <= 1.0
+
+
+def test_a_result_without_growth_parameters_cannot_be_regrown():
+    """A method that gives a density alone."""
+    with pytest.raises(ParameterError, match="says no growth parameters"):
+        regrow_in_patient(result_of({"seed_x_mm": 1.0}), ATLAS)

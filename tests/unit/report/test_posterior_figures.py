@@ -1,0 +1,162 @@
+import importlib.util
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from gliomap.bayes import CredibleInterval, PosteriorSamples, StageInfo
+from gliomap.bayes.multilevel_state import MultilevelStageInfo
+from gliomap.grid import Grid
+from gliomap.personalize.density_posterior import DensityPosterior
+from gliomap.report.posterior_figures import corner_figure, stage_figure
+from gliomap.report.posterior_folder import write_posterior
+from gliomap.volume import Volume
+
+GRID = Grid.axis_aligned((4, 4, 4), 2.0, (0.0, 0.0, 0.0))
+
+
+def samples(number=40, **changes):
+    parameters = np.random.default_rng(0).normal(size=(number, 3))
+    values = {
+        "names": ("growth_time_days", "seed_x_mm", "t1gd_threshold"),
+        "units": ("day", "mm", "1"),
+        "parameters": parameters,
+        "log_weights": np.zeros(number),
+        "log_prior": np.zeros(number),
+        "log_likelihood": -np.arange(number, dtype=float),
+    }
+    return PosteriorSamples(**{**values, **changes})
+
+
+def stages():
+    common = {
+        "log_mean_weight": -1.0,
+        "weight_cv": 1.0,
+        "effective_sample_size": 20.0,
+        "num_distinct_leaders": 20,
+        "num_distinct": 38,
+        "acceptance_rate": 0.3,
+        "proposal_scale": 0.2,
+        "num_evaluations": 80,
+    }
+    return tuple(StageInfo(stage=n, tempering_exponent=p, **common) for n, p in ((1, 0.01), (2, 0.2), (3, 1.0)))
+
+
+def labels(figure):
+    return {axes.get_xlabel() for axes in figure.axes} | {axes.get_ylabel() for axes in figure.axes}
+
+
+@pytest.mark.parametrize("log_weights", [np.zeros(40), np.linspace(-5.0, 0.0, 40)], ids=["equal", "weighted"])
+@pytest.mark.parametrize("has_corner", [True, False])
+def test_all_pairs_are_drawn_with_names_and_units(monkeypatch, log_weights, has_corner):
+    """By the library or without it, weighted or not."""
+    if has_corner:
+        pytest.importorskip("corner")
+    else:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    figure = corner_figure(samples(log_weights=log_weights), truth={"seed_x_mm": 0.3})
+
+    assert {"growth time [day]", "seed x [mm]", "t1gd threshold"} <= labels(figure)
+    assert len(figure.axes) == 9
+
+
+def test_parameters_without_spread_are_left_out():
+    """One that never moves has no picture; without any there is a remark."""
+    still = samples().parameters.copy()
+    still[:, 1] = 4.0
+
+    assert len(corner_figure(samples(parameters=still)).axes) == 4
+    assert "all samples are equal" in corner_figure(samples(parameters=np.ones((40, 3)))).texts[0].get_text()
+
+
+def test_few_samples_are_drawn():
+    """Fewer samples than the library takes."""
+    assert len(corner_figure(samples(3)).axes) == 9
+
+
+def test_the_trace_shows_every_stage():
+    """One level: four panels; two levels: the share of the fine one besides."""
+    plain = stages()
+    two = tuple(
+        MultilevelStageInfo(**vars(info), fine_share=share, fine_acceptance_rate=rate, num_fine_evaluations=10)
+        for info, share, rate in zip(plain, (0.0, 0.5, 1.0), (None, 0.4, 0.3), strict=True)
+    )
+
+    assert [len(stage_figure(kind).axes) for kind in (plain, two)] == [4, 5]
+    np.testing.assert_array_equal(stage_figure(plain).axes[0].lines[0].get_xdata(), [1, 2, 3])
+
+
+@dataclass
+class FakeResult:
+    """What of a result the folder of its posterior needs."""
+
+    estimate: object
+    posterior_patient: dict
+    case: object = None
+
+
+@dataclass
+class FakeEstimate:
+    posterior: DensityPosterior | None
+
+
+@dataclass
+class FakeCase:
+    stored_grid: Grid
+
+
+def posterior(**changes):
+    volume = Volume(np.full(GRID.shape, 0.25, np.float32), GRID)
+    return DensityPosterior(
+        mean=volume,
+        std=volume,
+        exceedance={"t1gd": volume, "flair": volume},
+        samples=samples(**changes),
+        intervals={"seed_x_mm": CredibleInterval(low=0.0, high=1.0, level=0.95)},
+        stages=stages(),
+    )
+
+
+def test_samples_are_readable_by_arviz_where_weights_are_equal(tmp_path):
+    """The JSON of `arviz.from_json`: one chain per parameter; weighted samples have none."""
+    for name, weights in (("equal", np.zeros(40)), ("weighted", np.linspace(-5.0, 0.0, 40))):
+        found = posterior(log_weights=weights)
+        result = FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID))
+        write_posterior(tmp_path / name, result)
+
+    content = json.loads((tmp_path / "equal" / "samples.json").read_text())
+    assert np.array(content["posterior"]["seed_x_mm"]).shape == (1, 40)
+    np.testing.assert_allclose(content["sample_stats"]["lp"][0], -np.arange(40))
+    assert not (tmp_path / "weighted" / "samples.json").exists()
+    with np.load(tmp_path / "weighted" / "samples.npz") as stored:
+        np.testing.assert_array_equal(stored["log_weights"], np.linspace(-5.0, 0.0, 40))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_arviz_reads_the_file(tmp_path):
+    """Its own mean of a parameter is ours."""
+    with np.errstate(all="ignore"):
+        arviz = pytest.importorskip("arviz")
+        found = posterior()
+        write_posterior(tmp_path / "posterior", FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID)))
+
+        data = arviz.from_json(str(tmp_path / "posterior" / "samples.json"))
+
+        assert float(data.posterior["seed_x_mm"].mean()) == pytest.approx(found.samples.mean["seed_x_mm"])
+
+
+def test_no_posterior_is_no_folder(tmp_path):
+    """Most methods have none."""
+    write_posterior(tmp_path / "posterior", FakeResult(FakeEstimate(None), {}))
+
+    assert not (tmp_path / "posterior").exists()
+
+
+def test_maps_are_named_by_what_they_are():
+    """Mean, standard deviation, and one probability per threshold."""
+    found = replace(posterior(), stages=())
+
+    assert set(found.maps) == {"mean", "std", "probability_t1gd", "probability_flair"}
