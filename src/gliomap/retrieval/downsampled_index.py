@@ -102,7 +102,7 @@ class DownsampledIndex(AtThresholds):
         self.thresholds = thresholds
         self.rescore = rescore
         self._threads = SearchThreads(num_threads)
-        self._parts = tuple(_parts_of(prepared.segments))
+        self._parts = tuple(_parts_of(prepared))
 
     @classmethod
     def open(
@@ -340,11 +340,11 @@ class Downsampling:
         return _PackedMask(words=words[_slices(box)].flatten(), box=box, num_voxels=int(num_voxels))
 
 
-def _parts_of(segments: tuple[Segment, ...]) -> Iterator[_Part]:
+def _parts_of(prepared: PreparedSegments) -> Iterator[_Part]:
     """What threads search, one part at a time."""
     first = 0
-    for segment in segments:
-        length = len(segment["flair_sizes"])
+    for segment in prepared.segments:
+        length = min(len(segment["flair_sizes"]), prepared.num_tumors - first)
         for begin in range(0, length, _BLOCK):
             end = min(begin + _BLOCK, length)
             yield _Part(segment=segment, rows=slice(begin, end), tumors=slice(first + begin, first + end))

@@ -84,6 +84,8 @@ class PreparedSegments:
         Where the segments lie.
     segment_tumors : int
         Tumors of each segment but the last.
+    num_tumors : int
+        Tumors of the database. The last segment may hold more, made for a larger database that begins alike.
     """
 
     segments: tuple[Segment, ...]
@@ -91,6 +93,14 @@ class PreparedSegments:
     notices: tuple[str, ...]
     folder: Path
     segment_tumors: int
+    num_tumors: int
+
+    def rows(self, name: str) -> list[NDArray[Any]]:
+        """An array whose rows are tumors, of each segment, without tumors the database does not hold."""
+        return [
+            segment[name][: max(0, self.num_tumors - number * self.segment_tumors)]
+            for number, segment in enumerate(self.segments)
+        ]
 
     @property
     def num_bytes(self) -> int:
@@ -153,6 +163,7 @@ def open_segments(
         notices=tuple(opening.notices),
         folder=opening.folder,
         segment_tumors=SEGMENT_TUMORS,
+        num_tumors=database.num_tumors,
     )
 
 

@@ -91,8 +91,8 @@ class RadiomicsIndex(AtThresholds):
         self.num_preselected = num_preselected
         self.thresholds = thresholds
         self._levels = levels_of(thresholds)
-        self._center_mm = np.concatenate([segment["center_mm"] for segment in prepared.segments])
-        self._features = np.concatenate([segment["features"] for segment in prepared.segments])[..., _COLUMNS]
+        self._center_mm = np.concatenate(prepared.rows("center_mm"))
+        self._features = np.concatenate(prepared.rows("features"))[..., _COLUMNS]
         self._scale = _standard_deviations(self._features) if standardized else np.ones(self._features.shape[1:])
 
     @classmethod

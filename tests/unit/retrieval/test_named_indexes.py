@@ -6,7 +6,7 @@ from growing_ball import build_balls
 from gliomap.errors import ParameterError
 from gliomap.imaging import VisibilityThresholds
 from gliomap.personalize import QueryMethod
-from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, OverlapMetric, Query, open_index
+from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, FreeThresholdIndex, OverlapMetric, Query, open_index
 from gliomap.retrieval.embedding import EMBEDDING_KINDS
 
 THRESHOLDS = VisibilityThresholds()
@@ -80,3 +80,21 @@ def test_other_indexes_know_no_other_metric(database, name):
     """They compare as their names say."""
     with pytest.raises(ParameterError, match=rf"another metric .* needs index 'exact', got '{name}'"):
         open_index(name, database, thresholds=THRESHOLDS, metric=OverlapMetric.jaccard())
+
+
+@pytest.mark.parametrize("name", [*WITHOUT_NETWORK, "exact-free-thresholds"])
+def test_a_smaller_database_that_begins_alike_uses_the_same_files(tmp_path, monkeypatch, name):
+    """Twelve of thirty tumors: no hit lies beyond them, and the answer is that of an index of their own."""
+    larger = build_balls(tmp_path / "larger", num_tumors=30)
+    smaller = build_balls(tmp_path / "smaller", num_tumors=12)
+
+    def answer(database, cache):
+        monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(tmp_path / cache))
+        if name == "exact-free-thresholds":
+            return FreeThresholdIndex.open(database, num_threads=1).search(_query(smaller), 30).hits.hits
+        return open_index(name, database, thresholds=THRESHOLDS, num_threads=1).search(_query(smaller), 30).hits
+
+    answer(larger, "shared")
+    hits = answer(smaller, "shared")
+    assert hits == answer(smaller, "own")
+    assert {hit.index for hit in hits} <= set(range(12))

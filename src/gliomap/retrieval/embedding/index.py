@@ -314,7 +314,11 @@ class MaskEncoding:
 
 
 def _table_of(header: EmbeddingHeader, prepared: PreparedSegments) -> NearestLatents:
-    return BitTable(prepared.segments) if header.kind == "hash" else LatentTable(prepared.segments)
+    segments = [
+        dict(zip(MODALITIES, rows, strict=True))
+        for rows in zip(*(prepared.rows(name) for name in MODALITIES), strict=True)
+    ]
+    return BitTable(segments) if header.kind == "hash" else LatentTable(segments)
 
 
 def _masks(query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

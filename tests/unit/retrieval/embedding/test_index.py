@@ -248,3 +248,14 @@ def test_batches_bound_the_memory_and_change_nothing_that_matters(database, chec
     one_by_one = EmbeddingIndex.open(database, checkpoint=checkpoints["ae"], folder=tmp_path / "one")
     for many, one in zip(at_once.prepared.segments, one_by_one.prepared.segments, strict=True):
         assert one["flair"] == pytest.approx(many["flair"], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", EMBEDDING_KINDS)
+def test_a_smaller_database_that_begins_alike_uses_the_same_codes(database, checkpoints, tmp_path, kind):
+    """Twelve of twenty tumors: none beyond them is found."""
+    settings = {"checkpoint": checkpoints[kind], "folder": tmp_path / "index"}
+    EmbeddingIndex.open(database, **settings)
+    smaller = build_balls(tmp_path / "db", num_tumors=12, anatomy=ball_anatomy(16, 1.5))
+    index = EmbeddingIndex.open(smaller, **settings)
+    assert index.prepared.num_tumors_read == 0
+    assert {hit.index for hit in index.search(_query_of(smaller, 3), 20).hits} == set(range(12))
