@@ -30,16 +30,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo, MultilevelState
+from gliomap.bayes.stage_moves import (
+    Purpose,
+    adapted_scale,
+    covariance_root,
+    evaluated,
+    is_below,
+    leaders_of,
+    next_exponent,
+    proposals,
+    uniform_numbers,
+    weights_of,
+)
 from gliomap.bayes.surrogate_correction import LevelCorrection
-from gliomap.bayes.tmcmc import _covariance_root, _evaluate, _resample, _uniform, _weights, next_exponent
 from gliomap.bayes.tmcmc_state import TmcmcResult
 from gliomap.errors import NumericalError, ParameterError
 
 _Matrix = NDArray[np.float64]
 _Vector = NDArray[np.float64]
-# What a random number is for, beside those of `tmcmc`.
-_PRIOR, _MOVE, _ACCEPT, _CORRECT, _PROBE = 0, 2, 3, 4, 5
-_SCALE_LIMITS = (1e-5, 4.0)
 # Share of walks kept below which a stage decides more often, and how many times as often at most. *Chosen*.
 _WANTED_RATE, _MOST_REPEATS = 0.3, 5
 
@@ -53,9 +61,9 @@ def start(levels: Levels, settings: MultilevelSettings) -> MultilevelState:
         If the data are impossible for every one of them.
     """
     sampler = settings.sampler
-    points = _uniform(sampler, stage=0, step=0, purpose=_PRIOR, columns=levels.fine.num_parameters)
+    points = uniform_numbers(sampler, stage=0, step=0, purpose=Purpose.PRIOR, columns=levels.fine.num_parameters)
     coordinates = levels.coarse.from_unit_cube(points)
-    log_prior, log_coarse = _evaluate(levels.coarse, coordinates)
+    log_prior, log_coarse = evaluated(levels.coarse, coordinates)
     if not np.isfinite(log_coarse).any():
         raise NumericalError(
             f"the data are impossible (log-likelihood −inf) on the coarse level for all {sampler.num_samples} samples "
@@ -98,9 +106,9 @@ def advance(levels: Levels, state: MultilevelState) -> tuple[MultilevelState, Mu
         state = replace(state, log_fine=_fine(levels, state.coordinates, state.log_coarse))
         num_fine += len(state.coordinates)
     weighted, log_steps = _next_temperature(state)
-    weights, log_mean_weight = _weights(log_steps, 1.0)
-    leaders = _resample(weights, sampler, stage)
-    root = _covariance_root(state.coordinates, weights, stage)
+    weights, log_mean_weight = weights_of(log_steps, 1.0)
+    leaders = leaders_of(weights, sampler, stage)
+    root = covariance_root(state.coordinates, weights, stage)
     moving = weighted.at(leaders)
     move = _walk_with_decisions if state.is_switched else _walk_on_coarse
     walk = move(levels, moving, root, stage)
@@ -191,7 +199,7 @@ def _is_time_to_switch(levels: Levels, state: MultilevelState, stage: int) -> tu
         return True, 0
     if settings.num_probes == 0:
         return False, 0
-    order = _uniform(settings.sampler, stage=stage, step=0, purpose=_PROBE, columns=1)[:, 0].argsort()
+    order = uniform_numbers(settings.sampler, stage=stage, step=0, purpose=Purpose.PROBE, columns=1)[:, 0].argsort()
     probes = order[: settings.num_probes]
     with np.errstate(invalid="ignore"):
         differences = _fine(levels, state.coordinates[probes], state.log_coarse[probes]) - state.log_coarse[probes]
@@ -243,8 +251,7 @@ def _walk_with_decisions(levels: Levels, state: MultilevelState, root: _Matrix, 
         num_fine += int(np.count_nonzero(is_elsewhere))
         ended = replace(state, log_fine=log_fine)
         ratio = log_decision(_log_fine_to_surrogate(ended, correction), _log_fine_to_surrogate(before, correction))
-        chance = _uniform(sampler, stage=stage, step=decision, purpose=_CORRECT, columns=1)[:, 0]
-        is_kept = is_elsewhere & (np.log(chance) < ratio)
+        is_kept = is_elsewhere & is_below(ratio, sampler, stage=stage, step=decision, purpose=Purpose.CORRECT)
         state = replace(
             ended.where(is_kept, before),
             proposal_scale=_adapted(
@@ -272,15 +279,12 @@ def _step(
     levels: Levels, state: MultilevelState, root: _Matrix, stage: int, step: int, correction: LevelCorrection
 ) -> tuple[MultilevelState, NDArray[np.bool_], int]:
     """One Metropolis step of every sample in the surrogate; also who moved, and the coarse likelihoods it took."""
-    from scipy.special import ndtri
-
     sampler = state.settings.sampler
-    normal = ndtri(_uniform(sampler, stage=stage, step=step, purpose=_MOVE, columns=root.shape[0]))
-    proposal = state.coordinates + math.sqrt(state.proposal_scale) * normal @ root.T
-    log_prior, log_coarse = _evaluate(levels.coarse, proposal)
+    proposal = proposals(state.coordinates, state.proposal_scale, root, sampler, stage=stage, step=step)
+    log_prior, log_coarse = evaluated(levels.coarse, proposal)
     proposed = replace(state, coordinates=proposal, log_prior=log_prior, log_coarse=log_coarse)
     ratio = _log_surrogate(proposed, correction) - _log_surrogate(state, correction)
-    is_accepted = np.log(_uniform(sampler, stage=stage, step=step, purpose=_ACCEPT, columns=1)[:, 0]) < ratio
+    is_accepted = is_below(ratio, sampler, stage=stage, step=step, purpose=Purpose.ACCEPT)
     return proposed.where(is_accepted, state), is_accepted, int(np.count_nonzero(np.isfinite(log_prior)))
 
 
@@ -317,8 +321,4 @@ def _num_decisions(state: MultilevelState) -> int:
 
 def _adapted(state: MultilevelState, *rates: float) -> float:
     """β² of the next walk: larger where more than the wanted share was accepted, by the strictest of several rates."""
-    wanted = state.settings.sampler.target_acceptance
-    if wanted is None:
-        return state.proposal_scale
-    low, high = _SCALE_LIMITS
-    return min(max(state.proposal_scale * math.exp(2.0 * (min(rates) - wanted)), low), high)
+    return adapted_scale(state.proposal_scale, min(rates), state.settings.sampler.target_acceptance)

@@ -1,27 +1,20 @@
 """Processes that hold one object and call a method of it for many arguments, in order.
 
 What a sampler asks for is many small, independent simulations by one model in one anatomy. Model and anatomy are sent
-to every process once; after that only rows of parameters and numbers travel. Processes are spawned, compute with one
-thread each, and leave when the parent is gone: they hold one end of a pipe whose other end dies with it.
+to every process once; after that only rows of parameters and numbers travel (`gliomap.worker_processes`).
 
 What this module does not do: keep results, or know what is computed.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import pickle
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any
 
 from gliomap.errors import NumericalError, ParameterError
+from gliomap.worker_processes import WorkerProcesses, require_picklable
 
 
 class SimulationWorkers:
@@ -46,9 +39,12 @@ class SimulationWorkers:
             raise ParameterError(f"num_workers must be at least 1, got {num_workers}.")
         self._object = worker_object
         self._num_workers = num_workers
-        self._pool: tuple[ProcessPoolExecutor, Connection, Connection] | None = None
+        self._pool: WorkerProcesses | None = None
         if num_workers > 1:
-            _require_picklable(worker_object)
+            require_picklable(
+                worker_object,
+                advice="define its classes and functions in an importable module, or use num_workers=1.",
+            )
 
     def map(self, method: str, arguments: Sequence[Any]) -> Iterator[Any]:
         """Results of a method for each argument, in their order, as they become ready.
@@ -62,7 +58,7 @@ class SimulationWorkers:
             yield from map(getattr(self._object, method), arguments)
             return
         try:
-            yield from self._started().map(_call_in_worker, [method] * len(arguments), arguments)
+            yield from self._started().executor.map(_call_in_worker, [method] * len(arguments), arguments)
         except BrokenProcessPool as error:
             self.close()
             raise NumericalError(
@@ -73,11 +69,8 @@ class SimulationWorkers:
     def close(self) -> None:
         """End the processes; a later call starts new ones."""
         if self._pool is not None:
-            executor, worker_end, lifeline = self._pool
-            self._pool = None
-            lifeline.close()
-            worker_end.close()
-            executor.shutdown(wait=True, cancel_futures=True)
+            pool, self._pool = self._pool, None
+            pool.close()
 
     def __enter__(self) -> SimulationWorkers:
         return self
@@ -87,49 +80,19 @@ class SimulationWorkers:
     ) -> None:
         self.close()
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _started(self) -> WorkerProcesses:
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            worker_end, lifeline = context.Pipe(duplex=False)
-            executor = ProcessPoolExecutor(
-                max_workers=self._num_workers,
-                mp_context=context,
-                initializer=_start_worker,
-                initargs=(worker_end, self._object),
-            )
-            self._pool = (executor, worker_end, lifeline)
-        return self._pool[0]
+            self._pool = WorkerProcesses(self._num_workers, _hold, self._object)
+        return self._pool
 
 
-# What a worker process holds between calls; set once by its initializer, unused in the parent.
+# What a worker process holds between calls; set once when it starts, unused in the parent.
 _worker: dict[str, object] = {}
 
 
-def _start_worker(lifeline: Connection, worker_object: object) -> None:
-    import numba
-
-    # Interrupts go to the parent, which ends the pool in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    numba.set_num_threads(1)
-    threading.Thread(target=_exit_with_lifeline, args=(lifeline,), daemon=True).start()
+def _hold(worker_object: object) -> None:
     _worker["object"] = worker_object
 
 
 def _call_in_worker(method: str, argument: Any) -> Any:
     return getattr(_worker["object"], method)(argument)
-
-
-def _exit_with_lifeline(lifeline: Connection) -> None:
-    """Leave when the parent closes its end or is gone: a killed parent cannot end its pool, and workers would stay."""
-    wait([lifeline])
-    os._exit(1)
-
-
-def _require_picklable(thing: object) -> None:
-    try:
-        pickle.dumps(thing)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ParameterError(
-            f"{type(thing).__name__} cannot be sent to worker processes ({error}): define its classes and functions "
-            "in an importable module, or use num_workers=1."
-        ) from error

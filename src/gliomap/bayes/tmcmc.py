@@ -24,17 +24,24 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.bayes.stage_moves import (
+    Purpose,
+    adapted_scale,
+    covariance_root,
+    evaluated,
+    is_below,
+    leaders_of,
+    next_exponent,
+    proposals,
+    uniform_numbers,
+    weights_of,
+)
 from gliomap.bayes.target import Target
 from gliomap.bayes.tmcmc_state import StageInfo, TmcmcResult, TmcmcSettings, TmcmcState
 from gliomap.errors import NumericalError, ParameterError
 
 _Matrix = NDArray[np.float64]
 _Vector = NDArray[np.float64]
-# What a random number is for; part of its source.
-_PRIOR, _LEADER, _MOVE, _ACCEPT = range(4)
-_SCALE_LIMITS = (1e-5, 4.0)
-# Exponents closer than this to 1 are 1.
-_LAST = 1.0 - 1e-12
 
 
 def start(target: Target, settings: TmcmcSettings) -> TmcmcState:
@@ -45,9 +52,9 @@ def start(target: Target, settings: TmcmcSettings) -> TmcmcState:
     NumericalError
         If the data are impossible for every one of them, or a sample of the prior has no prior density.
     """
-    points = _uniform(settings, stage=0, step=0, purpose=_PRIOR, columns=target.num_parameters)
+    points = uniform_numbers(settings, stage=0, step=0, purpose=Purpose.PRIOR, columns=target.num_parameters)
     coordinates = target.from_unit_cube(points)
-    log_prior, log_likelihood = _evaluate(target, coordinates)
+    log_prior, log_likelihood = evaluated(target, coordinates)
     if not np.isfinite(log_prior).all():
         raise NumericalError(
             f"{np.count_nonzero(~np.isfinite(log_prior))} samples of the prior have no prior density: the target's "
@@ -87,9 +94,9 @@ def advance(target: Target, state: TmcmcState) -> tuple[TmcmcState, StageInfo]:
             step=stage,
         )
     exponent = next_exponent(state.log_likelihood, state.tempering_exponent, settings.target_weight_cv)
-    weights, log_mean_weight = _weights(state.log_likelihood, exponent - state.tempering_exponent)
-    leaders = _resample(weights, settings, stage)
-    root = _covariance_root(state.coordinates, weights, stage)
+    weights, log_mean_weight = weights_of(state.log_likelihood, exponent - state.tempering_exponent)
+    leaders = leaders_of(weights, settings, stage)
+    root = covariance_root(state.coordinates, weights, stage)
     moving = replace(
         state,
         tempering_exponent=exponent,
@@ -142,134 +149,25 @@ def result(state: TmcmcState) -> TmcmcResult:
     )
 
 
-def next_exponent(log_likelihood: _Vector, exponent: float, target_weight_cv: float) -> float:
-    """Exponent at which the weights' coefficient of variation reaches the target, at most 1.
-
-    The coefficient grows with the exponent, so it is found by bisection (geometric, for exponents span many orders of
-    magnitude). Samples for which the data are impossible are left aside: they drop out at any exponent.
-
-    Raises
-    ------
-    NumericalError
-        If log-likelihoods differ so much that no larger exponent can be told from the present one.
-    """
-    possible = log_likelihood[np.isfinite(log_likelihood)]
-    shifted = possible - possible.max()
-
-    def weight_cv(increment: float) -> float:
-        weights = np.exp(increment * shifted)
-        return float(weights.std() / weights.mean())
-
-    high = 1.0 - exponent
-    if weight_cv(high) <= target_weight_cv:
-        return 1.0
-    # Weights between exp(−δ range) and 1 vary by no more than exp(δ range) − 1.
-    low = math.log1p(target_weight_cv) / -float(shifted.min())
-    for _ in range(60):
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if weight_cv(middle) <= target_weight_cv else (low, middle)
-    reached = exponent + low
-    if reached <= exponent:
-        raise NumericalError(
-            f"log-likelihoods of the samples span {-float(shifted.min()):.3g} nats: no exponent above {exponent:.3g} "
-            "is small enough. Weight the likelihood, or use fewer voxels."
-        )
-    return 1.0 if reached > _LAST else reached
-
-
 def log_acceptance(proposed: _Vector, current: _Vector) -> _Vector:
     """Logarithm of the Metropolis acceptance ratio for a symmetric proposal, of log densities (N,)."""
     return proposed - current
-
-
-def _weights(log_likelihood: _Vector, increment: float) -> tuple[_Vector, float]:
-    """Weights relative to the largest, and the log of the mean weight."""
-    log_weights = increment * log_likelihood
-    largest = float(log_weights.max())
-    weights = np.exp(log_weights - largest)
-    return weights, largest + math.log(float(weights.mean()))
-
-
-def _resample(weights: _Vector, settings: TmcmcSettings, stage: int) -> NDArray[np.int64]:
-    """Index of the leader of each new sample."""
-    cumulative = np.cumsum(weights)
-    cumulative /= cumulative[-1]
-    points = _uniform(settings, stage=stage, step=0, purpose=_LEADER, columns=1)[:, 0]
-    if settings.resampling == "systematic":
-        points = (np.arange(settings.num_samples) + points[0]) / settings.num_samples
-    return np.searchsorted(cumulative, np.minimum(points, np.nextafter(1.0, 0.0)), side="right")
-
-
-def _covariance_root(coordinates: _Matrix, weights: _Vector, stage: int) -> _Matrix:
-    """Cholesky factor of the weighted covariance, (P, P)."""
-    shares = weights / weights.sum()
-    centered = coordinates - shares @ coordinates
-    covariance = (centered * shares[:, None]).T @ centered
-    variances = np.diag(covariance)
-    if not (np.isfinite(covariance).all() and variances.min() > 0.0):
-        raise NumericalError(
-            f"the samples collapsed to a point in stage {stage} (variances {variances.min():.3g} to "
-            f"{variances.max():.3g}). Use more samples, or a smaller target_weight_cv.",
-            step=stage,
-        )
-    # Fewer distinct samples than dimensions leave the matrix singular.
-    return np.linalg.cholesky(covariance + np.diag(1e-10 * variances))
 
 
 def _move(
     target: Target, state: TmcmcState, root: _Matrix, stage: int, step: int
 ) -> tuple[TmcmcState, NDArray[np.bool_], int]:
     """One Metropolis step of every sample; also who moved, and how many likelihoods were computed."""
-    from scipy.special import ndtri
-
     settings, exponent = state.settings, state.tempering_exponent
-    normal = ndtri(_uniform(settings, stage=stage, step=step, purpose=_MOVE, columns=root.shape[0]))
-    proposal = state.coordinates + math.sqrt(state.proposal_scale) * normal @ root.T
-    log_prior, log_likelihood = _evaluate(target, proposal)
+    proposal = proposals(state.coordinates, state.proposal_scale, root, settings, stage=stage, step=step)
+    log_prior, log_likelihood = evaluated(target, proposal)
     ratio = log_acceptance(log_prior + exponent * log_likelihood, state.log_prior + exponent * state.log_likelihood)
-    is_accepted = np.log(_uniform(settings, stage=stage, step=step, purpose=_ACCEPT, columns=1)[:, 0]) < ratio
+    is_accepted = is_below(ratio, settings, stage=stage, step=step, purpose=Purpose.ACCEPT)
     moved = replace(
         state,
         coordinates=np.where(is_accepted[:, None], proposal, state.coordinates),
         log_prior=np.where(is_accepted, log_prior, state.log_prior),
         log_likelihood=np.where(is_accepted, log_likelihood, state.log_likelihood),
-        proposal_scale=_adapted_scale(state, float(is_accepted.mean())),
+        proposal_scale=adapted_scale(state.proposal_scale, float(is_accepted.mean()), settings.target_acceptance),
     )
     return moved, is_accepted, int(np.count_nonzero(np.isfinite(log_prior)))
-
-
-def _adapted_scale(state: TmcmcState, acceptance: float) -> float:
-    """β² of the next step: larger where more than the wanted share was accepted."""
-    wanted = state.settings.target_acceptance
-    if wanted is None:
-        return state.proposal_scale
-    low, high = _SCALE_LIMITS
-    return min(max(state.proposal_scale * math.exp(2.0 * (acceptance - wanted)), low), high)
-
-
-def _evaluate(target: Target, coordinates: _Matrix) -> tuple[_Vector, _Vector]:
-    """Log prior and log-likelihood; the latter −∞ where the former is."""
-    log_prior = target.log_prior(coordinates)
-    has_mass = np.isfinite(log_prior)
-    log_likelihood = np.full(len(coordinates), -np.inf)
-    if has_mass.any():
-        log_likelihood[has_mass] = target.log_likelihood(coordinates[has_mass])
-    is_wrong = np.isnan(log_prior) | (log_prior == np.inf) | np.isnan(log_likelihood) | (log_likelihood == np.inf)
-    if is_wrong.any():
-        row = int(np.flatnonzero(is_wrong)[0])
-        raise NumericalError(
-            f"log prior and log-likelihood must be numbers below +inf, got {log_prior[row]} and {log_likelihood[row]} "
-            f"at coordinates {coordinates[row].tolist()}."
-        )
-    return log_prior, log_likelihood
-
-
-def _uniform(settings: TmcmcSettings, *, stage: int, step: int, purpose: int, columns: int) -> _Matrix:
-    """Uniform random numbers in (0, 1), one row per sample: a function of seed, stage, step, purpose and the row.
-
-    Rows do not depend on how many there are; normal ones are made of them by inversion, which takes one each.
-    """
-    source = np.random.SeedSequence(settings.seed, spawn_key=(stage, step, purpose))
-    generator = np.random.Generator(np.random.Philox(source))
-    points = generator.random((settings.num_samples, columns))
-    return np.maximum(points, 2.0**-54)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gliomap.cli.console import EXIT_FAILED, ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.cli.options import AtlasOption, DomainRuleOption, SpacingOption, ThreadsOption
 from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ def build_command(
     ] = None,
     design: Annotated[str | None, typer.Option(help="Design of the parameters: clinical, papers.")] = None,
     model: Annotated[str, typer.Option(help="Growth model: fk (Fisher-Kolmogorov) or mass-effect.")] = _MODEL,
-    atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = _ATLAS,
-    spacing_mm: Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")] = _SPACING_MM,
-    domain_rule: Annotated[str | None, typer.Option(help="Rule of the simulation domain.")] = None,
+    atlas: AtlasOption = _ATLAS,
+    spacing_mm: SpacingOption = _SPACING_MM,
+    domain_rule: DomainRuleOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Root seed; tumor i depends on design, seed and i alone.")] = 0,
     part: Annotated[str | None, typer.Option(help="Build part K of P only (K/P), for `database merge`.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine; default: all cores.")] = None,
@@ -208,7 +209,7 @@ def merge_command(
 @app.command("verify")
 def verify_command(
     path: PathArgument,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check every file and every tumor against its checksum; exit code 1 if anything is damaged."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.cli.options import ThreadsOption
 
 
 def demo(
@@ -19,7 +20,7 @@ def demo(
         Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
     ] = None,
     registration: Annotated[str | None, typer.Option(help="Registration preset.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    threads: ThreadsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gliomap.cli.console import JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.options import DatabaseArgument, ThreadsOption
 
 if TYPE_CHECKING:
     from gliomap.database import SimulationDatabase
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def search(
-    database: Annotated[Path, typer.Argument(help="Simulation database.")],
+    database: DatabaseArgument,
     whole: Annotated[Path, typer.Option(help="Whole-tumor mask in atlas space, any grid.")],
     core: Annotated[Path | None, typer.Option(help="Tumor-core mask in atlas space, any grid.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 15,
@@ -45,7 +46,7 @@ def search(
     flair_range: Annotated[
         tuple[float, float] | None, typer.Option(help="Free thresholds of FLAIR: from, to; default 0.05 0.5.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank the tumors of a database by Dice(T1Gd) + Dice(FLAIR), nearest first.

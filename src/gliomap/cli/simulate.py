@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.cli.options import AtlasOption, DomainRuleOption, SpacingOption
 from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ def simulate(
     push: Annotated[
         float | None, typer.Option("--push", help="Push of the tumor γ [Pa], for mass-effect; default 10000.")
     ] = None,
-    atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
+    atlas: AtlasOption = "sri24",
     diffusivity_ratio: Annotated[float, typer.Option(help="D_w / D_g, white over gray matter.")] = 10.0,
-    spacing_mm: Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")] = 1.875,
-    domain_rule: Annotated[str | None, typer.Option(help="Rule of the simulation domain.")] = None,
+    spacing_mm: SpacingOption = 1.875,
+    domain_rule: DomainRuleOption = None,
     scheme: Annotated[str | None, typer.Option(help="Time-stepping scheme of fk: strang-rkl2 or published.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads inside this one run.")] = 1,
     figure: Annotated[Path | None, typer.Option(help="Also draw a contact sheet (.png).")] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.options import ThreadsOption
 from gliomap.cli.train_inverse import train_inverse_command
 from gliomap.cli.train_surrogate import train_surrogate_command
+from gliomap.cli.training_options import (
+    MixedPrecisionOption,
+    OutOption,
+    PatienceOption,
+    RestartOption,
+    best_epoch_line,
+    with_given,
+)
 
 app = typer.Typer(help="Train networks on simulated tumors (needs PyTorch, extra 'learn').", no_args_is_help=True)
 
@@ -26,7 +34,7 @@ def _embedding_command(kind: str) -> Callable[..., None]:
     """Command that trains one kind of embedding; they differ in name, default rate and description alone."""
 
     def command(
-        out: Annotated[Path, typer.Option(help="Checkpoint to write (.safetensors).")],
+        out: OutOption,
         database: Annotated[
             Path | None, typer.Option(help="Simulation database; default: that of `personalize`, built on first use.")
         ] = None,
@@ -48,21 +56,15 @@ def _embedding_command(kind: str) -> Callable[..., None]:
         learning_rate: Annotated[
             float | None, typer.Option(help="Learning rate; default 1e-5 (vae 3e-5), --small 1e-3.")
         ] = None,
-        patience: Annotated[
-            int | None, typer.Option(min=1, help="Stop after so many epochs without improvement; default: never.")
-        ] = None,
-        mixed_precision: Annotated[
-            bool, typer.Option("--mixed-precision", help="Compute in 16 bits on a GPU.")
-        ] = False,
+        patience: PatienceOption = None,
+        mixed_precision: MixedPrecisionOption = False,
         t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
         flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
         device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
         atlas: Annotated[str, typer.Option(help="Atlas of the default database.")] = "sri24",
         seed: Annotated[int, typer.Option(min=0, help="Seed of weights, choice of tumors, order and noise.")] = 0,
-        threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
-        restart: Annotated[
-            bool, typer.Option("--restart", help="Begin anew where an interrupted training lies.")
-        ] = False,
+        threads: ThreadsOption = None,
+        restart: RestartOption = False,
         force: ForceOption = False,
         as_json: JsonOption = False,
     ) -> None:
@@ -76,10 +78,10 @@ def _embedding_command(kind: str) -> Callable[..., None]:
 
             require_torch()
             preset = EmbeddingSettings.small(kind) if small else EmbeddingSettings.papers(kind)
-            settings = _with(
+            settings = with_given(
                 preset,
-                network=_with(preset.network, latent_size=latent_size, loss=loss),
-                training=_with(
+                network=with_given(preset.network, latent_size=latent_size, loss=loss),
+                training=with_given(
                     preset.training,
                     num_epochs=epochs,
                     batch_size=batch_size,
@@ -120,15 +122,6 @@ app.command("inverse")(train_inverse_command)
 app.command("surrogate")(train_surrogate_command)
 
 
-def _with(settings: Any, **changes: Any) -> Any:
-    """Settings with the values that were given."""
-    return dataclasses.replace(settings, **{name: value for name, value in changes.items() if value is not None})
-
-
 def _summary(header: Any, out: Path) -> str:
-    lines = [header.label]
-    for name, history in header.history.items():
-        best = history.epochs[history.best_epoch - 1]
-        losses = ", ".join(f"{part} {value:.4f}" for part, value in best.validation.items())
-        lines.append(f"{name}: best of {len(history.epochs)} epochs is {history.best_epoch}; validation {losses}")
-    return "\n".join([*lines, f"checkpoint: {out}"])
+    lines = [best_epoch_line(name, history) for name, history in header.history.items()]
+    return "\n".join([header.label, *lines, f"checkpoint: {out}"])

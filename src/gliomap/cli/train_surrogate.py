@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.options import MovedAtlasOption, RegistrationOption, ThreadsOption
 from gliomap.cli.training_options import (
     BatchSizeOption,
     DeviceOption,
@@ -20,7 +21,6 @@ from gliomap.cli.training_options import (
     SeedOption,
     SmallOption,
     SolverDeviceOption,
-    ThreadsOption,
     best_epoch_line,
     with_given,
 )
@@ -37,7 +37,7 @@ FIRST_TEST_ANATOMY = 1_000_000
 
 def train_surrogate_command(
     out: OutOption,
-    atlas: Annotated[str, typer.Option(help="Atlas name or folder whose brain is moved at random.")] = "sri24",
+    atlas: MovedAtlasOption = "sri24",
     anatomies: Annotated[int, typer.Option(min=1, help="Brains to train in.")] = 10,
     validation_anatomies: Annotated[int, typer.Option(min=1, help="Other brains to validate in.")] = 5,
     own_anatomies: Annotated[
@@ -48,7 +48,7 @@ def train_surrogate_command(
         list[Path] | None,
         typer.Option(help="BraTS folder, or a folder of such: brains to train in too, by registration; repeatable."),
     ] = None,
-    registration: Annotated[str | None, typer.Option(help="Registration preset of the patients.")] = None,
+    registration: RegistrationOption = None,
     spacing_mm: Annotated[float | None, typer.Option(help="Voxel spacing [mm]; default 1.875, --small 3.75.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Tumors to learn; default 20,000, --small 400.")] = None,
     validation_samples: Annotated[

@@ -1,4 +1,4 @@
-"""Options that all trainings of growth networks share."""
+"""Options and lines of output that trainings share."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ MixedPrecisionOption = Annotated[bool, typer.Option("--mixed-precision", help="C
 DeviceOption = Annotated[str, typer.Option(help="Where the network computes: auto, cpu or cuda.")]
 SolverDeviceOption = Annotated[str, typer.Option(help="Where tumors are simulated: cpu or cuda.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of weights, samples, order and noise.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")]
-
-
 RestartOption = Annotated[bool, typer.Option("--restart", help="Begin anew where an interrupted training lies.")]
 
 

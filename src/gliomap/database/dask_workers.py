@@ -31,10 +31,9 @@ from typing import TYPE_CHECKING, Any
 
 from gliomap import __version__
 from gliomap.database import layout
-from gliomap.database.local_workers import require_picklable
 from gliomap.database.simulate import BatchSimulator, EncodedTumors, load_anatomy, save_anatomy
 from gliomap.database.staging import Staging, write_part
-from gliomap.database.workforce import Batch, FinishedBatch, simulated_batch
+from gliomap.database.workforce import Batch, FinishedBatch, require_sendable, simulated_batch
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 
@@ -98,7 +97,7 @@ class DaskWorkers:
         self, staging: Staging, simulator: BatchSimulator, batches: Sequence[Batch]
     ) -> Generator[FinishedBatch, None, None]:
         """See `Workforce`; batches of one shard must follow each other."""
-        require_picklable(simulator)
+        require_sendable(simulator)
         size = layout.tumors_per_shard(simulator.header.snapshots_per_run)
         shards = [tuple(group) for _, group in itertools.groupby(batches, key=lambda batch: batch[0] // size)]
         if not shards:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.box import box_of
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.grid import Grid
 from gliomap.growth import FisherKolmogorovParameters, MassEffectParameters, VolumeLimit
@@ -286,12 +287,7 @@ def seed_in_box(
 def _domain_bounds(anatomy: Anatomy) -> list[tuple[float, float]]:
     """Faces of the bounding box of the domain along each axis [voxels], kept as long as the anatomy lives."""
     if anatomy not in _kept_bounds:
-        bounds = []
-        for axis in range(3):
-            others = tuple(other for other in range(3) if other != axis)
-            occupied = np.flatnonzero(anatomy.domain.any(axis=others))
-            bounds.append((occupied[0] - 0.5, occupied[-1] + 0.5))
-        _kept_bounds[anatomy] = bounds
+        _kept_bounds[anatomy] = [(start - 0.5, stop - 0.5) for start, stop in box_of(anatomy.domain)]
     return _kept_bounds[anatomy]
 
 

@@ -1,23 +1,16 @@
 """Tumors made by processes of this machine, or by the calling process itself.
 
-Workers are spawned, keep one `BatchSimulator` each, and write their parts themselves. They hold one end of a pipe and
-leave when its other end is gone, so neither an error nor a killed builder leaves any behind.
+Workers keep one `BatchSimulator` each and write their parts themselves. Neither an error nor a killed builder leaves
+any behind (`gliomap.worker_processes`).
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import pickle
-import signal
-import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
-from concurrent.futures import wait as wait_for_futures
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +18,11 @@ from gliomap.database.design import Design
 from gliomap.database.schema import DatabaseHeader
 from gliomap.database.simulate import BatchSimulator, load_anatomy, save_anatomy
 from gliomap.database.staging import ANATOMY_NAME, Staging, write_part
-from gliomap.database.workforce import Batch, FinishedBatch, simulated_batch
+from gliomap.database.workforce import Batch, FinishedBatch, require_sendable, simulated_batch
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.growth import GrowthModel
 from gliomap.output import atomic_file
+from gliomap.worker_processes import WorkerProcesses
 
 # Batches submitted per worker: one that runs and some that wait for it.
 _BATCHES_PER_WORKER = 4
@@ -66,39 +60,30 @@ class LocalWorkers:
             return
         with atomic_file(staging.folder / ANATOMY_NAME) as partial:
             save_anatomy(partial, simulator.anatomy)
-        require_picklable(simulator)
-        context = multiprocessing.get_context("spawn")
-        worker_end, lifeline = context.Pipe(duplex=False)
-        executor = ProcessPoolExecutor(
-            max_workers=min(self.num_workers, len(batches)),
-            mp_context=context,
-            initializer=_start_worker,
-            initargs=(worker_end, staging.folder, simulator.model, simulator.design, simulator.header),
-        )
+        require_sendable(simulator)
+        sent = (staging.folder, simulator.model, simulator.design, simulator.header)
         try:
-            waiting = iter(batches)
-            under_way: set[Future[FinishedBatch]] = set()
-            while True:
-                # A few at a time: what is submitted takes memory, and there may be a million.
-                room = _BATCHES_PER_WORKER * self.num_workers - len(under_way)
-                under_way |= {executor.submit(_run_batch_in_worker, *batch) for batch in islice(waiting, room)}
-                if not under_way:
-                    break
-                finished, under_way = wait_for_futures(under_way, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    yield future.result()
-            executor.shutdown(wait=True)
+            # After an error nobody waits for the workers' current batches.
+            with WorkerProcesses(min(self.num_workers, len(batches)), _prepare, *sent) as workers:
+                waiting = iter(batches)
+                under_way: set[Future[FinishedBatch]] = set()
+                while True:
+                    # A few at a time: what is submitted takes memory, and there may be a million.
+                    room = _BATCHES_PER_WORKER * self.num_workers - len(under_way)
+                    submitted = islice(waiting, room)
+                    under_way |= {workers.executor.submit(_run_batch_in_worker, *batch) for batch in submitted}
+                    if not under_way:
+                        break
+                    finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        yield future.result()
+                workers.finish()
         except BrokenProcessPool as error:
             raise DatabaseError(
                 f"a worker process of the build in {staging.database_folder} died: it was killed, ran out of memory, "
                 'or the script that builds has no `if __name__ == "__main__":` around the call. '
                 "What was finished is kept: run the same build again to continue."
             ) from error
-        finally:
-            # Workers leave when the lifeline is cut, so after an error nobody waits for their current batches.
-            lifeline.close()
-            worker_end.close()
-            executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _run_batch(simulator: BatchSimulator, building: Path, start: int, stop: int) -> FinishedBatch:
@@ -108,41 +93,14 @@ def _run_batch(simulator: BatchSimulator, building: Path, start: int, stop: int)
     return FinishedBatch.of(tumors, snapshots_per_run=simulator.header.snapshots_per_run)
 
 
-# What a worker process holds between batches; set once by its initializer, unused in the parent.
+# What a worker process holds between batches; set once when it starts, unused in the parent.
 _worker: dict[str, tuple[BatchSimulator, Path]] = {}
 
 
-def _start_worker(
-    lifeline: Connection, building: Path, model: GrowthModel[Any], design: Design, header: DatabaseHeader
-) -> None:
-    import numba
-
-    # Interrupts go to the parent, which ends the pool in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    numba.set_num_threads(1)
-    threading.Thread(target=_exit_with_lifeline, args=(lifeline,), daemon=True).start()
+def _prepare(building: Path, model: GrowthModel[Any], design: Design, header: DatabaseHeader) -> None:
     anatomy = load_anatomy(building / ANATOMY_NAME)
     _worker["state"] = (BatchSimulator(anatomy=anatomy, model=model, design=design, header=header), building)
 
 
 def _run_batch_in_worker(start: int, stop: int) -> FinishedBatch:
     return _run_batch(*_worker["state"], start, stop)
-
-
-def _exit_with_lifeline(lifeline: Connection) -> None:
-    """Leave when the parent closes its end or is gone: a killed parent cannot end its pool, and workers would stay."""
-    wait([lifeline])
-    os._exit(1)
-
-
-def require_picklable(simulator: BatchSimulator) -> None:
-    """Raise `ParameterError` unless model and design can be sent to other processes."""
-    for thing in (simulator.model, simulator.design):
-        try:
-            pickle.dumps(thing)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise ParameterError(
-                f"{type(thing).__name__} cannot be sent to worker processes ({error}): define its class in an "
-                "importable module and keep functions out of its settings, or build in this process alone "
-                "(LocalWorkers(1))."
-            ) from error

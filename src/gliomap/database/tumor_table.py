@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.box import box_of
 from gliomap.grid import Grid
 
 PARAMETER_NAMES = (
@@ -160,14 +161,7 @@ def bounding_box(levels: NDArray[np.uint8]) -> NDArray[np.int16]:
     >>> bounding_box(levels)
     array([1, 3, 0, 1, 2, 3], dtype=int16)
     """
-    occupied_xy = np.any(levels, axis=2)
-    bounds = np.zeros(6, dtype=np.int16)
-    along = (np.any(occupied_xy, axis=1), np.any(occupied_xy, axis=0), np.any(levels[occupied_xy], axis=0))
-    for axis, occupied in enumerate(along):
-        indices = np.flatnonzero(occupied)
-        if len(indices):
-            bounds[2 * axis : 2 * axis + 2] = indices[0], indices[-1] + 1
-    return bounds
+    return np.array(box_of(levels), dtype=np.int16).ravel()
 
 
 def levels_checksum(levels: NDArray[np.uint8]) -> int:

@@ -20,6 +20,7 @@ from gliomap.database.simulate import BatchSimulator, EncodedTumors
 from gliomap.database.staging import Staging
 from gliomap.database.tumor_table import Rejections
 from gliomap.errors import DatabaseError, DeviceError, GliomapError
+from gliomap.worker_processes import require_picklable
 
 Batch = tuple[int, int]
 
@@ -57,6 +58,16 @@ class Workforce(Protocol):
             If a tumor cannot be simulated, or workers are lost.
         """
         ...
+
+
+def require_sendable(simulator: BatchSimulator) -> None:
+    """Raise `ParameterError` unless model and design can be sent to other processes."""
+    require_picklable(
+        simulator.model,
+        simulator.design,
+        advice="define its class in an importable module and keep functions out of its settings, or build in this "
+        "process alone (LocalWorkers(1)).",
+    )
 
 
 def simulated_batch(simulator: BatchSimulator, start: int, stop: int) -> EncodedTumors:

@@ -1,4 +1,4 @@
-"""How evaluations measure themselves: seconds of a run, memory of the process, progress of a table."""
+"""How evaluations measure themselves: seconds, memory of the process, load of the machine, progress of a table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TypeVar
 from gliomap.progress import ProgressEvent, Reporter
 
 ResultT = TypeVar("ResultT")
+# Our own threads fill the cores while we measure, and the load average lags behind.
+_OWN_LOAD_MARGIN = 0.5
 
 
 def timed(run: Callable[[], ResultT]) -> tuple[float, ResultT]:
@@ -25,6 +27,28 @@ def peak_memory_gib() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Kibibytes, except on macOS: bytes.
     return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def is_machine_busy(num_cores: int, load_average_before: float, load_average_after: float | None = None) -> bool:
+    """Whether others wanted the cores as well, so that seconds say little.
+
+    Parameters
+    ----------
+    num_cores : int
+        Cores this process may use.
+    load_average_before, load_average_after : float
+        Processes that were running or waiting in the minute before the measurement, and in its last minute if known.
+    """
+    is_busy_after = load_average_after is not None and load_average_after > num_cores + _OWN_LOAD_MARGIN
+    return load_average_before > num_cores or is_busy_after
+
+
+def busy_warning(num_cores: int, load_average_before: float, load_average_after: float, *, advice: str) -> str:
+    """What to tell whoever reads seconds of a busy machine; `advice` says what they are good for."""
+    load_average = max(load_average_before, load_average_after)
+    return (
+        f"Warning: seconds measured on a busy machine (load average {load_average:.1f} on {num_cores} cores). {advice}"
+    )
 
 
 class RunCounter:

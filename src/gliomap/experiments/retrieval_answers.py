@@ -27,9 +27,10 @@ from gliomap.dice import dice
 from gliomap.errors import ParameterError
 from gliomap.experiments.measuring import timed
 from gliomap.experiments.retrieval_ranking import NO_TUMOR, NUM_HITS
-from gliomap.experiments.retrieval_strategies import RankingIndex, ReconstructingIndex, RetrievalStrategy
+from gliomap.experiments.retrieval_strategies import ReconstructingIndex, RetrievalStrategy
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 from gliomap.retrieval import Hit, Index, PackedQueries, Query
+from gliomap.retrieval.ranking_index import RankingIndex
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -24,7 +24,7 @@ from gliomap.cores import available_cores, require_threads
 from gliomap.database import SimulationDatabase
 from gliomap.errors import GliomapError, ParameterError
 from gliomap.experiments.matching_queries import REAL_GROUP, MatchingQueries
-from gliomap.experiments.measuring import timed
+from gliomap.experiments.measuring import busy_warning, is_machine_busy, timed
 from gliomap.experiments.retrieval_answers import StrategyAnswers, ask
 from gliomap.experiments.retrieval_cases import RetrievalCase, pick_cases
 from gliomap.experiments.retrieval_pipeline import PatientPipeline, measure_way_back
@@ -47,8 +47,6 @@ from gliomap.experiments.retrieval_scores import (
 from gliomap.experiments.retrieval_strategies import RetrievalStrategy, distinct_labels
 from gliomap.progress import Reporter, ignore_progress
 
-# Our own threads fill the cores while we measure, and the load average lags behind.
-_OWN_LOAD_MARGIN = 0.5
 _MEASURED_PACKAGES = ("gliomap", "numpy", "scipy", "numba", "scikit-image", "torch", "antspyx")
 
 
@@ -156,15 +154,16 @@ class RetrievalConditions:
     @property
     def is_machine_busy(self) -> bool:
         """Whether others wanted the cores as well, so that seconds say little."""
-        return self.load_average_before > self.num_cores or self.load_average_after > self.num_cores + _OWN_LOAD_MARGIN
+        return is_machine_busy(self.num_cores, self.load_average_before, self.load_average_after)
 
     @property
     def busy_warning(self) -> str:
         """What to tell whoever reads seconds of a busy machine."""
-        load_average = max(self.load_average_before, self.load_average_after)
-        return (
-            f"Warning: seconds measured on a busy machine (load average {load_average:.1f} on {self.num_cores} cores). "
-            "Only orders of magnitude can be compared."
+        return busy_warning(
+            self.num_cores,
+            self.load_average_before,
+            self.load_average_after,
+            advice="Only orders of magnitude can be compared.",
         )
 
 

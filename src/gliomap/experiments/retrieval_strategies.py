@@ -72,14 +72,6 @@ class DatabaseCheck(Protocol):
 
 
 @runtime_checkable
-class RankingIndex(Protocol):
-    """An index that can tell which tumors are nearest without the Dice of the hits, which needs the stored tumors."""
-
-    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
-        """Numbers and distances of the k nearest tumors, nearest first, as `search` ranks them."""
-
-
-@runtime_checkable
 class ReconstructingIndex(Protocol):
     """An index that can show what is left of a query after compression."""
 

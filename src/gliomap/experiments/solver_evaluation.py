@@ -20,7 +20,7 @@ from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.cores import available_cores
 from gliomap.errors import ParameterError
 from gliomap.experiments.front_speed import FrontSpeedRow, front_speeds
-from gliomap.experiments.measuring import peak_memory_gib
+from gliomap.experiments.measuring import busy_warning, is_machine_busy, peak_memory_gib
 from gliomap.experiments.solver_accuracy import (
     DEFAULT_COUPLING_STEPS,
     DEFAULT_REFERENCE_COUPLING_STEPS,
@@ -52,8 +52,6 @@ from gliomap.progress import Reporter, ignore_progress
 _GRID_FACTORS = (2.0, 4.0 / 3.0, 1.0, 2.0 / 3.0)
 # A seed lies in tissue on grids up to here [mm]; finer than the second there is no simulation grid.
 _COARSEST_MM, _FINEST_MM = 10.0, 0.5
-# Our own threads fill the cores while we measure, and the load average lags behind.
-_OWN_LOAD_MARGIN = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,15 +154,16 @@ class Conditions:
     @property
     def is_machine_busy(self) -> bool:
         """Whether others wanted the cores as well, so that seconds say little."""
-        return self.load_average_before > self.num_cores or self.load_average_after > self.num_cores + _OWN_LOAD_MARGIN
+        return is_machine_busy(self.num_cores, self.load_average_before, self.load_average_after)
 
     @property
     def busy_warning(self) -> str:
         """What to tell whoever reads seconds of a busy machine."""
-        load_average = max(self.load_average_before, self.load_average_after)
-        return (
-            f"Warning: seconds measured on a busy machine (load average {load_average:.1f} on {self.num_cores} cores). "
-            "Compare them within a table at most."
+        return busy_warning(
+            self.num_cores,
+            self.load_average_before,
+            self.load_average_after,
+            advice="Compare them within a table at most.",
         )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.box import box_of, slices_of
 
 # Row extents of a row without voxels: a start beyond every index and a stop of 0.
 EMPTY_START, EMPTY_STOP = 1 << 20, 0
@@ -91,7 +92,7 @@ def make_face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCo
 
 def faces_between(diffusivity: NDArray[np.float32], domain: NDArray[np.bool_]) -> FaceCoefficients:
     """Coefficients of a `diffusivity` relative to D_w in a `domain` that is not empty, both (X, Y, Z)."""
-    box = _bounding_box(domain)
+    box = slices_of(box_of(domain))
     cells = np.pad(np.where(domain, diffusivity, 0.0)[box].astype(np.float32), 1)
     x, y, z = (_harmonic_mean_with_predecessor(cells, axis) for axis in range(3))
     face_sum = x + y + z
@@ -124,11 +125,3 @@ def _harmonic_mean_with_predecessor(cells: NDArray[np.float32], axis: int) -> ND
     faces = np.zeros_like(cells)
     np.moveaxis(faces, axis, 0)[1:] = np.where(both, 2.0 * own * previous / np.where(both, own + previous, 1.0), 0.0)
     return faces
-
-
-def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    slices = []
-    for axis in range(3):
-        occupied = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        slices.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    return slices[0], slices[1], slices[2]

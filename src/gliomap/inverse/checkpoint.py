@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gliomap.errors import CheckpointError
+from gliomap.box import Box, make_box
 from gliomap.grid import Grid
 from gliomap.growth.parameters import DEFAULT_PUSH_PA
 from gliomap.inverse.config import InverseSettings
-from gliomap.inverse.observation import Box, InputLayout
+from gliomap.inverse.observation import InputLayout
 from gliomap.inverse.targets import TargetScaling, target_groups
 from gliomap.inverse.tumors import TumorOrigin
-from gliomap.learning import TrainingHistory, read_checkpoint_header
+from gliomap.learning import TrainingHistory
+from gliomap.learning.checkpoint import read_header_as
 
 #: Name in a checkpoint of what it holds.
 CHECKPOINT_KIND = "inverse network"
@@ -97,10 +98,10 @@ class InverseHeader:
                 atlas_hash=content["atlas"]["content_hash"],
                 domain_rule=content["domain_rule"],
                 model=content["model"],
-                occupied=_box(content["occupied"]),
+                occupied=make_box(content["occupied"]),
                 record=content["trained_on"],
             ),
-            layout=InputLayout(box=_box(content["layout"]["box"]), pooling=content["layout"]["pooling"]),
+            layout=InputLayout(box=make_box(content["layout"]["box"]), pooling=content["layout"]["pooling"]),
             scalings={name: TargetScaling.from_json(stored) for name, stored in content["scalings"].items()},
             num_training_tumors=content["num_training_tumors"],
             history={name: TrainingHistory.from_json(stored) for name, stored in content["history"].items()},
@@ -120,19 +121,8 @@ def read_inverse_header(path: str | os.PathLike[str]) -> InverseHeader:
     CheckpointError
         If the file is missing, damaged, of another version, or holds something else.
     """
-    _, content = read_checkpoint_header(path, kind=CHECKPOINT_KIND)
-    try:
-        return InverseHeader.from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} says something of its networks that this gliomap does not understand ({error}). Train it again."
-        ) from error
+    return read_header_as(path, InverseHeader.from_dict, kind=CHECKPOINT_KIND)
 
 
 def _stored(box: Box) -> list[list[int]]:
     return [list(ends) for ends in box]
-
-
-def _box(stored: Any) -> Box:
-    x, y, z = ((int(start), int(stop)) for start, stop in stored)
-    return x, y, z

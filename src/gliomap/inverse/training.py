@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
-from pathlib import Path
 from typing import Any
 
 from gliomap.errors import ParameterError
@@ -14,8 +12,8 @@ from gliomap.inverse.config import InverseSettings
 from gliomap.inverse.targets import TargetScaling, target_groups
 from gliomap.inverse.tumors import TumorOrigin, TumorSource
 from gliomap.learning import TrainingHistory, process_group, require_torch, train, write_checkpoint
-from gliomap.output import require_absent
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
+from gliomap.progress import Reporter, ignore_progress
 
 # Seeds of first weights and of batches of the members lie this far apart.
 _SEEDS_PER_MEMBER = 1000
@@ -65,10 +63,7 @@ def train_inverse(
     from gliomap.inverse.networks import SMALLEST_INPUT
     from gliomap.inverse.training_task import InverseTask, input_layout
 
-    path = Path(out)
-    if path.suffix != ".safetensors":
-        raise ParameterError(f"{path} must end in .safetensors, the format of checkpoints.")
-    require_absent(path, replace=replace)
+    path = checkpoint_path(out, replace=replace)
     origin = source.origin
     layout = input_layout(settings, origin)
     if min(layout.shape) < SMALLEST_INPUT:
@@ -80,7 +75,7 @@ def train_inverse(
     scalings = {
         group: TargetScaling.of(settings.targets, names, origin.seed_ranges_mm) for group, names in groups.items()
     }
-    folder = path.with_name(path.name + ".training")
+    folder = training_folder(path)
     histories: dict[str, TrainingHistory] = {}
     tensors: dict[str, Any] = {}
     with process_group(settings.training.device) as processes:
@@ -94,7 +89,7 @@ def train_inverse(
                 folder=folder / name,
                 identity=_identity(settings, origin, scalings[group]),
                 resume=not restart,
-                report=_naming(name, report),
+                report=named_progress(name, report),
                 keep="best" if source.num_validation_tumors else "last",
             )
             tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
@@ -108,7 +103,7 @@ def train_inverse(
         )
         if processes.is_first:
             write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=tensors)
-            _keep_logs_alone(folder)
+            keep_logs_alone(folder)
         processes.wait_for_all()
     return header
 
@@ -123,22 +118,3 @@ def _identity(settings: InverseSettings, origin: TumorOrigin, scaling: TargetSca
         "occupied": [list(ends) for ends in origin.occupied],
         "trained_on": dict(origin.record),
     }
-
-
-def _naming(name: str, report: Reporter) -> Reporter:
-    """Reporter that says which network is trained."""
-
-    def named(event: ProgressEvent) -> None:
-        report(
-            ProgressEvent(
-                task=f"{event.task}, {name}", completed=event.completed, total=event.total, message=event.message
-            )
-        )
-
-    return named
-
-
-def _keep_logs_alone(folder: Path) -> None:
-    for state in folder.glob("*/*"):
-        if state.name != "tensorboard":
-            shutil.rmtree(state) if state.is_dir() else state.unlink()

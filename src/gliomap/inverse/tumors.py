@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
+from gliomap.box import Box, box_of, enclosing_box
 from gliomap.cores import require_threads
 from gliomap.database import CudaWorker, Design, SimulationDatabase, TumorDraw, quantize_density
 from gliomap.database.cuda_worker import device_outcomes
@@ -27,7 +28,6 @@ from gliomap.errors import DatabaseError, NumericalError, ParameterError
 from gliomap.grid import Grid
 from gliomap.growth import GrowthModel, Solution
 from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.inverse.observation import Box
 from gliomap.inverse.targets import Range
 from gliomap.learning import Part
 
@@ -231,7 +231,7 @@ class SimulatedTumors:
             atlas_hash=atlas_hash,
             domain_rule=anatomy.domain_rule,
             model=describe_settings(model),
-            occupied=_bounds(anatomy.domain),
+            occupied=box_of(anatomy.domain),
             record={
                 "source": "simulated on the fly",
                 "anatomy_hash": anatomy.content_hash,
@@ -317,15 +317,13 @@ def _origin_of(database: SimulationDatabase, split: Mapping[str, int]) -> TumorO
             f"{database.path} has the parameters {', '.join(database.parameter_names)}: expected "
             f"{', '.join(PARAMETER_NAMES)} first. Build it again with this gliomap."
         )
-    starts, stops = database.bounding_box[:, ::2].min(axis=0), database.bounding_box[:, 1::2].max(axis=0)
-    x, y, z = ((int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))
     return TumorOrigin(
         grid=header.grid,
         atlas_name=header.atlas_name,
         atlas_hash=header.atlas_hash,
         domain_rule=header.domain_rule,
         model=header.model,
-        occupied=(x, y, z),
+        occupied=enclosing_box(database.bounding_box),
         record={
             "source": "database",
             **header.to_attributes(),
@@ -360,12 +358,3 @@ def _accepted(simulator: BatchSimulator, draw: TumorDraw, outcome: Solution | Nu
         levels=quantize_density(outcome.cell_density[0]),
         parameters=parameter_row(draw.parameters, outcome.times_days[0]),
     )
-
-
-def _bounds(mask: NDArray[np.bool_]) -> Box:
-    bounds = []
-    for axis in range(3):
-        occupied = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        bounds.append((int(occupied[0]), int(occupied[-1]) + 1))
-    x, y, z = bounds
-    return x, y, z

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import google_crc32c
 
@@ -24,6 +24,8 @@ from gliomap.output import atomic_file
 
 if TYPE_CHECKING:
     import torch
+
+HeaderT = TypeVar("HeaderT")
 
 CHECKPOINT_VERSION = 1
 
@@ -164,6 +166,34 @@ def read_checkpoint_header(path: str | os.PathLike[str], *, kind: str | None = N
     """
     content = _content_of(path, kind)
     return CheckpointHeader(content["kind"], content["header"])
+
+
+def read_header_as(
+    path: str | os.PathLike[str], from_dict: Callable[[Mapping[str, Any]], HeaderT], *, kind: str
+) -> HeaderT:
+    """Header of a checkpoint as an object, without its tensors and without PyTorch.
+
+    Parameters
+    ----------
+    path : path
+        File of `write_checkpoint`.
+    from_dict : callable
+        Makes the object of the stored header; raises `KeyError`, `TypeError` or `ValueError` where it cannot.
+    kind : str
+        The kind the checkpoint must have.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_checkpoint_header`, and if the header is not what `from_dict` expects.
+    """
+    header = read_checkpoint_header(path, kind=kind).header
+    try:
+        return from_dict(header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} says something of its {kind} that this gliomap does not understand ({error}). Train it again."
+        ) from error
 
 
 def _content_of(path: str | os.PathLike[str], kind: str | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from gliomap.file_lock import file_lock
 from gliomap.learning.event_log import EventLog
 from gliomap.learning.history import EpochRecord, TrainingHistory
 from gliomap.learning.interrupts import Interrupts
+from gliomap.learning.outputs import TENSORBOARD_NAME
 from gliomap.learning.precision import Precision
 from gliomap.learning.processes import ProcessGroup, process_group
 from gliomap.learning.running_state import (
@@ -37,7 +38,6 @@ from gliomap.learning.task import Batch, Part, TrainingTask
 from gliomap.progress import ProgressEvent, Reporter
 
 _TASK = "training"
-_TENSORBOARD = "tensorboard"
 _LOCK_NAME = "training.lock"
 # Where saving takes longer than this, training goes on for so many times as long before the next.
 _QUICK_SAVING_S = 2.0
@@ -158,7 +158,7 @@ class _Run:
         if self._is_finished():
             return
         first = self._progress.epoch_index + 1
-        log = EventLog(self._folder / _TENSORBOARD if self._group.is_first else None, first_epoch=first)
+        log = EventLog(self._folder / TENSORBOARD_NAME if self._group.is_first else None, first_epoch=first)
         try:
             while not self._is_finished():
                 self._train_epoch()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gliomap.box import box_of
 from gliomap.errors import ImageError, RegistrationError
 from gliomap.grid import Grid
 from gliomap.registration.presets import RegistrationPreset
@@ -128,12 +129,10 @@ def _prepared(image: Volume, brain: NDArray[np.bool_], preset: RegistrationPrese
 
 def _cropped(image: Volume, brain: Volume) -> tuple[Volume, NDArray[np.bool_]]:
     """Image and brain on a box that ends `_MARGIN_MM` beyond the brain, padded by zeros where the image ends."""
-    corners = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        occupied = np.flatnonzero(brain.data.any(axis=others))
-        margin = int(np.ceil(_MARGIN_MM / brain.grid.spacing_mm[axis]))
-        corners.append((int(occupied[0]) - margin, int(occupied[-1]) + 1 + margin))
+    margins = [int(np.ceil(_MARGIN_MM / spacing)) for spacing in brain.grid.spacing_mm]
+    corners = [
+        (start - margin, stop + margin) for (start, stop), margin in zip(box_of(brain.data), margins, strict=True)
+    ]
     start = np.array([low for low, _ in corners])
     world_from_voxel = brain.grid.world_from_voxel.copy()
     world_from_voxel[:3, 3] = brain.grid.world_of(start)

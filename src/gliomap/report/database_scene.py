@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy import Atlas
+from gliomap.box import enclosing_box, slices_of, widened
 from gliomap.database import SimulationDatabase
 from gliomap.errors import ParameterError
 from gliomap.report.planes import crop_window
@@ -87,7 +88,4 @@ def _window_of_tumors(database: SimulationDatabase) -> tuple[slice, slice, slice
     boxes = database.bounding_box[database.bounding_box[:, 1] > 0]
     if len(boxes) == 0:
         return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
-    start = np.maximum(boxes[:, ::2].min(axis=0) - _MARGIN_VOXELS, 0)
-    stop = np.minimum(boxes[:, 1::2].max(axis=0) + _MARGIN_VOXELS, shape)
-    x, y, z = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-    return x, y, z
+    return slices_of(widened(enclosing_box(boxes), _MARGIN_VOXELS, shape))

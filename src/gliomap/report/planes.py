@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.box import box_of, slices_of, widened
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.volume import Volume
 
@@ -154,8 +155,4 @@ class PlaneCut:
 
 def crop_window(brain: NDArray[np.bool_], margin: int = 8) -> tuple[slice, slice, slice]:
     """Bounding box of the brain and a margin [voxels]."""
-    slices = []
-    for axis in range(3):
-        used = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))
-        slices.append(slice(max(int(used[0]) - margin, 0), min(int(used[-1]) + margin + 1, brain.shape[axis])))
-    return slices[0], slices[1], slices[2]
+    return slices_of(widened(box_of(brain), margin, brain.shape))

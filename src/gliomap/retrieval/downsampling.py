@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.box import box_of
 from gliomap.growth.backends.compiled import compiled
 
 Table = NDArray[np.int64]
@@ -53,7 +54,7 @@ def majority(mask: NDArray[np.bool_], size: int, *, box: NDArray[np.integer] | N
         Bounds x_start, x_stop, y_start, … outside which nothing is set; found where left out.
     """
     x, y, z = mask.shape
-    bounds = _bounds(mask) if box is None else box
+    bounds = np.array(box_of(mask), dtype=np.int64).ravel() if box is None else box
     covered = np.zeros((size, size, size), dtype=np.int64)
     _add_covered(
         mask,
@@ -64,14 +65,6 @@ def majority(mask: NDArray[np.bool_], size: int, *, box: NDArray[np.integer] | N
     )
     # A new voxel is X Y Z units large.
     return (2 * covered > mask.size).astype(np.uint8)
-
-
-def _bounds(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Bounding box of a mask, (6,); all 0 for an empty one."""
-    in_plane = np.any(mask, axis=0)
-    lines = (np.any(mask, axis=(1, 2)), np.any(in_plane, axis=1), np.any(in_plane, axis=0))
-    ends = [np.flatnonzero(line) for line in lines]
-    return np.array([(line[0], line[-1] + 1) if len(line) else (0, 0) for line in ends], dtype=np.int64).reshape(6)
 
 
 def _overlaps(num_voxels: int, size: int) -> Table:

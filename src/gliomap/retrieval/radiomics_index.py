@@ -21,7 +21,6 @@ References
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
@@ -35,14 +34,13 @@ from gliomap.database.store import SimulationDatabase
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.progress import Reporter, ignore_progress
 from gliomap.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliomap.retrieval.index_file import Arrays
-from gliomap.retrieval.query import AtThresholds, Hits, Query, require_count
+from gliomap.retrieval.query import Query, require_count
+from gliomap.retrieval.ranking_index import RankingIndex
 from gliomap.retrieval.shape_features import ShapeFeatures, center_of_mass, require_scikit_image, shape_features
-from gliomap.retrieval.tumor_overlap import hits_at
 
-TASK_NAME = "search database"
 #: Tumors that are compared by shape.
 NUM_PRESELECTED = 1000
 #: The six features of the distance.
@@ -58,7 +56,7 @@ _ALL_NAMES = tuple(field.name for field in fields(ShapeFeatures))
 _COLUMNS = [_ALL_NAMES.index(name) for name in FEATURE_NAMES]
 
 
-class RadiomicsIndex(AtThresholds):
+class RadiomicsIndex(RankingIndex):
     """Index ``radiomics`` or ``radiomics-standardized``; made by `open`.
 
     Parameters
@@ -90,7 +88,6 @@ class RadiomicsIndex(AtThresholds):
         self.standardized = standardized
         self.num_preselected = num_preselected
         self.thresholds = thresholds
-        self._levels = levels_of(thresholds)
         self._center_mm = np.concatenate(prepared.rows("center_mm"))
         self._features = np.concatenate(prepared.rows("features"))[..., _COLUMNS]
         self._scale = _standard_deviations(self._features) if standardized else np.ones(self._features.shape[1:])
@@ -155,37 +152,8 @@ class RadiomicsIndex(AtThresholds):
         """``radiomics``, or ``radiomics-standardized``."""
         return "radiomics-standardized" if self.standardized else "radiomics"
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
-        """The k nearest by shape of the tumors nearest by place, ties by lower index.
-
-        `Hit.distance` is that of the features. Dice values, in full resolution, are computed for the hits alone.
-
-        Parameters
-        ----------
-        query : Query
-            Masks on any grid in atlas space; brought to the database's grid by the mask rule.
-        k : int
-            Hits wanted, ≥ 1.
-        report : Reporter
-            Receives the number of tumors compared.
-
-        Raises
-        ------
-        ParameterError
-            If k is below 1, or nothing of the query is left on the database's grid.
-        DatabaseError
-            If a hit cannot be read.
-        """
-        start_s = time.perf_counter()
-        on_grid = query.on_grid(self.database.header.grid)
-        tumors, distances = self.nearest(on_grid, k)
-        hits = hits_at(self.database, on_grid, tumors, distances, levels=self._levels)
-        num_tumors = self.database.num_tumors
-        report(ProgressEvent(task=TASK_NAME, completed=num_tumors, total=num_tumors))
-        return Hits(hits=hits, num_candidates_evaluated=len(hits), seconds=time.perf_counter() - start_s)
-
     def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Numbers and distances of the hits alone, without their Dice; errors as `search`."""
+        """The k nearest by shape of the tumors nearest by place, ties by lower index: numbers and distances."""
         require_count(k)
         grid = self.database.header.grid
         on_grid = query.on_grid(grid)

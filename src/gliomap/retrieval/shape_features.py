@@ -26,6 +26,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.box import box_of, slices_of
 from gliomap.errors import ParameterError
 from gliomap.retrieval.shape_kernels import NUM_CUBES, add_moments, count_cubes, largest_squared_distance, row_ends
 
@@ -139,15 +140,13 @@ def _cut(mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     """The mask inside its bounding box, with a rim of zeros, and the index of the first voxel of the result."""
     if mask.ndim != 3 or mask.dtype != bool:
         raise ParameterError(f"mask must be a bool array (X, Y, Z), got {mask.dtype} of shape {mask.shape}.")
-    in_plane = np.any(mask, axis=0)
-    along = (np.any(mask, axis=(1, 2)), np.any(in_plane, axis=1), np.any(in_plane, axis=0))
-    if not along[0].any():
+    box = box_of(mask)
+    inside = mask[slices_of(box)]
+    if not inside.size:
         raise ParameterError("mask is empty: expected at least one voxel, for nothing has no shape.")
-    bounds = [(int(ends[0]), int(ends[-1]) + 1) for ends in (np.flatnonzero(line) for line in along)]
-    inside = mask[tuple(slice(start, stop) for start, stop in bounds)]
     cut = np.zeros(tuple(length + 2 for length in inside.shape), dtype=np.uint8)
     cut[1:-1, 1:-1, 1:-1] = inside
-    return cut, np.array([start - 1 for start, _ in bounds], dtype=np.int64)
+    return cut, np.array([start - 1 for start, _ in box], dtype=np.int64)
 
 
 def _moments(cut: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gliomap.errors import CheckpointError
-from gliomap.learning import TrainingHistory, read_checkpoint_header
+from gliomap.learning import TrainingHistory
+from gliomap.learning.checkpoint import read_header_as
 from gliomap.surrogate.config import SurrogateSettings
 
 #: Name in a checkpoint of what it holds.
@@ -72,10 +72,4 @@ def read_surrogate_header(path: str | os.PathLike[str]) -> SurrogateHeader:
     CheckpointError
         If the file is missing, damaged, of another version, or holds something else.
     """
-    _, content = read_checkpoint_header(path, kind=CHECKPOINT_KIND)
-    try:
-        return SurrogateHeader.from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} says something of its network that this gliomap does not understand ({error}). Train it again."
-        ) from error
+    return read_header_as(path, SurrogateHeader.from_dict, kind=CHECKPOINT_KIND)

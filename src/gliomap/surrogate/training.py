@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from gliomap.errors import ParameterError
 from gliomap.learning import process_group, require_torch, train, write_checkpoint
-from gliomap.output import require_absent
+from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, training_folder
 from gliomap.progress import Reporter, ignore_progress
 from gliomap.surrogate.checkpoint import CHECKPOINT_KIND, SurrogateHeader
 from gliomap.surrogate.config import SurrogateSettings
@@ -58,13 +57,10 @@ def train_surrogate(
     require_torch()
     from gliomap.surrogate.training_task import SurrogateTask
 
-    path = Path(out)
-    if path.suffix != ".safetensors":
-        raise ParameterError(f"{path} must end in .safetensors, the format of checkpoints.")
-    require_absent(path, replace=replace)
+    path = checkpoint_path(out, replace=replace)
     _require_fit(training, validation, settings)
     task = SurrogateTask(settings, training, validation)
-    folder = path.with_name(path.name + ".training")
+    folder = training_folder(path)
     described = settings.to_json()
     identity = {
         "network": described["network"],
@@ -83,9 +79,7 @@ def train_surrogate(
         )
         if processes.is_first:
             write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=task.network.state_dict())
-            for state in folder.iterdir():
-                if state.is_file():
-                    state.unlink()
+            keep_logs_alone(folder)
         processes.wait_for_all()
     return header
 

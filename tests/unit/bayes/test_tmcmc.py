@@ -5,7 +5,8 @@ import pytest
 from known_posteriors import bimodal, correlated
 
 from gliomap.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
-from gliomap.bayes.tmcmc import advance, next_exponent, result, start
+from gliomap.bayes.stage_moves import next_exponent
+from gliomap.bayes.tmcmc import advance, result, start
 from gliomap.errors import NumericalError, ParameterError
 
 SETTINGS = TmcmcSettings(seed=3, num_samples=200, num_steps=2)

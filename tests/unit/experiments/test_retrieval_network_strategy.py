@@ -10,7 +10,8 @@ from retrieval_fakes import queries_of
 from gliomap.errors import CheckpointError, DatabaseError
 from gliomap.experiments import RetrievalEvaluationSettings, evaluate_retrieval, network_strategy
 from gliomap.experiments.retrieval_networks import learning_curves, network_rows
-from gliomap.experiments.retrieval_strategies import RankingIndex, ReconstructingIndex
+from gliomap.experiments.retrieval_strategies import ReconstructingIndex
+from gliomap.retrieval.ranking_index import RankingIndex
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")

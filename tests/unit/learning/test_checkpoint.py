@@ -11,6 +11,7 @@ import pytest
 from gliomap.errors import CheckpointError, OutputError, ParameterError
 from gliomap.learning import Checkpoint, read_checkpoint, read_checkpoint_header, write_checkpoint
 from gliomap.learning import checkpoint as checkpoint_module
+from gliomap.learning.checkpoint import read_header_as
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
@@ -210,3 +211,13 @@ def test_the_header_of_the_file_is_json(path):
     stored = json.loads(entries["__metadata__"]["gliomap"])
 
     assert {"format", "version", "kind", "gliomap_version", "tensors_crc32c", "header"} == stored.keys()
+
+
+def test_a_header_is_read_as_an_object(path):
+    """By what makes it of the stored values; where that fails, the file and the reason are named."""
+    assert read_header_as(path, lambda header: header["layers"], kind="test network") == [3, 4]
+
+    with pytest.raises(CheckpointError, match=r"its test network that .* understand \('width'\)\. Train it again"):
+        read_header_as(path, lambda header: header["width"], kind="test network")
+    with pytest.raises(CheckpointError, match="of another kind"):
+        read_header_as(path, dict, kind="embedding")

@@ -14,6 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.box import box_of
+
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 # Multigrid stops at grids with about this many cells along the shortest axis. *Chosen*.
@@ -45,18 +47,15 @@ class BrainBox:
     @classmethod
     def around(cls, brain: NDArray[np.bool_]) -> BrainBox:
         """Box around the True voxels of a mask (X, Y, Z) that has some."""
-        first, extents = [], []
-        for axis in range(3):
-            occupied = np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {axis})))
-            first.append(int(occupied[0]) - _MARGIN)
-            extents.append(int(occupied[-1]) - int(occupied[0]) + 1 + 2 * _MARGIN)
+        bounds = box_of(brain)
+        extents = [stop - start + 2 * _MARGIN for start, stop in bounds]
         num_levels = 1
         while min(extents) >= 2**num_levels * _COARSEST_EXTENT:
             num_levels += 1
         multiple = 2 ** (num_levels - 1)
         x, y, z = (-(-extent // multiple) * multiple for extent in extents)
         return cls(
-            first=(first[0], first[1], first[2]),
+            first=(bounds[0][0] - _MARGIN, bounds[1][0] - _MARGIN, bounds[2][0] - _MARGIN),
             inner_shape=(x, y, z),
             grid_shape=(brain.shape[0], brain.shape[1], brain.shape[2]),
             num_levels=num_levels,

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gliomap.box import Box, make_box
 from gliomap.database.quantization import NUM_LEVELS
 from gliomap.database.schema import DatabaseHeader
 from gliomap.database.store import SimulationDatabase
-from gliomap.errors import CheckpointError, DatabaseError
+from gliomap.errors import DatabaseError
 from gliomap.grid import Grid
-from gliomap.learning import TrainingHistory, TrainingSettings, read_checkpoint_header
+from gliomap.learning import TrainingHistory, TrainingSettings
+from gliomap.learning.checkpoint import read_header_as
 from gliomap.retrieval.embedding.settings import EmbeddingSettings, NetworkSettings, label_of
-from gliomap.retrieval.embedding.volumes import Box
 
 #: Name in a checkpoint of what it holds.
 CHECKPOINT_KIND = "embedding"
@@ -100,7 +101,6 @@ class EmbeddingHeader:
         """The header `to_dict` described."""
         network = {**content["network"], "channels": tuple(content["network"]["channels"])}
         flair_level, t1gd_level = content["levels"]
-        x, y, z = ((int(start), int(stop)) for start, stop in content["box"])
         return cls(
             settings=EmbeddingSettings(
                 network=NetworkSettings(**network),
@@ -111,7 +111,7 @@ class EmbeddingHeader:
             grid=Grid.from_dict(content["grid"]),
             atlas_name=content["atlas"]["name"],
             atlas_hash=content["atlas"]["content_hash"],
-            box=(x, y, z),
+            box=make_box(content["box"]),
             levels=(flair_level, t1gd_level),
             trained_on=content["trained_on"],
             history={name: TrainingHistory.from_json(history) for name, history in content["history"].items()},
@@ -136,13 +136,7 @@ def read_embedding_header(path: str | os.PathLike[str]) -> EmbeddingHeader:
     CheckpointError
         If the file is missing, damaged, of another version, or holds something else.
     """
-    _, content = read_checkpoint_header(path, kind=CHECKPOINT_KIND)
-    try:
-        return EmbeddingHeader.from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} says something of its networks that this gliomap does not understand ({error}). Train it again."
-        ) from error
+    return read_header_as(path, EmbeddingHeader.from_dict, kind=CHECKPOINT_KIND)
 
 
 def require_fit(

@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.learning import read_checkpoint, resolve_device
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.progress import Reporter, ignore_progress
 from gliomap.retrieval.embedding.checkpoint import (
     CHECKPOINT_KIND,
     MODALITIES,
@@ -42,15 +41,14 @@ from gliomap.retrieval.embedding.networks import MaskDecoder, MaskEncoder, laten
 from gliomap.retrieval.embedding.volumes import TumorVolumes, VolumeLayout
 from gliomap.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliomap.retrieval.index_file import Arrays
-from gliomap.retrieval.query import AtThresholds, Hits, Query, require_count
-from gliomap.retrieval.tumor_overlap import hits_at
+from gliomap.retrieval.query import Query, require_count
+from gliomap.retrieval.ranking_index import RankingIndex
 
-TASK_NAME = "search database"
 # Some 130 MB of the first layer's output at the papers' 16 channels.
 _VOXELS_AT_ONCE = 1 << 24
 
 
-class EmbeddingIndex(AtThresholds):
+class EmbeddingIndex(RankingIndex):
     """Index of a trained embedding; made by `open`.
 
     Parameters
@@ -156,37 +154,8 @@ class EmbeddingIndex(AtThresholds):
         """``ae``, ``vae`` or ``hash``."""
         return self.header.kind
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
-        """The k tumors with the nearest encodings, ties by lower index; all of them if the database holds fewer.
-
-        `Hit.distance` is that of the encodings. Dice values, in full resolution, are computed for the hits alone.
-
-        Parameters
-        ----------
-        query : Query
-            Masks on any grid in atlas space; brought to the database's grid by the mask rule.
-        k : int
-            Hits wanted, ≥ 1.
-        report : Reporter
-            Receives the number of tumors compared.
-
-        Raises
-        ------
-        ParameterError
-            If k is below 1, or nothing of the query is left on the database's grid.
-        DatabaseError
-            If a hit cannot be read.
-        """
-        start_s = time.perf_counter()
-        on_grid = query.on_grid(self.database.header.grid)
-        tumors, distances = self.nearest(on_grid, k)
-        hits = hits_at(self.database, on_grid, tumors, distances, levels=self.header.levels)
-        num_tumors = self.database.num_tumors
-        report(ProgressEvent(task=TASK_NAME, completed=num_tumors, total=num_tumors))
-        return Hits(hits=hits, num_candidates_evaluated=len(hits), seconds=time.perf_counter() - start_s)
-
     def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Numbers and distances of the hits alone, without their Dice; errors as `search`."""
+        """Numbers and distances of the k tumors with the nearest encodings, ties by lower index; errors as `search`."""
         require_count(k)
         on_grid = query.on_grid(self.database.header.grid)
         return self._table.nearest(self.latent(on_grid)[: on_grid.num_modalities], k)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.box import Box, enclosing_box, make_box
 from gliomap.database.quantization import levels_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.errors import ParameterError
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.learning import TrainingHistory, process_group, require_torch, train, write_checkpoint
-from gliomap.output import require_absent
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
+from gliomap.progress import Reporter, ignore_progress
 from gliomap.retrieval.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
 from gliomap.retrieval.embedding.settings import EmbeddingSettings
-from gliomap.retrieval.embedding.volumes import Box, TumorVolumes, VolumeLayout
+from gliomap.retrieval.embedding.volumes import TumorVolumes, VolumeLayout
 
 
 def train_embedding(
@@ -70,17 +69,14 @@ def train_embedding(
     require_torch()
     from gliomap.retrieval.embedding.training_task import ReconstructionTask
 
-    path = Path(out)
-    if path.suffix != ".safetensors":
-        raise ParameterError(f"{path} must end in .safetensors, the format of checkpoints.")
-    require_absent(path, replace=replace)
+    path = checkpoint_path(out, replace=replace)
     training_tumors, validation_tumors = _chosen_tumors(database, settings)
     header = database.header
     levels = levels_of(thresholds if thresholds is not None else VisibilityThresholds())
     box = _box(database, settings)
     volumes = TumorVolumes(database, VolumeLayout(settings.network, header.grid.shape, box), levels)
     trained_on = {**header.to_attributes(), "num_tumors": database.num_tumors}
-    folder = path.with_name(path.name + ".training")
+    folder = training_folder(path)
 
     histories: dict[str, TrainingHistory] = {}
     tensors: dict[str, Any] = {}
@@ -111,7 +107,7 @@ def train_embedding(
                 folder=folder / name,
                 identity=identity,
                 resume=not restart,
-                report=_naming(name, report),
+                report=named_progress(name, report),
             )
             tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
         made = EmbeddingHeader(
@@ -126,7 +122,7 @@ def train_embedding(
         )
         if group.is_first:
             write_checkpoint(path, kind=CHECKPOINT_KIND, header=made.to_dict(), tensors=tensors)
-            _keep_logs_alone(folder)
+            keep_logs_alone(folder)
         group.wait_for_all()
     return made
 
@@ -161,27 +157,5 @@ def _chosen_tumors(
 def _box(database: SimulationDatabase, settings: EmbeddingSettings) -> Box:
     """The part of the grid the networks see: all of it, or what holds all tumors."""
     if settings.network.is_cropped:
-        starts, stops = database.bounding_box[:, ::2].min(axis=0), database.bounding_box[:, 1::2].max(axis=0)
-    else:
-        starts, stops = np.zeros(3, dtype=int), np.array(database.header.grid.shape)
-    x, y, z = ((int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))
-    return x, y, z
-
-
-def _naming(modality: str, report: Reporter) -> Reporter:
-    """Reporter that says which modality is trained."""
-
-    def named(event: ProgressEvent) -> None:
-        report(
-            ProgressEvent(
-                task=f"{event.task}, {modality}", completed=event.completed, total=event.total, message=event.message
-            )
-        )
-
-    return named
-
-
-def _keep_logs_alone(folder: Path) -> None:
-    for state in folder.glob("*/*"):
-        if state.name != "tensorboard":
-            shutil.rmtree(state) if state.is_dir() else state.unlink()
+        return enclosing_box(database.bounding_box)
+    return make_box((0, length) for length in database.header.grid.shape)

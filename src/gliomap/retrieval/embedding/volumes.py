@@ -8,12 +8,10 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomap.box import Box, slices_of
 from gliomap.database.store import SimulationDatabase
 from gliomap.retrieval.embedding.settings import NetworkSettings
 from gliomap.retrieval.tumor_overlap import DecodedLevels
-
-#: First voxel and the one after the last along each axis.
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 class VolumeLayout:
@@ -34,7 +32,7 @@ class VolumeLayout:
         self.pooling = settings.pooling
         x, y, z = (stop - start for start, stop in box)
         self.shape = settings.volume_shape((x, y, z))
-        self._inside = tuple(slice(start, stop) for start, stop in box)
+        self._inside = slices_of(box)
 
     def volume(self, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Share of each pooled voxel that a mask (X, Y, Z) covers; what is beyond the box is empty."""

@@ -1,0 +1,17 @@
+import pytest
+
+from gliomap.experiments.measuring import busy_warning, is_machine_busy
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_busy"),
+    [(2.0, 2.5, False), (2.1, 0.0, True), (0.0, 2.6, True), (2.0, None, False), (2.1, None, True)],
+)
+def test_others_make_a_machine_busy_and_our_own_threads_do_not(before, after, is_busy):
+    """Before a measurement two processes fill two cores; after it ours may still count."""
+    assert is_machine_busy(2, before, after) is is_busy
+
+
+def test_a_warning_names_the_larger_load_and_the_advice():
+    """With the number of cores beside it."""
+    assert busy_warning(2, 0.5, 3.14, advice="Wait.").endswith("(load average 3.1 on 2 cores). Wait.")
