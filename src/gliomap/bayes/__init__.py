@@ -22,7 +22,7 @@ from gliomap.bayes.sampling import sample_posterior
 from gliomap.bayes.stage_file import read_stage_file, write_stage_file
 from gliomap.bayes.target import LogLikelihood, PosteriorTarget, Target
 from gliomap.bayes.tmcmc_state import StageInfo, TmcmcResult, TmcmcSettings, TmcmcState
-from gliomap.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform
+from gliomap.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform, ScanTransform
 
 __all__ = [
     "BoxPrior",
@@ -45,6 +45,7 @@ __all__ = [
     "PosteriorTarget",
     "Prior",
     "ReferenceDensity",
+    "ScanTransform",
     "SimulationCounts",
     "StageInfo",
     "StartedTarget",

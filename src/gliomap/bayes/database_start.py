@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.bayes.identifiable import IdentifiableTumors
-from gliomap.bayes.prior import RATE_NAME, SEED_NAMES, TIME_NAME
-from gliomap.bayes.published_priors import DIFFUSIVITY_NAME
+from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliomap.bayes.target import PosteriorTarget, Target
 from gliomap.bayes.tmcmc_state import TmcmcResult
 from gliomap.errors import ParameterError

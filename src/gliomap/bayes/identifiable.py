@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.prior import (
+    DIFFUSIVITY_NAME,
     PRODUCT_NAME,
     RATE_NAME,
     SEED_NAMES,
@@ -31,7 +32,6 @@ from gliomap.bayes.prior import (
     GrowthTimePrior,
     ParameterRange,
 )
-from gliomap.bayes.published_priors import DIFFUSIVITY_NAME
 from gliomap.bayes.seed_tissue import TissueSeeds
 from gliomap.database.clinical_design import smallest_reach_mm
 from gliomap.errors import ParameterError

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.seed_tissue import TissueSeeds
-from gliomap.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform
+from gliomap.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform, ScanTransform
 from gliomap.errors import ParameterError, unknown_name
 
 Scale = Literal["uniform", "log-uniform"]
+DIFFUSIVITY_NAME = "white_matter_diffusivity_mm2_per_day"
 SEED_NAMES = ("seed_x_mm", "seed_y_mm", "seed_z_mm")
 RATE_NAME = "proliferation_rate_per_day"
 TIME_NAME = "growth_time_days"
@@ -154,17 +155,18 @@ class BoxPrior:
         return np.array([(r.low, r.high) for r in self.ranges])
 
     @cached_property
-    def transform(self) -> BoxTransform:
+    def transform(self) -> CoordinateTransform:
         """See `Prior`; tissue is not known to the coordinates, only to the density."""
-        return BoxTransform(
-            low=[r.low for r in self.ranges],
-            high=[r.high for r in self.ranges],
-            is_logarithmic=[r.scale == "log-uniform" for r in self.ranges],
-        )
+        return _scan_transform(self.names, self.ranges, self.bounds) or self.box_transform
+
+    @cached_property
+    def box_transform(self) -> BoxTransform:
+        """Coordinates without bounds in which the parameters are independent."""
+        return _box_transform(self.ranges)
 
     def from_unit_cube(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Prior`."""
-        parameters = self.transform.from_fractions(points)
+        parameters = self.box_transform.from_fractions(points)
         if self._seeds is not None:
             parameters[:, self._seed_columns] = self._seeds.from_unit_cube(points[:, self._seed_columns])
         return parameters
@@ -259,29 +261,63 @@ class GrowthTimePrior:
     def bounds(self) -> NDArray[np.float64]:
         """See `Prior`; those of T over all ρ."""
         bounds = self.box.bounds
-        product, rate = bounds[self.transform.time_column], bounds[self.transform.rate_column]
-        bounds[self.transform.time_column] = np.sqrt(product / rate[::-1])
+        time_column = self.box_transform.time_column
+        product, rate = bounds[time_column], bounds[self.box_transform.rate_column]
+        bounds[time_column] = np.sqrt(product / rate[::-1])
         return bounds
 
     @cached_property
-    def transform(self) -> GrowthTimeTransform:
+    def transform(self) -> CoordinateTransform:
         """See `Prior`."""
+        return _scan_transform(self.names, self.box.ranges, self.bounds) or self.box_transform
+
+    @cached_property
+    def box_transform(self) -> GrowthTimeTransform:
+        """Coordinates without bounds in which the parameters of the box are independent."""
         names = self.box.names
         return GrowthTimeTransform(
-            box=self.box.transform, rate_column=names.index(RATE_NAME), time_column=names.index(PRODUCT_NAME)
+            box=self.box.box_transform, rate_column=names.index(RATE_NAME), time_column=names.index(PRODUCT_NAME)
         )
 
     def from_unit_cube(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Prior`."""
-        return self.transform.with_time(self.box.from_unit_cube(points))
+        return self.box_transform.with_time(self.box.from_unit_cube(points))
 
     def log_density(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Prior`: the box's density in c times dc/dT = 2 ρ T."""
-        density = self.box.log_density(self.transform.with_product(parameters))
+        density = self.box.log_density(self.box_transform.with_product(parameters))
         has_mass = np.isfinite(density)
-        density[has_mass] += self.transform.log_product_per_time(parameters[has_mass])
+        density[has_mass] += self.box_transform.log_product_per_time(parameters[has_mass])
         return density
 
     def sample(self, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """See `Prior`."""
         return self.from_unit_cube(rng.random((number, len(self.box.ranges))))
+
+
+def _box_transform(ranges: Sequence[ParameterRange]) -> BoxTransform:
+    return BoxTransform(
+        low=[r.low for r in ranges],
+        high=[r.high for r in ranges],
+        is_logarithmic=[r.scale == "log-uniform" for r in ranges],
+    )
+
+
+def _scan_transform(
+    names: tuple[str, ...], ranges: Sequence[ParameterRange], bounds: NDArray[np.float64]
+) -> ScanTransform | None:
+    """Coordinates along what a scan determines, where the parameters include all three that it does not tell apart."""
+    growth = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME)
+    if any(name not in names for name in growth):
+        return None
+    columns = [names.index(name) for name in growth]
+    if (bounds[columns, 0] <= 0.0).any():
+        return None
+    low, high = bounds[columns[2]]
+    return ScanTransform(
+        others=_box_transform([each for column, each in enumerate(ranges) if column not in columns]),
+        diffusivity_column=columns[0],
+        rate_column=columns[1],
+        time_column=columns[2],
+        time_range=(float(low), float(high)),
+    )

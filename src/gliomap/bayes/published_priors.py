@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.prior import (
+    DIFFUSIVITY_NAME,
     PRODUCT_NAME,
     RATE_NAME,
     SEED_NAMES,
@@ -26,7 +27,6 @@ from gliomap.bayes.prior import (
 from gliomap.errors import ParameterError
 from gliomap.imaging import equal_volume_sphere
 
-DIFFUSIVITY_NAME = "white_matter_diffusivity_mm2_per_day"
 PET_NAMES = ("pet_scale", "pet_noise_std")
 # The published generic prior: D_w [mm²/day] (the source has cm²/day), ρ [1/day].
 _DIFFUSIVITY_RANGE = (0.02, 1.3)

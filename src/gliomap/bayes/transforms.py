@@ -24,6 +24,8 @@ from gliomap.errors import ParameterError
 
 # A parameter on the edge of its box has an infinite coordinate; it is moved inside by the smallest step of a float64.
 _EDGE = 2.0**-53
+# Logarithm of the largest product that is told from larger ones.
+_MOST_NATS = 300.0
 
 
 class CoordinateTransform(Protocol):
@@ -187,3 +189,88 @@ class GrowthTimeTransform:
     def log_product_per_time(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
         """log dc/dT = log(2 ρ T) of each row, (N,)."""
         return np.log(2.0 * parameters[:, self.rate_column] * parameters[:, self.time_column])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanTransform:
+    """Coordinates along what a scan determines of a tumor: log(D_w T), log(ρ T), and T within its range.
+
+    A density depends on D_w T and ρ T only, so a posterior over D_w, ρ and T is a thin sheet along T. In coordinates of
+    their own ranges that sheet is curved, and Gaussian moves of one covariance do not get along it: intervals of T and
+    D_w come out too narrow (docs/design/0008-bayes-decisions.md). Here it is straight. D_w, ρ may leave their ranges,
+    where the prior has no mass.
+
+    Parameters
+    ----------
+    others : BoxTransform
+        The other parameters, in the order of their columns.
+    diffusivity_column, rate_column, time_column : int
+        Columns of D_w, ρ and T.
+    time_range : (float, float)
+        Bounds of T [days], 0 < low < high; T is mapped by its logarithm.
+
+    Raises
+    ------
+    ParameterError
+        If the range of T is not positive and increasing.
+    """
+
+    others: BoxTransform
+    diffusivity_column: int
+    rate_column: int
+    time_column: int
+    time_range: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        _ = self._time  # a range without mass is an error now
+
+    def to_parameters(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `CoordinateTransform`."""
+        parameters = np.empty_like(coordinates)
+        parameters[:, self._other_columns] = self.others.to_parameters(coordinates[:, self._other_columns])
+        time = self._time.to_parameters(coordinates[:, [self.time_column]])
+        parameters[:, [self.time_column]] = time
+        # Far beyond any range, where the prior has no mass, exponentials would overflow.
+        products = np.exp(np.clip(coordinates[:, self._product_columns], -_MOST_NATS, _MOST_NATS))
+        parameters[:, self._product_columns] = products / time
+        return parameters
+
+    def to_coordinates(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `CoordinateTransform`.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter other than D_w and ρ lies outside its range.
+        """
+        coordinates = np.empty_like(parameters)
+        coordinates[:, self._other_columns] = self.others.to_coordinates(parameters[:, self._other_columns])
+        time = parameters[:, [self.time_column]]
+        coordinates[:, [self.time_column]] = self._time.to_coordinates(time)
+        coordinates[:, self._product_columns] = np.log(parameters[:, self._product_columns] * time)
+        return coordinates
+
+    def log_jacobian(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `CoordinateTransform`: D_w ρ dT/dt, beside the factors of the others."""
+        time = coordinates[:, [self.time_column]]
+        products = np.clip(coordinates[:, self._product_columns], -_MOST_NATS, _MOST_NATS).sum(axis=1)
+        return (
+            self.others.log_jacobian(coordinates[:, self._other_columns])
+            + products
+            - 2.0 * np.log(self._time.to_parameters(time)[:, 0])
+            + self._time.log_jacobian(time)
+        )
+
+    @cached_property
+    def _product_columns(self) -> list[int]:
+        return [self.diffusivity_column, self.rate_column]
+
+    @cached_property
+    def _other_columns(self) -> list[int]:
+        own = (*self._product_columns, self.time_column)
+        return [column for column in range(len(self.others.low) + len(own)) if column not in own]
+
+    @cached_property
+    def _time(self) -> BoxTransform:
+        low, high = self.time_range
+        return BoxTransform(low=(low,), high=(high,), is_logarithmic=(True,))
