@@ -2,24 +2,26 @@
 
 Tumors of a database are draws from its design, so weights
 
-    w_i = L(masks | tumor i)^weight · prior(tumor i) / design(tumor i)
+    w_i = L(masks, PET | tumor i)^weight · prior(tumor i) / design(tumor i)
 
 turn them into draws from the posterior (importance sampling). Almost all of the weight lies on tumors that overlap well
 with the masks, which the exact index finds in milliseconds, so only the nearest few hundred are read. Likelihoods are
-those of `gliomap.imaging`, averaged over the prior of thresholds and width (`level_likelihood`); prior and design are
-compared in what a scan determines (`identifiable`).
+those of `gliomap.imaging`, averaged over the prior of thresholds and width (`level_likelihood`) and, where FET-PET was
+taken, of its scale and noise (`pet_evidence`); prior and design are compared in what a scan determines
+(`identifiable`).
 
 Three numbers say how far to trust it. The *weight* that multiplies the log-likelihoods: voxels are not independent, and
 a database is far too coarse for the likelihood of independent ones, whose logarithm differs by thousands of nats
 between neighbors; it is the share of voxels worth an independent one at a stated correlation length, times a stated
 tempering exponent. The *effective number of tumors*: where it is small the answer is one tumor and its neighbors, and
 asking for a spread is refused. The *truncation error*: the share of the weight on tumors beyond those that were read,
-estimated from a few of every further octave of rank; where it is large that is refused as well.
+estimated from a few of every further octave of rank; where it is large that is refused as well. Ranks are those of the
+masks alone, so PET may prefer tumors further down: it enters the weights of the few, and the error tells.
 
 An exponent of None is adapted: the largest at which enough tumors carry the weight. The spread then is what this
 database cannot tell apart, wider than the posterior; whoever asks for it is told the exponent.
 
-What this module does not do: PET, or tumors that are not in the database. It cannot say more than the database holds.
+What this module does not do: tumors that are not in the database. It cannot say more than the database holds.
 """
 
 from __future__ import annotations
@@ -36,7 +38,14 @@ from numpy.typing import NDArray
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.diagnostics import effective_sample_size
 from gliomap.bayes.identifiable import IdentifiableTumors, log_design_of_tumors, log_prior_of_tumors
-from gliomap.bayes.level_likelihood import TabulatedLikelihoods, ThresholdGrid, level_counts, voxel_classes
+from gliomap.bayes.level_likelihood import (
+    NOT_COMPARED,
+    TabulatedLikelihoods,
+    ThresholdGrid,
+    level_counts,
+    voxel_classes,
+)
+from gliomap.bayes.pet_evidence import PetPrior, PetSums, sum_of_products
 from gliomap.bayes.posterior import PosteriorSamples
 from gliomap.bayes.prior import SEED_NAMES, BoxPrior, GrowthTimePrior, ParameterRange
 from gliomap.database import SimulationDatabase
@@ -55,6 +64,7 @@ _NEGLIGIBLE = 1e-9
 # How far beyond the tumors read their ranks are known, and how many of each octave there are looked at. *Chosen*.
 _RANKED_PER_READ, _PROBES_PER_OCTAVE = 8, 16
 _LEAST_EXPONENT, _NUM_BISECTIONS = 1e-6, 20
+_DENSITY_OF_LEVEL = dequantize(np.arange(256, dtype=np.uint8)).astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +167,13 @@ def database_posterior(
     index : BlockIndex
         Exact index of the database, and the thresholds at which overlap is ranked and exceedance is told.
     observation : TumorObservation
-        Both masks on the database's grid; an empty core is observed by FLAIR alone, as in the query.
+        Both masks on the database's grid, and PET if there is one; an empty core is observed by FLAIR alone, as in the
+        query.
     anatomy : Anatomy
         The one the tumors grew in.
     prior : BoxPrior or GrowthTimePrior
-        Of growth parameters, seed, thresholds and width, such as `surrogate_paper_prior`.
+        Of growth parameters, seed, thresholds and width, with PET also of its scale and noise, such as
+        `surrogate_paper_prior`.
     settings : DatabasePosteriorSettings, optional
         How many tumors, and the weight of the likelihood.
     log_design_density : (N,) float64 array, optional
@@ -172,7 +184,8 @@ def database_posterior(
     NumericalError
         If too few tumors carry the weight, too much of it lies on tumors not read, or the prior has no mass on them.
     ParameterError
-        If masks are missing, PET is given, the anatomy is another one, or the design's density is not known.
+        If masks are missing, the anatomy is another one, the prior lacks a parameter, or the design's density is not
+        known.
     GridMismatchError
         If masks, anatomy and database have different grids.
     """
@@ -181,6 +194,7 @@ def database_posterior(
     database = index.database
     _require_fitting(database, observation, anatomy)
     grid = threshold_grid_of(prior)
+    pet_prior = None if observation.pet is None else PetPrior.of(prior)
     assert observation.tumor_core is not None
     assert observation.whole_tumor is not None
     query = Query(tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, grid=observation.grid)
@@ -189,7 +203,10 @@ def database_posterior(
     probes = _probes(num_read, len(ranked), database.num_tumors)
     tumors = ranked[np.concatenate([np.arange(num_read), probes.ranks])]
     classes = voxel_classes(observation.tumor_core, observation.whole_tumor, anatomy.domain)
-    read = _read_tumors(database, tumors, classes, num_kept=num_read, num_threads=chosen.num_threads)
+    pet = (
+        None if observation.pet is None else np.where(classes == NOT_COMPARED, 0.0, observation.pet.data.astype(float))
+    )
+    read = _read_tumors(database, tumors, classes, pet, num_kept=num_read, num_threads=chosen.num_threads)
     identifiable = IdentifiableTumors.of_parameters(database.parameters[tumors], database.parameter_names)
     log_prior = log_prior_of_tumors(prior, identifiable)
     log_design = (
@@ -199,6 +216,7 @@ def database_posterior(
     )
     weighing = _Weighing(
         likelihoods=grid.tabulated(read.counts, uses_t1gd=query.has_core),
+        pet=None if pet_prior is None or pet is None else (pet_prior, read.pet_sums(pet)),
         log_ratio=log_prior - log_design,
         independent_share=independent_voxel_fraction(
             anatomy.grid.spacing_mm, correlation_length_mm=chosen.correlation_length_mm
@@ -295,28 +313,44 @@ def threshold_grid_of(prior: BoxPrior | GrowthTimePrior) -> ThresholdGrid:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _ReadTumors:
-    """Levels in the bounding boxes of the tumors that are kept; counts per class and level of all, (K, 4, 256)."""
+    """Levels in the bounding boxes of the tumors that are kept; of all, counts per class and level, (K, 4, 256).
+
+    With PET also the sums of its products with the densities, (K,).
+    """
 
     levels: list[NDArray[np.uint8]] = field(repr=False)
     boxes: list[tuple[slice, slice, slice]]
     counts: NDArray[np.int64]
+    products: NDArray[np.float64]
+
+    def pet_sums(self, pet: NDArray[np.float64]) -> PetSums:
+        """Sums of PET, 0 where nothing is compared, and the densities."""
+        compared = np.delete(self.counts, NOT_COMPARED, axis=1).sum(axis=1)
+        return PetSums(
+            num_voxels=int(compared[0].sum()),
+            squared_pet=float((pet**2).sum()),
+            product=self.products,
+            squared_density=compared @ _DENSITY_OF_LEVEL**2,
+        )
 
 
 def _read_tumors(
     database: SimulationDatabase,
     tumors: NDArray[np.int64],
     classes: NDArray[np.uint8],
+    pet: NDArray[np.float64] | None,
     *,
     num_kept: int,
     num_threads: int,
 ) -> _ReadTumors:
     totals = np.bincount(classes.ravel(), minlength=4)
 
-    def read(tumor: int) -> tuple[NDArray[np.uint8], tuple[slice, slice, slice], NDArray[np.int64]]:
+    def read(tumor: int) -> tuple[NDArray[np.uint8], tuple[slice, slice, slice], NDArray[np.int64], float]:
         bounds = [int(bound) for bound in database.bounding_box[tumor]]
         box = (slice(*bounds[0:2]), slice(*bounds[2:4]), slice(*bounds[4:6]))
         levels = database.density_levels(tumor)[box].copy()
-        return levels, box, level_counts(levels, classes[box], totals)
+        product = 0.0 if pet is None else sum_of_products(levels, pet[box], _DENSITY_OF_LEVEL)
+        return levels, box, level_counts(levels, classes[box], totals), product
 
     numbers = [int(tumor) for tumor in tumors]
     if num_threads == 1:
@@ -324,8 +358,13 @@ def _read_tumors(
     else:
         with ThreadPoolExecutor(num_threads) as executor:
             parts = list(executor.map(read, numbers))
-    levels, boxes, counts = zip(*parts, strict=True)
-    return _ReadTumors(levels=list(levels[:num_kept]), boxes=list(boxes[:num_kept]), counts=np.stack(counts))
+    levels, boxes, counts, products = zip(*parts, strict=True)
+    return _ReadTumors(
+        levels=list(levels[:num_kept]),
+        boxes=list(boxes[:num_kept]),
+        counts=np.stack(counts),
+        products=np.array(products),
+    )
 
 
 def _summaries(
@@ -356,13 +395,19 @@ class _Weighing:
     """Weights of tumors as a function of the tempering exponent; those read first, then probes."""
 
     likelihoods: TabulatedLikelihoods
+    pet: tuple[PetPrior, PetSums] | None
     log_ratio: NDArray[np.float64]
     independent_share: float
     num_read: int
 
     def log_likelihood(self, exponent: float) -> NDArray[np.float64]:
         """Log-likelihoods at an exponent, (K,)."""
-        return self.likelihoods.averaged(exponent * self.independent_share)
+        weight = exponent * self.independent_share
+        masks = self.likelihoods.averaged(weight)
+        if self.pet is None:
+            return masks
+        prior, sums = self.pet
+        return masks + prior.log_evidence(sums, weight)
 
     def exponent(self, settings: DatabasePosteriorSettings) -> float:
         """The exponent asked for, if enough tumors carry the weight at it, or the largest at which they do.
@@ -412,8 +457,6 @@ def _require_fitting(database: SimulationDatabase, observation: TumorObservation
         raise ParameterError(
             "the database posterior needs both masks, tumor_core and whole_tumor; the core may be empty."
         )
-    if observation.pet is not None:
-        raise ParameterError("the database posterior does not use PET. Leave it out of the observation.")
     grid = database.header.grid
     observation.grid.require_same_as(grid, self_name="observation", other_name="database")
     anatomy.grid.require_same_as(grid, self_name="anatomy", other_name="database")

@@ -3,7 +3,9 @@
 `GrowthLikelihood` is what a `PosteriorTarget` takes: every row names a tumor (growth parameters, time, seed) and an
 imaging model (thresholds, width, PET scale and noise), any `GrowthModel` grows the tumor in an anatomy, and
 `ImagingLikelihood` compares it with the scans. Rows are independent, so they are shared among processes of one thread
-each; a row's value does not depend on how many there are, or on the rows beside it.
+each; a row's value does not depend on how many there are, or on the rows beside it. A model that says
+``backend="cuda"`` grows all rows in batches on a device instead (`device_growth`), and threads of the host compare
+what comes back.
 
 A simulation that fails says nothing about the patient: its likelihood is 0 (−∞), and it is counted, with the first
 reason kept. A wrong setting (a missing parameter, another grid) is an error at once.
@@ -13,8 +15,10 @@ reason kept. A wrong setting (a missing parameter, another grid) is an error at 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -22,9 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
-from gliomap.bayes.prior import RATE_NAME, SEED_NAMES, TIME_NAME
-from gliomap.bayes.published_priors import DIFFUSIVITY_NAME, PET_NAMES
+from gliomap.bayes.coarse_likelihood import coarsened_likelihood
+from gliomap.bayes.device_growth import grown_on_device, grows_on_device
+from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
+from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.bayes.simulation_workers import SimulationWorkers
+from gliomap.box import box_of, slices_of
 from gliomap.database.screening import coarsened_anatomy
 from gliomap.errors import NumericalError, ParameterError
 from gliomap.growth import (
@@ -33,16 +40,18 @@ from gliomap.growth import (
     GrowthModel,
     MassEffect,
     MassEffectParameters,
+    Solution,
     VolumeLimit,
 )
-from gliomap.imaging import ImagingLikelihood, ImagingParameters, TumorObservation
-from gliomap.volume import Volume
+from gliomap.imaging import ImagingLikelihood, ImagingParameters
 
 IMAGING_NAMES = ("t1gd_threshold", "flair_threshold", "visibility_width")
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, *SEED_NAMES)
 _OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
 # Four times longer steps double the solver's own error, which a coarse grid hides.
-_COARSE_MODEL = FisherKolmogorov(time_step_scale=4.0)
+_COARSE_TIME_STEP_SCALE = 4.0
+# Densities waiting to be compared, per thread: each lies on the whole grid.
+_WAITING_PER_THREAD = 2
 
 
 def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParameters:
@@ -97,6 +106,10 @@ class _Outcome:
     is_too_large: bool = False
 
 
+# What has become of a row's tumor: densities, or why there are none.
+_Grown = Solution | NumericalError | ParameterError
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowSimulation:
     """Everything a process needs to compute one row; its methods take a row of parameters, (P,).
@@ -121,10 +134,13 @@ class RowSimulation:
 
     def outcome(self, row: NDArray[np.float64]) -> _Outcome:
         """Log-likelihood of one row."""
-        values = self.values_of(row)
-        imaging = imaging_parameters_of(values)
+        return self.outcome_of(row, self._grown(row, self.volume_limit))
+
+    def outcome_of(self, row: NDArray[np.float64], grown: _Grown) -> _Outcome:
+        """Log-likelihood of one row whose tumor has grown, or not."""
+        imaging = imaging_parameters_of(self.values_of(row))
         try:
-            density = self._density(values, self.volume_limit)
+            density = _density_of(grown, self.volume_limit)
             if density is None:
                 return _Outcome(log_likelihood=self._if_failed(imaging), is_too_large=True)
             return _Outcome(log_likelihood=self._compared(density, imaging))
@@ -133,28 +149,26 @@ class RowSimulation:
 
     def density_in_box(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
         """Density of one row where there is any, and the voxel at which that box begins."""
-        density = self._density(self.values_of(row), None)
+        density = _density_of(self._grown(row, None), None)
         assert density is not None
-        box = _box_of(density > 0.0)
+        box = slices_of(box_of(density > 0.0))
         x, y, z = (part.start for part in box)
         return np.ascontiguousarray(density[box]), (x, y, z)
 
-    def _density(self, values: Mapping[str, float], limit: VolumeLimit | None) -> NDArray[np.floating] | None:
-        """Density (X, Y, Z) at the row's growth time; None if it is larger than the limit."""
+    def grown_on(self, device: str, rows: Sequence[NDArray[np.float64]], limit: VolumeLimit | None) -> Iterator[_Grown]:
+        """What has become of each row's tumor on a device, in order and lazily."""
+        values = [self.values_of(row) for row in rows]
+        tumors = [(self.growth_parameters(each), each[TIME_NAME]) for each in values]
+        return grown_on_device(self.model, self.anatomy, tumors, device=device, volume_limit=limit)
+
+    def _grown(self, row: NDArray[np.float64], limit: VolumeLimit | None) -> _Grown:
+        values = self.values_of(row)
         parameters = self.growth_parameters(values)
         try:
-            solution = self.model.simulate(self.anatomy, parameters, (values[TIME_NAME],), volume_limit=limit)
-        except ParameterError as error:
+            return self.model.simulate(self.anatomy, parameters, (values[TIME_NAME],), volume_limit=limit)
+        except (ParameterError, NumericalError) as error:
             # Names and ranges were checked before: what is left is a seed off the tissue or a run far too long.
-            raise _SimulationFailedError(str(error)) from error
-        if solution.stopped_at_days is not None:
-            return None
-        density = solution.cell_density[-1]
-        if not np.isfinite(density.sum()):
-            raise _SimulationFailedError("the density is not finite")
-        if limit is not None and solution.volume_ml(limit.threshold)[-1] > limit.max_volume_ml:
-            return None
-        return density
+            return error
 
     def _compared(self, density: NDArray[np.floating], imaging: ImagingParameters) -> float:
         terms = self.likelihood.log_likelihood(density, imaging)
@@ -171,13 +185,28 @@ class _SimulationFailedError(Exception):
     """A simulation that gave no density, for a reason that lies in its parameters."""
 
 
+def _density_of(grown: _Grown, limit: VolumeLimit | None) -> NDArray[np.floating] | None:
+    """Density (X, Y, Z) at the growth time; None if it is larger than the limit."""
+    if not isinstance(grown, Solution):
+        raise _SimulationFailedError(str(grown)) from grown
+    if grown.stopped_at_days is not None:
+        return None
+    density = grown.cell_density[-1]
+    if not np.isfinite(density.sum()):
+        raise _SimulationFailedError("the density is not finite")
+    if limit is not None and grown.volume_ml(limit.threshold)[-1] > limit.max_volume_ml:
+        return None
+    return density
+
+
 class GrowthLikelihood:
     """Log-likelihood of rows of parameters by a growth model in an anatomy.
 
     Parameters
     ----------
     model : GrowthModel
-        How tumors grow; with one thread, for rows are what is shared out.
+        How tumors grow; with one thread, for rows are what is shared out. With ``backend="cuda"`` all rows of a call
+        grow in batches on a device.
     anatomy : Anatomy
         Where, on the grid of the observation.
     likelihood : ImagingLikelihood
@@ -197,12 +226,16 @@ class GrowthLikelihood:
         Makes the model's parameters of the values by name; importable where processes are used. The default serves
         `FisherKolmogorov` and `MassEffect`.
     num_workers : int
-        Processes, ≥ 1. `close`, or a ``with`` block, ends them.
+        Processes, ≥ 1. `close`, or a ``with`` block, ends them. With a device: threads that compare.
+    device : str
+        CUDA device of a model with ``backend="cuda"``.
 
     Raises
     ------
     ParameterError
         If a parameter is missing, unknown or given twice, or a number is out of range.
+    DeviceError
+        When asked, if the model needs a device that is missing.
     GridMismatchError
         If anatomy and observation lie on different grids.
     """
@@ -221,6 +254,7 @@ class GrowthLikelihood:
         counts_failures_as_no_tumor: bool = False,
         growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of,
         num_workers: int = 1,
+        device: str = "cuda",
     ) -> None:
         likelihood.observation.grid.require_same_as(anatomy.grid, self_name="observation", other_name="anatomy")
         if not (mask_factor > 0.0 and pet_factor > 0.0):
@@ -245,12 +279,16 @@ class GrowthLikelihood:
             growth_parameters=growth_parameters,
         )
         self.num_workers = num_workers
+        self.device = device
         self.counts = SimulationCounts()
-        self._workers = SimulationWorkers(self.simulation, num_workers)
+        self._is_on_device = grows_on_device(model)
+        self._workers = SimulationWorkers(self.simulation, 1 if self._is_on_device else num_workers)
 
     def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log-likelihood of each row [nats], (N, P) -> (N,); −∞ where the simulation failed, never NaN."""
-        outcomes: list[_Outcome] = list(self._workers.map("outcome", list(rows)))
+        outcomes: list[_Outcome] = list(
+            self._outcomes_on_device(rows) if self._is_on_device else self._workers.map("outcome", list(rows))
+        )
         self._count(outcomes)
         return np.array([outcome.log_likelihood for outcome in outcomes])
 
@@ -264,6 +302,12 @@ class GrowthLikelihood:
         """
         shape = self.simulation.anatomy.grid.shape
         try:
+            if self._is_on_device:
+                for grown in self.simulation.grown_on(self.device, list(rows), None):
+                    whole = _density_of(grown, None)
+                    assert whole is not None
+                    yield whole.astype(np.float32, copy=False)
+                return
             for values, start in self._workers.map("density_in_box", list(rows)):
                 density = np.zeros(shape, dtype=np.float32)
                 density[tuple(slice(a, a + n) for a, n in zip(start, values.shape, strict=True))] = values
@@ -290,9 +334,9 @@ class GrowthLikelihood:
         coarse_anatomy = coarsened_anatomy(fine.anatomy)
         if coarse_anatomy is None:
             raise ParameterError("the anatomy is too small for half the resolution: no coarse voxel is tissue.")
-        likelihood = _coarsened_likelihood(fine.likelihood, coarse_anatomy)
+        likelihood = coarsened_likelihood(fine.likelihood, coarse_anatomy)
         return GrowthLikelihood(
-            model=_COARSE_MODEL if isinstance(fine.model, FisherKolmogorov | MassEffect) else fine.model,
+            model=_coarse_model(fine.model),
             anatomy=coarse_anatomy,
             likelihood=likelihood,
             names=fine.names,
@@ -303,6 +347,7 @@ class GrowthLikelihood:
             counts_failures_as_no_tumor=True,
             growth_parameters=fine.growth_parameters,
             num_workers=self.num_workers,
+            device=self.device,
         )
 
     def close(self) -> None:
@@ -317,6 +362,19 @@ class GrowthLikelihood:
     ) -> None:
         self.close()
 
+    def _outcomes_on_device(self, rows: NDArray[np.float64]) -> Iterator[_Outcome]:
+        """Threads compare what has grown while the device grows what follows."""
+        simulation = self.simulation
+        grown = simulation.grown_on(self.device, list(rows), simulation.volume_limit)
+        waiting: deque[Future[_Outcome]] = deque()
+        with ThreadPoolExecutor(self.num_workers, thread_name_prefix="gliomap") as threads:
+            for row, each in zip(rows, grown, strict=True):
+                waiting.append(threads.submit(simulation.outcome_of, row, each))
+                while len(waiting) > _WAITING_PER_THREAD * self.num_workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
     def _count(self, outcomes: Sequence[_Outcome]) -> None:
         failures = [outcome.failure for outcome in outcomes if outcome.failure]
         before = self.counts
@@ -326,6 +384,13 @@ class GrowthLikelihood:
             num_too_large=before.num_too_large + sum(outcome.is_too_large for outcome in outcomes),
             first_failure=before.first_failure or (failures[0] if failures else ""),
         )
+
+
+def _coarse_model(model: GrowthModel[Any]) -> GrowthModel[Any]:
+    if not isinstance(model, FisherKolmogorov | MassEffect):
+        return model
+    backend = model.backend if grows_on_device(model) else "numba"
+    return FisherKolmogorov(time_step_scale=_COARSE_TIME_STEP_SCALE, backend=backend)
 
 
 def _require_names(
@@ -345,40 +410,3 @@ def _require_names(
                 f"the likelihood {what} {', '.join(found)}: expected {', '.join(needed)} once each, among the columns "
                 "or the fixed values."
             )
-
-
-def _coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLikelihood:
-    observation = fine.observation
-    pet = observation.pet
-    options = replace(fine.options, mask_stride=1, pet_stride=1)
-    return ImagingLikelihood(
-        observation=TumorObservation(
-            tumor_core=_coarsened_mask(observation.tumor_core),
-            whole_tumor=_coarsened_mask(observation.whole_tumor),
-            pet=None if pet is None else Volume(_block_means(pet.data), anatomy.grid),
-            grid=anatomy.grid,
-        ),
-        domain=anatomy.domain,
-        region=_coarsened_mask(fine.region),
-        options=options,
-    )
-
-
-def _coarsened_mask(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    return None if mask is None else _block_means(mask) > 0.5
-
-
-def _block_means(volume: NDArray[Any]) -> NDArray[np.float32]:
-    """Means of blocks of 2 × 2 × 2 voxels; voxels missing at an odd end count as 0, as in `coarsened_anatomy`."""
-    padded = np.pad(volume.astype(np.float32), [(0, n % 2) for n in volume.shape])
-    x, y, z = (n // 2 for n in padded.shape)
-    return padded.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
-
-
-def _box_of(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """Smallest box that holds a mask; one voxel of an empty one."""
-    bounds = []
-    for axis in range(3):
-        places = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        bounds.append(slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 1))
-    return bounds[0], bounds[1], bounds[2]

@@ -20,7 +20,7 @@ def personalize(
     seg: Annotated[Path | None, typer.Option(help="Tumor segmentation (labels).")] = None,
     t1: Annotated[Path | None, typer.Option(help="T1; registered to the atlas if given.")] = None,
     t2: Annotated[Path | None, typer.Option(help="T2.")] = None,
-    pet: Annotated[Path | None, typer.Option(help="FET-PET (used by method sample).")] = None,
+    pet: Annotated[Path | None, typer.Option(help="FET-PET (used by method sample and by --posterior).")] = None,
     core: Annotated[Path | None, typer.Option(help="Tumor-core mask, instead of --seg.")] = None,
     whole: Annotated[Path | None, typer.Option(help="Whole-tumor mask, instead of --seg.")] = None,
     brain_mask: Annotated[Path | None, typer.Option(help="Brain mask; default: non-zero voxels.")] = None,
@@ -36,7 +36,8 @@ def personalize(
         typer.Option(help="Index: exact (default), direct, ds64, ds32, radiomics, ae, vae, hash."),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Trained networks, for index ae, vae or hash, or for method infer.")
+        Path | None,
+        typer.Option(help="Trained networks: for index ae, vae or hash; for infer, instead of those that gliomap has."),
     ] = None,
     grow_in: Annotated[
         str, typer.Option(help="Where the answer grows: atlas, or patient (in its own anatomy, by one more run).")
@@ -57,8 +58,16 @@ def personalize(
         float, typer.Option(min=0.0, help="How far residuals are alike; 0 takes voxels for independent.")
     ] = 3.0,
     stage_file: Annotated[
-        Path | None, typer.Option(help="With sample: written after each stage; a run goes on from it.")
+        Path | None,
+        typer.Option(help="With sample: written after each stage; a run goes on from it. Implies --deterministic."),
     ] = None,
+    sample_in: Annotated[
+        str, typer.Option(help="With sample: where tumors grow, atlas or patient (in its own anatomy).")
+    ] = "atlas",
+    spacing_mm: Annotated[
+        float | None, typer.Option(help="With --sample-in patient: spacing of the simulations; default: 1.875.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="With sample: cpu, or cuda to grow tumors in batches on a GPU.")] = "cpu",
     atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
     registration: Annotated[str | None, typer.Option(help="Registration preset (fast, papers, affine, none).")] = None,
     t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
@@ -116,9 +125,12 @@ def personalize(
             prior=prior,
             correlation_length_mm=correlation_length_mm,
             stage_file=stage_file,
+            sample_in=sample_in,
+            spacing_mm=spacing_mm,
+            device=device,
             seed=seed,
         )
-        uncertainty.require_fitting(method, index=index, checkpoint=checkpoint)
+        uncertainty.require_fitting(method, index=index, checkpoint=checkpoint, database=database)
         index_name = index or DEFAULT_INDEX
         require_index_name(index_name, checkpoint=inference.checkpoint_of_index)
         if inference.checkpoint_of_index is not None:
@@ -132,7 +144,8 @@ def personalize(
             registration=registration or DEFAULT_PRESET,
             thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
             seed=seed,
-            deterministic=deterministic,
+            # A run goes on from its stage file with the same masks and anatomy only.
+            deterministic=deterministic or stage_file is not None,
             num_threads=threads,
         )
         require_absent(out, replace=force, marker=RESULT_MARKER)
@@ -142,26 +155,29 @@ def personalize(
         if not dry_run:
             with clock.stage("load atlas"):
                 loaded = load_atlas(atlas, report=report)
-            chosen: InverseMethod
-            if method == "sample":
-                with clock.stage("prepare"):
-                    chosen = uncertainty.sample_method(loaded, database, threads)
-            elif inference.is_chosen:
-                with clock.stage("load network"):
-                    chosen = inference.method(loaded)
+            if uncertainty.is_in_patient:
+                result = uncertainty.sampled_in_patient(case, loaded, settings, num_workers=threads, report=report)
             else:
-                with clock.stage("open database"):
-                    opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
-                query = QueryMethod(
-                    database=opened,
-                    index=index_name,
-                    num_candidates=candidates,
-                    checkpoint=checkpoint,
-                    num_densities=candidate_densities,
-                    num_threads=threads,
-                )
-                chosen = uncertainty.with_posterior(query, loaded, threads) if posterior else query
-            result = run(case, atlas=loaded, method=chosen, settings=settings, report=report)
+                chosen: InverseMethod
+                if method == "sample":
+                    with clock.stage("prepare"):
+                        chosen = uncertainty.sample_method(loaded, database, threads)
+                elif inference.is_chosen:
+                    with clock.stage("load network"):
+                        chosen = inference.method(loaded)
+                else:
+                    with clock.stage("open database"):
+                        opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
+                    query = QueryMethod(
+                        database=opened,
+                        index=index_name,
+                        num_candidates=candidates,
+                        checkpoint=checkpoint,
+                        num_densities=candidate_densities,
+                        num_threads=threads,
+                    )
+                    chosen = uncertainty.with_posterior(query, loaded, threads) if posterior else query
+                result = run(case, atlas=loaded, method=chosen, settings=settings, report=report)
             result = inference.grown(result, loaded)
             name = _patient_name(folder, out)
             write_result_folder(result, out, name=name, force=force, seconds_before=clock.seconds)

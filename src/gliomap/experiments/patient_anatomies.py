@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from gliomap.anatomy import DEFAULT_DOMAIN_RULE, Anatomy, Atlas
 from gliomap.errors import GridMismatchError, ImageError, NumericalError, RegistrationError
 from gliomap.personalize import CaseFiles, PersonalizationSettings, read_case
-from gliomap.personalize.infer_method import patient_anatomy
+from gliomap.personalize.patient_anatomy import patient_anatomy
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 from gliomap.registration import register
 from gliomap.volume import Volume

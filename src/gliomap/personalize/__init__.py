@@ -5,6 +5,7 @@ from gliomap.personalize.default_database import default_database_path, open_or_
 from gliomap.personalize.density_posterior import DensityPosterior
 from gliomap.personalize.infer_method import InferMethod, regrow_in_patient
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation, Candidate, InverseMethod
+from gliomap.personalize.patient_sampling import PatientSampling, sample_in_patient
 from gliomap.personalize.pipeline import PersonalizationSettings, mask_agreement, observe_in_atlas, personalize
 from gliomap.personalize.query_method import QueryMethod
 from gliomap.personalize.query_posterior import QueryWithPosterior
@@ -21,6 +22,7 @@ __all__ = [
     "InferMethod",
     "InverseMethod",
     "MaskAgreement",
+    "PatientSampling",
     "PersonalizationResult",
     "PersonalizationSettings",
     "QueryMethod",
@@ -35,4 +37,5 @@ __all__ = [
     "personalize",
     "read_case",
     "regrow_in_patient",
+    "sample_in_patient",
 ]

@@ -13,20 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gliomap.anatomy import DEFAULT_DOMAIN_RULE, Anatomy, Atlas, TissueMaps, growth_domain
+from gliomap.anatomy import Anatomy, Atlas
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
 from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, GrowthModel, MassEffect, MassEffectParameters
-from gliomap.inverse import InversePrediction, InversePredictor
-from gliomap.personalize.case import Case
+from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.inverse import InversePrediction, InversePredictor, ObservationSettings
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation
+from gliomap.personalize.patient_anatomy import DEFAULT_SPACING_MM, patient_anatomy, resampled_density
 from gliomap.personalize.pipeline import mask_agreement
 from gliomap.personalize.result import PersonalizationResult
 from gliomap.progress import ProgressEvent, Reporter
-from gliomap.registration import Transform
-from gliomap.resample import resample
 from gliomap.volume import Volume
 
 _REFERENCE = (
@@ -34,8 +32,6 @@ _REFERENCE = (
     "doi:10.1016/j.media.2022.102672"
 )
 _RATES = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
-# Around the patient's brain; in voxels, so that grids of one spacing stay aligned.
-_MARGIN_VOXELS = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,7 +126,10 @@ class InferMethod:
                 "seed_moved_into_tissue_mm": moved_mm,
                 "is_small": self.predictor.header.is_small,
             },
-            concerns=_concerns(prediction, moved_mm, is_small=self.predictor.header.is_small),
+            concerns=(
+                *_concerns(prediction, moved_mm, is_small=self.predictor.header.is_small),
+                *_untrained_thresholds(self.predictor.header.settings.observation, observation.thresholds),
+            ),
         )
 
 
@@ -160,7 +159,7 @@ def regrow_in_patient(
     atlas: Atlas,
     *,
     model: GrowthModel[Any] | None = None,
-    spacing_mm: float = 1.875,
+    spacing_mm: float = DEFAULT_SPACING_MM,
     domain_rule: str | None = None,
 ) -> PersonalizationResult:
     """A result whose tumor grew in the patient's own anatomy instead of being warped there from the atlas.
@@ -201,7 +200,7 @@ def regrow_in_patient(
     parameters = _parameters(estimate, seed_mm, push_pa)
     chosen = model or _default_model(push_pa)
     solution = chosen.simulate(anatomy, parameters, [float(estimate["growth_time_days"])])
-    density = _on_patient(Volume(solution.cell_density[0], anatomy.grid), result)
+    density = resampled_density(Volume(solution.cell_density[0], anatomy.grid), result.case)
     return dataclasses.replace(
         result,
         density_patient=density,
@@ -210,51 +209,6 @@ def regrow_in_patient(
         concerns=(*result.concerns, *_moved_seed(moved_mm)),
         settings={**result.settings, "grown_in": "patient", "spacing_mm": spacing_mm},
     )
-
-
-def patient_anatomy(
-    case: Case, transform: Transform, atlas: Atlas, *, spacing_mm: float, domain_rule: str = DEFAULT_DOMAIN_RULE
-) -> Anatomy:
-    """Simulation domain of a patient: the atlas's tissue, moved there, within the patient's brain.
-
-    Parameters
-    ----------
-    case : Case
-        The patient; its brain is used.
-    transform : Transform
-        Between the patient and the atlas.
-    atlas : Atlas
-        Whose tissue is moved.
-    spacing_mm : float
-        Spacing of the simulation [mm], > 0.
-    domain_rule : str
-        Rule of the simulation domain.
-
-    Raises
-    ------
-    ParameterError
-        If the rule is unknown or the spacing not positive.
-    """
-    if not spacing_mm > 0.0:
-        raise ParameterError(f"spacing_mm must be > 0, got {spacing_mm}.")
-    corners = np.argwhere(case.brain)
-    world = case.grid.world_of(np.array(np.meshgrid(*zip(corners.min(axis=0), corners.max(axis=0), strict=True))).T)
-    margin_mm = _MARGIN_VOXELS * spacing_mm
-    low, high = world.reshape(-1, 3).min(axis=0) - margin_mm, world.reshape(-1, 3).max(axis=0) + margin_mm
-    grid = Grid.axis_aligned(np.ceil((high - low) / spacing_mm).astype(int) + 1, spacing_mm, np.round(low, 6))
-
-    def moved(data: NDArray[np.generic]) -> NDArray[np.float32]:
-        values = transform.to_patient(Volume(np.asarray(data, dtype=np.float32), atlas.grid), grid).data
-        return np.asarray(np.clip(values, 0.0, 1.0), dtype=np.float32)
-
-    brain = resample(Volume(case.brain.astype(np.float32), case.grid), grid).data > 0.5
-    maps = {name: moved(getattr(atlas.tissue_maps, name)) * brain for name in ("white_matter", "gray_matter", "csf")}
-    return growth_domain(TissueMaps(**maps, brain=brain, grid=grid), rule=domain_rule)
-
-
-def _on_patient(cell_density: Volume, result: PersonalizationResult) -> Volume:
-    moved = resample(cell_density, result.case.grid).data
-    return Volume(np.where(result.case.brain, np.clip(moved, 0.0, 1.0), 0.0).astype(np.float32), result.case.grid)
 
 
 def _default_model(push_pa: float | None) -> GrowthModel[Any]:
@@ -287,6 +241,20 @@ def _concerns(prediction: InversePrediction, moved_mm: float, *, is_small: bool)
     if is_small:
         remarks.append("the network was trained with less than the paper's setting (small)")
     return tuple(remarks)
+
+
+def _untrained_thresholds(trained: ObservationSettings, asked: VisibilityThresholds) -> tuple[str, ...]:
+    """Which thresholds of the run the network has seen no masks of."""
+    ranges = {
+        "T1Gd": (asked.t1gd_threshold, trained.t1gd_thresholds),
+        "FLAIR": (asked.flair_threshold, trained.flair_thresholds),
+    }
+    return tuple(
+        f"{modality} is taken to show densities above {threshold:g}, but the network was trained on masks at "
+        f"{low:g} to {high:g}: its growth parameters are those of that range"
+        for modality, (threshold, (low, high)) in ranges.items()
+        if not low <= threshold <= high
+    )
 
 
 def _moved_seed(moved_mm: float) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from gliomap.volume import Volume
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AtlasObservation:
-    """What was seen of the tumor, on the simulation grid of the atlas.
+    """What was seen of the tumor, on the simulation grid of the atlas, or of a patient whose own anatomy is used.
 
     Parameters
     ----------

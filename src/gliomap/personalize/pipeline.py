@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,17 +122,7 @@ def personalize(
         )
     clock = StageClock(report)
     with clock.stage("register"):
-        registration = register(
-            patient_image=case.structural_image,
-            atlas_image=atlas.t1,
-            patient_brain=Volume(case.brain, case.grid),
-            lesion=Volume(case.segmentation.whole_tumor, case.grid),
-            preset=chosen.registration,
-            seed=chosen.seed,
-            deterministic=chosen.deterministic,
-            num_threads=chosen.num_threads,
-            report=report,
-        )
+        registration = registered(case, atlas, chosen, report)
     with clock.stage("move masks to the atlas"):
         observation = observe_in_atlas(case, registration.transform, method.grid, chosen)
     with clock.stage(method.name):
@@ -148,11 +139,15 @@ def personalize(
             name: density_in_patient(volume, registration.transform, case) for name, volume in posterior.items()
         }
     with clock.stage("score"):
-        anatomy = atlas.anatomy(method.grid, domain_rule=method.domain_rule)
-        quality = _registration_quality(case, atlas, registration)
-        outside = _outside_domain(observation.segmentation, anatomy.domain)
-        agreement_patient = mask_agreement(density.data, case.segmentation, chosen.thresholds)
-        agreement_atlas = mask_agreement(estimate.cell_density.data, observation.segmentation, chosen.thresholds)
+        scores = scored(
+            case,
+            atlas,
+            registration,
+            simulated=(observation, atlas.anatomy(method.grid, domain_rule=method.domain_rule).domain),
+            in_patient=density,
+            in_atlas=(estimate.cell_density, observation),
+            thresholds=chosen.thresholds,
+        )
     return PersonalizationResult(
         case=case,
         density_patient=density,
@@ -160,28 +155,112 @@ def personalize(
         candidate_densities_patient=candidate_densities,
         seed_patient_mm=_seed_in_patient(estimate, registration.transform),
         registration=registration,
-        registration_quality=quality,
+        registration_quality=scores.quality,
         thresholds=chosen.thresholds,
-        agreement_patient=agreement_patient,
-        agreement_atlas=agreement_atlas,
-        tumor_outside_domain=outside,
-        concerns=(*quality.concerns, *_concerns(case, observation, outside), *estimate.concerns),
-        settings={
-            "atlas": atlas.name,
-            "atlas_content_hash": atlas.content_hash,
-            "domain_rule": method.domain_rule,
-            "method": method.name,
-            "registration": chosen.registration,
-            "t1gd_threshold": chosen.thresholds.t1gd_threshold,
-            "flair_threshold": chosen.thresholds.flair_threshold,
-            "seed": chosen.seed,
-            "deterministic": chosen.deterministic,
-        },
+        agreement_patient=scores.agreement_patient,
+        agreement_atlas=scores.agreement_atlas,
+        tumor_outside_domain=scores.outside_domain,
+        concerns=(*scores.concerns, *estimate.concerns),
+        settings=recorded_settings(chosen, atlas, method_name=method.name, domain_rule=method.domain_rule),
         seconds=clock.seconds,
         method_name=method.name,
-        references=(_PIPELINE_REFERENCE, *_registration_references(registration), *method.references),
+        references=references_of(registration, method.references),
         posterior_patient=posterior_patient,
     )
+
+
+def registered(
+    case: Case, atlas: Atlas, settings: PersonalizationSettings, report: Reporter = ignore_progress
+) -> RegistrationResult:
+    """Registration of a patient with the atlas, as the settings say.
+
+    Raises
+    ------
+    RegistrationError
+        If they cannot be registered.
+    """
+    return register(
+        patient_image=case.structural_image,
+        atlas_image=atlas.t1,
+        patient_brain=Volume(case.brain, case.grid),
+        lesion=Volume(case.segmentation.whole_tumor, case.grid),
+        preset=settings.registration,
+        seed=settings.seed,
+        deterministic=settings.deterministic,
+        num_threads=settings.num_threads,
+        report=report,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What a result says of its own quality; fields as in `PersonalizationResult`, concerns without the method's."""
+
+    quality: RegistrationQuality
+    agreement_patient: MaskAgreement
+    agreement_atlas: MaskAgreement
+    outside_domain: dict[str, float | None]
+    concerns: tuple[str, ...]
+
+
+def scored(
+    case: Case,
+    atlas: Atlas,
+    registration: RegistrationResult,
+    *,
+    simulated: tuple[AtlasObservation, NDArray[np.bool_]],
+    in_patient: Volume,
+    in_atlas: tuple[Volume, AtlasObservation],
+    thresholds: VisibilityThresholds,
+) -> Scores:
+    """Scores of densities in both spaces.
+
+    Parameters
+    ----------
+    case, atlas, registration
+        The patient and its way to the atlas.
+    simulated : (AtlasObservation, (X, Y, Z) bool array)
+        Masks and simulation domain on the grid on which tumors grew.
+    in_patient : Volume
+        Density on the patient's grid.
+    in_atlas : (Volume, AtlasObservation)
+        Density and masks in the atlas, on one grid.
+    thresholds : VisibilityThresholds
+        Densities taken as visible.
+    """
+    quality = _registration_quality(case, atlas, registration)
+    observation, domain = simulated
+    outside = _outside_domain(observation.segmentation, domain)
+    density_atlas, observation_atlas = in_atlas
+    return Scores(
+        quality=quality,
+        agreement_patient=mask_agreement(in_patient.data, case.segmentation, thresholds),
+        agreement_atlas=mask_agreement(density_atlas.data, observation_atlas.segmentation, thresholds),
+        outside_domain=outside,
+        concerns=(*quality.concerns, *_concerns(case, observation, outside)),
+    )
+
+
+def recorded_settings(
+    settings: PersonalizationSettings, atlas: Atlas, *, method_name: str, domain_rule: str
+) -> dict[str, Any]:
+    """Settings of a run for its provenance, JSON-ready."""
+    return {
+        "atlas": atlas.name,
+        "atlas_content_hash": atlas.content_hash,
+        "domain_rule": domain_rule,
+        "method": method_name,
+        "registration": settings.registration,
+        "t1gd_threshold": settings.thresholds.t1gd_threshold,
+        "flair_threshold": settings.thresholds.flair_threshold,
+        "seed": settings.seed,
+        "deterministic": settings.deterministic,
+    }
+
+
+def references_of(registration: RegistrationResult, references: tuple[str, ...]) -> tuple[str, ...]:
+    """Papers behind pipeline and registration, then those of a method."""
+    return (_PIPELINE_REFERENCE, *_registration_references(registration), *references)
 
 
 def observe_in_atlas(
@@ -196,14 +275,41 @@ def observe_in_atlas(
     RegistrationError
         If nothing of the whole tumor is left.
     """
-    rule = registration_preset(settings.registration).mask_interpolation
-    whole = transform.mask_to_atlas(Volume(case.segmentation.whole_tumor, case.grid), grid, rule).data
-    core = transform.mask_to_atlas(Volume(case.segmentation.tumor_core, case.grid), grid, rule).data
-    if not whole.any():
+    observation = _observed(case, transform, grid, settings)
+    if observation is None:
         raise RegistrationError(
             f"no tumor is left in atlas space: the whole tumor has {case.segmentation.whole_ml:.2f} ml in the patient "
             "and 0 voxels on the atlas grid. It is smaller than a voxel, or the registration failed (see the overview)."
         )
+    return observation
+
+
+def observe_in_patient(case: Case, grid: Grid, settings: PersonalizationSettings) -> AtlasObservation:
+    """A patient's masks and PET on another grid of the patient's world, by the same rules as `observe_in_atlas`.
+
+    Raises
+    ------
+    ParameterError
+        If nothing of the whole tumor is left.
+    """
+    observation = _observed(case, Transform.identity(), grid, settings)
+    if observation is None:
+        raise ParameterError(
+            f"no tumor is left at a spacing of {min(grid.spacing_mm):g} mm: the whole tumor has "
+            f"{case.segmentation.whole_ml:.2f} ml in the patient. Use a smaller spacing."
+        )
+    return observation
+
+
+def _observed(
+    case: Case, transform: Transform, grid: Grid, settings: PersonalizationSettings
+) -> AtlasObservation | None:
+    """Masks and PET on a grid; None if nothing of the whole tumor is left."""
+    rule = registration_preset(settings.registration).mask_interpolation
+    whole = transform.mask_to_atlas(Volume(case.segmentation.whole_tumor, case.grid), grid, rule).data
+    core = transform.mask_to_atlas(Volume(case.segmentation.tumor_core, case.grid), grid, rule).data
+    if not whole.any():
+        return None
     segmentation = Segmentation(tumor_core=core & whole, whole_tumor=whole, grid=grid, scheme=case.segmentation.scheme)
     pet = transform.to_atlas(case.images["pet"], grid) if "pet" in case.images else None
     return AtlasObservation(segmentation=segmentation, thresholds=settings.thresholds, pet=pet)
@@ -267,8 +373,8 @@ def _concerns(case: Case, observation: AtlasObservation, outside: Mapping[str, f
         remarks.append("no tumor core in the segmentation: the match uses the FLAIR mask alone")
     elif not observation.segmentation.has_core:
         remarks.append(
-            f"the tumor core ({case.segmentation.core_ml:.2f} ml) is lost on the atlas grid: the match uses the FLAIR "
-            "mask alone"
+            f"the tumor core ({case.segmentation.core_ml:.2f} ml) is lost on the simulation grid: the match uses the "
+            "FLAIR mask alone"
         )
     if case.structural_modality != "t1":
         remarks.append(f"no T1 image: {case.structural_modality} was registered to the T1 atlas")

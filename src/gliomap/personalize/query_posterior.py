@@ -21,6 +21,7 @@ from gliomap.bayes.database_posterior import (
 from gliomap.errors import NumericalError, ParameterError, unknown_name
 from gliomap.grid import Grid
 from gliomap.imaging import TumorObservation
+from gliomap.imaging.pet import normalized_pet
 from gliomap.personalize.density_posterior import DensityPosterior
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation
 from gliomap.personalize.query_method import QueryMethod
@@ -90,7 +91,13 @@ class QueryWithPosterior:
         return self.query.domain_rule
 
     def estimate(self, observation: AtlasObservation, *, report: Reporter) -> AtlasEstimate:
-        """Density and parameters of the nearest tumor, and the posterior or why there is none."""
+        """Density and parameters of the nearest tumor, and the posterior or why there is none.
+
+        Raises
+        ------
+        ImageError
+            If PET is negative or not finite.
+        """
         estimate = self.query.estimate(observation, report=report)
         index = BlockIndex.open(
             self.query.database,
@@ -101,7 +108,10 @@ class QueryWithPosterior:
         )
         segmentation = observation.segmentation
         seen = TumorObservation(
-            tumor_core=segmentation.tumor_core, whole_tumor=segmentation.whole_tumor, grid=segmentation.grid
+            tumor_core=segmentation.tumor_core,
+            whole_tumor=segmentation.whole_tumor,
+            pet=None if observation.pet is None else normalized_pet(observation.pet),
+            grid=segmentation.grid,
         )
         try:
             posterior = database_posterior(index, seen, self.anatomy, self._prior(observation), settings=self.settings)
@@ -115,17 +125,20 @@ class QueryWithPosterior:
                 f"{posterior.effective_sample_size:.0f} tumors of the database carry it: what this database cannot "
                 "tell apart, wider than the posterior",
             )
-        return replace(estimate, posterior=density_posterior_of(posterior, self.settings), concerns=concerns)
+        found = density_posterior_of(posterior, self.settings)
+        details = {**found.details, "uses_pet": seen.pet is not None}
+        return replace(estimate, posterior=replace(found, details=details), concerns=concerns)
 
     def _prior(self, observation: AtlasObservation) -> BoxPrior | GrowthTimePrior:
+        has_pet = observation.pet is not None
         if self.prior == "paper":
-            return surrogate_paper_prior(self.anatomy, has_pet=False)
+            return surrogate_paper_prior(self.anatomy, has_pet=has_pet)
         segmentation = observation.segmentation
         return patient_specific_prior(
             self.anatomy,
             tumor_core=segmentation.tumor_core,
             whole_tumor=segmentation.whole_tumor,
-            has_pet=False,
+            has_pet=has_pet,
         )
 
 

@@ -60,7 +60,7 @@ class PersonalizationResult:
     agreement_patient, agreement_atlas : MaskAgreement
         Dice in both spaces.
     tumor_outside_domain : mapping of str to float or None
-        Part of core and whole tumor (atlas space) outside the simulation domain, which no simulation can match.
+        Part of core and whole tumor outside the simulation domain, on its grid, which no simulation can match.
     concerns : tuple of str
         What a reader of the result should know, in plain words.
     settings : mapping

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +57,7 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     if is_weighted or importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
         _plain_corner(figure, values, samples.weights, labels, marks)
         return figure
-    importlib.import_module("corner").corner(
+    _corner_library().corner(
         values,
         fig=figure,
         labels=labels,
@@ -115,6 +117,13 @@ def _draw_exponents(axes: Axes, numbers: Sequence[int], stages: Sequence[StageIn
         shares.set_ylim(-0.05, 1.05)
         shares.tick_params(labelsize=8)
     axes.set_ylabel("p")
+
+
+def _corner_library() -> ModuleType:
+    """The library `corner`; ArviZ, which it imports, announces its own future once a day by a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return importlib.import_module("corner")
 
 
 def _plain_corner(

@@ -20,7 +20,8 @@ from gliomap.imaging import (
     TumorObservation,
     independent_voxel_fraction,
 )
-from gliomap.retrieval import BlockIndex
+from gliomap.retrieval import BlockIndex, Query
+from gliomap.volume import Volume
 
 NUM_TUMORS = 60
 LENGTH_MM = 20.0
@@ -57,6 +58,20 @@ def prior():
 def log_design_density():
     """A design that draws some tumors more often than others."""
     return np.random.default_rng(5).normal(size=NUM_TUMORS)
+
+
+@pytest.fixture(scope="module")
+def prior_with_pet(prior):
+    """The same, and the paper's ranges of the PET model."""
+    ranges = {"pet_scale": (0.6, 1.02), "pet_noise_std": (0.01, 0.25)}
+    pet = [ParameterRange(name=name, unit="1", low=low, high=high) for name, (low, high) in ranges.items()]
+    return BoxPrior(ranges=[*prior.ranges, *pet])
+
+
+def pet_of(database, tumor):
+    """Noisy uptake of one tumor of the database."""
+    noise = 0.05 * np.random.default_rng(2).normal(size=ANATOMY.grid.shape)
+    return Volume(np.clip(0.9 * database.cell_density(tumor) + noise, 0.0, 1.0).astype(np.float32), ANATOMY.grid)
 
 
 def settings(**changes):
@@ -113,6 +128,86 @@ def test_weights_and_maps_are_those_of_brute_force(index, observation, prior, lo
     np.testing.assert_allclose(found.exceedance["flair"].data, np.tensordot(weights, densities > 0.2, 1), atol=1e-6)
     assert found.effective_sample_size == pytest.approx(1.0 / (weights**2).sum(), rel=1e-6)
     assert (found.truncation_error, found.weight) == (0.0, weight)
+
+
+def test_pet_enters_the_weights_with_scale_and_noise_integrated(
+    index, observation, prior, prior_with_pet, log_design_density
+):
+    """Each tumor's weight changes by the mean of the PET likelihood, voxel by voxel, over the prior of b and σ."""
+    weight = independent_voxel_fraction(ANATOMY.grid.spacing_mm, correlation_length_mm=LENGTH_MM)
+    seen = replace(observation, pet=pet_of(index.database, 7))
+    likelihood = ImagingLikelihood(
+        observation=seen, domain=ANATOMY.domain, options=LikelihoodOptions(mask_weight=weight, pet_weight=weight)
+    )
+    middles = (np.arange(24) + 0.5) / 24
+    tumors = (7, 3, 40)
+    expected = []
+    for tumor in tumors:
+        logs = [
+            likelihood.log_likelihood(
+                index.database.cell_density(tumor),
+                ImagingParameters(
+                    t1gd_threshold=0.6,
+                    flair_threshold=0.2,
+                    visibility_width=0.06,
+                    pet_scale=0.6 + 0.42 * scale,
+                    pet_noise_std=0.01 + 0.24 * noise,
+                ),
+            ).pet
+            for scale in middles
+            for noise in middles
+        ]
+        expected.append(np.log(np.mean(np.exp(logs))))
+
+    found, without = (
+        database_posterior(index, each, ANATOMY, box, settings=settings(), log_design_density=log_design_density)
+        for each, box in ((seen, prior_with_pet), (observation, prior))
+    )
+
+    both = [dict(zip(each.tumors.tolist(), each.samples.log_likelihood, strict=True)) for each in (found, without)]
+    changes = [both[0][tumor] - both[1][tumor] for tumor in tumors]
+    np.testing.assert_allclose(np.diff(changes), np.diff(expected), atol=0.01)
+    np.testing.assert_allclose(changes, expected, atol=0.05)
+
+
+def test_pet_of_a_tumor_of_the_database_makes_it_more_probable(
+    index, observation, prior, prior_with_pet, log_design_density
+):
+    """Its weight grows, fewer tumors carry the posterior, and the mean density comes nearer to it."""
+    seen = replace(observation, pet=pet_of(index.database, 7))
+    wide = settings(min_effective_tumors=1.0)
+
+    found, without = (
+        database_posterior(index, each, ANATOMY, box, settings=wide, log_design_density=log_design_density)
+        for each, box in ((seen, prior_with_pet), (observation, prior))
+    )
+
+    weights = [float(each.samples.weights[each.tumors == 7][0]) for each in (found, without)]
+    assert weights[0] > 2.0 * weights[1]
+    assert found.effective_sample_size < without.effective_sample_size
+    truth = index.database.cell_density(7)
+    errors = [float(np.abs(each.mean.data - truth).mean()) for each in (found, without)]
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("number", [10, 20])
+def test_what_is_not_read_is_estimated_with_pet(index, observation, prior_with_pet, log_design_density, number):
+    """PET that prefers a tumor far down the ranking of the masks shows in the truncation error."""
+    ranked = index.search(
+        Query(tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, grid=ANATOMY.grid), NUM_TUMORS
+    ).hits
+    seen = replace(observation, pet=pet_of(index.database, ranked[25].index))
+    arguments = (index, seen, ANATOMY, prior_with_pet)
+    wide = settings(tempering_exponent=0.3, min_effective_tumors=1.0, max_truncation_error=1.0)
+    whole = database_posterior(*arguments, settings=wide, log_design_density=log_design_density)
+
+    found = database_posterior(
+        *arguments, settings=replace(wide, num_tumors=number), log_design_density=log_design_density
+    )
+
+    missed = 1.0 - whole.samples.weights[np.isin(whole.tumors, found.tumors)].sum()
+    assert missed > 0.1
+    assert found.truncation_error == pytest.approx(missed, rel=1.0, abs=0.05)
 
 
 def test_what_is_not_read_is_estimated(index, observation, prior, log_design_density):
@@ -216,10 +311,12 @@ def test_settings_out_of_range_are_refused(changes, message):
 
 
 def test_what_it_cannot_use_is_refused(index, observation, prior):
-    """A missing mask, a prior without thresholds, an unknown design, another domain rule."""
+    """A missing mask, a prior without thresholds or PET model, an unknown design, another domain rule."""
     whole_only = TumorObservation(whole_tumor=observation.whole_tumor, grid=ANATOMY.grid)
     with pytest.raises(ParameterError, match="needs both masks"):
         database_posterior(index, whole_only, ANATOMY, prior)
+    with pytest.raises(ParameterError, match="PET was observed and the prior lacks pet_scale, pet_noise_std"):
+        database_posterior(index, replace(observation, pet=pet_of(index.database, 0)), ANATOMY, prior)
     with pytest.raises(ParameterError, match="the prior lacks flair_threshold"):
         database_posterior(index, observation, ANATOMY, prior.without("flair_threshold"))
     with pytest.raises(ParameterError, match="density of the design 'none' is not known"):

@@ -1,0 +1,51 @@
+"""Images of a patient at half the resolution, for the coarse level of a sampler.
+
+Blocks of 2 x 2 x 2 voxels become one: masks and region where more than half of a block is set, PET by its mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomap.anatomy import Anatomy
+from gliomap.imaging import ImagingLikelihood, TumorObservation
+from gliomap.volume import Volume
+
+
+def coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLikelihood:
+    """The same comparison on the grid of an anatomy of half the resolution, in every voxel of its region.
+
+    Raises
+    ------
+    ImageError
+        If the whole tumor is smaller than a coarse voxel.
+    """
+    observation = fine.observation
+    pet = observation.pet
+    options = replace(fine.options, mask_stride=1, pet_stride=1)
+    return ImagingLikelihood(
+        observation=TumorObservation(
+            tumor_core=_coarsened_mask(observation.tumor_core),
+            whole_tumor=_coarsened_mask(observation.whole_tumor),
+            pet=None if pet is None else Volume(_block_means(pet.data), anatomy.grid),
+            grid=anatomy.grid,
+        ),
+        domain=anatomy.domain,
+        region=_coarsened_mask(fine.region),
+        options=options,
+    )
+
+
+def _coarsened_mask(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    return None if mask is None else _block_means(mask) > 0.5
+
+
+def _block_means(volume: NDArray[Any]) -> NDArray[np.float32]:
+    """Means of blocks of 2 × 2 × 2 voxels; voxels missing at an odd end count as 0, as in `coarsened_anatomy`."""
+    padded = np.pad(volume.astype(np.float32), [(0, n % 2) for n in volume.shape])
+    x, y, z = (n // 2 for n in padded.shape)
+    return padded.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))

@@ -1,0 +1,138 @@
+"""Likelihoods whose tumors grow on a device, which the processor stands in for."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from growth_likelihoods import ANATOMY, NAMES, BallModel, imaging_likelihood, rows_around_truth, truth_row
+from growth_phantoms import center_of
+from mass_effect_phantoms import phantom_anatomy
+
+from gliomap.bayes import device_growth
+from gliomap.bayes.device_growth import grown_on_device, grows_on_device
+from gliomap.bayes.growth_target import GrowthLikelihood
+from gliomap.errors import NumericalError, ParameterError
+from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, VolumeLimit
+
+
+class StandIn:
+    """The batch functions of a device, computed by the processor; it keeps the numbers of tumors it was given."""
+
+    def __init__(self):
+        self.batches = []
+
+    def simulate_batch(self, anatomy, parameters, times_days, *, device, time_step_scale, volume_limit):
+        self.batches.append((device, len(parameters)))
+        model = FisherKolmogorov(time_step_scale=time_step_scale)
+        for index, (tumor, times) in enumerate(zip(parameters, times_days, strict=True)):
+            try:
+                yield model.simulate(anatomy, tumor, times, volume_limit=volume_limit)
+            except ParameterError as error:
+                raise ParameterError(f"parameters[{index}]: {error}") from error
+
+    def mass_effect_outcomes(self, anatomy, parameters, times_days, *, model, device, volume_limit):
+        self.batches.append((device, len(parameters)))
+        for tumor, times in zip(parameters, times_days, strict=True):
+            if tumor.push_pa > 1e4:
+                yield NumericalError("the push comes to no equilibrium")
+            else:
+                yield replace(model, backend="numba").simulate(anatomy, tumor, times, volume_limit=volume_limit)
+
+
+@pytest.fixture
+def device(monkeypatch):
+    stand_in = StandIn()
+    for name in ("simulate_batch", "mass_effect_outcomes"):
+        monkeypatch.setattr(device_growth, name, getattr(stand_in, name))
+    return stand_in
+
+
+@pytest.fixture(scope="module")
+def imaging():
+    return imaging_likelihood()
+
+
+def likelihood_of(imaging, backend, **changes):
+    settings = {"model": FisherKolmogorov(backend=backend), "anatomy": ANATOMY, "likelihood": imaging, "names": NAMES}
+    return GrowthLikelihood(**{**settings, **changes})
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_rows_grow_as_one_batch_and_have_the_same_values(device, imaging, num_workers):
+    """One call of the device for all rows, whatever the number of threads; the values of the processor, in order."""
+    rows = rows_around_truth(7)
+
+    with likelihood_of(imaging, "cuda", num_workers=num_workers) as on_device:
+        values = on_device(rows)
+
+    np.testing.assert_array_equal(values, likelihood_of(imaging, "numba")(rows))
+    assert device.batches == [("cuda", 7)]
+    assert on_device.counts.num_simulations == 7
+
+
+def test_refused_tumors_cost_the_others_nothing(device, imaging):
+    """Two seeds off the grid among seven rows: they are impossible and counted, the others keep their values."""
+    rows = rows_around_truth(7)
+    rows[[2, 6], NAMES.index("seed_x_mm")] = -50.0
+    on_device, plain = likelihood_of(imaging, "cuda"), likelihood_of(imaging, "numba")
+
+    values = on_device(rows)
+
+    np.testing.assert_array_equal(values, plain(rows))
+    assert np.flatnonzero(np.isneginf(values)).tolist() == [2, 6]
+    assert on_device.counts.num_failed == 2
+    assert "off the grid" in on_device.counts.first_failure
+
+
+def test_densities_and_limits_are_those_of_the_processor(device, imaging):
+    """Densities of rows, and tumors beyond the volume limit counted apart."""
+    limit = VolumeLimit(threshold=0.2, max_volume_ml=1.0)
+    on_device, plain = (likelihood_of(imaging, backend, volume_limit=limit) for backend in ("cuda", "numba"))
+    rows = rows_around_truth(2)
+
+    for found, expected in zip(on_device.densities(rows), plain.densities(rows), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert on_device(truth_row()).tolist() == [-np.inf]
+    assert on_device.counts.num_too_large == 1
+    with pytest.raises(NumericalError, match="cannot be simulated"):
+        list(on_device.densities(truth_row(seed_x_mm=-50.0)))
+
+
+def test_the_coarse_level_stays_on_the_device(device, imaging):
+    """Of both models; its values are those of the coarse level of the processor."""
+    rows = rows_around_truth(3)
+    coarse, plain = (likelihood_of(imaging, backend).coarsened() for backend in ("cuda", "numba"))
+
+    np.testing.assert_array_equal(coarse(rows), plain(rows))
+    assert device.batches == [("cuda", 3)]
+    pushing = likelihood_of(imaging, "cuda", model=MassEffect(backend="cuda"), fixed={"push_pa": 0.0})
+    assert pushing.coarsened().simulation.model == FisherKolmogorov(backend="cuda", time_step_scale=4.0)
+
+
+def test_a_tumor_without_equilibrium_is_a_failure_of_its_row(device, imaging):
+    """With mass effect the device hands out errors in the place of solutions."""
+    model = MassEffect(backend="cuda", num_coupling_steps=2)
+    anatomy = phantom_anatomy()
+    seed_mm = center_of(anatomy)
+    tumors = [
+        MassEffectParameters(
+            white_matter_diffusivity_mm2_per_day=0.1, proliferation_rate_per_day=0.03, seed_mm=seed_mm, push_pa=push_pa
+        )
+        for push_pa in (0.0, 2e4)
+    ]
+
+    grown = list(grown_on_device(model, anatomy, [(tumor, 30.0) for tumor in tumors]))
+
+    assert isinstance(grown[0], Solution)
+    assert isinstance(grown[1], NumericalError)
+    likelihood = likelihood_of(imaging, "cuda", model=model, fixed={"push_pa": 2e4})
+    assert likelihood(truth_row()).tolist() == [-np.inf]
+    assert "no equilibrium" in likelihood.counts.first_failure
+
+
+def test_a_device_is_chosen_by_the_backend():
+    """Of the solver's own models; others grow row by row."""
+    assert grows_on_device(FisherKolmogorov(backend="cuda"))
+    assert grows_on_device(MassEffect(backend="cuda"))
+    assert not grows_on_device(FisherKolmogorov())
+    assert not grows_on_device(BallModel())
