@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
+from gliomap.cli.evaluate_bayes import evaluate_bayes_command
 from gliomap.cli.evaluate_learned import evaluate_inverse_command, evaluate_surrogate_command
+from gliomap.cli.options import AtlasOption, DatabaseArgument, DatabaseAtlasOption, TablesOption, ThreadsOption
 from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ app = typer.Typer(help="Measure gliomap's parts on this machine: error against c
 
 @app.command("solver")
 def solver_command(
-    atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
+    atlas: AtlasOption = "sri24",
     spacing_mm: Annotated[
         float, typer.Option(help="Voxel spacing [mm]; the table of grids spans 2/3 to 2 times as much.")
     ] = 1.875,
@@ -36,7 +38,7 @@ def solver_command(
     threads: Annotated[int, typer.Option(min=1, help="Most threads of one run; mass effect always takes them.")] = 2,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer tumors and cases, no fine grid.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Root seed of the tumors.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Also write the tables to this file (.md).")] = None,
+    out: TablesOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,7 +81,7 @@ def solver_command(
 
 @app.command("retrieval")
 def retrieval_command(
-    database: Annotated[Path, typer.Argument(help="Simulation database.")],
+    database: DatabaseArgument,
     out: Annotated[Path, typer.Option(help="Folder to write: page, record, a CSV per table, figures, sheets.")],
     queries: Annotated[
         list[Path] | None, typer.Option(help="File of further queries with names (.npz); repeatable.")
@@ -96,7 +98,7 @@ def retrieval_command(
         list[str] | None, typer.Option(help="Index to compare; repeatable. Default: all that need no training.")
     ] = None,
     compare: Annotated[Path | None, typer.Option(help="Database of another growth model, compared at equal N.")] = None,
-    atlas: Annotated[str | None, typer.Option(help="Atlas name or folder; default: the database's, by name.")] = None,
+    atlas: DatabaseAtlasOption = None,
     registration: Annotated[
         str | None, typer.Option(help="Registration preset of the patients (fast, papers, affine, none).")
     ] = None,
@@ -107,7 +109,7 @@ def retrieval_command(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Root seed of the held-out tumors; not the database's. Default 20,000.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
+    threads: ThreadsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -176,6 +178,7 @@ def retrieval_command(
 
 app.command("inverse")(evaluate_inverse_command)
 app.command("surrogate")(evaluate_surrogate_command)
+app.command("bayes")(evaluate_bayes_command)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Virtual patients with known truth, what is measured on them, and what the solvers cost."""
 
+from gliomap.experiments.bayes_evaluation import BayesEvaluation, BayesEvaluationSettings, evaluate_bayes
 from gliomap.experiments.database_coverage import (
     QUANTITIES,
     Quantity,
@@ -36,6 +37,7 @@ from gliomap.experiments.retrieval_strategies import (
 )
 from gliomap.experiments.solver_evaluation import SolverEvaluation, SolverEvaluationSettings, evaluate_solver
 from gliomap.experiments.surrogate_evaluation import evaluate_surrogate
+from gliomap.experiments.surrogate_times import grow_at_times
 from gliomap.experiments.virtual_patient import (
     TruthScore,
     VirtualPatient,
@@ -51,6 +53,8 @@ __all__ = [
     "PUBLISHED_VOLUMES",
     "QUANTITIES",
     "RANGES_TO_COVER",
+    "BayesEvaluation",
+    "BayesEvaluationSettings",
     "DemoOutcome",
     "InverseEvaluationSettings",
     "MatchingQueries",
@@ -73,11 +77,13 @@ __all__ = [
     "cohort_of_patients",
     "compare_with_query",
     "coverage_of",
+    "evaluate_bayes",
     "evaluate_inverse",
     "evaluate_retrieval",
     "evaluate_solver",
     "evaluate_surrogate",
     "find_patients",
+    "grow_at_times",
     "held_out_tumors",
     "make_virtual_patient",
     "measure_patients",

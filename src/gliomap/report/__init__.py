@@ -1,11 +1,15 @@
 """Results as files and pictures."""
 
+from gliomap.report.bayes_folder import bayes_record, write_bayes_folder
+from gliomap.report.bayes_tables import bayes_report
 from gliomap.report.coverage_figure import coverage_figure, coverage_table
 from gliomap.report.database_figure import database_figure, write_database_figure
 from gliomap.report.figure_files import FIGURE_SUFFIXES, require_figure_name, write_figure
 from gliomap.report.growth_sheet import growth_sheet
-from gliomap.report.inverse_tables import inverse_report, methods_report
+from gliomap.report.inverse_figures import dice_levels_figure, pairs_figure
+from gliomap.report.inverse_tables import inverse_report, methods_record, methods_report
 from gliomap.report.json_files import plain_json, write_json
+from gliomap.report.learned_folders import write_inverse_figures, write_surrogate_figures
 from gliomap.report.mass_effect_figure import mass_effect_figure
 from gliomap.report.overview import overview_figure
 from gliomap.report.posterior_figures import corner_figure, stage_figure
@@ -21,12 +25,15 @@ from gliomap.report.retrieval_folder import write_retrieval_folder
 from gliomap.report.retrieval_report import retrieval_record, retrieval_report
 from gliomap.report.retrieval_sheets import SheetPanel, case_sheet
 from gliomap.report.solver_tables import solver_report
-from gliomap.report.surrogate_tables import surrogate_report
+from gliomap.report.surrogate_figures import surrogate_dice_figure, surrogate_errors_figure, surrogate_times_figure
+from gliomap.report.surrogate_tables import surrogate_record, surrogate_report
 from gliomap.report.tables import markdown_table
 
 __all__ = [
     "FIGURE_SUFFIXES",
     "SheetPanel",
+    "bayes_record",
+    "bayes_report",
     "best_dice_figure",
     "case_sheet",
     "compared_dice_figure",
@@ -34,13 +41,16 @@ __all__ = [
     "coverage_figure",
     "coverage_table",
     "database_figure",
+    "dice_levels_figure",
     "growth_sheet",
     "inverse_report",
     "learning_figure",
     "markdown_table",
     "mass_effect_figure",
+    "methods_record",
     "methods_report",
     "overview_figure",
+    "pairs_figure",
     "plain_json",
     "quality_summary",
     "rank_figure",
@@ -51,10 +61,17 @@ __all__ = [
     "retrieval_report",
     "solver_report",
     "stage_figure",
+    "surrogate_dice_figure",
+    "surrogate_errors_figure",
+    "surrogate_record",
     "surrogate_report",
+    "surrogate_times_figure",
+    "write_bayes_folder",
     "write_database_figure",
     "write_figure",
+    "write_inverse_figures",
     "write_json",
     "write_result_folder",
     "write_retrieval_folder",
+    "write_surrogate_figures",
 ]
