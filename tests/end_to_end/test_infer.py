@@ -57,7 +57,7 @@ def test_a_patient_gets_a_density_and_its_growth_parameters(phantom, tmp_path, g
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ((), "needs --checkpoint"),
+        ((), "no inverse network for the atlas"),
         (("--checkpoint", "nowhere.safetensors"), "cannot be read"),
         (("--checkpoint", "nowhere.safetensors", "--index", "exact"), "leave --index and --database out"),
         (("--grow-in", "mars"), "anatomy to grow in 'mars'"),

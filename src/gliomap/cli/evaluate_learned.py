@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.options import DatabaseAtlasOption, MovedAtlasOption, RegistrationOption, TablesOption, ThreadsOption
 from gliomap.cli.train_surrogate import FIRST_TEST_ANATOMY, brains_of_patients, moved_brains
-from gliomap.cli.training_options import DeviceOption, ThreadsOption
+from gliomap.cli.training_options import DeviceOption
 from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from gliomap.database import SimulationDatabase
     from gliomap.experiments import MatchingQueries
 
-OutOption = Annotated[Path | None, typer.Option(help="Also write the tables to this file (.md).")]
 CheckpointsOption = Annotated[list[Path], typer.Option("--checkpoint", help="Trained network; repeatable.")]
+FiguresOption = Annotated[
+    Path | None, typer.Option(help="Also draw figures, into this new folder, with the numbers behind them.")
+]
+QuickOption = Annotated[bool, typer.Option("--quick", help="Fewer tumors: a first look.")]
 
 
 def evaluate_inverse_command(
@@ -33,13 +37,14 @@ def evaluate_inverse_command(
     patients: Annotated[
         list[Path] | None, typer.Option(help="BraTS folder, or a folder of such, by infer and query; repeatable.")
     ] = None,
-    atlas: Annotated[str | None, typer.Option(help="Atlas name or folder; default: the database's, by name.")] = None,
-    registration: Annotated[str | None, typer.Option(help="Registration preset of the patients.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer tumors: a first look.")] = False,
+    atlas: DatabaseAtlasOption = None,
+    registration: RegistrationOption = None,
+    quick: QuickOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the thresholds.")] = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
-    out: OutOption = None,
+    out: TablesOption = None,
+    figures: FiguresOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,9 +53,11 @@ def evaluate_inverse_command(
         from gliomap.anatomy import load_atlas
         from gliomap.database import SimulationDatabase
         from gliomap.experiments import InverseEvaluationSettings, compare_with_query, evaluate_inverse
-        from gliomap.report import inverse_report, methods_report
+        from gliomap.report import inverse_report, methods_record, methods_report, write_inverse_figures
+        from gliomap.report.inverse_figures import MOST_PAIRS
+        from gliomap.report.learned_folders import INVERSE_MARKER
 
-        _require_out(out, force=force)
+        _require_outputs(out, figures, marker=INVERSE_MARKER, force=force)
         opened = SimulationDatabase.open(database)
         loaded = load_atlas(atlas or opened.header.atlas_name, report=report)
         preset = InverseEvaluationSettings.quick() if quick else InverseEvaluationSettings()
@@ -61,17 +68,30 @@ def evaluate_inverse_command(
             ()
             if asked is None
             else compare_with_query(
-                opened, loaded, checkpoint, asked, num_threads=threads, device=device, report=report
+                opened,
+                loaded,
+                checkpoint,
+                asked,
+                num_threads=threads,
+                device=device,
+                num_slices=0 if figures is None else MOST_PAIRS,
+                report=report,
             )
         )
         sections = [inverse_report(evaluation), *([methods_report(answers)] if answers else [])]
         text = "\n\n".join(sections)
         _write(out, text)
-    print_notices(f"left out: {name} ({reason})" for name, reason in left_out.items())
+        notes: tuple[str, ...] = ()
+        if figures is not None:
+            notes = write_inverse_figures(
+                evaluation, figures, atlas=loaded, grid=opened.header.grid, answers=answers, force=force
+            )
+    print_notices([*(f"left out: {name} ({reason})" for name, reason in left_out.items()), *notes])
     content = {
         "file": out,
+        "figures": figures,
         **dataclasses.asdict(evaluation),
-        "methods": [dataclasses.asdict(answer) for answer in answers],
+        "methods": methods_record(answers),
         "patients_left_out": left_out,
     }
     print_result(content, as_json=as_json, text=lambda: text)
@@ -79,32 +99,34 @@ def evaluate_inverse_command(
 
 def evaluate_surrogate_command(
     checkpoint: CheckpointsOption,
-    atlas: Annotated[str, typer.Option(help="Atlas name or folder whose brain is moved at random.")] = "sri24",
+    atlas: MovedAtlasOption = "sri24",
     anatomies: Annotated[int, typer.Option(min=1, help="Brains that nobody trained in.")] = 5,
     patients: Annotated[
         list[Path] | None,
         typer.Option(help="BraTS folder, or a folder of such: brains to test in as well, by registration; repeatable."),
     ] = None,
-    registration: Annotated[str | None, typer.Option(help="Registration preset of the patients.")] = None,
+    registration: RegistrationOption = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Test tumors; default 2,000, or 50 with --quick.")] = None,
     samples_dir: Annotated[Path | None, typer.Option(help="Where simulated tumors are kept; default: nowhere.")] = None,
     timed: Annotated[int, typer.Option(min=1, help="Tumors that are timed.")] = 24,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer tumors: a first look.")] = False,
+    quick: QuickOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the test tumors.")] = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
-    out: OutOption = None,
+    out: TablesOption = None,
+    figures: FiguresOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Surrogates: errors and Dice in unseen brains, and seconds beside the solver's on this machine."""
     with user_errors(as_json=as_json), progress_bars() as report, tempfile.TemporaryDirectory() as temporary:
         from gliomap.anatomy import load_atlas
-        from gliomap.experiments import evaluate_surrogate
-        from gliomap.report import surrogate_report
+        from gliomap.experiments import evaluate_surrogate, grow_at_times
+        from gliomap.report import surrogate_record, surrogate_report, write_surrogate_figures
+        from gliomap.report.learned_folders import SURROGATE_MARKER
         from gliomap.surrogate import read_surrogate_header, simulate_samples
 
-        _require_out(out, force=force)
+        _require_outputs(out, figures, marker=SURROGATE_MARKER, force=force)
         header = read_surrogate_header(checkpoint[0])
         loaded = load_atlas(atlas, report=report)
         numbers = range(FIRST_TEST_ANATOMY, FIRST_TEST_ANATOMY + anatomies)
@@ -126,20 +148,30 @@ def evaluate_surrogate_command(
         evaluation = evaluate_surrogate(tests, brains, checkpoint, device=device, num_timed=timed, report=report)
         text = surrogate_report(evaluation)
         _write(out, text)
-    print_notices(f"left out: {name} ({reason})" for name, reason in left_out.items())
-    content = {"file": out, **dataclasses.asdict(evaluation), "patients_left_out": left_out}
+        notes: tuple[str, ...] = ()
+        if figures is not None:
+            tumor = grow_at_times(tests, brains, checkpoint, evaluation, device=device, report=report)
+            notes = write_surrogate_figures(evaluation, figures, tumor=tumor, force=force)
+    print_notices([*(f"left out: {name} ({reason})" for name, reason in left_out.items()), *notes])
+    content = {"file": out, "figures": figures, **surrogate_record(evaluation), "patients_left_out": left_out}
     print_result(content, as_json=as_json, text=lambda: text)
 
 
-def _require_out(out: Path | None, *, force: bool) -> None:
+def _require_outputs(out: Path | None, figures: Path | None, *, marker: str, force: bool) -> None:
     from gliomap.errors import ParameterError
     from gliomap.output import require_absent
 
+    if figures is not None:
+        require_absent(figures, replace=force, marker=marker)
     if out is None:
         return
     if out.suffix.lower() != ".md":
         raise ParameterError(f"--out {out} must end in .md.")
     require_absent(out, replace=force)
+    if figures is not None and out.resolve().is_relative_to(figures.resolve()):
+        raise ParameterError(
+            f"--out {out} lies in the folder of --figures, which is written as a whole: expected another."
+        )
 
 
 def _write(out: Path | None, text: str) -> None:

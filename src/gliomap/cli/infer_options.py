@@ -38,12 +38,9 @@ class InferOptions:
             return
         if index is not None or database is not None:
             raise ParameterError(f"method {METHOD_NAME!r} searches nothing: leave --index and --database out.")
-        if self.checkpoint is None:
-            raise ParameterError(
-                f"method {METHOD_NAME!r} needs --checkpoint, a network trained by `gliomap train inverse`."
-            )
         require_torch()
-        read_inverse_header(self.checkpoint)
+        if self.checkpoint is not None:
+            read_inverse_header(self.checkpoint)
 
     @property
     def is_chosen(self) -> bool:
@@ -56,12 +53,12 @@ class InferOptions:
         return None if self.is_chosen else self.checkpoint
 
     def method(self, atlas: Atlas) -> InferMethod:
-        """Method ``infer`` in the atlas."""
-        from gliomap.inverse import InversePredictor
+        """Method ``infer`` in the atlas, by the given network or the one that comes with gliomap."""
+        from gliomap.inverse import InversePredictor, shipped_checkpoint
         from gliomap.personalize import InferMethod
 
-        assert self.checkpoint is not None
-        return InferMethod(predictor=InversePredictor(self.checkpoint), atlas=atlas)
+        checkpoint = self.checkpoint or shipped_checkpoint(atlas.name, atlas.content_hash)
+        return InferMethod(predictor=InversePredictor(checkpoint), atlas=atlas)
 
     def grown(self, result: PersonalizationResult, atlas: Atlas) -> PersonalizationResult:
         """The result, its tumor grown again in the patient's own anatomy if that was asked for; of any method."""

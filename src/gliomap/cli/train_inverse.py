@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.options import ThreadsOption
 from gliomap.cli.training_options import (
     BatchSizeOption,
     DeviceOption,
@@ -20,7 +21,6 @@ from gliomap.cli.training_options import (
     SeedOption,
     SmallOption,
     SolverDeviceOption,
-    ThreadsOption,
     best_epoch_line,
     with_given,
 )
@@ -59,6 +59,12 @@ def train_inverse_command(
     perturb: Annotated[
         bool, typer.Option("--perturb", help="Imitate errors of registration and annotation on the masks.")
     ] = False,
+    t1gd_thresholds: Annotated[
+        tuple[float, float], typer.Option(help="Range of the densities above which T1Gd shows tumor.")
+    ] = (0.5, 0.85),
+    flair_thresholds: Annotated[
+        tuple[float, float], typer.Option(help="Range of the densities above which FLAIR shows tumor.")
+    ] = (0.05, 0.5),
     channels: Annotated[int | None, typer.Option(min=1, help="Channels; default 64, --small 16.")] = None,
     pooling: Annotated[
         int | None, typer.Option(min=1, help="Voxels per axis averaged for the network; default 1, --small 2.")
@@ -93,7 +99,11 @@ def train_inverse_command(
             preset,
             targets=with_given(preset.targets, growth=targets, scale=scale, is_joint=not separate),
             observation=with_given(
-                preset.observation, flips=flips, perturbation=MaskPerturbation() if perturb else None
+                preset.observation,
+                t1gd_thresholds=t1gd_thresholds,
+                flair_thresholds=flair_thresholds,
+                flips=flips,
+                perturbation=MaskPerturbation() if perturb else None,
             ),
             network=with_given(preset.network, channels=channels, pooling=pooling),
             training=with_given(

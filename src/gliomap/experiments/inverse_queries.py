@@ -2,13 +2,17 @@
 
 Both methods get the same masks on the grid of the database and are scored by the same Dice of what they answer with
 these masks, at the thresholds of the query. Masks without a core are left out: the networks do not take them.
+Densities are not kept, but for one axial slice of the first queries where a picture is wanted.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gliomap.anatomy import Atlas, Segmentation
 from gliomap.database import SimulationDatabase
@@ -23,6 +27,26 @@ from gliomap.progress import Reporter, ignore_progress
 
 #: Name of the method that every network is compared with.
 QUERY_NAME = "query"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AxialSlice:
+    """The axial slice through the center of a query's core: its masks and an answer.
+
+    Parameters
+    ----------
+    index : int
+        Which slice of the grid of the database.
+    tumor_core, whole_tumor : (X, Y, 1) bool arrays
+        Masks of the query.
+    cell_density : (X, Y, 1) float32 array or None
+        What the method answered; None where it failed.
+    """
+
+    index: int
+    tumor_core: NDArray[np.bool_]
+    whole_tumor: NDArray[np.bool_]
+    cell_density: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +65,8 @@ class MethodAnswer:
         Why it did.
     seconds : float
         Wall time of the method alone.
+    axial_slice : AxialSlice or None
+        What a picture shows; None where none was wanted.
     """
 
     query: str
@@ -49,6 +75,7 @@ class MethodAnswer:
     agreement: MaskAgreement | None
     failure: str
     seconds: float
+    axial_slice: AxialSlice | None = field(default=None, repr=False, compare=False)
 
 
 def compare_with_query(
@@ -60,6 +87,7 @@ def compare_with_query(
     thresholds: VisibilityThresholds | None = None,
     num_threads: int | None = None,
     device: str = "auto",
+    num_slices: int = 0,
     report: Reporter = ignore_progress,
 ) -> tuple[MethodAnswer, ...]:
     """Answers of all methods to all queries that have a core, query by query.
@@ -80,18 +108,22 @@ def compare_with_query(
         Threads of the search; None: all cores.
     device : str
         Where networks compute.
+    num_slices : int
+        Queries, from the first on, of whose answers a slice is kept, ≥ 0.
     report : Reporter
         Told of every answer.
 
     Raises
     ------
     ParameterError
-        If no query has a core.
+        If no query has a core, or `num_slices` is negative.
     DatabaseError
         If a network was trained in another atlas.
     GridMismatchError
         If database, networks and queries do not share one grid.
     """
+    if num_slices < 0:
+        raise ParameterError(f"num_slices must not be negative, got {num_slices}.")
     shown = VisibilityThresholds() if thresholds is None else thresholds
     methods: dict[str, InverseMethod] = {
         QUERY_NAME: QueryMethod(database=database, num_candidates=1, num_threads=num_threads)
@@ -106,7 +138,7 @@ def compare_with_query(
         raise ParameterError("none of the queries has a tumor core: expected at least one.")
     counter = RunCounter("compare methods", len(rows) * len(methods), report)
     answers = []
-    for row in rows:
+    for number, row in enumerate(rows):
         query = queries.packed.query(row)
         segmentation = Segmentation(
             tumor_core=query.tumor_core, whole_tumor=query.whole_tumor, grid=queries.packed.grid
@@ -114,7 +146,7 @@ def compare_with_query(
         observation = AtlasObservation(segmentation=segmentation, thresholds=shown)
         for name, method in methods.items():
             own = _Asked(method, observation)
-            seconds, (agreement, failure) = counter.timed(own.answer)
+            seconds, (agreement, failure, density) = counter.timed(own.answer)
             answers.append(
                 MethodAnswer(
                     query=queries.names[row],
@@ -123,6 +155,7 @@ def compare_with_query(
                     agreement=agreement,
                     failure=failure,
                     seconds=seconds,
+                    axial_slice=_slice(segmentation, density) if number < num_slices else None,
                 )
             )
     return tuple(answers)
@@ -135,11 +168,23 @@ class _Asked:
     method: InverseMethod
     observation: AtlasObservation
 
-    def answer(self) -> tuple[MaskAgreement | None, str]:
-        """Dice of the answer, or None and why there is none."""
+    def answer(self) -> tuple[MaskAgreement | None, str, NDArray[np.float32] | None]:
+        """Dice of the answer, or None; why there is none; and the density."""
         try:
             estimate = self.method.estimate(self.observation, report=ignore_progress)
         except GliomapError as error:
-            return None, str(error)
+            return None, str(error), None
         density = estimate.cell_density.data
-        return mask_agreement(density, self.observation.segmentation, self.observation.thresholds), ""
+        return mask_agreement(density, self.observation.segmentation, self.observation.thresholds), "", density
+
+
+def _slice(segmentation: Segmentation, density: NDArray[np.float32] | None) -> AxialSlice:
+    core = segmentation.tumor_core
+    index = round(float(np.nonzero(core)[2].mean()))
+    place = np.s_[:, :, index : index + 1]
+    return AxialSlice(
+        index=index,
+        tumor_core=core[place].copy(),
+        whole_tumor=segmentation.whole_tumor[place].copy(),
+        cell_density=None if density is None else density[place].copy(),
+    )

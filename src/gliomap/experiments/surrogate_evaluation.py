@@ -1,8 +1,8 @@
 """The surrogate paper's evaluation: errors and Dice in anatomies nobody trained on, and time against the solver.
 
-Every surrogate is asked about the same samples (Ezhov et al. 2021, Figs. 6, 7, 10 and 11), and about one tumor of a
-test anatomy at all its times (Fig. 4). Seconds are taken one tumor at a time and in batches of eight, beside those of
-the solver for the same tumors on one thread of the same machine.
+Every surrogate is asked about the same samples (Ezhov et al. 2021, Figs. 6, 7, 10 and 11). Seconds are taken one tumor
+at a time and in batches of eight, beside those of the solver for the same tumors on one thread of the same machine.
+One tumor at all its times (Fig. 4) is in `surrogate_times`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class SurrogateScore:
         Dice at the first level by growth time [days].
     single_s, batched_s : float
         Median seconds per tumor, one at a time and in batches of `TIMED_BATCH`.
+    errors : tuple of DensityErrors
+        Those of each test tumor, in the order of the samples.
     """
 
     name: str
@@ -62,6 +64,7 @@ class SurrogateScore:
     dice_by_time: dict[float, MeanValue] = field(hash=False)
     single_s: float
     batched_s: float
+    errors: tuple[DensityErrors, ...] = field(hash=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +193,7 @@ def _score(
         dice_by_time={float(time): MeanValue.of(overlaps[times == time]) for time in np.unique(times)},
         single_s=float(np.median(single_s)),
         batched_s=float(np.median(batched_s)),
+        errors=tuple(errors),
     )
 
 

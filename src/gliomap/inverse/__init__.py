@@ -11,6 +11,7 @@ from gliomap.inverse.config import (
     TargetSettings,
 )
 from gliomap.inverse.predict import InversePrediction, InversePredictor
+from gliomap.inverse.shipped import shipped_checkpoint
 from gliomap.inverse.targets import FRONT_SPEED_MM_PER_DAY, PUBLISHED_RANGES, GrowthRates
 from gliomap.inverse.training import train_inverse
 from gliomap.inverse.tumors import DatabaseTumors, SimulatedTumors, TumorSource, split_tumors
@@ -33,6 +34,7 @@ __all__ = [
     "TargetSettings",
     "TumorSource",
     "read_inverse_header",
+    "shipped_checkpoint",
     "split_tumors",
     "train_inverse",
 ]

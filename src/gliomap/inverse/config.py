@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gliomap.errors import ParameterError, unknown_name
-from gliomap.learning import ExponentialPerBatch, TrainingSettings
+from gliomap.learning import Cosine, ExponentialPerBatch, TrainingSettings
 
 #: What describes growth: (μ1, μ2), which masks determine, or (D_w, ρ, T), which they do not.
 GROWTH_TARGETS = ("invariants", "rates")
@@ -213,7 +213,12 @@ class InverseSettings:
         return cls(
             network=InverseNetworkSettings(channels=16, pooling=2, is_cropped=True),
             training=TrainingSettings(
-                num_epochs=20, batch_size=16, learning_rate=1e-3, optimizer="adamw", weight_decay=0.05
+                num_epochs=20,
+                batch_size=16,
+                learning_rate=1e-3,
+                optimizer="adamw",
+                weight_decay=0.05,
+                schedule=Cosine(final_learning_rate=1e-5),
             ),
         )
 

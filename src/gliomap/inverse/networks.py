@@ -62,10 +62,14 @@ class InverseNetwork(nn.Module):
 
 
 def make_network(channels: int, num_outputs: int, *, seed: int) -> InverseNetwork:
-    """Network with first weights of a seed; PyTorch's global generator is left as it was."""
+    """Network with first weights of a seed; PyTorch's global generator is left as it was.
+
+    Channels lie beside each other in memory, which makes a step faster on a processor.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return InverseNetwork(channels, num_outputs)
+        # The annotation of Module.to knows no memory formats of volumes.
+        return InverseNetwork(channels, num_outputs).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 def _start_as_he(layer: nn.Module) -> None:

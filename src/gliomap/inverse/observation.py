@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
+from gliomap.box import Box, box_of, slices_of, widened
 from gliomap.errors import ParameterError
 from gliomap.inverse.config import InverseNetworkSettings, MaskPerturbation
 
-#: First voxel and the one after the last along each axis.
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-
-T1GD_WEIGHT, FLAIR_WEIGHT = 0.666, 0.333
+FLAIR_WEIGHT = 0.333
 # How many standard deviations of a random field are kept; what lies beyond would leave the padded box.
 _MAX_DEVIATIONS = 3.0
 # *Chosen*: less than this the grid cannot show.
@@ -65,14 +63,15 @@ class InputLayout:
     def volume(self, tumor_core: NDArray[np.bool_], whole_tumor: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Merged masks (X, Y, Z) of the grid as the network sees them, of shape `shape`."""
         inside = tuple(slice(start, stop) for start, stop in self.box)
-        core, whole = (mask[inside].astype(np.float32) for mask in (tumor_core, whole_tumor))
-        merged = np.float32(T1GD_WEIGHT) * core + np.float32(FLAIR_WEIGHT) * whole
-        if self.pooling == 1:
-            return merged
-        padded = np.pad(merged, [(0, -length % self.pooling) for length in merged.shape])
-        x, y, z = self.shape
-        blocks = padded.reshape(x, self.pooling, y, self.pooling, z, self.pooling)
-        return blocks.mean(axis=(1, 3, 5), dtype=np.float32)
+        # T1Gd weighs twice as much as FLAIR, so a voxel is worth 0, 1 or 3 of FLAIR's weight.
+        worth = whole_tumor[inside].astype(np.float32) + np.float32(2.0) * tumor_core[inside]
+        if self.pooling > 1:
+            worth = np.pad(worth, [(0, -length % self.pooling) for length in worth.shape])
+        for axis in range(worth.ndim):
+            planes = np.moveaxis(worth, axis, 0)
+            blocks = np.sum([planes[place :: self.pooling] for place in range(self.pooling)], axis=0)
+            worth = np.moveaxis(blocks, 0, axis)
+        return np.ascontiguousarray(worth * np.float32(FLAIR_WEIGHT / self.pooling**3))
 
 
 def drawn_threshold_level(rng: np.random.Generator, bounds: tuple[float, float]) -> int:
@@ -113,7 +112,8 @@ def perturbed_masks(
     if not whole_tumor.any():
         return tumor_core, whole_tumor
     reach_mm = _MAX_DEVIATIONS * (perturbation.displacement_mm + perturbation.outline_mm)
-    window = _window_around(whole_tumor, int(np.ceil(reach_mm / spacing_mm)) + 2)
+    margin_voxels = int(np.ceil(reach_mm / spacing_mm)) + 2
+    window = slices_of(widened(box_of(whole_tumor), margin_voxels, whole_tumor.shape))
     x, y, z = whole_tumor[window].shape
     smoothness_voxels = perturbation.smoothness_mm / spacing_mm
     displaced = np.indices((x, y, z), dtype=np.float64)
@@ -170,13 +170,3 @@ def _spline_weights(length: int, step: float, offset: float) -> NDArray[np.float
     distance = np.abs(places[:, np.newaxis] + 1.0 - np.arange(int(places[-1]) + 4))
     near, far = 2.0 / 3.0 - distance**2 + 0.5 * distance**3, np.maximum(2.0 - distance, 0.0) ** 3 / 6.0
     return np.where(distance < 1.0, near, far)
-
-
-def _window_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:
-    slices = []
-    for axis, length in enumerate(mask.shape):
-        others = tuple(other for other in range(3) if other != axis)
-        occupied = np.flatnonzero(mask.any(axis=others))
-        slices.append(slice(max(int(occupied[0]) - margin, 0), min(int(occupied[-1]) + 1 + margin, length)))
-    x, y, z = slices
-    return x, y, z

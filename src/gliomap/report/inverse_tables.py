@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from gliomap.experiments.density_errors import INVERSE_LEVELS
 from gliomap.experiments.inverse_evaluation import InverseEvaluation, InverseScore
 from gliomap.experiments.inverse_queries import MethodAnswer
+from gliomap.experiments.measuring import is_machine_busy
 from gliomap.report.tables import markdown_table, number
 
 # Table 1 of Learn-Morph-Infer: mean absolute errors in GM, WM and CSF, on 12,000 tumors of the authors' own.
@@ -25,7 +28,8 @@ _TISSUES = ("gray_matter", "white_matter", "csf")
 
 def inverse_report(evaluation: InverseEvaluation) -> str:
     """Conditions and all tables, as sections of the third level."""
-    busy = " The machine was busy: compare seconds within the table." if _is_busy(evaluation) else ""
+    is_busy = is_machine_busy(evaluation.num_cores, evaluation.load_average)
+    busy = " The machine was busy: compare seconds within the table." if is_busy else ""
     conditions = (
         f"{evaluation.num_tumors} test tumors, thresholds drawn with seed {evaluation.settings.seed}; "
         f"{evaluation.architecture}, {evaluation.num_cores} cores, load average {evaluation.load_average:.1f}.{busy}"
@@ -83,6 +87,11 @@ def methods_report(answers: Sequence[MethodAnswer]) -> str:
         _section("Each query", "Dice T1Gd + FLAIR.", markdown_table(["query", "group", *methods], rows)),
     ]
     return "\n\n".join(sections + (["Failed:\n\n" + "\n".join(failures)] if failures else []))
+
+
+def methods_record(answers: Sequence[MethodAnswer]) -> list[dict[str, Any]]:
+    """Answers for JSON, without their slices."""
+    return [{name: value for name, value in asdict(answer).items() if name != "axial_slice"} for answer in answers]
 
 
 def _mean_cells(answers: Sequence[MethodAnswer]) -> list[str]:
@@ -165,10 +174,6 @@ def _seconds(evaluation: InverseEvaluation) -> str:
         for score in evaluation.scores
     ]  # fmt: skip
     return markdown_table(["network", "tumor model", "members", "network [s]", "simulation [s]"], rows)
-
-
-def _is_busy(evaluation: InverseEvaluation) -> bool:
-    return evaluation.load_average > evaluation.num_cores
 
 
 def _section(title: str, text: str, table: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from gliomap.experiments.density_errors import SURROGATE_LEVELS
+from gliomap.experiments.measuring import is_machine_busy
 from gliomap.experiments.surrogate_evaluation import TIMED_BATCH, SurrogateEvaluation, SurrogateScore
 from gliomap.report.tables import markdown_table, number
 from gliomap.surrogate import TISSUES
 
-# Figs. 7 and 10 of the surrogate paper: mean Dice at 0.2, 0.4 and 0.8, on 2,000 tumors of the authors' own.
-_PAPER_DICE = {
+#: Figs. 7 and 10 of the surrogate paper: mean Dice at 0.2, 0.4 and 0.8, on 2,000 tumors of the authors' own.
+PAPER_DICE = {
     "paper": (0.821, 0.813, 0.815),
     "paper, CSF only": (0.798, 0.799, 0.801),
 }
@@ -16,7 +20,7 @@ _PAPER_DICE = {
 
 def surrogate_report(evaluation: SurrogateEvaluation) -> str:
     """Conditions and all tables, as sections of the third level."""
-    is_busy = evaluation.load_average > evaluation.num_cores
+    is_busy = is_machine_busy(evaluation.num_cores, evaluation.load_average)
     busy = " The machine was busy: compare seconds within the table." if is_busy else ""
     small = ""
     if any(score.is_small for score in evaluation.scores):
@@ -52,7 +56,16 @@ def surrogate_report(evaluation: SurrogateEvaluation) -> str:
     )
 
 
-def _label(score: SurrogateScore) -> str:
+def surrogate_record(evaluation: SurrogateEvaluation) -> dict[str, Any]:
+    """The evaluation for JSON, without the errors of single tumors."""
+    record = asdict(evaluation)
+    for score in record["scores"]:
+        del score["errors"]
+    return record
+
+
+def surrogate_label(score: SurrogateScore) -> str:
+    """Name of a surrogate in tables and figures; small ones are marked."""
     return f"{score.name} (small)" if score.is_small else score.name
 
 
@@ -63,10 +76,10 @@ def _dice(evaluation: SurrogateEvaluation) -> str:
         for value in score.dice.values():
             missing = f" ({value.num_undefined})" if value.num_undefined else ""
             cells.append(f"{number(value.mean, '.3f')}{missing}")
-        rows.append([_label(score), score.tissues, score.loss, *cells])
+        rows.append([surrogate_label(score), score.tissues, score.loss, *cells])
     rows += [
         [name, "csf" if "CSF" in name else ", ".join(TISSUES), "tumor-and-csf", *(f"{value:.3f}" for value in values)]
-        for name, values in _PAPER_DICE.items()
+        for name, values in PAPER_DICE.items()
     ]
     return markdown_table(["surrogate", "tissues", "loss", *(f"{level:g}" for level in SURROGATE_LEVELS)], rows)
 
@@ -78,7 +91,7 @@ def _errors(evaluation: SurrogateEvaluation) -> str:
         for name in TISSUES:
             value = score.published[name]
             cells.append(f"{number(value.mean)} ({number(value.percentile_5)}-{number(value.percentile_95)})")
-        rows.append([_label(score), *cells, number(score.union["all"].mean)])
+        rows.append([surrogate_label(score), *cells, number(score.union["all"].mean)])
     return markdown_table(["surrogate", "WM", "GM", "CSF", "either tumor"], rows)
 
 
@@ -87,12 +100,12 @@ def _by_time(evaluation: SurrogateEvaluation) -> str:
     rows = [
         [f"{time:g}", *(number(score.dice_by_time[time].mean, ".3f") for score in evaluation.scores)] for time in times
     ]
-    return markdown_table(["days", *(_label(score) for score in evaluation.scores)], rows)
+    return markdown_table(["days", *(surrogate_label(score) for score in evaluation.scores)], rows)
 
 
 def _seconds(evaluation: SurrogateEvaluation) -> str:
     rows = [
-        [_label(score), number(score.single_s), number(score.batched_s), number(evaluation.solver_s),
+        [surrogate_label(score), number(score.single_s), number(score.batched_s), number(evaluation.solver_s),
          number(score.single_s / evaluation.solver_s), number(score.batched_s / evaluation.solver_s)]
         for score in evaluation.scores
     ]  # fmt: skip

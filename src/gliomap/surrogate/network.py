@@ -76,7 +76,11 @@ class SurrogateNetwork(nn.Module):
 
 
 def make_network(settings: SurrogateNetworkSettings, *, seed: int) -> SurrogateNetwork:
-    """Network with first weights of a seed; PyTorch's global generator is left as it was."""
+    """Network with first weights of a seed; PyTorch's global generator is left as it was.
+
+    Channels lie beside each other in memory, which makes a step faster on a processor.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SurrogateNetwork(settings)
+        # The annotation of Module.to knows no memory formats of volumes.
+        return SurrogateNetwork(settings).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

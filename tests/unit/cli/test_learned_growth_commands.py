@@ -7,7 +7,9 @@ from phantom_brain import phantom_atlas, write_phantom_atlas, write_phantom_pati
 from typer.testing import CliRunner
 
 from gliomap.cli import app
-from gliomap.database import ClinicalDesign, LocalWorkers, build_database, named_model
+from gliomap.database import ClinicalDesign, LocalWorkers, SimulationDatabase, build_database, named_model
+from gliomap.experiments import MatchingQueries
+from gliomap.retrieval import PackedQueries, Query
 
 pytest.importorskip("torch")
 
@@ -36,6 +38,15 @@ def database(tmp_path_factory):
     return path
 
 
+def write_queries(database, path):
+    """The masks of one tumor of the database, as a file of queries."""
+    opened = SimulationDatabase.open(database)
+    grid, levels = opened.header.grid, opened.density_levels(3)
+    packed = PackedQueries.pack([Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=grid)], grid)
+    MatchingQueries(names=("three",), groups=("real",), packed=packed, settings={}).write(path)
+    return path
+
+
 def gliomap(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
@@ -53,12 +64,17 @@ def test_an_inverse_network_is_trained_and_evaluated(database, atlas_folder, tmp
 
     evaluated = gliomap(
         "evaluate", "inverse", database, "--checkpoint", out, "--tumors", 2, "--atlas", atlas_folder, "--threads", 1,
-        "--device", "cpu", "--json", "--out", tmp_path / "inverse.md",
+        "--device", "cpu", "--json", "--out", tmp_path / "inverse.md", "--figures", tmp_path / "figures",
+        "--queries", write_queries(database, tmp_path / "queries.npz"),
     )  # fmt: skip
     assert evaluated.exit_code == 0, evaluated.stderr
     content = json.loads(evaluated.stdout)
     assert content["num_tumors"] == 2
     assert content["scores"][0]["num_members"] == 2
+    assert [set(answer) for answer in content["methods"]] == 2 * [
+        {"query", "group", "method", "agreement", "failure", "seconds"}
+    ]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["errors.png", "inverse.json", "pairs.png"]
     assert "### Dice at the paper's levels" in (tmp_path / "inverse.md").read_text(encoding="utf-8")
 
 
@@ -100,12 +116,32 @@ def test_a_surrogate_is_trained_and_evaluated(atlas_folder, tmp_path):
     evaluated = gliomap(
         "evaluate", "surrogate", "--checkpoint", out, "--atlas", atlas_folder, "--anatomies", 1, "--samples", 3,
         "--timed", 2, "--threads", 1, "--device", "cpu", "--patients", write_phantom_patient(tmp_path / "patient"),
-        "--registration", "none",
+        "--registration", "none", "--figures", tmp_path / "figures",
     )  # fmt: skip
     assert evaluated.exit_code == 0, evaluated.stderr
     assert "3 test tumors in 2 anatomies" in evaluated.stdout
     assert "### Seconds per tumor" in evaluated.stdout
     assert "net.safetensors (small)" in evaluated.stdout
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "dice.png", "errors.png", "surrogate.json", "times.png",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [("inverse", "DB"), ("surrogate",)], ids=["inverse", "surrogate"])
+def test_outputs_are_refused_before_any_work(tmp_path, command):
+    """A folder of figures that exists, and tables within it: there is not even a checkpoint to read."""
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "thesis.txt").write_text("years of work")
+    asked = ("evaluate", *command, "--checkpoint", tmp_path / "none.safetensors", "--figures")
+
+    existing = gliomap(*asked, tmp_path / "figures")
+    foreign = gliomap(*asked, tmp_path / "figures", "--force")
+    within = gliomap(*asked, tmp_path / "new", "--out", tmp_path / "new" / "tables.md")
+
+    assert (existing.exit_code, foreign.exit_code, within.exit_code) == (1, 1, 2)
+    assert "exists and is not empty" in existing.stderr
+    assert "not written by this command" in foreign.stderr
+    assert "lies in the folder of --figures" in within.stderr
 
 
 def test_a_folder_without_brains_is_refused(atlas_folder, tmp_path):

@@ -73,6 +73,25 @@ def test_each_method_answers_each_query_with_a_core(database, checkpoint):
             assert 0.0 <= answer.agreement.combined < 2.0
 
 
+def test_slices_are_kept_of_the_first_queries_alone(database, checkpoint):
+    """Through the center of the core, of masks and density of each method; without being asked for, none."""
+    queries = queries_of(database)
+    options = {"num_threads": 1, "device": "cpu"}
+    answers = compare_with_query(database, ATLAS, [checkpoint], queries, num_slices=1, **options)
+    core = queries.packed.query(0).tumor_core
+    index = round(float(np.nonzero(core)[2].mean()))
+
+    for answer in answers[:2]:
+        assert answer.axial_slice.index == index
+        np.testing.assert_array_equal(answer.axial_slice.tumor_core[..., 0], core[..., index])
+        assert answer.axial_slice.whole_tumor.shape == answer.axial_slice.cell_density.shape == (28, 34, 1)
+    np.testing.assert_array_equal(answers[0].axial_slice.cell_density[..., 0] > 0.6, core[..., index])
+    assert [answer.axial_slice for answer in answers[2:]] == [None, None]
+    assert answers[0].axial_slice.cell_density.base is None, "a view would keep the whole density in memory"
+    unasked = compare_with_query(database, ATLAS, [checkpoint], queries, **options)
+    assert [answer.axial_slice for answer in unasked] == [None] * 4
+
+
 def test_the_report_has_a_line_per_method_and_query(database, checkpoint):
     """Means first, then each query."""
     answers = compare_with_query(database, ATLAS, [checkpoint], queries_of(database), num_threads=1, device="cpu")
@@ -92,14 +111,19 @@ def test_a_failure_is_a_line_and_not_the_end(database, checkpoint, monkeypatch):
         raise ParameterError("no tumor like this")
 
     monkeypatch.setattr(InferMethod, "estimate", fail)
-    answers = compare_with_query(database, ATLAS, [checkpoint], queries_of(database), num_threads=1, device="cpu")
+    answers = compare_with_query(
+        database, ATLAS, [checkpoint], queries_of(database), num_threads=1, device="cpu", num_slices=2
+    )
 
     assert [answer.failure for answer in answers] == ["", "no tumor like this"] * 2
+    assert [answer.axial_slice.cell_density is None for answer in answers] == [False, True] * 2
     assert "tumor 1, poor.safetensors: no tumor like this" in methods_report(answers)
 
 
 def test_what_cannot_be_compared_is_refused(database, checkpoint, tmp_path):
-    """No core anywhere, another grid, a network of another atlas."""
+    """A negative number of slices, no core anywhere, another grid, a network of another atlas."""
+    with pytest.raises(ParameterError, match="num_slices must not be negative"):
+        compare_with_query(database, ATLAS, [checkpoint], queries_of(database), device="cpu", num_slices=-1)
     with pytest.raises(ParameterError, match="none of the queries has a tumor core"):
         compare_with_query(database, ATLAS, [checkpoint], queries_of(database, with_core=(False,)), device="cpu")
     moved = Grid(GRID.shape, GRID.world_from_voxel + _shift())

@@ -71,6 +71,22 @@ def test_the_density_is_the_solution_for_the_parameters_it_says(predictor):
     assert any("small" in concern for concern in estimate.concerns)
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "outside"),
+    [((0.6, 0.2), []), ((0.9, 0.2), ["T1Gd"]), ((0.6, 0.02), ["FLAIR"]), ((0.4, 0.02), ["T1Gd", "FLAIR"])],
+)
+def test_thresholds_that_the_network_was_not_trained_on_are_a_concern(predictor, thresholds, outside):
+    """The training drew T1Gd's from 0.5 to 0.85 and FLAIR's from 0.05 to 0.5."""
+    t1gd, flair = thresholds
+    asked = dataclasses.replace(
+        observation(), thresholds=VisibilityThresholds(t1gd_threshold=t1gd, flair_threshold=flair)
+    )
+    estimate = InferMethod(predictor=predictor, atlas=ATLAS).estimate(asked, report=ignore_progress)
+
+    found = [concern.split()[0] for concern in estimate.concerns if "trained on masks at" in concern]
+    assert found == outside
+
+
 def test_another_atlas_is_refused(predictor):
     """At once, not after the registration."""
     maps = ATLAS.tissue_maps
