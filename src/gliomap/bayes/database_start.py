@@ -175,7 +175,8 @@ def reference_of_matches(
     coordinates = target.prior.transform.to_coordinates(rows)
     covariance = widening**2 * np.atleast_2d(np.cov(coordinates.T))
     variances = np.diag(covariance)
-    # Matches may share a coordinate; a spread of a tenth of a logistic unit keeps the density proper.
+    # Matches may share a coordinate; a spread of a tenth keeps the density proper. Samples beyond the ranges of D_w and
+    # ρ, which `ScanTransform` allows, have no prior mass and are lost, which costs samples and biases nothing.
     covariance = covariance + np.diag(np.maximum(1e-8 * variances, 1e-2))
     return ReferenceDensity(
         target=target, mean=coordinates.mean(axis=0), root=np.linalg.cholesky(covariance), prior_share=prior_share

@@ -79,10 +79,22 @@ class PetPrior:
     ----------
     pet_scale, pet_noise_std : ParameterRange
         Ranges of b and σ, uniform or log-uniform.
+
+    Raises
+    ------
+    ParameterError
+        If the range of σ reaches 0.
     """
 
     pet_scale: ParameterRange
     pet_noise_std: ParameterRange
+
+    def __post_init__(self) -> None:
+        if self.pet_noise_std.low <= 0.0:
+            raise ParameterError(
+                f"the range of {self.pet_noise_std.name} must lie above 0, got {self.pet_noise_std.low:g}: PET without "
+                "noise has no likelihood."
+            )
 
     @classmethod
     def of(cls, prior: BoxPrior | GrowthTimePrior) -> PetPrior:

@@ -32,12 +32,12 @@ class _Format:
 
 
 _TMCMC = _Format(
-    name="gliomap-tmcmc-stage-1",
+    name="gliomap-tmcmc-stage-2",
     arrays=("coordinates", "log_prior", "log_likelihood"),
     numbers=("tempering_exponent", "proposal_scale"),
 )
 _MULTILEVEL = _Format(
-    name="gliomap-multilevel-stage-1",
+    name="gliomap-multilevel-stage-2",
     arrays=("coordinates", "log_prior", "log_coarse", "log_fine"),
     numbers=("tempering_exponent", "fine_share", "is_switched", "proposal_scale"),
 )

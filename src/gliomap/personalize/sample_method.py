@@ -325,11 +325,12 @@ class SampleMethod:
             target.prior.names,
             target.prior.bounds.tolist(),
             type(target.prior).__name__,
+            repr(target.prior.transform),
             repr(fine.simulation.likelihood.options),
             repr(fine.simulation.volume_limit),
             self.settings.num_levels,
             # Where a run starts from a database depends on what its index compares.
-            None if self.database is None else (str(self.database.path), self.database.num_tumors, repr(thresholds)),
+            None if self.database is None else (self.database.num_tumors, repr(self.database.header), repr(thresholds)),
         )
         digest.update(repr(what).encode())
         for array in (seen.tumor_core, seen.whole_tumor, None if seen.pet is None else seen.pet.data):
@@ -416,7 +417,7 @@ def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSam
     """Remarks on growth parameters most of whose samples lie in the last tenth of their prior's range."""
     from scipy.special import expit
 
-    places = expit(prior.transform.to_coordinates(samples.parameters))
+    places = expit(prior.box_transform.to_coordinates(samples.parameters))
     remarks = []
     for name in _GROWTH_NAMES[:3]:
         column = list(samples.names).index(name)
