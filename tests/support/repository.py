@@ -12,7 +12,7 @@ SOURCE = ROOT / "src" / "gliomap"
 
 _LEFT_OUT = {"build", "dist", "htmlcov", "node_modules", "venv", "gliomap-demo", "gliomap-result"}
 _KEPT_HIDDEN = {".ci", ".gitignore", ".github"}
-_BINARY = {".nbi", ".nbc", ".pyc", ".png", ".nii", ".gz", ".npz"}
+_BINARY = {".nbi", ".nbc", ".pyc", ".png", ".nii", ".gz", ".npz", ".safetensors"}
 
 
 def repository_files() -> list[Path]:

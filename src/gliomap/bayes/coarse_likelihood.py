@@ -6,12 +6,12 @@ Blocks of 2 x 2 x 2 voxels become one: masks and region where more than half of 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
+from gliomap.database.screening import block_means
 from gliomap.imaging import ImagingLikelihood, TumorObservation
 from gliomap.volume import Volume
 
@@ -31,7 +31,7 @@ def coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLi
         observation=TumorObservation(
             tumor_core=_coarsened_mask(observation.tumor_core),
             whole_tumor=_coarsened_mask(observation.whole_tumor),
-            pet=None if pet is None else Volume(_block_means(pet.data), anatomy.grid),
+            pet=None if pet is None else Volume(block_means(pet.data), anatomy.grid),
             grid=anatomy.grid,
         ),
         domain=anatomy.domain,
@@ -41,11 +41,4 @@ def coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLi
 
 
 def _coarsened_mask(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    return None if mask is None else _block_means(mask) > 0.5
-
-
-def _block_means(volume: NDArray[Any]) -> NDArray[np.float32]:
-    """Means of blocks of 2 × 2 × 2 voxels; voxels missing at an odd end count as 0, as in `coarsened_anatomy`."""
-    padded = np.pad(volume.astype(np.float32), [(0, n % 2) for n in volume.shape])
-    x, y, z = (n // 2 for n in padded.shape)
-    return padded.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
+    return None if mask is None else block_means(mask) > 0.5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,8 +73,6 @@ def evaluate_bayes_command(
         found, left_out = find_patients(patients) if patients else ({}, {})
         opened = None if database is None else SimulationDatabase.open(database)
         loaded = load_atlas(atlas, report=report)
-        if force:
-            _clear(out)
         evaluation = evaluate_bayes(
             loaded,
             out,
@@ -85,6 +82,7 @@ def evaluate_bayes_command(
             checkpoint=checkpoint,
             registration=PersonalizationSettings(registration=registration or DEFAULT_PRESET, num_threads=threads),
             with_cost=cost,
+            replace_older=force,
             report=report,
         )
         write_bayes_folder(evaluation, out, loaded)
@@ -98,19 +96,11 @@ def _settings(is_small: bool, changes: dict[str, Any], case_changes: dict[str, A
     from gliomap.experiments import BayesEvaluationSettings
 
     preset = BayesEvaluationSettings.small() if is_small else BayesEvaluationSettings()
-    case = dataclasses.replace(
-        preset.case, **{name: value for name, value in case_changes.items() if value is not None}
-    )
+    changed = {name: value for name, value in case_changes.items() if value is not None}
+    num_samples = changed.get("num_samples", preset.case.num_samples)
+    # Fewer samples hold fewer draws: one less than a power of two, so that all bins of the histogram are of one size.
+    num_ranked = min(preset.case.num_ranked, (1 << (num_samples + 1).bit_length() - 1) - 1)
+    case = dataclasses.replace(preset.case, num_ranked=num_ranked, **changed)
     return dataclasses.replace(
         preset, case=case, **{name: value for name, value in changes.items() if value is not None}
     )
-
-
-def _clear(folder: Path) -> None:
-    """Remove an older evaluation; anything else is left alone, and refused later."""
-    from gliomap.experiments.bayes_evaluation import SETTINGS_FILE
-    from gliomap.output import require_absent
-
-    require_absent(folder, replace=True, marker=SETTINGS_FILE)
-    if folder.is_dir():
-        shutil.rmtree(folder)

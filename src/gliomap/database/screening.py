@@ -8,6 +8,8 @@ measures the distance. Which draws are screened out is part of the design, and d
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,11 +28,11 @@ def coarsened_anatomy(anatomy: Anatomy) -> Anatomy | None:
 
     A coarse voxel belongs to the domain if half of its 2 × 2 × 2 fine voxels do; its fractions are their means.
     """
-    inside = _block_means(anatomy.domain.astype(np.float32))
+    inside = block_means(anatomy.domain)
     domain = inside >= 0.5
     if not domain.any():
         return None
-    white_matter = np.where(domain, _block_means(anatomy.white_matter) / np.maximum(inside, 0.5), 0.0)
+    white_matter = np.where(domain, block_means(anatomy.white_matter) / np.maximum(inside, 0.5), 0.0)
     world_from_voxel = anatomy.grid.world_from_voxel.copy()
     # The center of the first coarse voxel is that of its block.
     world_from_voxel[:3, 3] += world_from_voxel[:3, :3] @ np.full(3, (_FACTOR - 1) / 2.0)
@@ -62,8 +64,8 @@ def passes_screening(coarse: Anatomy | None, draw: TumorDraw) -> bool:
     return draw.screening.min_volume_ml <= volume_ml <= draw.screening.max_volume_ml
 
 
-def _block_means(volume: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of blocks of 2 × 2 × 2 voxels; voxels missing at an odd end count as 0."""
-    padded = np.pad(volume, [(0, -n % _FACTOR) for n in volume.shape])
+def block_means(volume: NDArray[Any]) -> NDArray[np.float32]:
+    """Means of blocks of 2 × 2 × 2 voxels of an array (X, Y, Z); voxels missing at an odd end count as 0."""
+    padded = np.pad(volume.astype(np.float32), [(0, -n % _FACTOR) for n in volume.shape])
     x, y, z = (n // _FACTOR for n in padded.shape)
     return padded.reshape(x, _FACTOR, y, _FACTOR, z, _FACTOR).mean(axis=(1, 3, 5))

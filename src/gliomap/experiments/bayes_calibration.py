@@ -21,11 +21,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.bayes import PosteriorSamples, rank_uniformity, truth_ranks
+from gliomap.bayes import IdentifiableTumors, PosteriorSamples, rank_uniformity, truth_ranks
+from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliomap.errors import ParameterError
 
 COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)
-_GROWTH_NAMES = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
+_GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME, *SEED_NAMES)
 _DERIVED = {"diffusion_length_mm": "mm", "proliferation_number": "1"}
 _NUM_BINS = (16, 8, 4, 2)
 # Pearson's test needs that many expected per bin.
@@ -57,7 +58,7 @@ class PlacedTruth:
 def placed_truths(
     samples: PosteriorSamples, truth: Mapping[str, float], *, num_draws: int, rng: np.random.Generator
 ) -> dict[str, PlacedTruth]:
-    """Places of all parameters, and of μ1 = √(D_w T) and μ2 = √(ρ T) where the growth parameters are among them.
+    """Places of all parameters, and of μ1 = √(D_w T) and μ2 = √(ρ T) where growth parameters and seed are among them.
 
     Parameters
     ----------
@@ -256,12 +257,10 @@ def _with_derived(
     names = tuple(samples.names)
     if any(name not in names for name in _GROWTH_NAMES):
         return samples, truth[0]
-    diffusivity, rate, time = (names.index(name) for name in _GROWTH_NAMES)
 
     def extended(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(
-            [rows, np.sqrt(rows[:, diffusivity] * rows[:, time]), np.sqrt(rows[:, rate] * rows[:, time])]
-        )
+        tumors = IdentifiableTumors.of_parameters(rows, names)
+        return np.column_stack([rows, tumors.diffusion_length_mm, tumors.proliferation_number])
 
     with_derived = replace(
         samples,

@@ -29,7 +29,7 @@ from gliomap.growth import FisherKolmogorov, GrowthModel, VolumeLimit
 from gliomap.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation, log_visibility
 from gliomap.volume import Volume
 
-# Of a thousand draws of the paper's prior some four hundred show a core of 1 ml.
+# Far more than it takes where tumors of that size fit.
 _MOST_DRAWS = 10_000
 _TRUTH_STREAM = 0
 

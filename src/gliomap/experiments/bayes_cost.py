@@ -1,8 +1,8 @@
 """What the ways to a posterior cost, and whether they agree, on one case: sampled in four ways, and from a database.
 
-All ways see the same two masks, without PET, which a database posterior cannot use, under the same prior and weight of
-voxels; so their log evidences compare. A database posterior has none: its likelihoods are tempered further, and its
-prior is that of what a scan determines.
+All ways see the same two masks under the same prior and weight of voxels; so their log evidences compare. A database
+posterior has none: its likelihoods are tempered further, and its prior is that of what a scan determines. There is no
+PET: that of a virtual case is negative where its noise exceeds the uptake, and methods made for scanners refuse it.
 
 The masks are those of a virtual case, drawn from the likelihood: not too small, not too large, and with a FLAIR
 threshold at which healthy tissue is not drawn as tumor. FLAIR includes T1Gd, as in a segmentation.
@@ -10,7 +10,7 @@ threshold at which healthy tissue is not drawn as tumor. FLAIR includes T1Gd, as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy, Segmentation
-from gliomap.bayes import DatabasePosteriorSettings, TmcmcSettings, effective_number_of_distinct
+from gliomap.bayes import DatabasePosteriorSettings, IdentifiableTumors, TmcmcSettings, effective_number_of_distinct
 from gliomap.database import SimulationDatabase
-from gliomap.errors import NumericalError
+from gliomap.errors import NumericalError, ParameterError
 from gliomap.experiments.bayes_cases import VirtualCohort
+from gliomap.experiments.bayes_measuring import MachineConditions, require_failure_of_data, timed_sampling
 from gliomap.experiments.measuring import RunCounter
 from gliomap.imaging import VisibilityThresholds
 from gliomap.personalize import AtlasEstimate, AtlasObservation, QueryMethod, QueryWithPosterior
+from gliomap.personalize.density_posterior import DensityPosterior
 from gliomap.personalize.sample_method import SampleMethod, SampleSettings
 from gliomap.progress import Reporter, ignore_progress
 
@@ -79,11 +81,11 @@ class WayCost:
     truth_distance : float
         The same from the true density.
     num_fine, num_coarse : int
-        Simulations at full and at half the resolution, those for maps among them.
+        Simulations of the sampler at full and at half the resolution, without those for maps.
     effective_samples : float
         Samples less duplicates; the effective number of tumors of a database.
     seconds : float
-        Wall time, maps and checks included.
+        Wall time of sampling, without maps and checks; of a database, that of reading and weighing its tumors.
     refusal : str
         Why there is no posterior; empty if there is one.
     """
@@ -116,6 +118,8 @@ class CostComparison:
         Spacing of the grid [mm].
     ways : tuple of WayCost
         In the order in which they were run.
+    conditions : MachineConditions
+        Under which the seconds were measured.
     """
 
     truth: Mapping[str, float]
@@ -123,6 +127,7 @@ class CostComparison:
     whole_ml: float
     spacing_mm: float
     ways: tuple[WayCost, ...]
+    conditions: MachineConditions
 
 
 def compare_costs(
@@ -131,9 +136,10 @@ def compare_costs(
     atlas_hash: str,
     settings: CostSettings,
     database: SimulationDatabase | None = None,
+    conditions: MachineConditions | None = None,
     report: Reporter = ignore_progress,
 ) -> CostComparison:
-    """Run all ways on one virtual case.
+    """Run all ways on one virtual case; one that fails has a refusal.
 
     Parameters
     ----------
@@ -145,6 +151,8 @@ def compare_costs(
         Samples and steps.
     database : SimulationDatabase or None
         For the start from its best matches, and for its own posterior.
+    conditions : MachineConditions or None
+        Those before the evaluation; None: those of now.
     report : Reporter
         Told of every way.
 
@@ -153,6 +161,7 @@ def compare_costs(
     NumericalError
         If no case is found.
     """
+    begin = MachineConditions.now() if conditions is None else conditions
     truth, density, segmentation = _case(VirtualCohort(anatomy=anatomy, seed=settings.seed))
     observation = AtlasObservation(segmentation=segmentation, thresholds=VisibilityThresholds())
     ways = _ways(anatomy, atlas_hash, settings, database)
@@ -165,6 +174,7 @@ def compare_costs(
         whole_ml=float(np.count_nonzero(segmentation.whole_tumor)) * anatomy.grid.voxel_volume_ml,
         spacing_mm=anatomy.spacing_mm,
         ways=tuple(_cost(each, reference, density) for each in found),
+        conditions=begin.at_end(),
     )
 
 
@@ -178,12 +188,13 @@ def mean_distance(one: NDArray[np.floating], other: NDArray[np.floating]) -> flo
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Found:
-    """What one way came back with."""
+    """What one way came back with, or why with nothing."""
 
     way: str
     settings: str
-    seconds: float
-    estimate: AtlasEstimate
+    seconds: float = float("nan")
+    estimate: AtlasEstimate | None = None
+    refusal: str = ""
 
     @classmethod
     def of(
@@ -194,14 +205,21 @@ class _Found:
         text: str,
         observation: AtlasObservation,
     ) -> _Found:
-        ask: Callable[[], AtlasEstimate] = partial(method.estimate, observation, report=ignore_progress)
-        seconds, estimate = counter.timed(ask)
-        return cls(way=way, settings=text, seconds=seconds, estimate=estimate)
+        try:
+            _, (seconds, estimate) = counter.timed(partial(timed_sampling, method, observation))
+        except (NumericalError, ParameterError) as error:
+            require_failure_of_data(error)
+            return cls(way=way, settings=text, refusal=str(error))
+        refusal = "" if estimate.posterior is not None else "; ".join(estimate.concerns)
+        return cls(way=way, settings=text, seconds=seconds, estimate=estimate, refusal=refusal)
+
+    @property
+    def posterior(self) -> DensityPosterior | None:
+        return None if self.estimate is None else self.estimate.posterior
 
     @property
     def mean(self) -> NDArray[np.floating] | None:
-        posterior = self.estimate.posterior
-        return None if posterior is None else posterior.mean.data
+        return None if self.posterior is None else self.posterior.mean.data
 
 
 def _case(cohort: VirtualCohort) -> tuple[dict[str, float], NDArray[np.float32], Segmentation]:
@@ -220,14 +238,11 @@ def _case(cohort: VirtualCohort) -> tuple[dict[str, float], NDArray[np.float32],
 
 
 def _with_derived(truth: Mapping[str, float]) -> dict[str, float]:
-    diffusivity, rate, days = (
-        truth[name]
-        for name in ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
-    )
+    tumor = IdentifiableTumors.of_parameters(np.array([list(truth.values())]), tuple(truth))
     return {
         **truth,
-        "diffusion_length_mm": float(np.sqrt(diffusivity * days)),
-        "proliferation_number": float(np.sqrt(rate * days)),
+        "diffusion_length_mm": float(tumor.diffusion_length_mm[0]),
+        "proliferation_number": float(tumor.proliferation_number[0]),
     }
 
 
@@ -262,7 +277,7 @@ def _ways(
 
 
 def _cost(found: _Found, reference: NDArray[np.floating] | None, truth: NDArray[np.float32]) -> WayCost:
-    posterior, nan = found.estimate.posterior, float("nan")
+    posterior, nan = found.posterior, float("nan")
     if posterior is None or found.mean is None:
         return WayCost(
             way=found.way,
@@ -276,7 +291,7 @@ def _cost(found: _Found, reference: NDArray[np.floating] | None, truth: NDArray[
             num_coarse=0,
             effective_samples=nan,
             seconds=found.seconds,
-            refusal="; ".join(found.estimate.concerns),
+            refusal=found.refusal,
         )
     details: Mapping[str, Any] = posterior.details
     counts = details.get("num_likelihoods", {"fine": 0, "coarse": 0})
@@ -304,11 +319,8 @@ def _moments(
     if "diffusion_length_mm" in names:
         columns = [parameters[:, names.index(name)] for name in ("diffusion_length_mm", "proliferation_number")]
     else:
-        diffusivity, rate, days = (
-            parameters[:, names.index(name)]
-            for name in ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
-        )
-        columns = [np.sqrt(diffusivity * days), np.sqrt(rate * days)]
+        tumors = IdentifiableTumors.of_parameters(parameters, names)
+        columns = [tumors.diffusion_length_mm, tumors.proliferation_number]
     means = [float(weights @ column) for column in columns]
     stds = [float(np.sqrt(weights @ (column - mean) ** 2)) for column, mean in zip(columns, means, strict=True)]
     return (means[0], stds[0]), (means[1], stds[1])

@@ -1,43 +1,54 @@
 """``gliomap evaluate bayes``: calibration on virtual cases, cost of the ways to sample, MAP of real patients.
 
 Three parts, each written as soon as it is done into one folder, so that an evaluation that was killed goes on where it
-was: a file per virtual case, one of the costs, two per patient. `evaluation-settings.json` says what they belong to; a
-folder of other settings is refused. More cases may be asked for later.
+was: a file per virtual case, one of the costs, two per patient. `bayes_identity` says what they belong to; a folder of
+other inputs is refused. More cases and patients may be asked for later.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
-import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gliomap.anatomy import Atlas
+from gliomap.anatomy import Anatomy, Atlas
 from gliomap.bayes import TmcmcSettings
-from gliomap.cores import available_cores, require_threads
+from gliomap.cores import require_threads
 from gliomap.database import SimulationDatabase
-from gliomap.errors import OutputError, ParameterError
+from gliomap.database.schema import describe_settings
+from gliomap.errors import NumericalError, ParameterError
 from gliomap.experiments.bayes_calibration import Calibration, calibration_of
 from gliomap.experiments.bayes_cases import VirtualCohort
 from gliomap.experiments.bayes_cost import CostComparison, CostSettings, WayCost, compare_costs
-from gliomap.experiments.bayes_patients import PatientPosterior, sample_patients
+from gliomap.experiments.bayes_identity import (
+    SETTINGS_FILE,
+    continued_identity,
+    database_identity,
+    file_digests,
+    open_folder,
+    registration_identity,
+    surrogate_identity,
+)
+from gliomap.experiments.bayes_measuring import MachineConditions
+from gliomap.experiments.bayes_patient_files import PatientPosterior
+from gliomap.experiments.bayes_patients import SOLVER, SURROGATE, PatientModel, PatientSampler
 from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseSampler, CaseSettings, sample_cases
 from gliomap.experiments.retrieval_queries import require_atlas_of
 from gliomap.growth import FisherKolmogorov
-from gliomap.output import atomic_file
+from gliomap.output import atomic_file, require_absent
 from gliomap.personalize import CaseFiles, PersonalizationSettings
 from gliomap.personalize.sample_method import SampleSettings
 from gliomap.progress import Reporter, ignore_progress
 
-SETTINGS_FILE = "evaluation-settings.json"
-_FORMAT = "gliomap-evaluate-bayes-1"
-# Inputs of one part alone, and its files.
-_PART_INPUTS = {"database": "cost.json", "surrogate": "patients/*.json"}
+if TYPE_CHECKING:
+    from gliomap.surrogate import LearnedFisherKolmogorov
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +62,15 @@ class BayesEvaluationSettings:
     num_cases : int
         Virtual cases, ≥ 1.
     spacing_mm : float
-        Voxel spacing of the virtual cases [mm].
+        Voxel spacing of the virtual cases [mm], > 0.
     time_step_scale : float
-        Of the growth model there, on both sides.
+        Of the growth model there, on both sides, > 0.
     voxel_stride : int
-        Every how many voxels along each axis their images are seen and compared.
+        Every how many voxels along each axis their images are seen and compared, ≥ 1.
     case : CaseSettings
         How they are sampled.
     sample_spacing_mm : float
-        Spacing of the cost table without a database, and of the patients without a surrogate [mm].
+        Spacing of the cost table without a database, and of the patients without a surrogate [mm], > 0.
     num_samples, num_steps : int
         Samples and steps there.
     num_paper_samples : int
@@ -91,6 +102,12 @@ class BayesEvaluationSettings:
     def __post_init__(self) -> None:
         if self.seed < 0 or self.num_cases < 1:
             raise ParameterError(f"seed must be ≥ 0 and num_cases ≥ 1, got {self.seed} and {self.num_cases}.")
+        if self.voxel_stride < 1:
+            raise ParameterError(f"voxel_stride must be at least 1, got {self.voxel_stride}.")
+        for name in ("spacing_mm", "time_step_scale", "sample_spacing_mm"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0.0):
+                raise ParameterError(f"{name} must be finite and above 0, got {value}.")
         for number in (self.num_samples, self.num_paper_samples):
             TmcmcSettings.thorough(num_samples=number, num_steps=self.num_steps)  # refuses what it cannot use
 
@@ -129,7 +146,7 @@ class BayesEvaluation:
     cases : tuple of CaseRecord
         Virtual cases.
     calibration : mapping of str to Calibration
-        Over them, by `RUN_NAMES`.
+        Over those that were sampled, by `RUN_NAMES`.
     num_domain_voxels, num_compared_voxels : int
         Voxels in which cells may live, and those of them that are compared, of a virtual case.
     cost : CostComparison or None
@@ -140,12 +157,6 @@ class BayesEvaluation:
         Patients left out, and why.
     surrogate : str
         File of the surrogate; empty without.
-    architecture : str
-        Of the processor.
-    num_cores : int
-        Cores this process may use.
-    load_average : float
-        Processes running or waiting in the minute before.
     """
 
     settings: BayesEvaluationSettings
@@ -157,9 +168,6 @@ class BayesEvaluation:
     patients: tuple[PatientPosterior, ...]
     left_out: Mapping[str, str]
     surrogate: str
-    architecture: str
-    num_cores: int
-    load_average: float
 
 
 def evaluate_bayes(
@@ -172,6 +180,7 @@ def evaluate_bayes(
     checkpoint: str | os.PathLike[str] | None = None,
     registration: PersonalizationSettings | None = None,
     with_cost: bool = True,
+    replace_older: bool = False,
     report: Reporter = ignore_progress,
 ) -> BayesEvaluation:
     """Calibration, costs and patients, as far as they are not yet in the folder.
@@ -191,180 +200,162 @@ def evaluate_bayes(
     checkpoint : path or None
         Surrogate, compared with the solver on the patients; they are then sampled at its spacing.
     registration : PersonalizationSettings or None
-        Of the patients; None: the default.
+        Preset and threads for the patients; always deterministic, by the evaluation's seed. None: the default.
     with_cost : bool
         Whether to compare ways to sample.
+    replace_older : bool
+        Remove an older evaluation in the folder once everything given has proved usable, instead of going on with it.
     report : Reporter
         Told of cases, ways and patients.
 
     Raises
     ------
     ParameterError
-        If the folder holds an evaluation of other settings, or a surrogate is given without patients.
+        If the folder holds an evaluation of other inputs, a surrogate is given without patients or missing for a new
+        one, or a patient's file cannot be read.
     DatabaseError
         If the database was built in another atlas.
+    CheckpointError
+        If the surrogate cannot be read.
+    NumericalError
+        If not one virtual case can be sampled.
     OutputError
-        If the folder cannot be written.
+        If the folder cannot be written, or holds something else than an older evaluation to replace.
     """
-    load_average = os.getloadavg()[0]
+    conditions = MachineConditions.now()
     if checkpoint is not None and not patients:
         raise ParameterError("a surrogate is compared on real patients only: give patients, or leave it out.")
     if database is not None:
         require_atlas_of(database.header, atlas)
-    place = Path(folder)
-    open_folder(place, _identity(settings, atlas, database, checkpoint))
-    num_workers = require_threads(settings.num_threads)
-    cohort = VirtualCohort(
-        anatomy=atlas.anatomy(atlas.simulation_grid(spacing_mm=settings.spacing_mm)),
-        model=FisherKolmogorov(time_step_scale=settings.time_step_scale),
-        seed=settings.seed,
-        voxel_stride=settings.voxel_stride,
+    place, num_workers = Path(folder), require_threads(settings.num_threads)
+    surrogate = None if checkpoint is None else _surrogate(checkpoint)
+    chosen = replace(registration or PersonalizationSettings(), seed=settings.seed, deterministic=True)
+    asked = {
+        **settings.identity(),
+        "atlas_content_hash": atlas.content_hash,
+        "database": None if database is None else database_identity(database),
+        "surrogate": None if surrogate is None else surrogate_identity(surrogate.checkpoint, surrogate.header),
+        "registration": registration_identity(chosen) if patients else None,
+    }
+    cohort = _cohort(atlas, settings)
+    sampler = CaseSampler(cohort=cohort, settings=settings.case, folder=place / "cases", conditions=conditions)
+    compare = partial(
+        compare_costs,
+        _cost_anatomy(atlas, settings, database),
+        atlas_hash=atlas.content_hash,
+        settings=_cost_settings(settings, num_workers),
+        database=database,
+        conditions=conditions,
+        report=report,
     )
-    sampler = CaseSampler(cohort=cohort, settings=settings.case, folder=place / "cases")
-    cost = _cost(place, atlas, settings, database, num_workers, report) if with_cost else None
-    sampled, left_out = _patients(place, atlas, settings, patients or {}, checkpoint, registration, num_workers, report)
+    given = patients or {}
+    if replace_older:
+        for files in given.values():
+            file_digests(files)  # refuses those that cannot be read
+        _remove(place)
+    compared = continued_identity(place, asked)["surrogate"]
+    patient_sampler = PatientSampler(
+        atlas=atlas,
+        folder=place / "patients",
+        spacing_mm=settings.sample_spacing_mm if compared is None else compared["spacing_mm"],
+        models=_patient_models(settings, num_workers, surrogate, compared),
+        personalization=chosen,
+        conditions=conditions,
+    )
+    patient_sampler.require_continuable(given)
+    open_folder(place, asked)
+    cost = _cost(place / "cost.json", compare) if with_cost else None
+    sampled, left_out = patient_sampler.run(given, report=report)
     cases = sample_cases(sampler, settings.num_cases, num_workers=num_workers, report=report)
     return BayesEvaluation(
         settings=settings,
         cases=cases,
-        calibration={
-            name: calibration_of(
-                [case.runs[name].places for case in cases],
-                num_draws=settings.case.num_ranked,
-                num_samples=settings.case.num_samples,
-            )
-            for name in RUN_NAMES
-        },
+        calibration={name: _calibration(name, cases, settings.case) for name in RUN_NAMES},
         num_domain_voxels=int(cohort.anatomy.domain.sum()),
         num_compared_voxels=int(cohort.compared.sum()),
         cost=cost,
         patients=sampled,
         left_out=left_out,
         surrogate="" if checkpoint is None else os.path.basename(checkpoint),
-        architecture=platform.machine(),
-        num_cores=available_cores(),
-        load_average=load_average,
     )
 
 
-def open_folder(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Make the folder of an evaluation, or go on in one of the same settings.
-
-    What only one part depends on (the database, the surrogate) may change until that part is written.
-
-    Raises
-    ------
-    ParameterError
-        If it holds something else, or an evaluation of other settings.
-    """
-    path = folder / SETTINGS_FILE
-    content = json.loads(json.dumps({"format": _FORMAT, **identity}))
-    if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        for name, pattern in _PART_INPUTS.items():
-            if not any(folder.glob(pattern)):
-                stored[name] = content.get(name)
-            elif content.get(name) is None:
-                content[name] = stored.get(name)
-        differing = sorted(key for key in {*stored, *content} if stored.get(key) != content.get(key))
-        if differing:
-            raise ParameterError(
-                f"{folder} holds an evaluation of other settings ({', '.join(differing)}): repeat those to go on with "
-                "it, choose another folder, or pass --force to start anew."
-            )
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise ParameterError(f"{folder} is not empty and holds no evaluation ({SETTINGS_FILE}). Choose another folder.")
-    with _as_output_error(folder):
-        for name in ("cases", "patients"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def _cohort(atlas: Atlas, settings: BayesEvaluationSettings) -> VirtualCohort:
+    return VirtualCohort(
+        anatomy=atlas.anatomy(atlas.simulation_grid(spacing_mm=settings.spacing_mm)),
+        model=FisherKolmogorov(time_step_scale=settings.time_step_scale),
+        seed=settings.seed,
+        voxel_stride=settings.voxel_stride,
+    )
 
 
-@contextmanager
-def _as_output_error(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}. Choose another place.") from error
+def _surrogate(checkpoint: str | os.PathLike[str]) -> LearnedFisherKolmogorov:
+    from gliomap.surrogate import LearnedFisherKolmogorov
+
+    return LearnedFisherKolmogorov(checkpoint=os.fspath(checkpoint))
 
 
-def _identity(
-    settings: BayesEvaluationSettings,
-    atlas: Atlas,
-    database: SimulationDatabase | None,
-    checkpoint: str | os.PathLike[str] | None,
-) -> dict[str, Any]:
-    return {
-        **settings.identity(),
-        "atlas_content_hash": atlas.content_hash,
-        "database": None if database is None else [str(database.path), database.num_tumors],
-        "surrogate": None if checkpoint is None else os.path.abspath(checkpoint),
-    }
+def _remove(folder: Path) -> None:
+    """Remove an older evaluation; anything else is refused."""
+    require_absent(folder, replace=True, marker=SETTINGS_FILE)
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
-def _cost(
-    folder: Path,
-    atlas: Atlas,
-    settings: BayesEvaluationSettings,
-    database: SimulationDatabase | None,
-    num_workers: int,
-    report: Reporter,
-) -> CostComparison:
-    path = folder / "cost.json"
+def _cost_settings(settings: BayesEvaluationSettings, num_workers: int) -> CostSettings:
+    return CostSettings(
+        num_samples=settings.num_samples,
+        num_steps=settings.num_steps,
+        num_paper_samples=settings.num_paper_samples,
+        seed=settings.seed,
+        num_workers=num_workers,
+    )
+
+
+def _cost_anatomy(atlas: Atlas, settings: BayesEvaluationSettings, database: SimulationDatabase | None) -> Anatomy:
+    if database is None:
+        return atlas.anatomy(atlas.simulation_grid(spacing_mm=settings.sample_spacing_mm))
+    return atlas.anatomy(database.header.grid, domain_rule=database.header.domain_rule)
+
+
+def _cost(path: Path, make: Callable[[], CostComparison]) -> CostComparison:
+    """The comparison of a file, made if it is not there."""
     if not path.exists():
-        anatomy = (
-            atlas.anatomy(atlas.simulation_grid(spacing_mm=settings.sample_spacing_mm))
-            if database is None
-            else atlas.anatomy(database.header.grid, domain_rule=database.header.domain_rule)
-        )
-        asked = CostSettings(
-            num_samples=settings.num_samples,
-            num_steps=settings.num_steps,
-            num_paper_samples=settings.num_paper_samples,
-            seed=settings.seed,
-            num_workers=num_workers,
-        )
-        found = compare_costs(anatomy, atlas_hash=atlas.content_hash, settings=asked, database=database, report=report)
-        with atomic_file(path) as partial:
+        made = dataclasses.asdict(make())
+        with atomic_file(path) as partial_path:
             # NaN stays NaN: the file is read by the lines below alone.
-            partial.write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n", encoding="utf-8")
+            partial_path.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
     content = json.loads(path.read_text(encoding="utf-8"))
     pairs = ("diffusion_length_mm", "proliferation_number")
     ways = (WayCost(**{**way, **{name: tuple(way[name]) for name in pairs}}) for way in content.pop("ways"))
-    return CostComparison(**content, ways=tuple(ways))
+    conditions = MachineConditions(**content.pop("conditions"))
+    return CostComparison(**content, ways=tuple(ways), conditions=conditions)
 
 
-def _patients(
-    folder: Path,
-    atlas: Atlas,
+def _calibration(name: str, cases: Sequence[CaseRecord], settings: CaseSettings) -> Calibration:
+    """Calibration of one run over the cases in which it was sampled."""
+    places = [case.runs[name].places for case in cases if name in case.runs]
+    if not places:
+        raise NumericalError(
+            f"none of the {len(cases)} virtual cases could be sampled {name.replace('_', ' ')}, the first because: "
+            f"{cases[0].failures[name]} Take more samples or steps, or another start."
+        )
+    return calibration_of(places, num_draws=settings.num_ranked, num_samples=settings.num_samples)
+
+
+def _patient_models(
     settings: BayesEvaluationSettings,
-    patients: Mapping[str, CaseFiles],
-    checkpoint: str | os.PathLike[str] | None,
-    registration: PersonalizationSettings | None,
     num_workers: int,
-    report: Reporter,
-) -> tuple[tuple[PatientPosterior, ...], dict[str, str]]:
-    if not patients:
-        return (), {}
-    surrogate, spacing_mm = None, settings.sample_spacing_mm
-    if checkpoint is not None:
-        from gliomap.surrogate import LearnedFisherKolmogorov
-
-        surrogate = LearnedFisherKolmogorov(checkpoint=os.fspath(checkpoint))
-        spacing_mm = surrogate.header.spacing_mm
-    return sample_patients(
-        atlas,
-        patients,
-        folder / "patients",
-        spacing_mm=spacing_mm,
-        settings=SampleSettings(
-            sampler=TmcmcSettings.thorough(
-                seed=settings.seed, num_samples=settings.num_samples, num_steps=settings.num_steps
-            ),
-            num_workers=num_workers,
-        ),
-        surrogate=surrogate,
-        personalization=registration,
-        report=report,
-    )
+    surrogate: LearnedFisherKolmogorov | None,
+    identity: Mapping[str, Any] | None,
+) -> dict[str, PatientModel]:
+    """The solver, and the surrogate with which patients are or were compared, by its identity."""
+    sampler = TmcmcSettings.thorough(seed=settings.seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
+    sampling = SampleSettings(sampler=sampler, num_workers=num_workers)
+    solver = FisherKolmogorov()
+    models = {SOLVER: PatientModel(model=solver, identity=describe_settings(solver), settings=sampling)}
+    if identity is not None:
+        # It knows one resolution, and shares its cores by itself.
+        alone = replace(sampling, num_levels=1, num_workers=1)
+        models[SURROGATE] = PatientModel(model=surrogate, identity=identity, settings=alone)
+    return models

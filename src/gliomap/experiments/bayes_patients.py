@@ -4,38 +4,46 @@ Each patient is registered as by `personalize` and sampled by its method ``sampl
 on one grid, with one prior and one weight of voxels. The paper's patients are others and had FET-PET, so its numbers
 stand beside ours as ranges; its seeds are fractions of other heads and do not compare.
 
-A patient's result is written as soon as it is there and read by a later run: the densities and masks in an archive, the
-rest as JSON.
+What one growth model says is written as soon as it is there (`bayes_patient_files`), and a run that was stopped goes on
+from its last stage. What failed is recorded with the reason. Sampling is not tried again; reading and registration
+are, for they may fail by what is not installed.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy import Atlas
+from gliomap.anatomy import Anatomy, Atlas
 from gliomap.dice import dice
 from gliomap.errors import GridMismatchError, ImageError, NumericalError, ParameterError, RegistrationError
 from gliomap.experiments.bayes_cost import mean_distance
+from gliomap.experiments.bayes_identity import differing_keys, file_digests, registration_identity
+from gliomap.experiments.bayes_measuring import MachineConditions, require_failure_of_data, timed_sampling
+from gliomap.experiments.bayes_patient_files import (
+    ModelPosterior,
+    ParameterEstimate,
+    PatientPosterior,
+    patient_file,
+    read_patient,
+    write_patient,
+)
 from gliomap.experiments.density_errors import SURROGATE_LEVELS
-from gliomap.experiments.measuring import timed
-from gliomap.growth import FisherKolmogorov, GrowthModel
-from gliomap.output import atomic_file
+from gliomap.growth import GrowthModel
 from gliomap.personalize import AtlasObservation, CaseFiles, PersonalizationSettings, observe_in_atlas, read_case
+from gliomap.personalize.pipeline import registered
 from gliomap.personalize.sample_method import SampleMethod, SampleSettings
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
-from gliomap.registration import register
-from gliomap.volume import Volume
 
 SOLVER, SURROGATE = "numerical solver", "surrogate"
+#: What failed if a patient could not be brought to the atlas.
+OBSERVATION = "reading and registration"
 _MASKS = ("tumor_core", "whole_tumor")
 # What makes a single patient unusable.
 _PATIENT_ERRORS = (ImageError, GridMismatchError, RegistrationError, NumericalError)
@@ -62,259 +70,228 @@ PUBLISHED_MAP = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParameterEstimate:
-    """Best sample and 95 % interval of one parameter, in its unit."""
-
-    map: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPosterior:
-    """Posterior of one patient by one growth model.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PatientModel:
+    """A growth model that patients are sampled with.
 
     Parameters
     ----------
-    parameters : mapping of str to ParameterEstimate
-        All that were sampled, and √(D_w T), √(ρ T), √(D_w/ρ) as intervals with NaN for the MAP.
-    dice_core, dice_whole : float
-        Mean Dice of masks drawn from the posterior with the observed ones.
-    num_fine, num_coarse : int
-        Simulations at full and at half the resolution.
-    seconds : float
-        Wall time.
-    concerns : tuple of str
-        What the method itself remarks.
+    model : GrowthModel or None
+        The model; None: what it has said of patients is read, nothing is sampled.
+    identity : mapping
+        What its results depend on, JSON-ready.
+    settings : SampleSettings
+        How it is sampled.
     """
 
-    parameters: Mapping[str, ParameterEstimate]
-    dice_core: float
-    dice_whole: float
-    num_fine: int
-    num_coarse: int
-    seconds: float
-    concerns: tuple[str, ...]
+    model: GrowthModel[Any] | None
+    identity: Mapping[str, Any]
+    settings: SampleSettings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PatientPosterior:
-    """Posteriors of one patient in the atlas.
-
-    Parameters
-    ----------
-    name : str
-        Of the patient's folder.
-    core_ml, whole_ml : float
-        Volumes of the masks in the atlas [ml].
-    spacing_mm : float
-        Of the atlas's grid [mm].
-    uses_pet : bool
-        Whether FET-PET was there.
-    models : mapping of str to ModelPosterior
-        `SOLVER`, and `SURROGATE` where there is one.
-    map_dice : mapping of float to float
-        Dice of both MAP densities above each level; NaN where neither exceeds it; empty without a surrogate.
-    map_distance : float
-        Their mean |difference| over voxels where either has tumor; NaN without a surrogate.
-    densities : mapping of str to array (X, Y, Z)
-        MAP densities by model, float32.
-    masks : mapping of str to array (X, Y, Z)
-        ``tumor_core`` and ``whole_tumor`` in the atlas.
-    """
-
-    name: str
-    core_ml: float
-    whole_ml: float
-    spacing_mm: float
-    uses_pet: bool
-    models: Mapping[str, ModelPosterior]
-    map_dice: Mapping[float, float]
-    map_distance: float
-    densities: Mapping[str, NDArray[np.float32]] = field(repr=False)
-    masks: Mapping[str, NDArray[np.bool_]] = field(repr=False)
-
-
-def sample_patients(
-    atlas: Atlas,
-    patients: Mapping[str, CaseFiles],
-    folder: Path,
-    *,
-    spacing_mm: float,
-    settings: SampleSettings,
-    surrogate: GrowthModel[Any] | None = None,
-    personalization: PersonalizationSettings | None = None,
-    report: Reporter = ignore_progress,
-) -> tuple[tuple[PatientPosterior, ...], dict[str, str]]:
-    """Posteriors of patients, those written before read from their files.
+class PatientSampler:
+    """Samples real patients and writes what became of them.
 
     Parameters
     ----------
     atlas : Atlas
         Where tumors grow.
-    patients : mapping of str to CaseFiles
-        Files by name.
     folder : Path
-        Where results are kept; exists.
+        Where results are kept.
     spacing_mm : float
         Spacing of the grid [mm]; a surrogate's own.
-    settings : SampleSettings
-        Of the solver's runs; a surrogate knows one resolution, so its runs have one level.
-    surrogate : GrowthModel or None
-        Learned growth model.
-    personalization : PersonalizationSettings, optional
-        Registration.
-    report : Reporter
-        Told of every patient.
-
-    Returns
-    -------
-    sampled : tuple of PatientPosterior
-        In the order of `patients`.
-    left_out : dict of str to str
-        Why others were left out, by name.
+    models : mapping of str to PatientModel
+        By name: `SOLVER`, and `SURROGATE` where there is one.
+    personalization : PersonalizationSettings
+        Registration; deterministic, or a run that was stopped may not go on.
+    conditions : MachineConditions
+        Those before the evaluation.
     """
-    chosen = PersonalizationSettings() if personalization is None else personalization
-    models: dict[str, tuple[GrowthModel[Any], SampleSettings]] = {SOLVER: (FisherKolmogorov(), settings)}
-    if surrogate is not None:
-        models[SURROGATE] = (surrogate, replace(settings, num_levels=1, num_workers=1))
-    sampled, left_out = list[PatientPosterior](), dict[str, str]()
-    for done, (name, files) in enumerate(patients.items(), start=1):
-        path = folder / f"{name}.json"
+
+    atlas: Atlas
+    folder: Path
+    spacing_mm: float
+    models: Mapping[str, PatientModel]
+    personalization: PersonalizationSettings
+    conditions: MachineConditions = field(default_factory=MachineConditions.now)
+
+    def require_continuable(self, patients: Mapping[str, CaseFiles]) -> None:
+        """Refuse patients that cannot be read or sampled, before any work.
+
+        Raises
+        ------
+        ParameterError
+            If files cannot be read, are others than those that were sampled, or a model is missing for a new patient.
+        """
+        for name, files in patients.items():
+            patient = self._begun(name, files)
+            if OBSERVATION not in patient.failures and not self._can_sample(self._missing(patient)):
+                raise ParameterError(
+                    f"{name} would be sampled without the surrogate that other patients of {self.folder} were compared "
+                    "with: give its checkpoint again, or choose another folder."
+                )
+
+    def run(
+        self, patients: Mapping[str, CaseFiles], *, report: Reporter = ignore_progress
+    ) -> tuple[tuple[PatientPosterior, ...], dict[str, str]]:
+        """Posteriors of patients, as far as they were not written before.
+
+        Returns
+        -------
+        sampled : tuple of PatientPosterior
+            In the order of `patients`, those of which at least one model says something.
+        left_out : dict of str to str
+            Why others were left out, by name.
+
+        Raises
+        ------
+        ParameterError
+            As `require_continuable`.
+        """
+        sampled, left_out = list[PatientPosterior](), dict[str, str]()
+        for done, (name, files) in enumerate(patients.items(), start=1):
+            patient = self._completed(name, files)
+            if patient.models:
+                sampled.append(patient)
+            else:
+                left_out[name] = "; ".join(f"{what}: {reason}" for what, reason in patient.failures.items())
+            report(ProgressEvent(task="patients", completed=done, total=len(patients)))
+        return tuple(sampled), left_out
+
+    def _begun(self, name: str, files: CaseFiles) -> PatientPosterior:
+        """What is known of a patient; nothing yet if it was not sampled, or failed on other files."""
+        inputs = {
+            "files": file_digests(files),
+            "spacing_mm": self.spacing_mm,
+            "registration": registration_identity(self.personalization),
+            # As it will be read: JSON knows no tuples.
+            "models": json.loads(json.dumps({label: each.identity for label, each in self.models.items()})),
+        }
+        path = patient_file(self.folder, name)
+        stored = read_patient(path) if path.exists() else None
+        differing = [] if stored is None else differing_keys(stored.inputs, inputs)
+        if stored is None or (differing and not stored.models):
+            return PatientPosterior(name=name, inputs=inputs, spacing_mm=self.spacing_mm)
+        if differing:
+            raise ParameterError(
+                f"{path} was made of other inputs ({', '.join(differing)}) than those given now for {name}: give "
+                "those, or remove it, and the patient is sampled again."
+            )
+        return stored
+
+    def _missing(self, patient: PatientPosterior) -> list[str]:
+        return [label for label in self.models if label not in {**patient.models, **patient.failures}]
+
+    def _can_sample(self, labels: Sequence[str]) -> bool:
+        return all(self.models[label].model is not None for label in labels)
+
+    def _completed(self, name: str, files: CaseFiles) -> PatientPosterior:
+        """A patient of whom every model has said something, or nothing can be said."""
+        path, patient = patient_file(self.folder, name), self._begun(name, files)
+        missing = self._missing(patient)
+        if not missing or not self._can_sample(missing):
+            return patient
+        if not patient.masks:
+            # Left of other inputs, if there are any.
+            for label in missing:
+                self._stage_file(name, label).unlink(missing_ok=True)
         try:
-            if not path.exists():
-                observation = _observed(files, atlas, spacing_mm, chosen)
-                _write(path, _sampled(name, observation, atlas, models))
-            sampled.append(_read(path))
+            observation = self._observed(files)
         except _PATIENT_ERRORS as error:
-            left_out[name] = str(error)
-        report(ProgressEvent(task="patients", completed=done, total=len(patients)))
-    return tuple(sampled), left_out
-
-
-def _observed(files: CaseFiles, atlas: Atlas, spacing_mm: float, settings: PersonalizationSettings) -> AtlasObservation:
-    """Masks of a patient on the atlas's grid of a spacing, and PET where there is one."""
-    case = read_case(files)
-    registration = register(
-        patient_image=case.structural_image,
-        atlas_image=atlas.t1,
-        patient_brain=Volume(case.brain, case.grid),
-        lesion=Volume(case.segmentation.whole_tumor, case.grid),
-        preset=settings.registration,
-        seed=settings.seed,
-        deterministic=settings.deterministic,
-        num_threads=settings.num_threads,
-    )
-    return observe_in_atlas(case, registration.transform, atlas.simulation_grid(spacing_mm=spacing_mm), settings)
-
-
-def _sampled(
-    name: str,
-    observation: AtlasObservation,
-    atlas: Atlas,
-    models: Mapping[str, tuple[GrowthModel[Any], SampleSettings]],
-) -> PatientPosterior:
-    segmentation = observation.segmentation
-    anatomy = atlas.anatomy(segmentation.grid)
-    posteriors, densities = dict[str, ModelPosterior](), dict[str, NDArray[np.float32]]()
-    for label, (model, settings) in models.items():
-        method = SampleMethod(anatomy=anatomy, atlas_hash=atlas.content_hash, settings=settings, model=model)
-        posteriors[label], densities[label] = _model_posterior(method, observation)
-    both = [densities[label] for label in (SOLVER, SURROGATE) if label in densities]
-    has_both = len(both) == 2
-    nan = float("nan")
-    return PatientPosterior(
-        name=name,
-        core_ml=segmentation.core_ml,
-        whole_ml=float(np.count_nonzero(segmentation.whole_tumor)) * segmentation.grid.voxel_volume_ml,
-        spacing_mm=anatomy.spacing_mm,
-        uses_pet=observation.pet is not None,
-        models=posteriors,
-        map_dice=(
-            {level: dice(both[0] > level, both[1] > level, if_both_empty=nan) for level in SURROGATE_LEVELS}
-            if has_both
-            else {}
-        ),
-        map_distance=mean_distance(both[0], both[1]) if has_both else nan,
-        densities=densities,
-        masks={name: getattr(segmentation, name) for name in _MASKS},
-    )
-
-
-def _model_posterior(method: SampleMethod, observation: AtlasObservation) -> tuple[ModelPosterior, NDArray[np.float32]]:
-    seconds, estimate = timed(lambda: method.estimate(observation, report=ignore_progress))
-    posterior = estimate.posterior
-    assert posterior is not None
-    best = posterior.samples.map_parameters
-    counts = posterior.details["num_likelihoods"]
-    nan = float("nan")
-    checks = {name: check.dice_with_observed for name, check in posterior.mask_checks.items()}
-    found = ModelPosterior(
-        parameters={
-            name: ParameterEstimate(map=best.get(name, nan), low=interval.low, high=interval.high)
-            for name, interval in posterior.intervals.items()
-        },
-        dice_core=checks.get("t1gd", nan),
-        dice_whole=checks.get("flair", nan),
-        num_fine=counts["fine"],
-        num_coarse=counts["coarse"],
-        seconds=seconds,
-        concerns=tuple(estimate.concerns),
-    )
-    return found, np.asarray(estimate.cell_density.data, dtype=np.float32)
-
-
-def _write(path: Path, patient: PatientPosterior) -> None:
-    """Write the archive first: a record stands for both."""
-    arrays: dict[str, NDArray[Any]] = {
-        **{f"density {label}": values for label, values in patient.densities.items()},
-        **{f"mask {name}": values for name, values in patient.masks.items()},
-    }
-    with atomic_file(path.with_suffix(".npz")) as partial, open(partial, "wb") as handle:
-        np.savez_compressed(handle, **cast(dict[str, Any], arrays))
-    content = {
-        each.name: getattr(patient, each.name)
-        for each in dataclasses.fields(patient)
-        if each.name not in ("densities", "masks")
-    }
-    content["models"] = {label: dataclasses.asdict(model) for label, model in patient.models.items()}
-    with atomic_file(path) as partial:
-        # NaN stays NaN: the file is read by `_read` alone.
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _read(path: str | os.PathLike[str]) -> PatientPosterior:
-    archive_path = Path(path).with_suffix(".npz")
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        with np.load(archive_path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        models = {label: _model_of(model) for label, model in content.pop("models").items()}
-        overlaps = {float(level): float(value) for level, value in content.pop("map_dice").items()}
-        return PatientPosterior(
-            **content,
-            models=models,
-            map_dice=overlaps,
-            densities=_starting(arrays, "density "),
-            masks=_starting(arrays, "mask "),
+            failed = replace(patient, failures={**patient.failures, OBSERVATION: str(error)})
+            write_patient(path, failed)
+            return failed
+        segmentation = observation.segmentation
+        patient = replace(
+            patient,
+            core_ml=segmentation.core_ml,
+            whole_ml=float(np.count_nonzero(segmentation.whole_tumor)) * segmentation.grid.voxel_volume_ml,
+            uses_pet=observation.pet is not None,
+            masks={each: getattr(segmentation, each) for each in _MASKS},
+            failures={what: reason for what, reason in patient.failures.items() if what != OBSERVATION},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ParameterError(
-            f"{os.fspath(path)} is no result of a patient ({error}). Remove it, and the patient is sampled again."
-        ) from error
+        write_patient(path, patient)
+        anatomy = self.atlas.anatomy(segmentation.grid)
+        for label in missing:
+            patient = self._with_model(patient, label, anatomy, observation)
+            write_patient(path, patient)
+            self._stage_file(name, label).unlink(missing_ok=True)
+        return patient
+
+    def _observed(self, files: CaseFiles) -> AtlasObservation:
+        """Masks of a patient on the atlas's grid, and PET where there is one."""
+        case = read_case(files)
+        transform = registered(case, self.atlas, self.personalization).transform
+        grid = self.atlas.simulation_grid(spacing_mm=self.spacing_mm)
+        return observe_in_atlas(case, transform, grid, self.personalization)
+
+    def _with_model(
+        self, patient: PatientPosterior, label: str, anatomy: Anatomy, observation: AtlasObservation
+    ) -> PatientPosterior:
+        """A patient with what one more model says, or why it says nothing."""
+        asked, stage_file = self.models[label], self._stage_file(patient.name, label)
+        assert asked.model is not None
+        was_stopped = stage_file.exists()
+        method = SampleMethod(
+            anatomy=anatomy,
+            atlas_hash=self.atlas.content_hash,
+            settings=replace(asked.settings, stage_file=stage_file),
+            model=asked.model,
+        )
+        try:
+            found, density = self._model_posterior(method, observation)
+        except _PATIENT_ERRORS as error:
+            require_failure_of_data(error)
+            return replace(patient, failures={**patient.failures, label: str(error)})
+        if was_stopped:
+            found = replace(found, seconds=float("nan"))
+        densities = {**patient.densities, label: density}
+        return _compared(replace(patient, models={**patient.models, label: found}, densities=densities))
+
+    def _model_posterior(
+        self, method: SampleMethod, observation: AtlasObservation
+    ) -> tuple[ModelPosterior, NDArray[np.float32]]:
+        seconds, estimate = timed_sampling(method, observation)
+        posterior = estimate.posterior
+        assert posterior is not None
+        best = posterior.samples.map_parameters
+        counts = posterior.details["num_likelihoods"]
+        nan = float("nan")
+        checks = {name: check.dice_with_observed for name, check in posterior.mask_checks.items()}
+        found = ModelPosterior(
+            parameters={
+                name: ParameterEstimate(map=best.get(name, nan), low=interval.low, high=interval.high)
+                for name, interval in posterior.intervals.items()
+            },
+            dice_core=checks.get("t1gd", nan),
+            dice_whole=checks.get("flair", nan),
+            num_fine=counts["fine"],
+            num_coarse=counts["coarse"],
+            seconds=seconds,
+            concerns=tuple(estimate.concerns),
+            conditions=self.conditions.at_end(),
+        )
+        return found, np.asarray(estimate.cell_density.data, dtype=np.float32)
+
+    def _stage_file(self, name: str, label: str) -> Path:
+        return self.folder / f"{name}-{label.replace(' ', '-')}.stage.npz"
 
 
-def _model_of(content: Mapping[str, Any]) -> ModelPosterior:
-    parameters = {name: ParameterEstimate(**value) for name, value in content["parameters"].items()}
-    return ModelPosterior(**{**content, "parameters": parameters, "concerns": tuple(content["concerns"])})
-
-
-def _starting(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+def _compared(patient: PatientPosterior) -> PatientPosterior:
+    """A patient with the distance of both models' densities, once both are there."""
+    if not {SOLVER, SURROGATE} <= patient.densities.keys():
+        return patient
+    solver, surrogate = patient.densities[SOLVER], patient.densities[SURROGATE]
+    nan = float("nan")
+    return replace(
+        patient,
+        map_dice={level: dice(solver > level, surrogate > level, if_both_empty=nan) for level in SURROGATE_LEVELS},
+        map_distance=mean_distance(solver, surrogate),
+    )
 
 
 def published_names(patients: Sequence[PatientPosterior]) -> tuple[str, ...]:
     """Parameters of the paper's table that were sampled, in its order."""
-    sampled = {name for patient in patients for name in patient.models[SOLVER].parameters}
+    sampled = {name for patient in patients for model in patient.models.values() for name in model.parameters}
     return tuple(name for name in PUBLISHED_MAP if name in sampled)

@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from gliomap.bayes import (
     sample_posterior,
 )
 from gliomap.bayes.simulation_workers import SimulationWorkers
-from gliomap.errors import ParameterError
+from gliomap.errors import NumericalError, ParameterError
 from gliomap.experiments.bayes_calibration import PlacedTruth, placed_truths
 from gliomap.experiments.bayes_cases import VirtualCase, VirtualCohort
+from gliomap.experiments.bayes_measuring import MachineConditions
 from gliomap.experiments.density_errors import SURROGATE_LEVELS, density_errors, tissue_fractions
 from gliomap.experiments.measuring import timed
 from gliomap.output import atomic_file
@@ -155,7 +156,11 @@ class CaseRecord:
     core_voxels, whole_voxels : int
         Voxels of its masks, of those compared.
     runs : mapping of str to CaseRun
-        By `RUN_NAMES`.
+        By `RUN_NAMES`, those that were sampled.
+    failures : mapping of str to str
+        Why others were not, by the same names.
+    conditions : MachineConditions
+        Under which the seconds were measured.
     """
 
     number: int
@@ -163,6 +168,8 @@ class CaseRecord:
     core_voxels: int
     whole_voxels: int
     runs: Mapping[str, CaseRun]
+    failures: Mapping[str, str]
+    conditions: MachineConditions
 
 
 def density_score(predicted: NDArray[np.float32], truth: NDArray[np.float32], anatomy: Anatomy) -> DensityScore:
@@ -192,24 +199,41 @@ class CaseSampler:
         How they are sampled.
     folder : Path
         Where records are written; exists.
+    conditions : MachineConditions
+        Those before the evaluation.
     """
 
     cohort: VirtualCohort
     settings: CaseSettings
     folder: Path
+    conditions: MachineConditions = field(default_factory=MachineConditions.now)
 
     def run(self, number: int) -> CaseRecord:
-        """Sample a case and write its record."""
+        """Sample a case and write its record, with the reason where it cannot be sampled.
+
+        Raises
+        ------
+        NumericalError
+            If no draw of the prior shows a tumor.
+        """
         case = self.cohort.case(number)
         seen = case.observation
         assert seen.tumor_core is not None
         assert seen.whole_tumor is not None
+        runs, failures = dict[str, CaseRun](), dict[str, str]()
+        for name in RUN_NAMES:
+            try:
+                runs[name] = self._run(case, has_pet=name == RUN_NAMES[0])
+            except (NumericalError, ParameterError) as error:
+                failures[name] = str(error)
         record = CaseRecord(
             number=number,
             num_draws=case.num_draws,
             core_voxels=int(np.count_nonzero(seen.tumor_core)),
             whole_voxels=int(np.count_nonzero(seen.whole_tumor)),
-            runs={name: self._run(case, has_pet=name == RUN_NAMES[0]) for name in RUN_NAMES},
+            runs=runs,
+            failures=failures,
+            conditions=self.conditions.at_end(),
         )
         write_case(case_file(self.folder, number), record)
         return record
@@ -242,7 +266,8 @@ class CaseSampler:
 
     def _sampled(self, target: PosteriorTarget, number: int) -> TmcmcResult:
         settings = self.settings
-        seed = int(np.random.default_rng([self.cohort.seed, _SAMPLER_STREAM, number]).integers(_NUM_SEEDS))
+        seeds = np.random.default_rng([self.cohort.seed, _SAMPLER_STREAM, number])
+        seed = int(seeds.integers(_NUM_SEEDS))
         sampler = TmcmcSettings.thorough(seed=seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
         if not settings.num_start_draws:
             return sample_posterior(target, sampler)
@@ -274,6 +299,8 @@ def sample_cases(
     ------
     ParameterError
         If a record cannot be read.
+    NumericalError
+        If no draw of the prior shows a tumor, or a process dies.
     """
     paths = [case_file(sampler.folder, number) for number in range(num_cases)]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
@@ -308,7 +335,8 @@ def read_case_record(path: str | os.PathLike[str]) -> CaseRecord:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         runs = {name: _run_of(run) for name, run in content.pop("runs").items()}
-        return CaseRecord(**content, runs=runs)
+        conditions = MachineConditions(**content.pop("conditions"))
+        return CaseRecord(**content, runs=runs, conditions=conditions)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParameterError(
             f"{os.fspath(path)} is no record of a virtual case ({error}). Remove it, and it is sampled again."

@@ -164,8 +164,10 @@ class InversePredictor:
     def _scaled(self, network: InverseNetwork, volumes: NDArray[np.float32]) -> NDArray[np.float64]:
         import torch
 
+        from gliomap.learning.single_samples import paired
+
         with torch.inference_mode():
-            scaled = network(torch.from_numpy(volumes).to(self._device))
+            scaled = network(paired(torch.from_numpy(volumes).to(self._device)))[: len(volumes)]
         return scaled.cpu().numpy().astype(np.float64)
 
 

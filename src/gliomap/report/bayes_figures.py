@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from gliomap.anatomy import Atlas
 from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS, Calibration, ParameterCalibration
 from gliomap.experiments.bayes_evaluation import BayesEvaluation
-from gliomap.experiments.bayes_patients import SOLVER, SURROGATE, PatientPosterior
+from gliomap.experiments.bayes_patient_files import PatientPosterior
+from gliomap.experiments.bayes_patients import SOLVER, SURROGATE
 from gliomap.experiments.bayes_sampling import RUN_NAMES
 from gliomap.imaging import VisibilityThresholds
 from gliomap.report.bayes_tables import RUN_LABELS

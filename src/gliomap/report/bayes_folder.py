@@ -13,7 +13,7 @@ from typing import Any
 from gliomap.anatomy import Atlas
 from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS, Calibration
 from gliomap.experiments.bayes_evaluation import BayesEvaluation
-from gliomap.experiments.bayes_patients import PatientPosterior
+from gliomap.experiments.bayes_patient_files import PatientPosterior
 from gliomap.output import atomic_file
 from gliomap.report.bayes_figures import calibration_figure, interval_figure, map_figure
 from gliomap.report.bayes_tables import RUN_LABELS, bayes_report
@@ -50,9 +50,6 @@ def bayes_record(evaluation: BayesEvaluation) -> dict[str, Any]:
     return {
         "settings": dataclasses.asdict(evaluation.settings),
         "conditions": {
-            "architecture": evaluation.architecture,
-            "num_cores": evaluation.num_cores,
-            "load_average": evaluation.load_average,
             "num_domain_voxels": evaluation.num_domain_voxels,
             "num_compared_voxels": evaluation.num_compared_voxels,
             "surrogate": evaluation.surrogate,

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS
+from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS, ParameterCalibration
 from gliomap.experiments.bayes_cost import REFERENCE_WAY, WayCost
 from gliomap.experiments.bayes_evaluation import BayesEvaluation
-from gliomap.experiments.bayes_patients import (
-    PUBLISHED_MAP,
-    SOLVER,
-    SURROGATE,
-    PatientPosterior,
-    published_names,
-)
-from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRun, DensityScore
+from gliomap.experiments.bayes_measuring import MachineConditions
+from gliomap.experiments.bayes_patient_files import PatientPosterior
+from gliomap.experiments.bayes_patients import PUBLISHED_MAP, SOLVER, SURROGATE, published_names
+from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
 from gliomap.experiments.density_errors import SURROGATE_LEVELS, MeanValue
 from gliomap.report.tables import markdown_table, number
 
@@ -52,7 +48,8 @@ def bayes_report(evaluation: BayesEvaluation) -> str:
         ),
         _section(
             "Cost of a posterior of a virtual case",
-            "Medians. Effective samples are samples less duplicates; correlation is not seen by them.",
+            "Medians. Effective samples are samples less duplicates; correlation is not seen by them. "
+            + _measured_on([case.conditions for case in evaluation.cases]),
             _case_cost(evaluation),
         ),
     ]
@@ -77,33 +74,65 @@ def _conditions(evaluation: BayesEvaluation) -> str:
         if case.num_start_draws
         else "started from the prior"
     )
-    is_busy = evaluation.load_average > evaluation.num_cores
     parts = [
         "**Small**: fewer cases, samples or steps, and coarser than the method's own setting."
         if settings.is_small
         else "",
         f"{len(evaluation.cases)} virtual cases at {settings.spacing_mm:g} mm, time steps {settings.time_step_scale:g} "
         f"times the solver's, {evaluation.num_compared_voxels:,} of {evaluation.num_domain_voxels:,} voxels compared; "
-        f"{case.num_samples} samples, {case.num_steps} steps per stage, {start}; seed {settings.seed}. "
-        f"{evaluation.architecture}, {evaluation.num_cores} cores, load average {evaluation.load_average:.1f}.",
-        "The machine was busy: compare seconds within a table." if is_busy else "",
+        f"{case.num_samples} samples, {case.num_steps} steps per stage, {start}; seed {settings.seed}.",
     ]
     return " ".join(part for part in parts if part)
 
 
+def _measured_on(conditions: Sequence[MachineConditions]) -> str:
+    """Machines on which seconds were measured, and a warning if one was busy."""
+    machines = dict.fromkeys(f"{each.architecture} with {each.num_cores} cores" for each in conditions)
+    busy = [each for each in conditions if each.is_machine_busy]
+    text = f"Seconds on {' and '.join(machines)}."
+    if busy:
+        worst = max(busy, key=lambda each: each.load_average)
+        text += f" {worst.busy_warning} So measured: {len(busy)} of {len(conditions)}, this the worst."
+    return text
+
+
 def _ranks_text(evaluation: BayesEvaluation) -> str:
-    first = next(iter(evaluation.calibration.values()))
-    some = first.parameters[0]
+    some = next(iter(evaluation.calibration.values())).parameters[0]
     smallest = ", ".join(
         f"{RUN_LABELS[name]} {number(each.smallest_p_value, '.2g')}" for name, each in evaluation.calibration.items()
     )
-    bins = len(some.bin_counts)
-    low, high = some.band
-    band = f"{low} to {high} cases a bin lie within the band" if bins > 1 else "too few cases for a histogram"
-    return (
-        f"Rank among {some.num_draws} posterior draws; p of χ² over {bins} bins ({band}), and the mean place of the "
-        f"truth, 0.5 ± {some.mean_place_error:.3f} if nothing is biased. Smallest p times the number of tests: "
+    histograms = dict.fromkeys(_histogram_text(each.parameters[0]) for each in evaluation.calibration.values())
+    text = (
+        f"Rank among {some.num_draws} posterior draws; p of χ² over {' or '.join(histograms)}, and the mean place of "
+        f"the truth, 0.5 ± {some.mean_place_error:.3f} if nothing is biased. Smallest p times the number of tests: "
         f"{smallest}."
+    )
+    failures = _case_failures(evaluation.cases)
+    return f"{text}\n\n{failures}" if failures else text
+
+
+def _histogram_text(each: ParameterCalibration) -> str:
+    bins, (low, high) = len(each.bin_counts), each.band
+    band = f"{low} to {high} cases a bin lie within the band" if bins > 1 else "too few cases for a histogram"
+    return f"{bins} bins ({band})"
+
+
+def _case_failures(cases: Sequence[CaseRecord]) -> str:
+    """How many cases calibration knows nothing of, and why; empty if there is none."""
+    lines = []
+    for name in RUN_NAMES:
+        by_reason = dict[str, list[str]]()
+        for case in cases:
+            if name in case.failures:
+                by_reason.setdefault(case.failures[name], []).append(str(case.number))
+        lines += [
+            f"- {len(numbers)} of {len(cases)} {RUN_LABELS[name]} (case {', '.join(numbers)}): {reason}"
+            for reason, numbers in by_reason.items()
+        ]
+    if not lines:
+        return ""
+    return "Cases that could not be sampled are missing from every table, as from ranks and coverage:\n\n" + "\n".join(
+        lines
     )
 
 
@@ -137,7 +166,7 @@ def _densities(evaluation: BayesEvaluation) -> str:
     rows = []
     for name in RUN_NAMES:
         for what in ("mean", "map"):
-            scores = [_score_of(case.runs[name], what) for case in evaluation.cases]
+            scores = [_score_of(run, what) for run in _runs(evaluation, name)]
             errors = [number(MeanValue.of([getattr(score, each) for score in scores]).mean) for each in _SCORES]
             overlaps = [MeanValue.of([score.dice[level] for score in scores]) for level in SURROGATE_LEVELS]
             rows.append([RUN_LABELS[name], what if what == "mean" else "MAP", *errors, *map(_dice_cell, overlaps)])
@@ -153,20 +182,28 @@ def _paired(evaluation: BayesEvaluation) -> str:
         ("mean, without − with PET", _pet_differences(evaluation)),
     ):
         values = np.array(differences)
-        error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else float("nan")
+        mean = float(values.mean()) if len(values) else float("nan")
+        error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else float("nan")
         better = np.count_nonzero(values > 0.0)
-        rows.append([label, number(values.mean()), number(error), f"{better} of {len(values)}"])
+        rows.append([label, number(mean), number(error), f"{better} of {len(values)}"])
     return markdown_table(["difference of the error over tissue", "mean", "standard error", "above 0"], rows)
 
 
 def _differences(evaluation: BayesEvaluation, name: str) -> list[float]:
-    return [case.runs[name].map_density.tissue - case.runs[name].mean_density.tissue for case in evaluation.cases]
+    return [run.map_density.tissue - run.mean_density.tissue for run in _runs(evaluation, name)]
+
+
+def _runs(evaluation: BayesEvaluation, name: str) -> list[CaseRun]:
+    """That run of all cases in which it was sampled."""
+    return [case.runs[name] for case in evaluation.cases if name in case.runs]
 
 
 def _pet_differences(evaluation: BayesEvaluation) -> list[float]:
     with_pet, without = RUN_NAMES
     return [
-        case.runs[without].mean_density.tissue - case.runs[with_pet].mean_density.tissue for case in evaluation.cases
+        case.runs[without].mean_density.tissue - case.runs[with_pet].mean_density.tissue
+        for case in evaluation.cases
+        if {with_pet, without} <= case.runs.keys()
     ]
 
 
@@ -182,7 +219,7 @@ def _dice_cell(value: MeanValue) -> str:
 def _case_cost(evaluation: BayesEvaluation) -> str:
     rows = []
     for name in RUN_NAMES:
-        runs = [case.runs[name] for case in evaluation.cases]
+        runs = _runs(evaluation, name)
         simulations = float(np.median([run.num_simulations for run in runs]))
         effective = float(np.median([run.effective_samples for run in runs]))
         rows.append(
@@ -207,7 +244,8 @@ def _cost_text(evaluation: BayesEvaluation) -> str:
         f"Masks of a virtual case at {cost.spacing_mm:g} mm, core {cost.core_ml:.1f} ml, whole tumor "
         f"{cost.whole_ml:.1f} ml, no PET; true μ1 = {cost.truth['diffusion_length_mm']:.2f} mm, μ2 = "
         f"{cost.truth['proliferation_number']:.2f}. Distances are mean |difference| of mean densities where either "
-        f"has tumor: from that of {REFERENCE_WAY}, and from the truth. μ1 = √(D_w T), μ2 = √(ρ T)."
+        f"has tumor: from that of {REFERENCE_WAY}, and from the truth. μ1 = √(D_w T), μ2 = √(ρ T). Simulations and "
+        f"seconds are those of sampling, without maps. {_measured_on([cost.conditions])}"
     )
 
 
@@ -262,7 +300,7 @@ def _map(evaluation: BayesEvaluation) -> str:
     models = [
         (patient, label) for patient in evaluation.patients for label in (SOLVER, SURROGATE) if label in patient.models
     ]
-    sampled = evaluation.patients[0].models[SOLVER].parameters
+    sampled = dict.fromkeys(name for patient, label in models for name in patient.models[label].parameters)
     names = [*published_names(evaluation.patients), *(name for name in sampled if name not in PUBLISHED_MAP)]
     rows = []
     for name in names:
@@ -289,12 +327,14 @@ def _estimate_cell(patient: PatientPosterior, label: str, name: str) -> str:
 
 
 def _pairs_text(evaluation: BayesEvaluation) -> str:
-    has_surrogate = any(SURROGATE in patient.models for patient in evaluation.patients)
+    has_surrogate = any(SURROGATE in {**each.models, **each.failures} for each in evaluation.patients)
+    conditions = [model.conditions for patient in evaluation.patients for model in patient.models.values()]
     without = "" if has_surrogate else " No surrogate was given (--checkpoint), so there is nothing to compare with."
     return (
         f"Dice of both MAP densities above three levels, and their mean |difference| where either has tumor; seconds, "
         f"and simulations at full and at half the resolution; Dice of masks drawn from the posterior with the "
-        f"observed ones.{without}"
+        f"observed ones. Simulations and seconds are those of sampling; a run that was stopped in between has no "
+        f"seconds. {_measured_on(conditions)}{without}"
     )
 
 
@@ -302,16 +342,14 @@ def _pairs(evaluation: BayesEvaluation) -> str:
     rows = []
     for patient in evaluation.patients:
         overlaps = [number(patient.map_dice.get(level, float("nan")), ".3f") for level in SURROGATE_LEVELS]
-        for label in (SOLVER, SURROGATE):
-            found = patient.models.get(label)
-            if found is None:
-                continue
+        for place, label in enumerate(label for label in (SOLVER, SURROGATE) if label in patient.models):
+            found = patient.models[label]
             rows.append(
                 [
                     patient.name,
                     label,
-                    *(overlaps if label == SOLVER else ["", "", ""]),
-                    number(patient.map_distance) if label == SOLVER else "",
+                    *(overlaps if place == 0 else ["", "", ""]),
+                    number(patient.map_distance) if place == 0 else "",
                     number(found.seconds, ".0f"),
                     f"{found.num_fine:,} + {found.num_coarse:,}",
                     number(found.dice_core, ".2f"),
@@ -322,8 +360,8 @@ def _pairs(evaluation: BayesEvaluation) -> str:
         "patient", "growth model", *(f"Dice {level:g}" for level in SURROGATE_LEVELS), "difference", "seconds",
         "simulations", "core", "whole",
     ]  # fmt: skip
-    concerns = _concerns(evaluation.patients)
-    return "\n\n".join([markdown_table(headers, rows), *([concerns] if concerns else [])])
+    remarks = [_concerns(evaluation.patients), _model_failures(evaluation.patients)]
+    return "\n\n".join([markdown_table(headers, rows), *(remark for remark in remarks if remark)])
 
 
 def _concerns(patients: Sequence[PatientPosterior]) -> str:
@@ -334,6 +372,11 @@ def _concerns(patients: Sequence[PatientPosterior]) -> str:
         for concern in found.concerns
     ]
     return "Concerns of the method itself:\n\n" + "\n".join(lines) if lines else ""
+
+
+def _model_failures(patients: Sequence[PatientPosterior]) -> str:
+    lines = [f"- {patient.name}, {what}: {reason}" for patient in patients for what, reason in patient.failures.items()]
+    return "Not sampled:\n\n" + "\n".join(lines) if lines else ""
 
 
 def _section(title: str, text: str, table: str) -> str:

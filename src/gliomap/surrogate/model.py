@@ -138,18 +138,20 @@ class LearnedFisherKolmogorov:
         """
         import torch
 
+        from gliomap.learning.single_samples import paired
+
         channels = [TISSUES.index(tissue) for tissue in self.header.settings.network.tissues]
         cubes = []
         with torch.inference_mode():
             anatomy = torch.from_numpy(np.ascontiguousarray(tissues[:, channels])).to(self._torch_device)
-            shared = self._network.encode(anatomy) if len(tissues) == 1 else None
+            shared = self._network.encode(paired(anatomy))[:1] if len(tissues) == 1 else None
             for start in range(0, len(growth), _TIMES_AT_ONCE):
                 rows = torch.from_numpy(growth[start : start + _TIMES_AT_ONCE].astype(np.float32))
                 if shared is None:
-                    code = self._network.encode(anatomy[start : start + _TIMES_AT_ONCE])
+                    code = self._network.encode(paired(anatomy[start : start + _TIMES_AT_ONCE]))[: len(rows)]
                 else:
                     code = shared.expand(len(rows), -1, -1, -1, -1)
-                predicted = self._network.decode(code, rows.to(self._torch_device))
+                predicted = self._network.decode(paired(code), paired(rows.to(self._torch_device)))[: len(rows)]
                 cubes.append(predicted[:, 0].clamp(0.0, 1.0).float().cpu().numpy())
         return np.concatenate(cubes)
 

@@ -7,9 +7,11 @@ from phantom_brain import write_phantom_atlas
 from typer.testing import CliRunner
 
 from gliomap.cli import app
+from gliomap.cli.evaluate_bayes import _settings
 from gliomap.experiments import BayesEvaluation
 from gliomap.experiments.bayes_calibration import PlacedTruth, calibration_of
-from gliomap.experiments.bayes_evaluation import SETTINGS_FILE
+from gliomap.experiments.bayes_identity import SETTINGS_FILE
+from gliomap.experiments.bayes_measuring import MachineConditions
 from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
 
 
@@ -35,12 +37,14 @@ def asked(monkeypatch):
             places={"flair_threshold": place}, mean_density=score, map_density=score, log_evidence=-1.0, num_stages=3,
             num_simulations=100, num_failed=0, effective_samples=10.0, seconds=1.0,
         )  # fmt: skip
-        cases = (CaseRecord(number=0, num_draws=1, core_voxels=5, whole_voxels=9, runs=dict.fromkeys(RUN_NAMES, run)),)
+        record = CaseRecord(
+            number=0, num_draws=1, core_voxels=5, whole_voxels=9, runs=dict.fromkeys(RUN_NAMES, run), failures={},
+            conditions=MachineConditions.now(),
+        )  # fmt: skip
         calibration = calibration_of([run.places], num_draws=31, num_samples=settings.case.num_samples)
         return BayesEvaluation(
-            settings=settings, cases=cases, calibration=dict.fromkeys(RUN_NAMES, calibration), num_domain_voxels=10,
-            num_compared_voxels=10, cost=None, patients=(), left_out={}, surrogate="", architecture="x86_64",
-            num_cores=2, load_average=0.1,
+            settings=settings, cases=(record,), calibration=dict.fromkeys(RUN_NAMES, calibration), num_domain_voxels=10,
+            num_compared_voxels=10, cost=None, patients=(), left_out={}, surrogate="",
         )  # fmt: skip
 
     monkeypatch.setattr("gliomap.experiments.evaluate_bayes", answer)
@@ -95,14 +99,28 @@ def test_what_cannot_be_done_is_said_before_any_work(atlas_folder, tmp_path):
     assert (tmp_path / "scans" / "t1.nii").exists()
 
 
-def test_force_starts_anew(asked, atlas_folder, tmp_path):
-    """An older evaluation is removed."""
+def test_force_is_left_to_the_evaluation(asked, atlas_folder, tmp_path):
+    """It clears the folder once everything given has proved usable; nothing is removed before."""
     out = tmp_path / "out"
     out.mkdir()
     (out / SETTINGS_FILE).write_text("{}", encoding="utf-8")
-    (out / "old.png").touch()
     result = gliomap("evaluate", "bayes", "--out", out, "--atlas", atlas_folder, "--force")
 
     assert result.exit_code == 0, result.stderr
-    assert len(asked) == 1
-    assert not (out / "old.png").exists()
+    assert asked[0][1]["replace_older"] is True
+    assert (out / SETTINGS_FILE).exists()
+
+
+@pytest.mark.parametrize(("samples", "num_ranked"), [(20, 15), (2, 1), (31, 31), (500, 31)])
+def test_few_samples_hold_fewer_draws_for_ranks(samples, num_ranked):
+    """One less than a power of two, at most the samples and at most 31."""
+    assert _settings(False, {}, {"num_samples": samples}).case.num_ranked == num_ranked
+
+
+def test_a_spacing_of_zero_is_refused(atlas_folder, tmp_path):
+    """Before a folder is made."""
+    result = gliomap("evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--spacing-mm", 0)
+
+    assert result.exit_code == 2
+    assert "spacing_mm must be finite and above 0" in result.stderr
+    assert not (tmp_path / "out").exists()

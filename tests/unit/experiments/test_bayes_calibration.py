@@ -8,7 +8,10 @@ from gliomap.errors import ParameterError
 from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS, calibration_of, expected_coverage, placed_truths
 
 NUM_SAMPLES = 127
-GROWTH = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
+GROWTH = (
+    "white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days",
+    "seed_x_mm", "seed_y_mm", "seed_z_mm",
+)  # fmt: skip
 
 
 def normal_case(rng, *, width=1.0, shift=0.0):
@@ -91,7 +94,7 @@ def test_expected_coverage_counts_ranks_inside_the_interval(level, num_samples):
 
 def test_what_a_scan_determines_is_placed_too():
     """μ1 = √(D_w T) and μ2 = √(ρ T) follow the parameters, truth and samples alike."""
-    rows = np.array([[0.01, 0.01, 100.0], [0.04, 0.02, 200.0], [0.09, 0.03, 300.0]])
+    rows = np.array([[0.01, 0.01, 100.0, 1, 2, 3], [0.04, 0.02, 200.0, 4, 5, 6], [0.09, 0.03, 300.0, 7, 8, 9]])
     places = placed_truths(
         samples_of(GROWTH, rows), dict(zip(GROWTH, rows[1], strict=True)), num_draws=3, rng=np.random.default_rng(0)
     )

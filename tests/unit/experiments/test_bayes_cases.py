@@ -8,8 +8,10 @@ from growth_likelihoods import BallModel
 from growth_phantoms import mixed_anatomy
 from phantom_brain import phantom_atlas
 
+from gliomap.bayes import sample_posterior
 from gliomap.errors import NumericalError, ParameterError
 from gliomap.experiments.bayes_cases import VirtualCohort
+from gliomap.experiments.bayes_measuring import MachineConditions
 from gliomap.experiments.bayes_sampling import (
     RUN_NAMES,
     CaseSampler,
@@ -159,6 +161,36 @@ def test_cases_are_sampled_written_and_not_sampled_again(brain, tmp_path, num_st
     assert set(run.places) - set(records[0].runs[RUN_NAMES[1]].places) == {"pet_scale", "pet_noise_std"}
     assert run.num_simulations > 24
     assert 0 <= run.places["diffusion_length_mm"].rank <= 7
+
+
+def test_a_case_that_cannot_be_sampled_is_recorded_with_the_reason(brain, tmp_path, monkeypatch):
+    """One run fails: the other is kept, the next case sampled, and a second look samples nothing again."""
+
+    def refuse(target, settings):
+        if len(target.prior.names) == 11:
+            raise NumericalError("samples collapse.")
+        return sample_posterior(target, settings)
+
+    monkeypatch.setattr("gliomap.experiments.bayes_sampling.sample_posterior", refuse)
+    sampler = CaseSampler(cohort=coarse_cohort(brain), settings=SETTINGS, folder=tmp_path)
+    records = sample_cases(sampler, 2)
+    monkeypatch.setattr("gliomap.experiments.bayes_sampling.sample_posterior", None)
+    again = sample_cases(sampler, 2)
+
+    assert [record.failures for record in records] == [{RUN_NAMES[0]: "samples collapse."}] * 2
+    assert [list(record.runs) for record in records] == [[RUN_NAMES[1]]] * 2
+    assert repr(again) == repr(records)
+
+
+def test_a_record_keeps_the_conditions_of_its_seconds(brain, tmp_path):
+    """Read on another day, it says where and under what load it was measured."""
+    conditions = MachineConditions(architecture="abacus", num_cores=3, load_average_before=7.0, load_average_after=0.0)
+    sampler = CaseSampler(cohort=coarse_cohort(brain), settings=SETTINGS, folder=tmp_path, conditions=conditions)
+    sample_cases(sampler, 1)
+    (record,) = sample_cases(dataclasses.replace(sampler, conditions=MachineConditions.now()), 1)
+
+    assert (record.conditions.architecture, record.conditions.load_average_before) == ("abacus", 7.0)
+    assert record.conditions.is_machine_busy
 
 
 def test_a_damaged_record_says_so(tmp_path, brain):

@@ -1,5 +1,7 @@
 """Tables and pictures of the evaluation of posteriors, from results made up to be read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from phantom_brain import phantom_atlas
@@ -7,7 +9,9 @@ from phantom_brain import phantom_atlas
 from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS, PlacedTruth, calibration_of
 from gliomap.experiments.bayes_cost import PAPER_WAY, REFERENCE_WAY, CostComparison, WayCost
 from gliomap.experiments.bayes_evaluation import BayesEvaluation, BayesEvaluationSettings
-from gliomap.experiments.bayes_patients import SOLVER, SURROGATE, ModelPosterior, ParameterEstimate, PatientPosterior
+from gliomap.experiments.bayes_measuring import MachineConditions
+from gliomap.experiments.bayes_patient_files import ModelPosterior, ParameterEstimate, PatientPosterior
+from gliomap.experiments.bayes_patients import SOLVER, SURROGATE
 from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
 from gliomap.report.bayes_figures import calibration_figure, interval_figure, map_figure
 from gliomap.report.bayes_folder import RECORD_FILE, bayes_record, write_bayes_folder
@@ -17,6 +21,8 @@ from gliomap.report.json_files import plain_json
 NAN = float("nan")
 ATLAS = phantom_atlas()
 SPACING_MM = 8.0
+CALM = MachineConditions(architecture="x86_64", num_cores=2, load_average_before=0.1, load_average_after=2.0)
+BUSY = MachineConditions(architecture="x86_64", num_cores=2, load_average_before=5.0, load_average_after=2.0)
 
 
 def case_run(rng, *, error, names=("flair_threshold", "diffusion_length_mm")):
@@ -43,12 +49,20 @@ def case_run(rng, *, error, names=("flair_threshold", "diffusion_length_mm")):
     )  # fmt: skip
 
 
-def records(number):
+def records(number, *, num_failed=0):
+    """Cases, the last of which have no posterior with PET."""
     rng = np.random.default_rng(1)
+    errors = dict(zip(RUN_NAMES, (0.01, 0.03), strict=True))
     return tuple(
         CaseRecord(
             number=index, num_draws=2, core_voxels=9, whole_voxels=20,
-            runs={name: case_run(rng, error=error) for name, error in zip(RUN_NAMES, (0.01, 0.03), strict=True)},
+            runs={
+                name: case_run(rng, error=error)
+                for name, error in errors.items()
+                if name != RUN_NAMES[0] or index < number - num_failed
+            },
+            failures={} if index < number - num_failed else {RUN_NAMES[0]: "samples collapse."},
+            conditions=BUSY if index == 0 else CALM,
         )
         for index in range(number)
     )  # fmt: skip
@@ -76,10 +90,11 @@ def patient(*, with_surrogate):
             "diffusion_length_mm": ParameterEstimate(map=NAN, low=4.0, high=6.0),
         },
         dice_core=0.5, dice_whole=0.7, num_fine=100, num_coarse=2000, seconds=30.0, concerns=("few samples",),
+        conditions=CALM,
     )  # fmt: skip
     labels = (SOLVER, SURROGATE) if with_surrogate else (SOLVER,)
     return PatientPosterior(
-        name="P1", core_ml=10.0, whole_ml=50.0, spacing_mm=SPACING_MM, uses_pet=False,
+        name="P1", inputs={}, core_ml=10.0, whole_ml=50.0, spacing_mm=SPACING_MM, uses_pet=False,
         models=dict.fromkeys(labels, model), map_dice={0.2: 0.9, 0.4: 0.8, 0.8: NAN} if with_surrogate else {},
         map_distance=0.1 if with_surrogate else NAN,
         densities={label: mask.astype(np.float32) * 0.9 for label in labels},
@@ -87,17 +102,19 @@ def patient(*, with_surrogate):
     )  # fmt: skip
 
 
-def evaluation(*, num_cases=40, cost=None, patients=(), is_small=True):
-    cases = records(num_cases)
+def evaluation(*, num_cases=40, num_failed=0, cost=None, patients=(), is_small=True):
+    cases = records(num_cases, num_failed=num_failed)
     return BayesEvaluation(
         settings=BayesEvaluationSettings.small() if is_small else BayesEvaluationSettings(),
         cases=cases,
         calibration={
-            name: calibration_of([case.runs[name].places for case in cases], num_draws=31, num_samples=128)
+            name: calibration_of(
+                [case.runs[name].places for case in cases if name in case.runs], num_draws=31, num_samples=128
+            )
             for name in RUN_NAMES
         },
         num_domain_voxels=9000, num_compared_voxels=1100, cost=cost, patients=patients,
-        left_out={"P9": "no FLAIR"}, surrogate="", architecture="x86_64", num_cores=2, load_average=5.0,
+        left_out={"P9": "no FLAIR"}, surrogate="",
     )  # fmt: skip
 
 
@@ -109,6 +126,7 @@ COST = CostComparison(
         way("posterior of the database", log_evidence=NAN, num_fine=0, refusal="", effective_samples=10.0),
         way("refused", diffusion_length_mm=(NAN, NAN), refusal="too few tumors carry it"),
     ),
+    conditions=CALM,
 )  # fmt: skip
 
 
@@ -118,9 +136,35 @@ def test_the_page_says_small_and_busy_and_what_was_left_out():
 
     assert text.startswith("**Small**")
     assert "40 virtual cases at 5 mm" in text
-    assert "The machine was busy" in text
+    assert "Seconds on x86_64 with 2 cores. Warning: seconds measured on a busy machine (load average 5.0" in text
+    assert "So measured: 1 of 40" in text
     assert "- P9: no FLAIR" in text
     assert "**Small**" not in bayes_report(evaluation(is_small=False))
+
+
+def test_cases_that_failed_stand_beside_the_ranks():
+    """Their number, the reason, and what is left: 37 of 40 with PET."""
+    shown = evaluation(num_failed=3)
+    text = bayes_report(shown)
+
+    assert "- 3 of 40 with PET (case 37, 38, 39): samples collapse." in text
+    assert "37 of 37" in text
+    assert [each.num_cases for each in shown.calibration.values()] == [37, 40]
+    assert "could not be sampled" not in bayes_report(evaluation())
+
+
+def test_a_model_that_failed_on_a_patient_leaves_the_other():
+    """The surrogate alone has its row, and the solver its reason."""
+    both = patient(with_surrogate=True)
+    alone = replace(
+        both, models={SURROGATE: both.models[SURROGATE]}, densities={SURROGATE: both.densities[SURROGATE]},
+        failures={SOLVER: "samples collapse."}, map_dice={}, map_distance=NAN,
+    )  # fmt: skip
+    text = bayes_report(evaluation(patients=(alone,)))
+
+    assert "| P1      | surrogate" in text
+    assert "- P1, numerical solver: samples collapse." in text
+    assert "0.08 (0.05 to 0.09)" in text
 
 
 def test_paired_differences_have_their_sign():
