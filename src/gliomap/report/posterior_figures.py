@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _COLOR, _TRUTH_COLOR = "#0B3C5D", "#D55E00"
 _INCHES_PER_PARAMETER = 1.7
 _NUM_BINS = 20
+_LABEL_INCHES = 1.2
+_LABEL_LINE = 14
 
 
 def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None) -> Figure:
@@ -71,7 +74,10 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         quantiles=[0.025, 0.5, 0.975],
         data_kwargs={"alpha": 0.6, "ms": 3.0},
         label_kwargs={"fontsize": 8},
+        labelpad=0.2,
     )
+    # Room for numbers and two lines of words below and left of them.
+    figure.subplots_adjust(left=_LABEL_INCHES / side, bottom=_LABEL_INCHES / side)
     return figure
 
 
@@ -158,8 +164,8 @@ def _plain_corner(
 
 
 def _label(name: str, unit: str) -> str:
-    """Words of a name without its unit, and the unit."""
+    """Words of a name without its unit, and the unit, in short lines."""
     endings = ("_mm2_per_day", "_per_day", "_days", "_mm")
     bare = next((name.removesuffix(ending) for ending in endings if name.endswith(ending)), name)
     words = bare.replace("_", " ")
-    return words if unit == "1" else f"{words} [{unit}]"
+    return textwrap.fill(words if unit == "1" else f"{words} [{unit}]", _LABEL_LINE)

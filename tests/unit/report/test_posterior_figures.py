@@ -44,7 +44,8 @@ def stages():
 
 
 def labels(figure):
-    return {axes.get_xlabel() for axes in figure.axes} | {axes.get_ylabel() for axes in figure.axes}
+    shown = {axes.get_xlabel() for axes in figure.axes} | {axes.get_ylabel() for axes in figure.axes}
+    return {" ".join(text.split()) for text in shown}
 
 
 @pytest.mark.parametrize("log_weights", [np.zeros(40), np.linspace(-5.0, 0.0, 40)], ids=["equal", "weighted"])
