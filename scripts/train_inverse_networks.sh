@@ -5,6 +5,7 @@
 # --small: a setting for two cores; without it that of the paper, for a GPU.
 # JOBS: networks trained at a time, with one thread each; default 1, with all cores.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/training_jobs.sh"
 papers=$1
 mass_effect=$2
 folder=$3
@@ -26,9 +27,7 @@ if [[ ${4:-} == --small ]]; then
     shift
 fi
 jobs=${4:-1}
-gliomap=${GLIOMAP:-gliomap}
 mkdir -p "$folder"
-failed=0
 
 # The paper's Table 1, then what goes beyond it, then training sets of several sizes.
 runs=(
@@ -49,26 +48,13 @@ runs=(
 if [[ $jobs -gt 1 ]]; then
     setting+=(--threads 1)
 fi
-# Jobs of a script do not hear Ctrl-C themselves. What they have saved is gone on with.
-trap 'kill $(jobs -pr) 2>/dev/null; wait; exit 130' INT TERM
 for run in "${runs[@]}"; do
     read -ra words <<<"$run"
-    out=$folder/inverse-${words[0]}.safetensors
-    if [[ -e $out ]]; then
-        echo "$out: trained already" >&2
-        continue
-    fi
     case ${words[1]} in
         fk) tumors=("${fk[@]}") ;;
         fly) tumors=("${fly[@]}") ;;
         *) tumors=("${pushed[@]}") ;;
     esac
-    while [[ $(jobs -rp | wc -l) -ge $jobs ]]; do
-        wait -n || failed=1
-    done
-    "$gliomap" train inverse "${tumors[@]}" "${words[@]:2}" "${setting[@]}" --out "$out" &
+    train "$folder/inverse-${words[0]}.safetensors" inverse "${tumors[@]}" "${words[@]:2}" "${setting[@]}"
 done
-while [[ -n $(jobs -rp) ]]; do
-    wait -n || failed=1
-done
-exit $failed
+finish

@@ -4,6 +4,7 @@
 # --small: a setting for two cores (docs/retrieval_networks.md); without it that of the papers, for a GPU.
 # JOBS: networks trained at a time, with one thread each; default 1, with all cores.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/training_jobs.sh"
 database=$1
 folder=$2
 small=()
@@ -15,9 +16,7 @@ if [[ ${3:-} == --small ]]; then
     shift
 fi
 jobs=${3:-1}
-gliomap=${GLIOMAP:-gliomap}
 mkdir -p "$folder"
-failed=0
 
 # The networks of the tables, then a larger training set, latent sizes and losses.
 runs=(
@@ -36,21 +35,8 @@ runs=(
 if [[ $jobs -gt 1 ]]; then
     small+=(--threads 1)
 fi
-# Jobs of a script do not hear Ctrl-C themselves. What they have saved is gone on with.
-trap 'kill $(jobs -pr) 2>/dev/null; wait; exit 130' INT TERM
 for run in "${runs[@]}"; do
     read -ra words <<<"$run"
-    out=$folder/${words[0]}.safetensors
-    if [[ -e $out ]]; then
-        echo "$out: trained already" >&2
-        continue
-    fi
-    while [[ $(jobs -rp | wc -l) -ge $jobs ]]; do
-        wait -n || failed=1
-    done
-    "$gliomap" train "${words[@]:1}" "${small[@]}" --database "$database" --out "$out" &
+    train "$folder/${words[0]}.safetensors" "${words[@]:1}" "${small[@]}" --database "$database"
 done
-while [[ -n $(jobs -rp) ]]; do
-    wait -n || failed=1
-done
-exit $failed
+finish
