@@ -16,6 +16,7 @@ from gliomap.experiments.retrieval_strategies import NetworkDescription, Retriev
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.progress import Reporter, ignore_progress
 from gliomap.retrieval import ExhaustiveIndex, Hits, PackedQueries, Query
+from gliomap.retrieval.ranking_index import RankingIndex
 
 
 class ShiftedIndex(ExhaustiveIndex):
@@ -43,7 +44,7 @@ class RebuildingIndex(ShiftedIndex):
         return core, query.whole_tumor
 
 
-class RankingFake(ShiftedIndex):
+class RankingFake(ShiftedIndex, RankingIndex):
     """Ranks without scoring in no time, and takes a while to score."""
 
     SCORING_S = 0.02
