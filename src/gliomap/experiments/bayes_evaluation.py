@@ -31,7 +31,6 @@ from gliomap.experiments.bayes_identity import (
     SETTINGS_FILE,
     continued_identity,
     database_identity,
-    file_digests,
     open_folder,
     registration_identity,
     surrogate_identity,
@@ -251,7 +250,7 @@ def evaluate_bayes(
     given = patients or {}
     if replace_older:
         for files in given.values():
-            file_digests(files)  # refuses those that cannot be read
+            files.hashes()  # refuses those that cannot be read
         _remove(place)
     compared = continued_identity(place, asked)["surrogate"]
     patient_sampler = PatientSampler(

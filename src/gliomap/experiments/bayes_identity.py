@@ -19,7 +19,7 @@ from gliomap.database import SimulationDatabase
 from gliomap.database.manifest import MANIFEST_NAME
 from gliomap.errors import DatabaseError, OutputError, ParameterError
 from gliomap.output import atomic_file
-from gliomap.personalize import CaseFiles, PersonalizationSettings
+from gliomap.personalize import PersonalizationSettings
 
 if TYPE_CHECKING:
     from gliomap.surrogate import SurrogateHeader
@@ -66,17 +66,6 @@ def surrogate_identity(checkpoint: str | os.PathLike[str], header: SurrogateHead
 def registration_identity(settings: PersonalizationSettings) -> dict[str, Any]:
     """All settings but the number of threads, which a deterministic registration does not depend on."""
     return {name: value for name, value in dataclasses.asdict(settings).items() if name != "num_threads"}
-
-
-def file_digests(files: CaseFiles) -> dict[str, str]:
-    """SHA-256 of each file of a patient, by its kind.
-
-    Raises
-    ------
-    ParameterError
-        If a file cannot be read.
-    """
-    return {kind: _sha256(path) for kind, path in files.given.items()}
 
 
 def continued_identity(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,14 +121,6 @@ def open_folder(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Keys whose values are not equal, a missing one taken for None."""
     return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with open(path, "rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise ParameterError(f"{path} cannot be read: {error.strerror}. Check the patient's folder.") from error
 
 
 @contextmanager

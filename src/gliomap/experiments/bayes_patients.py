@@ -24,7 +24,7 @@ from gliomap.anatomy import Anatomy, Atlas
 from gliomap.dice import dice
 from gliomap.errors import GridMismatchError, ImageError, NumericalError, ParameterError, RegistrationError
 from gliomap.experiments.bayes_cost import mean_distance
-from gliomap.experiments.bayes_identity import differing_keys, file_digests, registration_identity
+from gliomap.experiments.bayes_identity import differing_keys, registration_identity
 from gliomap.experiments.bayes_measuring import MachineConditions, require_failure_of_data, timed_sampling
 from gliomap.experiments.bayes_patient_files import (
     ModelPosterior,
@@ -162,7 +162,7 @@ class PatientSampler:
     def _begun(self, name: str, files: CaseFiles) -> PatientPosterior:
         """What is known of a patient; nothing yet if it was not sampled, or failed on other files."""
         inputs = {
-            "files": file_digests(files),
+            "files": files.hashes(),
             "spacing_mm": self.spacing_mm,
             "registration": registration_identity(self.personalization),
             # As it will be read: JSON knows no tuples.

@@ -93,6 +93,16 @@ class CaseFiles:
         fields = (*MODALITIES, "segmentation", "tumor_core", "whole_tumor", "brain_mask")
         return {name: Path(getattr(self, name)) for name in fields if getattr(self, name) is not None}
 
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file, by field name.
+
+        Raises
+        ------
+        ParameterError
+            If a file cannot be read.
+        """
+        return {name: _sha256(path) for name, path in self.given.items()}
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
@@ -209,7 +219,7 @@ def read_case(files: CaseFiles, *, scheme: LabelScheme | None = None) -> Case:
         segmentation=segmentation,
         brain=brain,
         stored_grid=read_grid(Path(str(outline_file))),
-        file_hashes={name: _sha256(path) for name, path in given.items()},
+        file_hashes=files.hashes(),
     )
 
 
@@ -254,5 +264,8 @@ def _structural_modality(images: Mapping[str, Volume]) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise ParameterError(f"{path} cannot be read: {error.strerror}. Check the patient's folder.") from error
