@@ -15,7 +15,7 @@ from gliomap.experiments.bayes_patient_files import PatientPosterior
 from gliomap.experiments.bayes_patients import PUBLISHED_MAP, SOLVER, SURROGATE, published_names
 from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
 from gliomap.experiments.density_errors import SURROGATE_LEVELS, MeanValue
-from gliomap.report.tables import markdown_table, number
+from gliomap.report.tables import markdown_table, number, section
 
 #: Words for the names of the runs.
 RUN_LABELS = dict(zip(RUN_NAMES, ("with PET", "without PET"), strict=True))
@@ -27,26 +27,26 @@ def bayes_report(evaluation: BayesEvaluation) -> str:
     """Conditions and all tables, as sections of the third level."""
     sections = [
         _conditions(evaluation),
-        _section(
+        section(
             "Ranks of the truth",
             _ranks_text(evaluation),
             _ranks(evaluation),
         ),
-        _section(
+        section(
             "Coverage of credible intervals",
             "Share of cases whose equal-tailed interval holds the truth. The first line is what a calibrated "
             "posterior shows between samples of this number, and one binomial standard error of a single parameter; "
             "the last the mean over parameters.",
             "\n\n".join(f"{RUN_LABELS[name]}:\n\n{_coverage(evaluation, name)}" for name in RUN_NAMES),
         ),
-        _section(
+        section(
             "Error of the density",
             "Mean over cases of the mean absolute error: over all tissue, over voxels where either density has tumor, "
             "and by tissue over the papers' voxels; Dice above three levels, in parentheses the cases where neither "
             "density exceeds one. MAP is the best sample's density, mean the posterior mean density.",
             f"{_densities(evaluation)}\n\n{_paired(evaluation)}",
         ),
-        _section(
+        section(
             "Cost of a posterior of a virtual case",
             "Medians. Effective samples are samples less duplicates; correlation is not seen by them. "
             + _measured_on([case.conditions for case in evaluation.cases]),
@@ -54,11 +54,11 @@ def bayes_report(evaluation: BayesEvaluation) -> str:
         ),
     ]
     if evaluation.cost is not None:
-        sections.append(_section("Ways to a posterior on one case", _cost_text(evaluation), _cost(evaluation)))
+        sections.append(section("Ways to a posterior on one case", _cost_text(evaluation), _cost(evaluation)))
     if evaluation.patients:
-        sections.append(_section("Real patients: MAP and 95 % intervals", _patients_text(evaluation), _map(evaluation)))
+        sections.append(section("Real patients: MAP and 95 % intervals", _patients_text(evaluation), _map(evaluation)))
         sections.append(
-            _section("Real patients: numerical solver and surrogate", _pairs_text(evaluation), _pairs(evaluation))
+            section("Real patients: numerical solver and surrogate", _pairs_text(evaluation), _pairs(evaluation))
         )
     if evaluation.left_out:
         reasons = "\n".join(f"- {name}: {reason}" for name, reason in evaluation.left_out.items())
@@ -377,7 +377,3 @@ def _concerns(patients: Sequence[PatientPosterior]) -> str:
 def _model_failures(patients: Sequence[PatientPosterior]) -> str:
     lines = [f"- {patient.name}, {what}: {reason}" for patient in patients for what, reason in patient.failures.items()]
     return "Not sampled:\n\n" + "\n".join(lines) if lines else ""
-
-
-def _section(title: str, text: str, table: str) -> str:
-    return f"### {title}\n\n{text}\n\n{table}"

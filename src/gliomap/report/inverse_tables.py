@@ -12,7 +12,7 @@ from gliomap.experiments.density_errors import INVERSE_LEVELS
 from gliomap.experiments.inverse_evaluation import InverseEvaluation, InverseScore
 from gliomap.experiments.inverse_queries import MethodAnswer
 from gliomap.experiments.measuring import is_machine_busy
-from gliomap.report.tables import markdown_table, number
+from gliomap.report.tables import markdown_table, number, section
 
 # Table 1 of Learn-Morph-Infer: mean absolute errors in GM, WM and CSF, on 12,000 tumors of the authors' own.
 _PAPER = (
@@ -37,29 +37,29 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
     small = "Networks marked small were trained with less than the paper's setting."
     sections = [
         conditions + (f" {small}" if any(score.is_small for score in evaluation.scores) else ""),
-        _section(
+        section(
             "Mean absolute error",
             "As the authors compute it: over the true tumor in white and gray matter, over the predicted one in CSF. "
             "Lines marked paper are its Table 1, on other tumors.",
             _errors(evaluation),
         ),
-        _section(
+        section(
             "Mean absolute error where either tumor is",
             "False tumor outside the true one counts here.",
             _union_errors(evaluation),
         ),
-        _section(
+        section(
             "Dice at the paper's levels",
             "Mean over tumors with a value; in parentheses, where not 0, those without one: neither density exceeds "
             "the level.",
             _dice(evaluation),
         ),
-        _section(
+        section(
             "Location, and what went otherwise",
             "Seeds outside the tissue were moved to it before the simulation. Location errors are of the prediction.",
             _locations(evaluation),
         ),
-        _section(
+        section(
             "Seconds",
             "Median per tumor: the prediction alone, and the one simulation that follows, on one thread.",
             _seconds(evaluation),
@@ -79,12 +79,12 @@ def methods_report(answers: Sequence[MethodAnswer]) -> str:
     ]
     failures = sorted({f"- {own.query}, {own.method}: {own.failure}" for own in answers if own.failure})
     sections = [
-        _section(
+        section(
             "Methods on masks in the atlas",
             "Mean Dice with the masks and median seconds of the method alone; failures count as no value.",
             markdown_table(["method", "queries", "failed", "T1Gd", "FLAIR", "sum", "seconds"], means),
         ),
-        _section("Each query", "Dice T1Gd + FLAIR.", markdown_table(["query", "group", *methods], rows)),
+        section("Each query", "Dice T1Gd + FLAIR.", markdown_table(["query", "group", *methods], rows)),
     ]
     return "\n\n".join(sections + (["Failed:\n\n" + "\n".join(failures)] if failures else []))
 
@@ -174,7 +174,3 @@ def _seconds(evaluation: InverseEvaluation) -> str:
         for score in evaluation.scores
     ]  # fmt: skip
     return markdown_table(["network", "tumor model", "members", "network [s]", "simulation [s]"], rows)
-
-
-def _section(title: str, text: str, table: str) -> str:
-    return f"### {title}\n\n{text}\n\n{table}"

@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from gliomap.anatomy.tissue_maps import TissueMaps
 from gliomap.growth import MassEffectSolution, Solution
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.report.planes import PLANES, PlaneCut, crop_window
-from gliomap.volume import Volume
+from gliomap.report.tissue_image import tissue_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Gray values of a picture made of tissue fractions, ordered as in T1.
-_WHITE_MATTER_GRAY, _GRAY_MATTER_GRAY, _CSF_GRAY = 1.0, 0.62, 0.12
 # CSF closer to the skull is not outlined: it is a line around the brain in any case.
 _RIM_MM = 8.0
 _REST_COLOR, _MOVED_COLOR = "orange", "lime"
@@ -74,11 +71,11 @@ def mass_effect_figure(
     panels = figure.subplots(2, 3, squeeze=False)
     figure.subplots_adjust(left=0.1, right=0.99, top=0.94, bottom=0.01, wspace=0.03, hspace=0.04)
     for row, (name, solution, maps) in enumerate(rows):
-        image = _painted(maps)
+        image = tissue_image(maps)
         for column, plane in enumerate(PLANES):
             axes = panels[row, column]
-            cut = PlaneCut(plane, int(center[plane.cut_axis]), window, Volume(image, grid))
-            cut.show_image(axes, image, np.array([0.0, 1.05]))
+            cut = PlaneCut(plane, int(center[plane.cut_axis]), window, image)
+            cut.show_image(axes, image.data, np.array([0.0, 1.05]))
             cut.paint_density(axes, solution.cell_density[-1], thresholds)
             cut.outline(axes, deep & (at_rest.csf > 0.5), _REST_COLOR, width=0.8)
             if isinstance(solution, MassEffectSolution):
@@ -93,12 +90,3 @@ def mass_effect_figure(
         figure.text(0.01, (place.y0 + place.y1) / 2, "\n".join(lines), color="white", fontsize=9, va="center")
     figure.text(0.01, 0.97, title, color="white", fontsize=12, va="center")
     return figure
-
-
-def _painted(maps: TissueMaps) -> NDArray[np.float32]:
-    """A picture of tissue fractions, white matter bright and CSF dark."""
-    return (
-        np.float32(_WHITE_MATTER_GRAY) * maps.white_matter
-        + np.float32(_GRAY_MATTER_GRAY) * maps.gray_matter
-        + np.float32(_CSF_GRAY) * maps.csf
-    )

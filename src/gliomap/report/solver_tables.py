@@ -11,7 +11,7 @@ from gliomap.experiments.solver_evaluation import Conditions, MemoryRow, SolverE
 from gliomap.experiments.solver_scaling import GridExponents, GridRow, ThreadRow
 from gliomap.experiments.solver_tumors import EvaluationTumor
 from gliomap.growth import MassEffect
-from gliomap.report.tables import markdown_table, number
+from gliomap.report.tables import markdown_table, number, section
 
 
 def solver_report(evaluation: SolverEvaluation) -> str:
@@ -20,7 +20,7 @@ def solver_report(evaluation: SolverEvaluation) -> str:
     volumes = sorted(tumor.volume_ml for tumor in evaluation.tumors)
     sections = [
         conditions_text(evaluation.conditions),
-        _section(
+        section(
             "Reaction-diffusion: time steps",
             f"{len(volumes)} random tumors of {volumes[0]:.0f}-{volumes[-1]:.0f} ml (design `clinical`, seed "
             f"{settings.seed}), {settings.spacing_mm:g} mm, one thread, median of {settings.num_repeats} repeats. Dice "
@@ -30,7 +30,7 @@ def solver_report(evaluation: SolverEvaluation) -> str:
     ]
     if evaluation.couplings:
         sections.append(
-            _section(
+            section(
                 "Mass effect: coupling steps",
                 f"{_tumors(evaluation.mass_effect_tumors)}; {settings.spacing_mm:g} mm, "
                 f"{settings.max_threads} threads, one run each. Errors against the last row, of the worst tumor: "
@@ -39,7 +39,7 @@ def solver_report(evaluation: SolverEvaluation) -> str:
             )
         )
     sections += [
-        _section(
+        section(
             "Grids",
             "The same tumor on every grid; reaction-diffusion on one thread, mass effect on "
             f"{settings.max_threads}. A voxel-step is one stencil evaluation on a voxel of the box around the tumor.",
@@ -48,15 +48,15 @@ def solver_report(evaluation: SolverEvaluation) -> str:
             "adds 1/3.",
             _exponents(evaluation.exponents),
         ),
-        _section("Threads", "One run shared by threads, wall time.", _threads(evaluation.threads)),
-        _section("Backends", "Reaction-diffusion; seconds per tumor.", _backends(evaluation.backends)),
-        _section(
+        section("Threads", "One run shared by threads, wall time.", _threads(evaluation.threads)),
+        section("Backends", "Reaction-diffusion; seconds per tumor.", _backends(evaluation.backends)),
+        section(
             "Front resolution",
             "Speed of a front along an axis of the grid in uniform white matter, over the exact speed of the equation, "
             "and what the lattice prescribes.",
             _fronts(evaluation.fronts),
         ),
-        _section("Memory", "Most memory of the process so far.", _memory(evaluation.memory)),
+        section("Memory", "Most memory of the process so far.", _memory(evaluation.memory)),
     ]
     return "\n\n".join(sections)
 
@@ -74,10 +74,6 @@ def conditions_text(conditions: Conditions) -> str:
     if conditions.is_machine_busy:
         lines.append(f"- {conditions.busy_warning}")
     return "\n".join(lines)
-
-
-def _section(title: str, *parts: str) -> str:
-    return "\n\n".join([f"### {title}", *parts])
 
 
 def _tumors(tumors: Sequence[EvaluationTumor]) -> str:

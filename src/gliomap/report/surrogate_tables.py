@@ -8,7 +8,7 @@ from typing import Any
 from gliomap.experiments.density_errors import SURROGATE_LEVELS
 from gliomap.experiments.measuring import is_machine_busy
 from gliomap.experiments.surrogate_evaluation import TIMED_BATCH, SurrogateEvaluation, SurrogateScore
-from gliomap.report.tables import markdown_table, number
+from gliomap.report.tables import markdown_table, number, section
 from gliomap.surrogate import TISSUES
 
 #: Figs. 7 and 10 of the surrogate paper: mean Dice at 0.2, 0.4 and 0.8, on 2,000 tumors of the authors' own.
@@ -33,20 +33,20 @@ def surrogate_report(evaluation: SurrogateEvaluation) -> str:
     return "\n\n".join(
         [
             conditions,
-            _section(
+            section(
                 "Dice",
                 "Mean over tumors with a value; in parentheses, where not 0, those without one: neither density "
                 "exceeds the level. Lines marked paper are of other tumors.",
                 _dice(evaluation),
             ),
-            _section(
+            section(
                 "Mean absolute error",
                 "As the authors compute it (over the true tumor in white and gray matter, over the predicted one in "
                 "CSF), with the 5th and 95th percentiles over tumors; and over the voxels where either has tumor.",
                 _errors(evaluation),
             ),
-            _section(f"Dice at {SURROGATE_LEVELS[0]:g} by growth time", "Mean over tumors.", _by_time(evaluation)),
-            _section(
+            section(f"Dice at {SURROGATE_LEVELS[0]:g} by growth time", "Mean over tumors.", _by_time(evaluation)),
+            section(
                 "Seconds per tumor",
                 f"Medians over {evaluation.num_timed} tumors: one at a time, in batches of {TIMED_BATCH}, and of the "
                 "solver on one thread of this machine, which computes the whole grid. Above 1, the solver is faster.",
@@ -111,7 +111,3 @@ def _seconds(evaluation: SurrogateEvaluation) -> str:
     ]  # fmt: skip
     headers = ["surrogate", "single [s]", "batched [s]", "solver [s]", "single / solver", "batched / solver"]
     return markdown_table(headers, rows)
-
-
-def _section(title: str, text: str, table: str) -> str:
-    return f"### {title}\n\n{text}\n\n{table}"

@@ -70,3 +70,8 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def section(title: str, *parts: str) -> str:
+    """Section of the third level: its title, then its parts as paragraphs."""
+    return "\n\n".join([f"### {title}", *parts])
