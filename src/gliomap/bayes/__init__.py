@@ -11,6 +11,7 @@ from gliomap.bayes.diagnostics import (
 )
 from gliomap.bayes.growth_target import GrowthLikelihood, SimulationCounts
 from gliomap.bayes.identifiable import IdentifiableTumors, log_design_of_tumors, log_prior_of_tumors
+from gliomap.bayes.imaging_integral import ImagingIntegral, ImagingPrior
 from gliomap.bayes.level_likelihood import ThresholdGrid
 from gliomap.bayes.multilevel_sampling import sample_multilevel
 from gliomap.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo
@@ -35,6 +36,8 @@ __all__ = [
     "GrowthTimePrior",
     "GrowthTimeTransform",
     "IdentifiableTumors",
+    "ImagingIntegral",
+    "ImagingPrior",
     "Levels",
     "LogLikelihood",
     "MaskCheck",

@@ -10,7 +10,8 @@ what comes back.
 A simulation that fails says nothing about the patient: its likelihood is 0 (−∞), and it is counted, with the first
 reason kept. A wrong setting (a missing parameter, another grid) is an error at once.
 
-`coarsened` is the same likelihood at half the resolution, some thirty times cheaper, for `multilevel`.
+`coarsened` is the same likelihood at half the resolution, some thirty times cheaper, for `multilevel`; `integrated`
+that of growth alone, its imaging parameters integrated over their prior (`imaging_integral`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +30,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.coarse_likelihood import coarsened_likelihood
 from gliomap.bayes.device_growth import grown_on_device, grows_on_device
+from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingIntegral, ImagingPrior
 from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.bayes.simulation_workers import SimulationWorkers
@@ -45,7 +48,6 @@ from gliomap.growth import (
 )
 from gliomap.imaging import ImagingLikelihood, ImagingParameters
 
-IMAGING_NAMES = ("t1gd_threshold", "flair_threshold", "visibility_width")
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, *SEED_NAMES)
 _OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
 # Four times longer steps double the solver's own error, which a coarse grid hides.
@@ -108,6 +110,8 @@ class _Outcome:
 
 # What has become of a row's tumor: densities, or why there are none.
 _Grown = Solution | NumericalError | ParameterError
+# Imaging parameters of one row, and the log-likelihood with them.
+_ImagingDraw = tuple[NDArray[np.float64], float]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,6 +131,7 @@ class RowSimulation:
     pet_factor: float = 1.0
     counts_failures_as_no_tumor: bool = False
     growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of
+    imaging_prior: ImagingPrior | None = None
 
     def values_of(self, row: NDArray[np.float64]) -> dict[str, float]:
         """Parameters of a row by name, those that are fixed among them."""
@@ -138,14 +143,28 @@ class RowSimulation:
 
     def outcome_of(self, row: NDArray[np.float64], grown: _Grown) -> _Outcome:
         """Log-likelihood of one row whose tumor has grown, or not."""
-        imaging = imaging_parameters_of(self.values_of(row))
+        values = self.values_of(row)
         try:
             density = _density_of(grown, self.volume_limit)
             if density is None:
-                return _Outcome(log_likelihood=self._if_failed(imaging), is_too_large=True)
-            return _Outcome(log_likelihood=self._compared(density, imaging))
+                return _Outcome(log_likelihood=self._if_failed(values), is_too_large=True)
+            return _Outcome(log_likelihood=self._compared(density, values))
         except (NumericalError, _SimulationFailedError) as error:
-            return _Outcome(log_likelihood=self._if_failed(imaging), failure=str(error))
+            return _Outcome(log_likelihood=self._if_failed(values), failure=str(error))
+
+    def imaging_of(self, row_and_points: tuple[NDArray[np.float64], NDArray[np.float64]]) -> _ImagingDraw:
+        """Imaging parameters drawn for one row of growth parameters, from a uniform point for each."""
+        row, points = row_and_points
+        return self.imaging_of_grown(self._grown(row, None), points)
+
+    def imaging_of_grown(self, grown: _Grown, points: NDArray[np.float64]) -> _ImagingDraw:
+        """The same for a row whose tumor has grown."""
+        assert self._integral is not None
+        density = _density_of(grown, None)
+        assert density is not None
+        names = self._integral.prior.names
+        drawn = self._integral.drawn(density, dict(zip(names, (float(x) for x in points), strict=True)))
+        return np.array([drawn[name] for name in names]), self._sampled_log_likelihood(density, drawn)
 
     def density_in_box(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
         """Density of one row where there is any, and the voxel at which that box begins."""
@@ -170,15 +189,31 @@ class RowSimulation:
             # Names and ranges were checked before: what is left is a seed off the tissue or a run far too long.
             return error
 
-    def _compared(self, density: NDArray[np.floating], imaging: ImagingParameters) -> float:
-        terms = self.likelihood.log_likelihood(density, imaging)
+    def _compared(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:
+        if self._integral is not None:
+            return self._integral.log_evidence(density)
+        return self._sampled_log_likelihood(density, values)
+
+    def _sampled_log_likelihood(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:
+        terms = self.likelihood.log_likelihood(density, imaging_parameters_of(values))
         masks = (terms.t1gd or 0.0) + (terms.flair or 0.0)
         return self.mask_factor * masks + self.pet_factor * (terms.pet or 0.0)
 
-    def _if_failed(self, imaging: ImagingParameters) -> float:
+    def _if_failed(self, values: Mapping[str, float]) -> float:
         if not self.counts_failures_as_no_tumor:
             return -np.inf
-        return self._compared(np.zeros(self.anatomy.grid.shape, dtype=np.float32), imaging)
+        return self._compared(np.zeros(self.anatomy.grid.shape, dtype=np.float32), values)
+
+    @cached_property
+    def _integral(self) -> ImagingIntegral | None:
+        if self.imaging_prior is None:
+            return None
+        return ImagingIntegral(
+            likelihood=self.likelihood,
+            prior=self.imaging_prior,
+            mask_factor=self.mask_factor,
+            pet_factor=self.pet_factor,
+        )
 
 
 class _SimulationFailedError(Exception):
@@ -225,6 +260,8 @@ class GrowthLikelihood:
     growth_parameters : callable
         Makes the model's parameters of the values by name; importable where processes are used. The default serves
         `FisherKolmogorov` and `MassEffect`.
+    imaging_prior : ImagingPrior or None
+        If given, imaging parameters are integrated over it, and neither in the rows nor fixed.
     num_workers : int
         Processes, ≥ 1. `close`, or a ``with`` block, ends them. With a device: threads that compare.
     device : str
@@ -253,6 +290,7 @@ class GrowthLikelihood:
         pet_factor: float = 1.0,
         counts_failures_as_no_tumor: bool = False,
         growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of,
+        imaging_prior: ImagingPrior | None = None,
         num_workers: int = 1,
         device: str = "cuda",
     ) -> None:
@@ -263,6 +301,7 @@ class GrowthLikelihood:
         _require_names(
             names,
             fixed_values,
+            has_imaging=imaging_prior is None,
             has_pet=likelihood.observation.pet is not None,
             knows_growth_names=growth_parameters is growth_parameters_of,
         )
@@ -277,7 +316,10 @@ class GrowthLikelihood:
             pet_factor=pet_factor,
             counts_failures_as_no_tumor=counts_failures_as_no_tumor,
             growth_parameters=growth_parameters,
+            imaging_prior=imaging_prior,
         )
+        # A prior that does not fit is an error now, not in a process.
+        _ = self.simulation._integral
         self.num_workers = num_workers
         self.device = device
         self.counts = SimulationCounts()
@@ -346,9 +388,79 @@ class GrowthLikelihood:
             pet_factor=fine.pet_factor * fine.likelihood.num_pet_voxels / likelihood.num_pet_voxels,
             counts_failures_as_no_tumor=True,
             growth_parameters=fine.growth_parameters,
+            imaging_prior=fine.imaging_prior,
             num_workers=self.num_workers,
             device=self.device,
         )
+
+    def integrated(self, prior: ImagingPrior) -> GrowthLikelihood:
+        """The same likelihood of growth alone: imaging parameters are no columns any more, but integrated over a prior.
+
+        Raises
+        ------
+        ParameterError
+            If imaging parameters are fixed, or the prior does not fit the images.
+        """
+        whole = self.simulation
+        fixed = [name for name in prior.names if name in whole.fixed]
+        if fixed:
+            raise ParameterError(f"{', '.join(fixed)} cannot be fixed and integrated: leave one of the two.")
+        return GrowthLikelihood(
+            model=whole.model,
+            anatomy=whole.anatomy,
+            likelihood=whole.likelihood,
+            names=[name for name in whole.names if name not in prior.names],
+            fixed=whole.fixed,
+            volume_limit=whole.volume_limit,
+            mask_factor=whole.mask_factor,
+            pet_factor=whole.pet_factor,
+            counts_failures_as_no_tumor=whole.counts_failures_as_no_tumor,
+            growth_parameters=whole.growth_parameters,
+            imaging_prior=prior,
+            num_workers=self.num_workers,
+            device=self.device,
+        )
+
+    def drawn_imaging(
+        self, rows: NDArray[np.float64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Imaging parameters of each row, drawn from their distribution given its density.
+
+        Parameters
+        ----------
+        rows : (N, P) float64 array
+            Growth parameters of a likelihood with an `imaging_prior`.
+        rng : Generator
+            For the draws.
+
+        Returns
+        -------
+        imaging : (N, Q) float64 array
+            In the order of the prior's names.
+        log_likelihood : (N,) float64 array
+            Of rows and imaging parameters together [nats].
+
+        Raises
+        ------
+        ParameterError
+            If imaging parameters are not integrated.
+        NumericalError
+            If a simulation fails.
+        """
+        simulation = self.simulation
+        if simulation.imaging_prior is None:
+            raise ParameterError("imaging parameters are columns of this likelihood: there is nothing to draw.")
+        points = rng.random((len(rows), len(simulation.imaging_prior.names)))
+        try:
+            if self._is_on_device:
+                grown = simulation.grown_on(self.device, list(rows), None)
+                drawn = [simulation.imaging_of_grown(each, point) for each, point in zip(grown, points, strict=True)]
+            else:
+                drawn = list(self._workers.map("imaging_of", list(zip(rows, points, strict=True))))
+        except _SimulationFailedError as error:
+            raise NumericalError(f"a tumor of the posterior cannot be simulated: {error}") from error
+        imaging, log_likelihood = zip(*drawn, strict=True)
+        return np.array(imaging), np.array(log_likelihood)
 
     def close(self) -> None:
         """End the processes."""
@@ -394,11 +506,12 @@ def _coarse_model(model: GrowthModel[Any]) -> GrowthModel[Any]:
 
 
 def _require_names(
-    names: Sequence[str], fixed: Mapping[str, float], *, has_pet: bool, knows_growth_names: bool
+    names: Sequence[str], fixed: Mapping[str, float], *, has_imaging: bool, has_pet: bool, knows_growth_names: bool
 ) -> None:
     """Raise `ParameterError` unless rows and fixed values hold what model and likelihood need, once."""
     growth = _GROWTH_NAMES if knows_growth_names else ()
-    needed = (*growth, TIME_NAME, *IMAGING_NAMES, *(PET_NAMES if has_pet else ()))
+    imaging = (*IMAGING_NAMES, *(PET_NAMES if has_pet else ())) if has_imaging else ()
+    needed = (*growth, TIME_NAME, *imaging)
     given = [*names, *fixed]
     missing = [name for name in needed if name not in given]
     twice = sorted({name for name in given if given.count(name) > 1})

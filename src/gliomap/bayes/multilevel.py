@@ -35,15 +35,17 @@ from gliomap.bayes.stage_moves import (
     adapted_scale,
     covariance_root,
     evaluated,
+    first_coordinates,
     is_below,
     leaders_of,
     next_exponent,
     proposals,
+    target_cv_of,
     uniform_numbers,
     weights_of,
 )
 from gliomap.bayes.surrogate_correction import LevelCorrection
-from gliomap.bayes.tmcmc_state import TmcmcResult
+from gliomap.bayes.tmcmc_state import TmcmcResult, evidence_error
 from gliomap.errors import NumericalError, ParameterError
 
 _Matrix = NDArray[np.float64]
@@ -61,12 +63,11 @@ def start(levels: Levels, settings: MultilevelSettings) -> MultilevelState:
         If the data are impossible for every one of them.
     """
     sampler = settings.sampler
-    points = uniform_numbers(sampler, stage=0, step=0, purpose=Purpose.PRIOR, columns=levels.fine.num_parameters)
-    coordinates = levels.coarse.from_unit_cube(points)
+    coordinates = first_coordinates(levels.coarse, sampler)
     log_prior, log_coarse = evaluated(levels.coarse, coordinates)
     if not np.isfinite(log_coarse).any():
         raise NumericalError(
-            f"the data are impossible (log-likelihood −inf) on the coarse level for all {sampler.num_samples} samples "
+            f"the data are impossible (log-likelihood −inf) on the coarse level for all {sampler.num_first} samples "
             "of the prior. Check that prior and data belong together: seed box, grid, units."
         )
     return MultilevelState(
@@ -149,12 +150,11 @@ def result(state: MultilevelState) -> TmcmcResult:
             f"the state is not finished: p = {state.tempering_exponent:.4g} of 1, share of the fine level "
             f"{state.fine_share:.4g} of 1. Advance it further."
         )
-    variance = sum(info.weight_cv**2 for info in state.stages) / state.settings.sampler.num_samples
     return TmcmcResult(
         coordinates=state.coordinates,
         log_likelihood=state.log_fine,
         log_evidence=math.fsum(info.log_mean_weight for info in state.stages),
-        log_evidence_error=math.sqrt(variance),
+        log_evidence_error=evidence_error(state.settings.sampler, state.stages),
         stages=state.stages,
     )
 
@@ -178,7 +178,7 @@ class _Walk:
 
 def _next_temperature(state: MultilevelState) -> tuple[MultilevelState, _Vector]:
     """The state with its next exponent or share, and the logarithms of the weights that lead there."""
-    target_cv = state.settings.sampler.target_weight_cv
+    target_cv = target_cv_of(state.settings.sampler, state.log_coarse)
     exponent, share = state.tempering_exponent, state.fine_share
     if state.is_switched and share < 1.0:
         with np.errstate(invalid="ignore"):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from gliomap.bayes.multilevel import advance, result, start
-from gliomap.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelState
+from gliomap.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo
 from gliomap.bayes.stage_file import read_multilevel_file, write_multilevel_file
-from gliomap.bayes.tmcmc_state import TmcmcResult
-from gliomap.errors import ParameterError
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.bayes.stage_runner import StageRunner, require_fingerprint
+from gliomap.bayes.tmcmc_state import StageInfo, TmcmcResult
+from gliomap.progress import Reporter, ignore_progress
 
 
 def sample_multilevel(
@@ -45,29 +44,19 @@ def sample_multilevel(
     OutputError
         If the stage file cannot be written.
     """
-    if stage_file is not None and not fingerprint:
-        raise ParameterError("a stage file needs a fingerprint of the target: otherwise it could continue another run.")
-    state = _first_state(levels, settings, stage_file, fingerprint)
-    while not state.is_finished:
-        state, info = advance(levels, state)
-        if stage_file is not None:
-            write_multilevel_file(stage_file, state, fingerprint=fingerprint)
-        message = (
-            f"stage {info.stage}: p = {info.tempering_exponent:.3g}, fine level {info.fine_share:.3g}, accepted "
-            f"{info.acceptance_rate:.0%}"
-        )
-        report(ProgressEvent(task="sample", completed=info.tempering_exponent, total=1.0, message=message))
-    return result(state)
+    require_fingerprint(stage_file, fingerprint)
+    runner = StageRunner(
+        start=lambda: start(levels, settings),
+        advance=lambda state: advance(levels, state),
+        read=lambda path: read_multilevel_file(
+            path, settings=settings, num_parameters=levels.fine.num_parameters, fingerprint=fingerprint
+        ),
+        write=lambda path, state: write_multilevel_file(path, state, fingerprint=fingerprint),
+        message=_message,
+    )
+    return result(runner.run(stage_file, report))
 
 
-def _first_state(
-    levels: Levels, settings: MultilevelSettings, stage_file: str | os.PathLike[str] | None, fingerprint: str
-) -> MultilevelState:
-    if stage_file is not None and Path(stage_file).exists():
-        return read_multilevel_file(
-            stage_file, settings=settings, num_parameters=levels.fine.num_parameters, fingerprint=fingerprint
-        )
-    state = start(levels, settings)
-    if stage_file is not None:
-        write_multilevel_file(stage_file, state, fingerprint=fingerprint)
-    return state
+def _message(info: StageInfo) -> str:
+    fine = f", fine level {info.fine_share:.3g}" if isinstance(info, MultilevelStageInfo) else ""
+    return f"stage {info.stage}: p = {info.tempering_exponent:.3g}{fine}, accepted {info.acceptance_rate:.0%}"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gliomap.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange
 from gliomap.bayes.published_priors import PET_NAMES
+from gliomap.bayes.tabulated_density import drawn_from
 from gliomap.errors import ParameterError
 from gliomap.growth.backends.compiled import compiled
 
@@ -31,9 +32,11 @@ _Vector = NDArray[np.float64]
 # a normal peak, points lie one width apart, so both errors are below 1e-6.
 _DROP_OF_NOISE, _DROP_OF_SCALE = 30.0, 24.0
 _POINTS_OF_NOISE, _POINTS_OF_SCALE = 24, 20
-_WEIGHTS_OF_NOISE = np.polynomial.legendre.leggauss(_POINTS_OF_NOISE)[1]
-_WEIGHTS_OF_SCALE = np.polynomial.legendre.leggauss(_POINTS_OF_SCALE)[1]
-_NUM_BISECTIONS = 40
+_POINTS_OF_DRAWS = 400
+_NOISE_RULE = np.polynomial.legendre.leggauss(_POINTS_OF_NOISE)
+_SCALE_RULE = np.polynomial.legendre.leggauss(_POINTS_OF_SCALE)
+# Ends of windows need not be exact.
+_NUM_BISECTIONS = 14
 # Keeps divisions finite where there is no density, or no residual.
 _TINY = 1e-30
 
@@ -49,6 +52,107 @@ def sum_of_products(
             for z in range(levels.shape[2]):
                 total += density_of_level[levels[x, y, z]] * pet[x, y, z]
     return total
+
+
+# Ends of the ranges of b and σ, and whether they are log-uniform, as the loops take them.
+_Ranges = tuple[float, float, bool, float, float, bool]
+# n, Σy², Σyu and Σu² of one density.
+_Sums = tuple[float, float, float, float]
+
+
+@compiled
+def _noise_window(sums: _Sums, weight: float, ranges: _Ranges) -> tuple[float, float]:
+    """Ends of log σ: where −w n log σ − w Σ(y − bu)²/(2σ²), at the best b, is near its largest value in the range."""
+    first, last = math.log(ranges[3]), math.log(ranges[4])
+    count = weight * sums[0]
+    scale = min(max(sums[2] / max(sums[3], _TINY), ranges[0]), ranges[1])
+    scaled = weight * max(scale * (scale * sums[3] - 2.0 * sums[2]) + sums[1], _TINY)
+    best = min(max(0.5 * math.log(scaled / count), first), last)
+    ends = (first, last)
+    found = [first, last]
+    for side in range(2):
+        inside, outside = best, ends[side]
+        drop = count * (outside - best) + 0.5 * scaled * (math.exp(-2.0 * outside) - math.exp(-2.0 * best))
+        if drop > _DROP_OF_NOISE:
+            for _ in range(_NUM_BISECTIONS):
+                middle = 0.5 * (inside + outside)
+                drop = count * (middle - best) + 0.5 * scaled * (math.exp(-2.0 * middle) - math.exp(-2.0 * best))
+                if drop > _DROP_OF_NOISE:
+                    outside = middle
+                else:
+                    inside = middle
+        found[side] = outside
+    return found[0], found[1]
+
+
+@compiled
+def _scale_window(sums: _Sums, weight: float, noise_std: float, ranges: _Ranges) -> tuple[float, float]:
+    """Ends of the scale for one noise: where the integrand has not died away."""
+    squared = max(sums[3], _TINY)
+    peak = sums[2] / squared
+    best = min(max(peak, ranges[0]), ranges[1])
+    reach = math.sqrt((best - peak) ** 2 + 2.0 * _DROP_OF_SCALE * noise_std**2 / (weight * squared))
+    return max(ranges[0], peak - reach), min(ranges[1], peak + reach)
+
+
+@compiled
+def _log_of_scale(scale: float, sums: _Sums, weight: float, noise_std: float, ranges: _Ranges) -> float:
+    """log of what depends on the scale, its prior's density included up to a constant."""
+    value = -0.5 * weight / noise_std**2 * (scale * (scale * sums[3] - 2.0 * sums[2]) + sums[1])
+    return value - math.log(scale) if ranges[2] else value
+
+
+@compiled
+def _log_of_noise(
+    log_noise: float, sums: _Sums, weight: float, ranges: _Ranges, places: _Vector, shares: _Vector
+) -> float:
+    """log of the integrand by log σ with the scale integrated at Gauss-Legendre places, up to the priors' constants."""
+    noise_std = math.exp(log_noise)
+    low, high = _scale_window(sums, weight, noise_std, ranges)
+    middle, half = 0.5 * (low + high), 0.5 * (high - low)
+    largest = -np.inf
+    for place in places:
+        largest = max(largest, _log_of_scale(middle + half * place, sums, weight, noise_std, ranges))
+    total = 0.0
+    for place, share in zip(places, shares):  # noqa: B905 - compiled loops know no strict
+        total += share * math.exp(_log_of_scale(middle + half * place, sums, weight, noise_std, ranges) - largest)
+    value = largest + math.log(half * total) - weight * sums[0] * (log_noise + 0.5 * math.log(2.0 * math.pi))
+    # The noise is summed by its logarithm: dσ = σ d log σ, which a log-uniform prior takes away again.
+    return value if ranges[5] else value + log_noise
+
+
+@compiled
+def _log_of_noises(
+    log_noises: _Vector, sums: _Sums, weight: float, ranges: _Ranges, places: _Vector, shares: _Vector
+) -> _Vector:
+    values = np.empty(len(log_noises))
+    for row in range(len(log_noises)):
+        values[row] = _log_of_noise(log_noises[row], sums, weight, ranges, places, shares)
+    return values
+
+
+@compiled
+def _log_integrals(
+    num_voxels: float,
+    squared_pet: float,
+    product: _Vector,
+    squared_density: _Vector,
+    weight: float,
+    ranges: _Ranges,
+    noise_rule: tuple[_Vector, _Vector],
+    scale_rule: tuple[_Vector, _Vector],
+) -> _Vector:
+    """log E of every density, up to the priors' constants."""
+    places, shares = noise_rule
+    found = np.empty(len(product))
+    for row in range(len(product)):
+        sums = (num_voxels, squared_pet, product[row], squared_density[row])
+        low, high = _noise_window(sums, weight, ranges)
+        middle, half = 0.5 * (low + high), 0.5 * (high - low)
+        values = _log_of_noises(middle + half * places, sums, weight, ranges, scale_rule[0], scale_rule[1])
+        largest = values.max()
+        found[row] = largest + math.log(half * np.sum(shares * np.exp(values - largest)))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,75 +229,56 @@ class PetPrior:
         weight : float
             w, what log-likelihoods are multiplied by, > 0.
         """
-        best_scale = np.clip(_peak(sums), self.pet_scale.low, self.pet_scale.high)
-        low, high = self._noise_window(_residual(sums, best_scale), weight * sums.num_voxels, weight)
-        log_noise, noise_half = _points(low, high, _POINTS_OF_NOISE)
-        noise_std = np.exp(log_noise)
-        scale, scale_half = self._scale_points(sums, weight, noise_std, best_scale)
-        # The noise is summed by its logarithm: dσ = σ d log σ.
-        log_of_noise = _log_density(self.pet_noise_std, noise_std) + log_noise
-        log_of_noise -= weight * sums.num_voxels * (log_noise + 0.5 * math.log(2.0 * math.pi))
-        log_values = _residual(sums, scale)
-        log_values *= (-0.5 * weight / noise_std**2)[..., None]
-        log_values += log_of_noise[..., None]
-        log_values += _log_density(self.pet_scale, scale)
-        largest = log_values.max(axis=(1, 2), keepdims=True)
-        log_values -= largest
-        over_scale = scale_half * (np.exp(log_values, out=log_values) @ _WEIGHTS_OF_SCALE)
-        return np.asarray(largest[:, 0, 0] + np.log(noise_half * (over_scale @ _WEIGHTS_OF_NOISE)))
+        values = _log_integrals(
+            float(sums.num_voxels),
+            sums.squared_pet,
+            np.ascontiguousarray(sums.product, dtype=np.float64),
+            np.ascontiguousarray(sums.squared_density, dtype=np.float64),
+            weight,
+            self._ranges,
+            _NOISE_RULE,
+            _SCALE_RULE,
+        )
+        return values + self._log_constant
 
-    def _noise_window(self, residual: _Vector, count: float, weight: float) -> tuple[_Vector, _Vector]:
-        """Ends of log σ, (N,): where −count log σ − weight residual/(2σ²) is near its largest value in the range."""
-        first, last = math.log(self.pet_noise_std.low), math.log(self.pet_noise_std.high)
-        scaled = weight * np.maximum(residual, _TINY)
-        best = np.clip(0.5 * np.log(scaled / count), first, last)
+    def drawn(self, sums: PetSums, weight: float, points: tuple[float, float]) -> tuple[float, float]:
+        """Scale b and noise σ drawn from their distribution given one density.
 
-        def drop(log_noise: _Vector) -> _Vector:
-            return count * (log_noise - best) + 0.5 * scaled * (np.exp(-2.0 * log_noise) - np.exp(-2.0 * best))
+        Parameters
+        ----------
+        sums : PetSums
+            Of one density.
+        weight : float
+            w.
+        points : (float, float)
+            Uniform random numbers in (0, 1) for scale and noise.
+        """
+        one: _Sums = (float(sums.num_voxels), sums.squared_pet, float(sums.product[0]), float(sums.squared_density[0]))
+        log_noises = np.linspace(*_noise_window(one, weight, self._ranges), _POINTS_OF_DRAWS)
+        noise_std = math.exp(
+            drawn_from(log_noises, _log_of_noises(log_noises, one, weight, self._ranges, *_SCALE_RULE), points[1])
+        )
+        scales = np.linspace(*_scale_window(one, weight, noise_std, self._ranges), _POINTS_OF_DRAWS)
+        log_values = np.array([_log_of_scale(scale, one, weight, noise_std, self._ranges) for scale in scales])
+        return drawn_from(scales, log_values, points[0]), noise_std
 
-        def end(outer: float) -> _Vector:
-            inside, outside = best, np.full_like(best, outer)
-            is_needed = drop(outside) > _DROP_OF_NOISE
-            for _ in range(_NUM_BISECTIONS):
-                middle = 0.5 * (inside + outside)
-                is_inside = drop(middle) <= _DROP_OF_NOISE
-                inside, outside = np.where(is_inside, middle, inside), np.where(is_inside, outside, middle)
-            return np.where(is_needed, outside, outer)
+    @property
+    def _ranges(self) -> _Ranges:
+        scale, noise = self.pet_scale, self.pet_noise_std
+        return (
+            scale.low,
+            scale.high,
+            scale.scale == "log-uniform",
+            noise.low,
+            noise.high,
+            noise.scale == "log-uniform",
+        )
 
-        return end(first), end(last)
-
-    def _scale_points(
-        self, sums: PetSums, weight: float, noise_std: _Vector, best_scale: _Vector
-    ) -> tuple[_Vector, _Vector]:
-        """Scales (N, K, M) for each noise (N, K) and half their range (N, K): where the integrand has not died away."""
-        peak = _peak(sums)[:, None]
-        variance = noise_std**2 / (weight * np.maximum(sums.squared_density, _TINY))[:, None]
-        reach = np.sqrt((best_scale[:, None] - peak) ** 2 + 2.0 * _DROP_OF_SCALE * variance)
-        low = np.maximum(self.pet_scale.low, peak - reach)
-        high = np.minimum(self.pet_scale.high, peak + reach)
-        return _points(low, high, _POINTS_OF_SCALE)
-
-
-def _peak(sums: PetSums) -> _Vector:
-    """The scale of least squares, (N,)."""
-    return sums.product / np.maximum(sums.squared_density, _TINY)
-
-
-def _residual(sums: PetSums, scale: _Vector) -> _Vector:
-    """Σ(y − b u)² for scales (N, …)."""
-    product, squared = (values.reshape(-1, *(1,) * (scale.ndim - 1)) for values in (sums.product, sums.squared_density))
-    return np.asarray(scale * (scale * squared - 2.0 * product) + sums.squared_pet)
-
-
-def _points(low: _Vector, high: _Vector, number: int) -> tuple[_Vector, _Vector]:
-    """Gauss-Legendre points between ends of any shape, with one more axis, and half the distances of the ends."""
-    places, _ = np.polynomial.legendre.leggauss(number)
-    middle, half = 0.5 * (low + high), 0.5 * (high - low)
-    return middle[..., None] + half[..., None] * places, half
-
-
-def _log_density(each: ParameterRange, values: _Vector) -> _Vector | float:
-    """log of the density of a range at values inside it."""
-    if each.scale == "log-uniform":
-        return -np.log(values) - math.log(math.log(each.high / each.low))
-    return -math.log(each.high - each.low)
+    @property
+    def _log_constant(self) -> float:
+        """log of what the densities of both priors have in common at all values."""
+        constant = 0.0
+        for each in (self.pet_scale, self.pet_noise_std):
+            width = math.log(each.high / each.low) if each.scale == "log-uniform" else each.high - each.low
+            constant -= math.log(width)
+        return constant

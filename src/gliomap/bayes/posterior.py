@@ -22,6 +22,9 @@ from gliomap.errors import ParameterError
 if TYPE_CHECKING:
     import arviz
 
+    from gliomap.bayes.growth_target import GrowthLikelihood
+    from gliomap.bayes.prior import Prior
+
 
 @dataclass(frozen=True, kw_only=True)
 class CredibleInterval:
@@ -87,6 +90,49 @@ class PosteriorSamples:
             log_weights=np.zeros(len(parameters)),
             log_prior=target.prior.log_density(parameters),
             log_likelihood=sampled.log_likelihood,
+        )
+
+    def with_imaging(self, prior: Prior, likelihood: GrowthLikelihood, *, rng: np.random.Generator) -> PosteriorSamples:
+        """The samples of growth, completed by imaging parameters that were integrated out (`imaging_integral`).
+
+        Parameters
+        ----------
+        prior : Prior
+            Of growth and imaging parameters; its names are those of the answer.
+        likelihood : GrowthLikelihood
+            The one that was sampled, with an `imaging_prior`.
+        rng : Generator
+            For the draws.
+
+        Raises
+        ------
+        ParameterError
+            If the likelihood's imaging parameters are not integrated, or names do not fit together.
+        NumericalError
+            If a simulation fails.
+        """
+        sampled = likelihood.simulation.names
+        if tuple(self.names) != sampled:
+            raise ParameterError(
+                f"the samples are of {', '.join(self.names)}, the likelihood of {', '.join(sampled)}: complete "
+                "the samples of the likelihood that was sampled."
+            )
+        imaging, log_likelihood = likelihood.drawn_imaging(self.parameters, rng)
+        imaging_prior = likelihood.simulation.imaging_prior
+        assert imaging_prior is not None
+        columns = dict(zip((*self.names, *imaging_prior.names), [*self.parameters.T, *imaging.T], strict=True))
+        if sorted(columns) != sorted(prior.names):
+            raise ParameterError(
+                f"growth and imaging parameters are {', '.join(columns)}, the prior's {', '.join(prior.names)}."
+            )
+        parameters = np.column_stack([columns[name] for name in prior.names])
+        return PosteriorSamples(
+            names=prior.names,
+            units=prior.units,
+            parameters=parameters,
+            log_weights=self.log_weights,
+            log_prior=prior.log_density(parameters),
+            log_likelihood=log_likelihood,
         )
 
     @cached_property

@@ -100,6 +100,12 @@ class ParameterRange:
         if self.scale == "log-uniform" and self.low <= 0.0:
             raise ParameterError(f"{self.name}: a log-uniform range must lie above 0 [{self.unit}], got {self.low:g}.")
 
+    def log_density(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log density per unit at values inside the range, an array of their shape."""
+        if self.scale == "log-uniform":
+            return -np.log(values) - math.log(math.log(self.high / self.low))
+        return np.broadcast_to(-math.log(self.high - self.low), values.shape)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BoxPrior:
@@ -178,10 +184,8 @@ class BoxPrior:
         safe = np.where(inside[:, None], parameters, low)
         density = np.zeros(len(parameters))
         for column, bounds in enumerate(self.ranges):
-            if bounds.scale == "log-uniform":
-                density -= np.log(safe[:, column]) + math.log(math.log(bounds.high / bounds.low))
-            elif self._seeds is None or column not in self._seed_columns:
-                density -= math.log(bounds.high - bounds.low)
+            if self._seeds is None or column not in self._seed_columns:
+                density += bounds.log_density(safe[:, column])
         if self._seeds is not None:
             density += self._seeds.log_density(safe[:, self._seed_columns])
         return np.where(inside, density, -np.inf)
@@ -293,6 +297,10 @@ class GrowthTimePrior:
     def sample(self, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """See `Prior`."""
         return self.from_unit_cube(rng.random((number, len(self.box.ranges))))
+
+    def without(self, *names: str) -> GrowthTimePrior:
+        """As `BoxPrior.without`; rate and product cannot be left out."""
+        return GrowthTimePrior(box=self.box.without(*names))
 
 
 def _box_transform(ranges: Sequence[ParameterRange]) -> BoxTransform:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from gliomap.bayes.stage_file import read_stage_file, write_stage_file
+from gliomap.bayes.stage_runner import StageRunner, require_fingerprint
 from gliomap.bayes.target import Target
 from gliomap.bayes.tmcmc import advance, result, start
-from gliomap.bayes.tmcmc_state import TmcmcResult, TmcmcSettings, TmcmcState
-from gliomap.errors import ParameterError
-from gliomap.progress import ProgressEvent, Reporter, ignore_progress
+from gliomap.bayes.tmcmc_state import TmcmcResult, TmcmcSettings
+from gliomap.progress import Reporter, ignore_progress
 
 
 def sample_posterior(
@@ -46,26 +45,16 @@ def sample_posterior(
     OutputError
         If the stage file cannot be written.
     """
-    if stage_file is not None and not fingerprint:
-        raise ParameterError("a stage file needs a fingerprint of the target: otherwise it could continue another run.")
-    state = _first_state(target, settings, stage_file, fingerprint)
-    while not state.is_finished:
-        state, info = advance(target, state)
-        if stage_file is not None:
-            write_stage_file(stage_file, state, fingerprint=fingerprint)
-        message = f"stage {info.stage}: p = {info.tempering_exponent:.3g}, accepted {info.acceptance_rate:.0%}"
-        report(ProgressEvent(task="sample", completed=info.tempering_exponent, total=1.0, message=message))
-    return result(state)
-
-
-def _first_state(
-    target: Target, settings: TmcmcSettings, stage_file: str | os.PathLike[str] | None, fingerprint: str
-) -> TmcmcState:
-    if stage_file is not None and Path(stage_file).exists():
-        return read_stage_file(
-            stage_file, settings=settings, num_parameters=target.num_parameters, fingerprint=fingerprint
-        )
-    state = start(target, settings)
-    if stage_file is not None:
-        write_stage_file(stage_file, state, fingerprint=fingerprint)
-    return state
+    require_fingerprint(stage_file, fingerprint)
+    runner = StageRunner(
+        start=lambda: start(target, settings),
+        advance=lambda state: advance(target, state),
+        read=lambda path: read_stage_file(
+            path, settings=settings, num_parameters=target.num_parameters, fingerprint=fingerprint
+        ),
+        write=lambda path, state: write_stage_file(path, state, fingerprint=fingerprint),
+        message=lambda info: (
+            f"stage {info.stage}: p = {info.tempering_exponent:.3g}, accepted {info.acceptance_rate:.0%}"
+        ),
+    )
+    return result(runner.run(stage_file, report))

@@ -32,12 +32,12 @@ class _Format:
 
 
 _TMCMC = _Format(
-    name="gliomap-tmcmc-stage-2",
+    name="gliomap-tmcmc-stage-3",
     arrays=("coordinates", "log_prior", "log_likelihood"),
     numbers=("tempering_exponent", "proposal_scale"),
 )
 _MULTILEVEL = _Format(
-    name="gliomap-multilevel-stage-2",
+    name="gliomap-multilevel-stage-3",
     arrays=("coordinates", "log_prior", "log_coarse", "log_fine"),
     numbers=("tempering_exponent", "fine_share", "is_switched", "proposal_scale"),
 )
@@ -80,7 +80,7 @@ def read_stage_file(
     ParameterError
         If the file cannot be read, is damaged or of another format, or belongs to another run.
     """
-    stages, fields = _read(path, _TMCMC, settings, settings.num_samples, num_parameters, fingerprint)
+    stages, fields = _read(path, _TMCMC, settings, settings, num_parameters, fingerprint)
     return TmcmcState(settings=settings, stages=tuple(StageInfo(**info) for info in stages), **fields)
 
 
@@ -93,7 +93,7 @@ def read_multilevel_file(
     path: str | os.PathLike[str], *, settings: MultilevelSettings, num_parameters: int, fingerprint: str
 ) -> MultilevelState:
     """As `read_stage_file`, of a multilevel run."""
-    stages, fields = _read(path, _MULTILEVEL, settings, settings.sampler.num_samples, num_parameters, fingerprint)
+    stages, fields = _read(path, _MULTILEVEL, settings, settings.sampler, num_parameters, fingerprint)
     return MultilevelState(settings=settings, stages=tuple(MultilevelStageInfo(**info) for info in stages), **fields)
 
 
@@ -118,7 +118,7 @@ def _read(
     path: str | os.PathLike[str],
     file_format: _Format,
     settings: TmcmcSettings | MultilevelSettings,
-    num_samples: int,
+    sampler: TmcmcSettings,
     num_parameters: int,
     fingerprint: str,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -132,7 +132,7 @@ def _read(
             f"stage file {path} belongs to a run with other {what}. Continue that run, or remove the file "
             "to start anew."
         )
-    shape = (num_samples, num_parameters)
+    shape = (sampler.num_samples if header["stages"] else sampler.num_first, num_parameters)
     coordinates, *others = arrays.values()
     if coordinates.shape != shape or any(array.shape != shape[:1] for array in others):
         raise ParameterError(

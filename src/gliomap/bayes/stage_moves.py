@@ -34,15 +34,31 @@ class Purpose(IntEnum):
     PROBE = 5
 
 
-def uniform_numbers(settings: TmcmcSettings, *, stage: int, step: int, purpose: Purpose, columns: int) -> _Matrix:
+def uniform_numbers(
+    settings: TmcmcSettings, *, stage: int, step: int, purpose: Purpose, columns: int, rows: int | None = None
+) -> _Matrix:
     """Uniform random numbers in (0, 1), one row per sample: a function of seed, stage, step, purpose and the row.
 
     Rows do not depend on how many there are; normal ones are made of them by inversion, which takes one each.
     """
+    num_rows = settings.num_samples if rows is None else rows
     source = np.random.SeedSequence(settings.seed, spawn_key=(stage, step, int(purpose)))
     generator = np.random.Generator(np.random.Philox(source))
-    points = generator.random((settings.num_samples, columns))
+    points = generator.random((num_rows, columns))
     return np.maximum(points, 2.0**-54)
+
+
+def first_coordinates(target: Target, settings: TmcmcSettings) -> _Matrix:
+    """Independent samples of the prior with which a run begins, (N₀, P)."""
+    points = uniform_numbers(
+        settings,
+        stage=0,
+        step=0,
+        purpose=Purpose.PRIOR,
+        columns=target.num_parameters,
+        rows=settings.num_first,
+    )
+    return target.from_unit_cube(points)
 
 
 def evaluated(target: Target, coordinates: _Matrix) -> tuple[_Vector, _Vector]:
@@ -101,6 +117,16 @@ def next_exponent(log_likelihood: _Vector, exponent: float, target_weight_cv: fl
             "is small enough. Weight the likelihood, or use fewer voxels."
         )
     return 1.0 if reached > _LAST else reached
+
+
+def target_cv_of(settings: TmcmcSettings, log_likelihood: _Vector) -> float:
+    """Coefficient of variation at which the weights of possible samples are worth as much as those of a usual stage.
+
+    The effective sample size is their number over 1 + CV², so a larger first population goes further.
+    """
+    cv = settings.target_weight_cv
+    num_possible = np.count_nonzero(np.isfinite(log_likelihood))
+    return math.sqrt(max(num_possible / settings.num_samples, 1.0) * (1.0 + cv**2) - 1.0)
 
 
 def weights_of(log_likelihood: _Vector, increment: float) -> tuple[_Vector, float]:

@@ -29,15 +29,16 @@ from gliomap.bayes.stage_moves import (
     adapted_scale,
     covariance_root,
     evaluated,
+    first_coordinates,
     is_below,
     leaders_of,
     next_exponent,
     proposals,
-    uniform_numbers,
+    target_cv_of,
     weights_of,
 )
 from gliomap.bayes.target import Target
-from gliomap.bayes.tmcmc_state import StageInfo, TmcmcResult, TmcmcSettings, TmcmcState
+from gliomap.bayes.tmcmc_state import StageInfo, TmcmcResult, TmcmcSettings, TmcmcState, evidence_error
 from gliomap.errors import NumericalError, ParameterError
 
 _Matrix = NDArray[np.float64]
@@ -52,8 +53,7 @@ def start(target: Target, settings: TmcmcSettings) -> TmcmcState:
     NumericalError
         If the data are impossible for every one of them, or a sample of the prior has no prior density.
     """
-    points = uniform_numbers(settings, stage=0, step=0, purpose=Purpose.PRIOR, columns=target.num_parameters)
-    coordinates = target.from_unit_cube(points)
+    coordinates = first_coordinates(target, settings)
     log_prior, log_likelihood = evaluated(target, coordinates)
     if not np.isfinite(log_prior).all():
         raise NumericalError(
@@ -62,7 +62,7 @@ def start(target: Target, settings: TmcmcSettings) -> TmcmcState:
         )
     if not np.isfinite(log_likelihood).any():
         raise NumericalError(
-            f"the data are impossible (log-likelihood −inf) for all {settings.num_samples} samples of the prior. "
+            f"the data are impossible (log-likelihood −inf) for all {settings.num_first} samples of the prior. "
             "Check that prior and data belong together: seed box, grid, units."
         )
     return TmcmcState(
@@ -93,7 +93,8 @@ def advance(target: Target, state: TmcmcState) -> tuple[TmcmcState, StageInfo]:
             f"the posterior was not reached within {settings.max_stages} stages (p = {state.tempering_exponent:.3g}).",
             step=stage,
         )
-    exponent = next_exponent(state.log_likelihood, state.tempering_exponent, settings.target_weight_cv)
+    target_cv = target_cv_of(settings, state.log_likelihood)
+    exponent = next_exponent(state.log_likelihood, state.tempering_exponent, target_cv)
     weights, log_mean_weight = weights_of(state.log_likelihood, exponent - state.tempering_exponent)
     leaders = leaders_of(weights, settings, stage)
     root = covariance_root(state.coordinates, weights, stage)
@@ -139,12 +140,11 @@ def result(state: TmcmcState) -> TmcmcResult:
             f"the state is not finished: p = {state.tempering_exponent:.4g} of 1 after {len(state.stages)} stages. "
             "Advance it further."
         )
-    variance = sum(info.weight_cv**2 for info in state.stages) / state.settings.num_samples
     return TmcmcResult(
         coordinates=state.coordinates,
         log_likelihood=state.log_likelihood,
         log_evidence=math.fsum(info.log_mean_weight for info in state.stages),
-        log_evidence_error=math.sqrt(variance),
+        log_evidence_error=evidence_error(state.settings, state.stages),
         stages=state.stages,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from gliomap.errors import ParameterError, unknown_name
 
+# *Chosen*: less than a stage of 20 steps costs.
+_FIRST_PER_SAMPLE = 8
 Resampling = Literal["multinomial", "systematic"]
 _Matrix = NDArray[np.float64]
 _Vector = NDArray[np.float64]
@@ -26,6 +29,9 @@ class TmcmcSettings:
         Root of all randomness, ≥ 0.
     num_samples : int
         Samples per stage, ≥ 2.
+    num_first_samples : int or None
+        Draws of the prior with which a run begins, ≥ `num_samples`; None: `num_samples`. Many are cheap, one stage's
+        steps take as much, and find a posterior that few of them would miss.
     target_weight_cv : float
         Coefficient of variation of the weights that fixes the next exponent, > 0.
     proposal_scale : float
@@ -48,6 +54,7 @@ class TmcmcSettings:
 
     seed: int = 0
     num_samples: int = 2048
+    num_first_samples: int | None = None
     target_weight_cv: float = 1.0
     proposal_scale: float = 0.04
     num_steps: int = 1
@@ -59,6 +66,10 @@ class TmcmcSettings:
         for name, least in (("seed", 0), ("num_samples", 2), ("num_steps", 1), ("max_stages", 1)):
             if getattr(self, name) < least:
                 raise ParameterError(f"{name} must be at least {least}, got {getattr(self, name)}.")
+        if self.num_first < self.num_samples:
+            raise ParameterError(
+                f"num_first_samples must be at least num_samples ({self.num_samples}), got {self.num_first_samples}."
+            )
         for name in ("target_weight_cv", "proposal_scale"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
                 raise ParameterError(f"{name} must be finite and above 0, got {getattr(self, name)}.")
@@ -67,15 +78,23 @@ class TmcmcSettings:
         if self.resampling not in get_args(Resampling):
             raise ParameterError(unknown_name("resampling", self.resampling, get_args(Resampling)))
 
+    @property
+    def num_first(self) -> int:
+        """Draws of the prior with which a run begins."""
+        return self.num_samples if self.num_first_samples is None else self.num_first_samples
+
     @classmethod
     def thorough(cls, *, seed: int = 0, num_samples: int = 2048, num_steps: int = 20) -> TmcmcSettings:
         """Settings without visible bias in 11 dimensions: many steps, their length adapted, systematic resampling.
+
+        A run begins with eight times as many draws of the prior as it goes on with.
 
         The evidence for them is in docs/design/0008-bayes-decisions.md.
         """
         return cls(
             seed=seed,
             num_samples=num_samples,
+            num_first_samples=_FIRST_PER_SAMPLE * num_samples,
             num_steps=num_steps,
             proposal_scale=0.2,
             target_acceptance=0.25,
@@ -123,6 +142,12 @@ class StageInfo:
     num_evaluations: int
 
 
+def evidence_error(settings: TmcmcSettings, stages: Sequence[StageInfo]) -> float:
+    """√(Σ CoV²/N) over the stages: the standard error of the log evidence were the samples of a stage independent."""
+    numbers = [settings.num_first] + [settings.num_samples] * (len(stages) - 1)
+    return math.sqrt(sum(info.weight_cv**2 / number for info, number in zip(stages, numbers, strict=True)))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TmcmcState:
     """Samples of π L^p and how they came about. Arrays are read-only.
@@ -134,7 +159,7 @@ class TmcmcState:
     tempering_exponent : float
         p in [0, 1].
     coordinates : (N, P) float64 array
-        Samples in coordinates without bounds.
+        Samples in coordinates without bounds; before the first stage `TmcmcSettings.num_first` of them.
     log_prior, log_likelihood : (N,) float64 arrays
         Of the samples; the prior per unit of the coordinates.
     proposal_scale : float

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
-from gliomap.cli.options import AtlasOption, RegistrationOption
+from gliomap.cli.options import AtlasOption, RegistrationOption, SampleImagingOption
 
 if TYPE_CHECKING:
     from gliomap.experiments import BayesEvaluationSettings
@@ -40,10 +40,10 @@ def evaluate_bayes_command(
         int | None,
         typer.Option(
             min=0,
-            help="Draws of the prior around the best of which virtual cases start; 0: start from the prior. Default 0, "
-            "or 1,000 with --small.",
+            help="Draws of the prior around the best of which virtual cases start; 0 (default): start from the prior.",
         ),
     ] = None,
+    sample_imaging: SampleImagingOption = False,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Compare ways to sample on one case.")] = True,
     atlas: AtlasOption = "sri24",
     registration: RegistrationOption = None,
@@ -68,7 +68,12 @@ def evaluate_bayes_command(
         settings = _settings(
             small,
             {"seed": seed, "num_threads": threads, "num_cases": cases, "spacing_mm": spacing_mm},
-            {"num_samples": samples, "num_steps": steps, "num_start_draws": start_draws},
+            {
+                "num_samples": samples,
+                "num_steps": steps,
+                "num_start_draws": start_draws,
+                "integrates_imaging": not sample_imaging,
+            },
         )
         found, left_out = find_patients(patients) if patients else ({}, {})
         opened = None if database is None else SimulationDatabase.open(database)

@@ -18,3 +18,9 @@ DomainRuleOption = Annotated[str | None, typer.Option(help="Rule of the simulati
 RegistrationOption = Annotated[str | None, typer.Option(help="Registration preset of the patients.")]
 TablesOption = Annotated[Path | None, typer.Option(help="Also write the tables to this file (.md).")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")]
+SampleImagingOption = Annotated[
+    bool,
+    typer.Option(
+        "--sample-imaging", help="Sample thresholds, width and PET parameters too, instead of integrating them out."
+    ),
+]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
+from gliomap.cli.options import SampleImagingOption
 
 
 def personalize(
@@ -53,6 +54,7 @@ def personalize(
     levels: Annotated[
         int, typer.Option(min=1, max=2, help="With sample: 2 works at half the resolution first, 1 does not.")
     ] = 2,
+    sample_imaging: SampleImagingOption = False,
     prior: Annotated[str, typer.Option(help="Prior of a posterior: paper, patient.")] = "paper",
     correlation_length_mm: Annotated[
         float, typer.Option(min=0.0, help="How far residuals are alike; 0 takes voxels for independent.")
@@ -122,6 +124,7 @@ def personalize(
             samples=samples,
             steps=steps,
             levels=levels,
+            sample_imaging=sample_imaging,
             prior=prior,
             correlation_length_mm=correlation_length_mm,
             stage_file=stage_file,

@@ -26,6 +26,7 @@ class PosteriorOptions:
     samples: int
     steps: int
     levels: int
+    sample_imaging: bool
     prior: str
     correlation_length_mm: float
     stage_file: Path | None
@@ -61,6 +62,7 @@ class PosteriorOptions:
             "--stage-file": self.stage_file is not None,
             "--sample-in": self.sample_in != "atlas",
             "--device": self.device != "cpu",
+            "--sample-imaging": self.sample_imaging,
         }
         for option, is_given in given.items():
             if is_given:
@@ -136,6 +138,7 @@ class PosteriorOptions:
         return SampleSettings(
             sampler=TmcmcSettings.thorough(seed=self.seed, num_samples=self.samples, num_steps=self.steps),
             num_levels=self.levels,
+            integrates_imaging=not self.sample_imaging,
             prior=cast(PriorName, self.prior),
             correlation_length_mm=self.correlation_length_mm,
             num_workers=available_cores() if num_workers is None else num_workers,

@@ -253,7 +253,10 @@ def _ways(
     sampler = TmcmcSettings.thorough(seed=settings.seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
     base = SampleSettings(sampler=sampler, num_workers=settings.num_workers)
     paper = replace(
-        base, sampler=TmcmcSettings(seed=settings.seed, num_samples=settings.num_paper_samples), num_levels=1
+        base,
+        sampler=TmcmcSettings(seed=settings.seed, num_samples=settings.num_paper_samples),
+        num_levels=1,
+        integrates_imaging=False,
     )
     asked = f"{settings.num_samples} samples, {settings.num_steps} steps"
 
@@ -262,6 +265,7 @@ def _ways(
 
     ways: dict[str, tuple[str, SampleMethod | QueryWithPosterior]] = {
         REFERENCE_WAY: (asked, method(replace(base, num_levels=1))),
+        "one level, imaging sampled": (asked, method(replace(base, num_levels=1, integrates_imaging=False))),
         "two levels": (asked, method(base)),
         PAPER_WAY: (f"{settings.num_paper_samples} samples, 1 step", method(paper)),
     }

@@ -118,7 +118,7 @@ class BayesEvaluationSettings:
             spacing_mm=5.0,
             time_step_scale=8.0,
             voxel_stride=2,
-            case=CaseSettings(num_samples=128, num_steps=20, num_start_draws=1000, num_densities=32),
+            case=CaseSettings(num_samples=128, num_steps=20, num_densities=32),
             num_samples=64,
             num_steps=5,
             num_paper_samples=256,

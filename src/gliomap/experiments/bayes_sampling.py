@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
 from gliomap.bayes import (
+    BoxPrior,
     GrowthLikelihood,
     IdentifiableTumors,
+    ImagingPrior,
     PosteriorSamples,
     PosteriorTarget,
+    SimulationCounts,
     StartedTarget,
     TmcmcResult,
     TmcmcSettings,
@@ -45,7 +48,7 @@ from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 RUN_NAMES = ("with_pet", "without_pet")
 # Best draws a run starts around; as many as `personalize --method sample --database` takes.
 _NUM_STARTS = 64
-_DRAW_STREAM, _DENSITY_STREAM, _RANK_STREAM, _SAMPLER_STREAM = 1, 2, 3, 4
+_DRAW_STREAM, _DENSITY_STREAM, _RANK_STREAM, _SAMPLER_STREAM, _IMAGING_STREAM = 1, 2, 3, 4, 5
 _NUM_SEEDS = 1 << 31
 
 
@@ -60,6 +63,8 @@ class CaseSettings:
     num_start_draws : int
         Runs start around the best 64 of so many draws of the prior, by `reference_of_matches`, which leaves posterior
         and evidence as they are; 0: from the prior.
+    integrates_imaging : bool
+        Whether growth alone is sampled, and imaging parameters are drawn afterwards (`bayes.imaging_integral`).
     num_ranked : int
         Posterior draws among which the truth is ranked, ≥ 1 and at most `num_samples`.
     num_densities : int
@@ -74,6 +79,7 @@ class CaseSettings:
     num_samples: int = 256
     num_steps: int = 20
     num_start_draws: int = 0
+    integrates_imaging: bool = True
     num_ranked: int = 31
     num_densities: int = 64
 
@@ -242,10 +248,8 @@ class CaseSampler:
         settings, seed = self.settings, self.cohort.seed
         prior = self.cohort.prior(has_pet=has_pet)
         with self.cohort.likelihood(case, has_pet=has_pet) as likelihood:
-            target = PosteriorTarget(prior=prior, log_likelihood_of=likelihood)
-            seconds, sampled = timed(lambda: self._sampled(target, case.number))
-            counts = likelihood.counts
-            samples = PosteriorSamples.from_tmcmc(target, sampled)
+            seconds, found = timed(lambda: self._sampled(prior, likelihood, case.number))
+            sampled, samples, counts = found
             rows = samples.resampled(
                 settings.num_densities, np.random.default_rng([seed, _DENSITY_STREAM, case.number])
             )
@@ -264,7 +268,23 @@ class CaseSampler:
             seconds=seconds,
         )
 
-    def _sampled(self, target: PosteriorTarget, number: int) -> TmcmcResult:
+    def _sampled(
+        self, prior: BoxPrior, likelihood: GrowthLikelihood, number: int
+    ) -> tuple[TmcmcResult, PosteriorSamples, SimulationCounts]:
+        """The run, samples of all parameters, and what its simulations came to."""
+        if not self.settings.integrates_imaging:
+            target = PosteriorTarget(prior=prior, log_likelihood_of=likelihood)
+            sampled = self._run_of(target, number)
+            return sampled, PosteriorSamples.from_tmcmc(target, sampled), likelihood.counts
+        imaging = ImagingPrior.of(prior)
+        with likelihood.integrated(imaging) as growth:
+            target = PosteriorTarget(prior=prior.without(*imaging.names), log_likelihood_of=growth)
+            sampled = self._run_of(target, number)
+            rng = np.random.default_rng([self.cohort.seed, _IMAGING_STREAM, number])
+            samples = PosteriorSamples.from_tmcmc(target, sampled).with_imaging(prior, growth, rng=rng)
+            return sampled, samples, growth.counts
+
+    def _run_of(self, target: PosteriorTarget, number: int) -> TmcmcResult:
         settings = self.settings
         seeds = np.random.default_rng([self.cohort.seed, _SAMPLER_STREAM, number])
         seed = int(seeds.integers(_NUM_SEEDS))

@@ -2,6 +2,7 @@
 
 from gliomap.imaging.correlation import independent_voxel_fraction
 from gliomap.imaging.likelihood import (
+    ComparedVoxels,
     ImagingLikelihood,
     ImagingParameters,
     LikelihoodOptions,
@@ -14,6 +15,7 @@ from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.imaging.visibility_probability import log_visibility, mask_log_likelihood
 
 __all__ = [
+    "ComparedVoxels",
     "EqualVolumeSphere",
     "ImagingLikelihood",
     "ImagingParameters",

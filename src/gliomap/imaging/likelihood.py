@@ -171,6 +171,29 @@ class LogLikelihoodTerms:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ComparedVoxels:
+    """A density and the images where they are compared; None for a modality that was not observed.
+
+    Parameters
+    ----------
+    mask_density : (V,) float array
+        Density in the voxels of the masks.
+    tumor_core, whole_tumor : (V,) bool arrays or None
+        Masks there.
+    pet_density : (W,) float array or None
+        Density in the voxels of the PET.
+    pet : (W,) float64 array or None
+        PET there.
+    """
+
+    mask_density: NDArray[np.floating]
+    tumor_core: NDArray[np.bool_] | None
+    whole_tumor: NDArray[np.bool_] | None
+    pet_density: NDArray[np.floating] | None
+    pet: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ImagingLikelihood:
     """Log-likelihood of one patient's images as a function of the cell density and the imaging parameters.
 
@@ -255,35 +278,54 @@ class ImagingLikelihood:
         ParameterError
             If PET was observed and its parameters are missing.
         """
-        _require_shape("cell_density", cell_density.shape, self.observation.grid)
-        flat = cell_density.reshape(-1)
-        density = flat[self._mask_voxels]
-        _require_density(density)
+        voxels = self.compared(cell_density)
         width, formula, weight = parameters.visibility_width, self.options.formula, self.options.mask_weight
 
         def mask_term(mask: NDArray[np.bool_] | None, threshold: float) -> float | None:
             if mask is None:
                 return None
             return weight * mask_log_likelihood(
-                mask, density, threshold=threshold, visibility_width=width, formula=formula
+                mask, voxels.mask_density, threshold=threshold, visibility_width=width, formula=formula
             )
 
         return LogLikelihoodTerms(
-            t1gd=mask_term(self._core_values, parameters.t1gd_threshold),
-            flair=mask_term(self._whole_values, parameters.flair_threshold),
-            pet=self._pet_term(flat, parameters),
+            t1gd=mask_term(voxels.tumor_core, parameters.t1gd_threshold),
+            flair=mask_term(voxels.whole_tumor, parameters.flair_threshold),
+            pet=self._pet_term(voxels, parameters),
         )
 
-    def _pet_term(self, density: NDArray[np.floating], parameters: ImagingParameters) -> float | None:
-        if self._pet_values is None:
+    def compared(self, cell_density: NDArray[np.floating]) -> ComparedVoxels:
+        """A density (X, Y, Z) and the images, in the voxels that are compared.
+
+        Raises
+        ------
+        GridMismatchError
+            If the density has another shape.
+        NumericalError
+            If a density is NaN or outside [0, 1] by more than 0.001.
+        """
+        _require_shape("cell_density", cell_density.shape, self.observation.grid)
+        flat = cell_density.reshape(-1)
+        voxels = ComparedVoxels(
+            mask_density=flat[self._mask_voxels],
+            tumor_core=self._core_values,
+            whole_tumor=self._whole_values,
+            pet_density=None if self._pet_values is None else flat[self._pet_voxels],
+            pet=self._pet_values,
+        )
+        _require_density(voxels.mask_density)
+        if voxels.pet_density is not None:
+            _require_density(voxels.pet_density)
+        return voxels
+
+    def _pet_term(self, voxels: ComparedVoxels, parameters: ImagingParameters) -> float | None:
+        if voxels.pet is None or voxels.pet_density is None:
             return None
         if parameters.pet_scale is None or parameters.pet_noise_std is None:
             raise ParameterError("PET was observed: ImagingParameters need pet_scale and pet_noise_std.")
-        density = density[self._pet_voxels]
-        _require_density(density)
         return self.options.pet_weight * pet_log_likelihood(
-            self._pet_values,
-            density,
+            voxels.pet,
+            voxels.pet_density,
             pet_scale=parameters.pet_scale,
             pet_noise_std=parameters.pet_noise_std,
             formula=self.options.formula,

@@ -5,9 +5,10 @@ PET; here by any growth model in the atlas. The answer is the density of the bes
 deviation and P(u > threshold) of the density, intervals of all parameters, and a check whether masks drawn from the
 posterior look like the observed ones.
 
-By default two levels are sampled (`bayes.multilevel`: most steps at half the resolution, corrected exactly), with
-settings that show no bias in eleven dimensions (`TmcmcSettings.thorough`) and few samples, and each voxel counts as its
-share of an independent one. The paper's own algorithm is `SampleSettings.paper`.
+Growth alone is sampled by default: thresholds, width, scale and noise are integrated over their prior, and drawn
+afterwards (`bayes.imaging_integral`). Two levels are used (`bayes.multilevel`: most steps at half the resolution,
+corrected exactly), with settings that show no bias in eleven dimensions (`TmcmcSettings.thorough`) and few samples, and
+each voxel counts as its share of an independent one. The paper's own algorithm is `SampleSettings.paper`.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ from gliomap.bayes import (
     surrogate_paper_prior,
 )
 from gliomap.bayes.database_start import ReferenceDensity, StartedTarget, reference_of_matches
-from gliomap.bayes.growth_target import GrowthLikelihood
+from gliomap.bayes.growth_target import GrowthLikelihood, SimulationCounts
 from gliomap.bayes.identifiable import IdentifiableTumors
+from gliomap.bayes.imaging_integral import ImagingPrior
 from gliomap.bayes.multilevel_sampling import sample_multilevel
 from gliomap.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo
 from gliomap.bayes.predictive_check import MaskCheck, check_mask
@@ -77,6 +79,8 @@ _GROWTH_NAMES = (
     "seed_y_mm",
     "seed_z_mm",
 )
+# Streams 0 to 3 of a seed choose rows for maps, matches, and draw masks.
+_IMAGING_STREAM = 4
 # Matches a run may start from. *Chosen*: enough for a covariance of the growth parameters.
 _NUM_MATCHES = 64
 # Fewer leave a bias that a run does not show. *Chosen* by the table of docs/design/0008-bayes-decisions.md.
@@ -93,6 +97,9 @@ class SampleSettings:
         Samples, steps and seed.
     num_levels : int
         2: most steps at half the resolution, corrected on the full one; 1: all on the full one.
+    integrates_imaging : bool
+        Whether imaging parameters are integrated out and drawn afterwards, instead of being sampled beside those of
+        growth; the posterior is the same.
     num_coarse_steps : int
         With two levels: steps at half the resolution between two decisions on the full one, ≥ 1.
     prior : str
@@ -118,6 +125,7 @@ class SampleSettings:
 
     sampler: TmcmcSettings = field(default_factory=lambda: TmcmcSettings.thorough(num_samples=128))
     num_levels: int = 2
+    integrates_imaging: bool = True
     num_coarse_steps: int = 10
     prior: PriorName = "paper"
     correlation_length_mm: float = 3.0
@@ -143,11 +151,17 @@ class SampleSettings:
 
     @classmethod
     def paper(cls, *, seed: int = 0) -> SampleSettings:
-        """The paper's algorithm and likelihood: 2,048 samples, one short step each, independent voxels.
+        """The paper's: 2,048 samples of all parameters, one short step each, independent voxels.
 
         It is biased in eleven dimensions (docs/design/0008-bayes-decisions.md).
         """
-        return cls(sampler=TmcmcSettings(seed=seed), num_levels=1, correlation_length_mm=0.0, max_volume_ml=None)
+        return cls(
+            sampler=TmcmcSettings(seed=seed),
+            num_levels=1,
+            integrates_imaging=False,
+            correlation_length_mm=0.0,
+            max_volume_ml=None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,27 +230,35 @@ class SampleMethod:
         """
         likelihood = self._imaging_likelihood(observation)
         prior = self._prior(likelihood.observation)
-        names = prior.names
         limit = self.settings.max_volume_ml
         with GrowthLikelihood(
             model=self.model,
             anatomy=self.anatomy,
             likelihood=likelihood,
-            names=names,
+            names=prior.names,
             fixed=self.fixed,
             volume_limit=None if limit is None else VolumeLimit(threshold=0.05, max_volume_ml=limit),
             num_workers=self.settings.num_workers,
-        ) as fine:
-            target = PosteriorTarget(prior=prior, log_likelihood_of=fine)
-            try:
-                sampled, coarse_counts = self._sampled(target, fine, observation, report)
-            except NumericalError as error:
-                if fine.counts.num_failed < max(fine.counts.num_simulations, 1):
-                    raise
-                raise NumericalError(f"every simulation failed, the first: {fine.counts.first_failure}") from error
-            samples = PosteriorSamples.from_tmcmc(target, sampled)
-            edges = prior_edge_concerns(prior, samples)
-            return self._answer(fine, samples, sampled, observation, coarse_counts, edges, report)
+        ) as whole:
+            posterior = self._sampled_posterior(whole, prior, observation, report)
+            return self._answer(whole, posterior, prior, observation, report)
+
+    def _sampled_posterior(
+        self,
+        whole: GrowthLikelihood,
+        prior: BoxPrior | GrowthTimePrior,
+        observation: AtlasObservation,
+        report: Reporter,
+    ) -> _SampledPosterior:
+        """Samples of all parameters, whether all were sampled or imaging parameters drawn afterwards."""
+        if not self.settings.integrates_imaging:
+            return self._sampled(PosteriorTarget(prior=prior, log_likelihood_of=whole), whole, observation, report)
+        imaging = ImagingPrior.of(prior)
+        with whole.integrated(imaging) as fine:
+            target = PosteriorTarget(prior=prior.without(*imaging.names), log_likelihood_of=fine)
+            growth = self._sampled(target, fine, observation, report)
+            rng = np.random.default_rng([self.settings.sampler.seed, _IMAGING_STREAM])
+            return replace(growth, samples=growth.samples.with_imaging(prior, fine, rng=rng))
 
     def _imaging_likelihood(self, observation: AtlasObservation) -> ImagingLikelihood:
         weight = independent_voxel_fraction(
@@ -266,36 +288,48 @@ class SampleMethod:
 
     def _sampled(
         self, target: PosteriorTarget, fine: GrowthLikelihood, observation: AtlasObservation, report: Reporter
-    ) -> tuple[TmcmcResult, dict[str, Any]]:
-        """Samples, and what the coarse level did if there was one."""
+    ) -> _SampledPosterior:
+        """Samples of a target, on one level or two."""
         settings = self.settings
         reference = self._reference(target, observation, report)
         fingerprint = self._fingerprint(target, fine, observation.thresholds)
         fine_target = target if reference is None else StartedTarget(target=target, reference=reference)
-        if settings.num_levels == 1:
-            sampled = sample_posterior(
-                fine_target,
-                settings.sampler,
-                stage_file=settings.stage_file,
-                fingerprint=fingerprint,
-                report=report,
-            )
-            counts: dict[str, Any] = {}
-        else:
-            with fine.coarsened() as coarse:
-                coarse_target = PosteriorTarget(prior=target.prior, log_likelihood_of=coarse)
-                started = (
-                    coarse_target if reference is None else StartedTarget(target=coarse_target, reference=reference)
-                )
-                sampled = sample_multilevel(
-                    Levels(coarse=started, fine=fine_target),
-                    MultilevelSettings(sampler=settings.sampler, num_coarse_steps=settings.num_coarse_steps),
+        coarse_counts: dict[str, Any] = {}
+        try:
+            if settings.num_levels == 1:
+                sampled = sample_posterior(
+                    fine_target,
+                    settings.sampler,
                     stage_file=settings.stage_file,
                     fingerprint=fingerprint,
                     report=report,
                 )
-                counts = dataclasses.asdict(coarse.counts)
-        return (fine_target.restored(sampled) if isinstance(fine_target, StartedTarget) else sampled), counts
+            else:
+                with fine.coarsened() as coarse:
+                    coarse_target = PosteriorTarget(prior=target.prior, log_likelihood_of=coarse)
+                    started = (
+                        coarse_target if reference is None else StartedTarget(target=coarse_target, reference=reference)
+                    )
+                    sampled = sample_multilevel(
+                        Levels(coarse=started, fine=fine_target),
+                        MultilevelSettings(sampler=settings.sampler, num_coarse_steps=settings.num_coarse_steps),
+                        stage_file=settings.stage_file,
+                        fingerprint=fingerprint,
+                        report=report,
+                    )
+                    coarse_counts = dataclasses.asdict(coarse.counts)
+        except NumericalError as error:
+            if fine.counts.num_failed < max(fine.counts.num_simulations, 1):
+                raise
+            raise NumericalError(f"every simulation failed, the first: {fine.counts.first_failure}") from error
+        restored = fine_target.restored(sampled) if isinstance(fine_target, StartedTarget) else sampled
+        return _SampledPosterior(
+            samples=PosteriorSamples.from_tmcmc(target, restored),
+            run=restored,
+            num_sampled=target.num_parameters,
+            counts=fine.counts,
+            coarse_counts=coarse_counts,
+        )
 
     def _reference(
         self, target: PosteriorTarget, observation: AtlasObservation, report: Reporter
@@ -326,6 +360,7 @@ class SampleMethod:
             target.prior.bounds.tolist(),
             type(target.prior).__name__,
             repr(target.prior.transform),
+            repr(fine.simulation.imaging_prior),
             repr(fine.simulation.likelihood.options),
             repr(fine.simulation.volume_limit),
             self.settings.num_levels,
@@ -340,13 +375,12 @@ class SampleMethod:
     def _answer(
         self,
         fine: GrowthLikelihood,
-        samples: PosteriorSamples,
-        sampled: TmcmcResult,
+        sampled: _SampledPosterior,
+        prior: BoxPrior | GrowthTimePrior,
         observation: AtlasObservation,
-        coarse_counts: Mapping[str, Any],
-        edges: tuple[str, ...],
         report: Reporter,
     ) -> AtlasEstimate:
+        samples, run, counts = sampled.samples, sampled.run, sampled.counts
         report(ProgressEvent(task="densities of the posterior", completed=0, total=1))
         rows = samples.resampled(self.settings.num_densities, np.random.default_rng([self.settings.sampler.seed, 0]))
         best = next(fine.densities(samples.parameters[samples.map_index][None]))
@@ -354,27 +388,26 @@ class SampleMethod:
         maps = DensityMaps.of((densities[key] for key in map(bytes, rows)), self.grid, observation.thresholds)
         checks = _mask_checks(fine, rows, densities, seed=self.settings.sampler.seed)
         report(ProgressEvent(task="densities of the posterior", completed=1, total=1))
-        counts = fine.counts
         posterior = DensityPosterior(
             mean=maps.mean,
             std=maps.std,
             exceedance=maps.exceedance,
             samples=samples,
             intervals={**samples.credible_intervals(), **identifiable_intervals(samples)},
-            stages=sampled.stages,
+            stages=run.stages,
             mask_checks=checks,
             details={
                 "num_samples": len(samples.parameters),
                 "num_distinct": len(np.unique(samples.parameters, axis=0)),
                 "num_densities": len(rows),
-                "log_evidence": sampled.log_evidence,
-                "log_evidence_error_at_least": sampled.log_evidence_error,
+                "log_evidence": run.log_evidence,
+                "log_evidence_error_at_least": run.log_evidence_error,
                 "likelihood_weight": fine.simulation.likelihood.options.mask_weight,
                 "correlation_length_mm": self.settings.correlation_length_mm,
                 "mask_share_outside_tissue": dict(fine.simulation.likelihood.mask_share_outside),
-                "num_likelihoods": _num_likelihoods(sampled, self.settings.sampler.num_samples),
+                "num_likelihoods": _num_likelihoods(run, self.settings.sampler),
                 "simulations_since_last_start": dataclasses.asdict(counts),
-                "coarse_simulations_since_last_start": dict(coarse_counts),
+                "coarse_simulations_since_last_start": dict(sampled.coarse_counts),
             },
         )
         values = fine.simulation.values_of(samples.parameters[samples.map_index])
@@ -383,13 +416,14 @@ class SampleMethod:
             parameters={name: values[name] for name in (*_GROWTH_NAMES, *sorted(self.fixed))},
             posterior=posterior,
             concerns=(
-                *_sampler_concerns(self.settings.sampler, len(samples.names)),
-                *edges,
+                *_sampler_concerns(self.settings.sampler, sampled.num_sampled),
+                *prior_edge_concerns(prior, samples),
                 *_concerns(checks, counts.num_failed, counts.num_simulations),
             ),
             details={
                 "model": self.model.name,
                 "num_levels": self.settings.num_levels,
+                "integrates_imaging": self.settings.integrates_imaging,
                 "prior": self.settings.prior,
                 "uses_pet": observation.pet is not None,
                 "sampler": dataclasses.asdict(self.settings.sampler),
@@ -397,6 +431,17 @@ class SampleMethod:
                 "correlation_length_mm": self.settings.correlation_length_mm,
             },
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _SampledPosterior:
+    """What a run came back with: samples of all parameters, of which it sampled so many, and what that took."""
+
+    samples: PosteriorSamples
+    run: TmcmcResult
+    num_sampled: int
+    counts: SimulationCounts
+    coarse_counts: Mapping[str, Any]
 
 
 def identifiable_intervals(samples: PosteriorSamples, level: float = 0.95) -> dict[str, CredibleInterval]:
@@ -431,9 +476,9 @@ def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSam
     return tuple(remarks)
 
 
-def _num_likelihoods(sampled: TmcmcResult, num_samples: int) -> dict[str, int]:
+def _num_likelihoods(sampled: TmcmcResult, sampler: TmcmcSettings) -> dict[str, int]:
     """Likelihoods of a whole run, restarts included, by the level they were computed on."""
-    moves = sum(info.num_evaluations for info in sampled.stages) + num_samples
+    moves = sum(info.num_evaluations for info in sampled.stages) + sampler.num_first
     levels = [info for info in sampled.stages if isinstance(info, MultilevelStageInfo)]
     if not levels:
         return {"fine": moves, "coarse": 0}

@@ -80,7 +80,8 @@ def _conditions(evaluation: BayesEvaluation) -> str:
         else "",
         f"{len(evaluation.cases)} virtual cases at {settings.spacing_mm:g} mm, time steps {settings.time_step_scale:g} "
         f"times the solver's, {evaluation.num_compared_voxels:,} of {evaluation.num_domain_voxels:,} voxels compared; "
-        f"{case.num_samples} samples, {case.num_steps} steps per stage, {start}; seed {settings.seed}.",
+        f"{case.num_samples} samples, {case.num_steps} steps per stage, {start}, imaging parameters "
+        f"{'integrated' if case.integrates_imaging else 'sampled'}; seed {settings.seed}.",
     ]
     return " ".join(part for part in parts if part)
 

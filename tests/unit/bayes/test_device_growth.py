@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from growth_likelihoods import ANATOMY, NAMES, BallModel, imaging_likelihood, rows_around_truth, truth_row
+from growth_likelihoods import ANATOMY, NAMES, BallModel, imaging_likelihood, narrow_prior, rows_around_truth, truth_row
 from growth_phantoms import center_of
 from mass_effect_phantoms import phantom_anatomy
 
-from gliomap.bayes import device_growth
+from gliomap.bayes import ImagingPrior, ParameterRange, device_growth
 from gliomap.bayes.device_growth import grown_on_device, grows_on_device
 from gliomap.bayes.growth_target import GrowthLikelihood
 from gliomap.errors import NumericalError, ParameterError
@@ -68,6 +68,24 @@ def test_rows_grow_as_one_batch_and_have_the_same_values(device, imaging, num_wo
     np.testing.assert_array_equal(values, likelihood_of(imaging, "numba")(rows))
     assert device.batches == [("cuda", 7)]
     assert on_device.counts.num_simulations == 7
+
+
+def test_imaging_parameters_are_integrated_and_drawn_on_a_device_too(device, imaging):
+    """Evidences and draws are the processor's, each of one batch."""
+    pet = [
+        ParameterRange(name=name, unit="1", low=low, high=1.0)
+        for name, low in (("pet_scale", 0.6), ("pet_noise_std", 0.01))
+    ]
+    prior = ImagingPrior(ranges=(*ImagingPrior.of(narrow_prior()).ranges, *pet))
+    rows = rows_around_truth(5)[:, :6]
+    on_device, plain = (likelihood_of(imaging, backend).integrated(prior) for backend in ("cuda", "numba"))
+
+    np.testing.assert_array_equal(on_device(rows), plain(rows))
+    for one, other in zip(
+        *(each.drawn_imaging(rows, np.random.default_rng(3)) for each in (on_device, plain)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert device.batches == [("cuda", 5)] * 2
 
 
 def test_refused_tumors_cost_the_others_nothing(device, imaging):

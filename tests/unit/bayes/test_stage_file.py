@@ -88,7 +88,7 @@ def test_the_file_is_read_without_pickle(tmp_path, target):
         ({"settings": replace(SETTINGS, seed=6)}, r"other settings \(seed\)"),
         ({"settings": replace(SETTINGS, num_steps=4, num_samples=100)}, "num_samples, num_steps"),
         ({"fingerprint": "b"}, "other data, prior or model"),
-        ({"num_parameters": 4}, r"shape \(200, 3\): expected \(200, 4\)"),
+        ({"num_parameters": 4}, r"shape \(1600, 3\): expected \(1600, 4\)"),
     ],
 )
 def test_a_file_of_another_run_is_refused(tmp_path, target, change, complaint):

@@ -142,12 +142,14 @@ def test_a_density_has_no_distance_from_itself(brain):
     assert density_score(0.5 * density, density, brain).tissue == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize("num_start_draws", [0, 64])
-def test_cases_are_sampled_written_and_not_sampled_again(brain, tmp_path, num_start_draws):
+@pytest.mark.parametrize(("num_start_draws", "integrates_imaging"), [(0, True), (0, False), (64, True)])
+def test_cases_are_sampled_written_and_not_sampled_again(brain, tmp_path, num_start_draws, integrates_imaging):
     """Both runs of each case; what is written is read back equal, and a file that is there is not touched."""
     sampler = CaseSampler(
         cohort=coarse_cohort(brain),
-        settings=dataclasses.replace(SETTINGS, num_start_draws=num_start_draws, num_samples=24),
+        settings=dataclasses.replace(
+            SETTINGS, num_start_draws=num_start_draws, integrates_imaging=integrates_imaging, num_samples=24
+        ),
         folder=tmp_path,
     )
     records = sample_cases(sampler, 1)
@@ -167,7 +169,7 @@ def test_a_case_that_cannot_be_sampled_is_recorded_with_the_reason(brain, tmp_pa
     """One run fails: the other is kept, the next case sampled, and a second look samples nothing again."""
 
     def refuse(target, settings):
-        if len(target.prior.names) == 11:
+        if target.log_likelihood_of.simulation.likelihood.observation.pet is not None:
             raise NumericalError("samples collapse.")
         return sample_posterior(target, settings)
 

@@ -1,0 +1,400 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, imaging_likelihood, rows_around_truth, truth_row
+
+from gliomap.bayes import (
+    BoxPrior,
+    GrowthLikelihood,
+    GrowthTimePrior,
+    ImagingIntegral,
+    ImagingPrior,
+    ParameterRange,
+    PosteriorSamples,
+)
+from gliomap.errors import GridMismatchError, NumericalError, ParameterError
+from gliomap.imaging import ImagingParameters, LikelihoodOptions
+
+GROWTH_NAMES, IMAGING_NAMES = NAMES[:6], NAMES[6:]
+RANGES = {
+    "t1gd_threshold": (0.5, 0.8),
+    "flair_threshold": (0.05, 0.4),
+    "visibility_width": (0.05, 0.08),
+    "pet_scale": (0.6, 1.02),
+    "pet_noise_std": (0.01, 0.25),
+}
+POINTS = dict.fromkeys(RANGES, 0.5)
+
+
+def range_of(name, low, high):
+    return ParameterRange(name=name, unit="1", low=low, high=high)
+
+
+def imaging_prior(names=IMAGING_NAMES, **changes):
+    return ImagingPrior(ranges=tuple(range_of(name, *{**RANGES, **changes}[name]) for name in names))
+
+
+def growth_row(**changes):
+    return truth_row(**changes)[:, :6]
+
+
+@pytest.fixture(scope="module")
+def imaging():
+    return imaging_likelihood(weight=0.05)
+
+
+def sampled_likelihood(imaging, **changes):
+    """Of all eleven parameters."""
+    settings = {"model": BallModel(), "anatomy": ANATOMY, "likelihood": imaging, "names": NAMES, **changes}
+    return GrowthLikelihood(**settings)
+
+
+def ball_density(row):
+    """What the model grows of the growth parameters in a row, (1, ≥ 6)."""
+    return next(sampled_likelihood(imaging_likelihood()).densities(np.hstack([row[:, :6], truth_row()[:, 6:]])))
+
+
+@pytest.mark.parametrize(
+    ("names", "got"),
+    [
+        (IMAGING_NAMES[:2], "got t1gd_threshold, flair_threshold"),
+        (IMAGING_NAMES[:4], "got .*pet_scale"),
+        ((*IMAGING_NAMES[:3], "visibility_width"), "got .*visibility_width, visibility_width"),
+        ((), "got none"),
+    ],
+    ids=["no width", "no noise", "a name twice", "nothing"],
+)
+def test_a_prior_of_imaging_parameters_is_complete(names, got):
+    """Thresholds and width once each, PET with both of its parameters or none."""
+    with pytest.raises(ParameterError, match=f"needs t1gd_threshold.*{got}"):
+        imaging_prior(names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"visibility_width": (0.0, 0.08)}, "visibility_width must be finite and at least"),
+        ({"t1gd_threshold": (0.0, 0.8)}, "threshold must lie strictly between 0 and 1"),
+        ({"flair_threshold": (0.2, 1.0)}, "threshold must lie strictly between 0 and 1"),
+    ],
+)
+def test_ranges_for_which_there_is_no_likelihood_are_refused(changes, complaint):
+    """A width of 0, thresholds of 0 or 1."""
+    with pytest.raises(ParameterError, match=complaint):
+        imaging_prior(**changes)
+
+
+def test_noise_that_reaches_zero_is_refused(imaging):
+    """PET without noise has no likelihood."""
+    with pytest.raises(ParameterError, match="range of pet_noise_std must lie above 0"):
+        ImagingIntegral(likelihood=imaging, prior=imaging_prior(pet_noise_std=(0.0, 0.25)))
+
+
+def test_the_imaging_part_of_a_box_is_found():
+    """In the order of the box, growth left aside."""
+    names = ("pet_noise_std", "growth_time_days", "visibility_width", "flair_threshold", "pet_scale", "t1gd_threshold")
+    box = BoxPrior(ranges=[range_of(name, *RANGES.get(name, (1.0, 2.0))) for name in names])
+
+    found = ImagingPrior.of(box)
+
+    assert found.names == tuple(name for name in names if name != "growth_time_days")
+    assert found.ranges == tuple(each for each in box.ranges if each.name in RANGES)
+
+
+def test_the_imaging_part_of_a_prior_of_growth_time_is_found():
+    """The box behind it holds the ranges; without them both are of growth alone."""
+    growth = {"proliferation_rate_per_day": (0.01, 0.1), "proliferation_rate_times_squared_time_days": (100.0, 1000.0)}
+    ranges = [range_of(name, *low_high) for name, low_high in (growth | RANGES).items()]
+    prior = GrowthTimePrior(box=BoxPrior(ranges=ranges))
+
+    found = ImagingPrior.of(prior)
+
+    assert found.ranges == tuple(ranges[2:])
+    assert prior.without(*found.names).names == ("proliferation_rate_per_day", "growth_time_days")
+
+
+def test_a_prior_without_imaging_parameters_has_no_imaging_part():
+    """Said by name."""
+    with pytest.raises(ParameterError, match="got none"):
+        ImagingPrior.of(BoxPrior(ranges=[range_of("growth_time_days", 1.0, 2.0)]))
+
+
+def test_the_formula_of_the_published_code_is_refused(imaging):
+    """Its kernel is not one of u − u_c."""
+    likelihood = replace(imaging, options=LikelihoodOptions(formula="published-code"))
+    with pytest.raises(ParameterError, match="paper's formula only, got 'published-code': sample them instead"):
+        ImagingIntegral(likelihood=likelihood, prior=imaging_prior())
+
+
+def test_pet_that_the_prior_does_not_know_is_refused(imaging):
+    """Observed, but without scale and noise."""
+    with pytest.raises(ParameterError, match="PET was observed, .* expected pet_scale, pet_noise_std exactly"):
+        ImagingIntegral(likelihood=imaging, prior=imaging_prior(IMAGING_NAMES[:3]))
+
+
+def test_pet_that_was_not_observed_is_refused():
+    """Scale and noise of nothing."""
+    with pytest.raises(ParameterError, match="PET was not observed"):
+        ImagingIntegral(likelihood=imaging_likelihood(has_pet=False), prior=imaging_prior())
+
+
+def test_a_density_of_another_grid_is_refused(imaging):
+    """By evidence and draws, as by the likelihood itself."""
+    integral = ImagingIntegral(likelihood=imaging, prior=imaging_prior())
+    other = np.zeros((3, 3, 3), dtype=np.float32)
+
+    with pytest.raises(GridMismatchError, match="cell_density"):
+        integral.log_evidence(other)
+    with pytest.raises(GridMismatchError, match="cell_density"):
+        integral.drawn(other, POINTS)
+
+
+def test_a_density_that_is_none_is_refused(imaging):
+    """NaN is a failed simulation."""
+    integral = ImagingIntegral(likelihood=imaging, prior=imaging_prior())
+    with pytest.raises(NumericalError, match="cell_density must be finite"):
+        integral.log_evidence(np.full(ANATOMY.grid.shape, np.nan, dtype=np.float32))
+
+
+def test_factors_multiply_the_weights(imaging):
+    """A fifth of the factor is a fifth of the weight, of masks and PET each."""
+    density, prior = ball_density(truth_row()), imaging_prior()
+    weaker = replace(imaging, options=LikelihoodOptions(mask_weight=0.01, pet_weight=0.02))
+
+    by_factor = ImagingIntegral(likelihood=imaging, prior=prior, mask_factor=0.2, pet_factor=0.4)
+
+    expected = ImagingIntegral(likelihood=weaker, prior=prior).log_evidence(density)
+    assert by_factor.log_evidence(density) == pytest.approx(expected, abs=1e-9)
+    assert by_factor.drawn(density, POINTS) == pytest.approx(
+        ImagingIntegral(likelihood=weaker, prior=prior).drawn(density, POINTS)
+    )
+
+
+def test_the_order_of_the_ranges_does_not_matter(imaging):
+    """Ranges are found by name."""
+    density = ball_density(truth_row())
+    integral, reversed_ = (
+        ImagingIntegral(likelihood=imaging, prior=imaging_prior(names))
+        for names in (IMAGING_NAMES, IMAGING_NAMES[::-1])
+    )
+    points = dict(zip(IMAGING_NAMES, (0.1, 0.3, 0.5, 0.7, 0.9), strict=True))
+
+    assert reversed_.log_evidence(density) == integral.log_evidence(density)
+    assert reversed_.drawn(density, points) == integral.drawn(density, points)
+
+
+def test_an_integrated_likelihood_has_rows_of_growth_alone(imaging):
+    """Its value is the evidence of the density of these."""
+    prior = imaging_prior()
+    integrated = sampled_likelihood(imaging).integrated(prior)
+    rows = rows_around_truth(2)[:, :6]
+
+    expected = [ImagingIntegral(likelihood=imaging, prior=prior).log_evidence(ball_density(row[None])) for row in rows]
+
+    assert integrated.simulation.names == GROWTH_NAMES
+    assert integrated(rows).tolist() == expected
+
+
+def test_everything_else_is_kept(imaging):
+    """Fixed values, factors and processes."""
+    names = tuple(name for name in NAMES if name != "growth_time_days")
+    fixed = {"growth_time_days": TRUTH["growth_time_days"]}
+
+    integrated = sampled_likelihood(imaging, names=names, fixed=fixed, mask_factor=2.0).integrated(imaging_prior())
+
+    assert integrated.simulation.names == tuple(name for name in GROWTH_NAMES if name != "growth_time_days")
+    assert integrated.simulation.fixed == fixed
+    assert integrated.simulation.mask_factor == 2.0
+
+
+def test_fixed_imaging_parameters_are_not_integrated(imaging):
+    """They would be forgotten otherwise."""
+    names = tuple(name for name in NAMES if name != "visibility_width")
+    likelihood = sampled_likelihood(imaging, names=names, fixed={"visibility_width": 0.06})
+
+    with pytest.raises(ParameterError, match="visibility_width cannot be fixed and integrated"):
+        likelihood.integrated(imaging_prior())
+
+
+def test_a_prior_that_does_not_fit_the_images_is_refused_at_once(imaging):
+    """Before a process starts."""
+    with pytest.raises(ParameterError, match="PET was observed"):
+        sampled_likelihood(imaging, names=GROWTH_NAMES, imaging_prior=imaging_prior(IMAGING_NAMES[:3]))
+
+
+def test_the_coarse_level_is_integrated_over_the_same_prior(imaging):
+    """With its own factors: the evidence of coarse images, finite for what fails."""
+    prior = imaging_prior()
+    coarse = sampled_likelihood(imaging).integrated(prior).coarsened()
+    simulation = coarse.simulation
+    integral = ImagingIntegral(
+        likelihood=simulation.likelihood,
+        prior=prior,
+        mask_factor=simulation.mask_factor,
+        pet_factor=simulation.pet_factor,
+    )
+
+    density = BallModel().simulate(simulation.anatomy, *simulated(growth_row())).cell_density[-1]
+
+    assert simulation.imaging_prior is prior
+    assert simulation.names == GROWTH_NAMES
+    assert simulation.mask_factor > 4.0
+    assert coarse(growth_row()).tolist() == [integral.log_evidence(density)]
+
+
+def simulated(row):
+    """Arguments of the model for one row."""
+    from gliomap.bayes.growth_target import growth_parameters_of
+
+    values = dict(zip(GROWTH_NAMES, row[0], strict=True))
+    return growth_parameters_of(values), (values["growth_time_days"],)
+
+
+@pytest.mark.parametrize("failure", ["raises", "nan"])
+def test_a_failed_simulation_is_impossible(imaging, failure):
+    """As without integration, and counted."""
+    integrated = sampled_likelihood(imaging, model=BallModel(failure)).integrated(imaging_prior())
+
+    values = integrated(np.concatenate([growth_row(proliferation_rate_per_day=rate) for rate in (0.02, 0.04)]))
+
+    assert np.isneginf(values).tolist() == [True, False]
+    assert integrated.counts.num_failed == 1
+
+
+def test_a_failed_coarse_simulation_is_a_brain_without_tumor(imaging):
+    """Of which imaging parameters are integrated, too."""
+    prior = imaging_prior()
+    integrated = sampled_likelihood(imaging, model=BallModel("always"), counts_failures_as_no_tumor=True).integrated(
+        prior
+    )
+    empty = ImagingIntegral(likelihood=imaging, prior=prior).log_evidence(
+        np.zeros(ANATOMY.grid.shape, dtype=np.float32)
+    )
+
+    assert integrated(growth_row()).tolist() == [empty]
+    assert integrated.counts.num_failed == 1
+
+
+def test_drawn_parameters_come_with_their_log_likelihood(imaging):
+    """That of the likelihood of all eleven parameters, factors included; all lie in their ranges."""
+    whole = sampled_likelihood(imaging, mask_factor=2.0, pet_factor=0.5)
+    rows = rows_around_truth(3)[:, :6]
+
+    drawn, log_likelihood = whole.integrated(imaging_prior()).drawn_imaging(rows, np.random.default_rng(4))
+
+    assert drawn.shape == (3, 5)
+    for column, (low, high) in zip(drawn.T, RANGES.values(), strict=True):
+        assert ((column >= low) & (column <= high)).all()
+    assert log_likelihood.tolist() == whole(np.hstack([rows, drawn])).tolist()
+
+
+def test_every_row_is_drawn_by_its_own_points(imaging):
+    """Equal rows have different imaging parameters, equal generators the same."""
+    integrated = sampled_likelihood(imaging).integrated(imaging_prior())
+    rows = np.repeat(growth_row(), 3, axis=0)
+
+    once, _ = integrated.drawn_imaging(rows, np.random.default_rng(4))
+    again, _ = integrated.drawn_imaging(rows, np.random.default_rng(4))
+
+    assert all(len(np.unique(column)) == 3 for column in once.T)
+    np.testing.assert_array_equal(once, again)
+
+
+def test_processes_change_no_draw_and_no_value(imaging):
+    """Two processes give the bits of one, and the reason of a failure."""
+    rows = np.concatenate([growth_row(proliferation_rate_per_day=rate) for rate in (0.03, 0.031, 0.032)])
+    slow = growth_row(proliferation_rate_per_day=0.02)
+    alone = sampled_likelihood(imaging).integrated(imaging_prior())
+
+    with sampled_likelihood(imaging, model=BallModel("raises"), num_workers=2).integrated(imaging_prior()) as shared:
+        assert shared.num_workers == 2
+        np.testing.assert_array_equal(shared(rows), alone(rows))
+        found = shared.drawn_imaging(rows, np.random.default_rng(4))
+        with pytest.raises(NumericalError, match="cannot be simulated: the solver gave up"):
+            shared.drawn_imaging(slow, np.random.default_rng(4))
+
+    for ours, expected in zip(found, alone.drawn_imaging(rows, np.random.default_rng(4)), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_a_row_that_cannot_be_simulated_has_no_draw(imaging):
+    """An error, for no sample of a posterior fails."""
+    integrated = sampled_likelihood(imaging, model=BallModel("always")).integrated(imaging_prior())
+    with pytest.raises(NumericalError, match="cannot be simulated: the solver gave up"):
+        integrated.drawn_imaging(growth_row(), np.random.default_rng(4))
+
+
+def test_nothing_is_drawn_for_columns(imaging):
+    """A likelihood of all eleven parameters has nothing left to draw."""
+    with pytest.raises(ParameterError, match="columns of this likelihood"):
+        sampled_likelihood(imaging).drawn_imaging(truth_row(), np.random.default_rng(4))
+
+
+def whole_prior(names=NAMES):
+    """Uniform ranges by name: a tenth around the truth for growth."""
+    ranges = {name: RANGES.get(name, tuple(sorted((0.9 * value, 1.1 * value)))) for name, value in TRUTH.items()}
+    return BoxPrior(
+        ranges=[
+            ParameterRange(name=name, unit=f"unit of {name}", low=ranges[name][0], high=ranges[name][1])
+            for name in names
+        ]
+    )
+
+
+def growth_samples(prior, rows):
+    """Samples of growth alone."""
+    growth = prior.without(*IMAGING_NAMES)
+    return PosteriorSamples(
+        names=growth.names,
+        units=growth.units,
+        parameters=rows,
+        log_weights=np.array([0.0, -1.0, -2.0]),
+        log_prior=growth.log_density(rows),
+        log_likelihood=np.zeros(3),
+    )
+
+
+def test_samples_are_completed_in_the_order_of_the_prior(imaging):
+    """Columns by name whatever their order, weights kept, prior and likelihood those of all eleven parameters."""
+    names = tuple(np.random.default_rng(0).permutation(NAMES).tolist())
+    prior = whole_prior(names)
+    growth_names = tuple(name for name in names if name in GROWTH_NAMES)
+    whole = sampled_likelihood(imaging, names=names)
+    rows = prior.without(*IMAGING_NAMES).sample(3, np.random.default_rng(1))
+    growth = growth_samples(prior, rows)
+
+    found = growth.with_imaging(prior, whole.integrated(ImagingPrior.of(prior)), rng=np.random.default_rng(4))
+
+    assert tuple(found.names) == names
+    assert tuple(found.units) == prior.units
+    for column, name in enumerate(growth_names):
+        np.testing.assert_array_equal(found.parameters[:, names.index(name)], rows[:, column])
+    np.testing.assert_array_equal(found.log_weights, growth.log_weights)
+    np.testing.assert_array_equal(found.log_prior, prior.log_density(found.parameters))
+    assert np.isfinite(found.log_prior).all()
+    np.testing.assert_array_equal(found.log_likelihood, whole(found.parameters))
+
+
+def test_samples_are_not_completed_by_a_likelihood_of_all_parameters(imaging):
+    """It has no draws to give."""
+    prior = whole_prior()
+    growth = growth_samples(prior, prior.without(*IMAGING_NAMES).sample(3, np.random.default_rng(1)))
+    with pytest.raises(ParameterError, match="complete the samples of the likelihood that was sampled"):
+        growth.with_imaging(prior, sampled_likelihood(imaging), rng=np.random.default_rng(4))
+
+
+def test_samples_are_not_completed_for_a_prior_of_other_parameters(imaging):
+    """Names must be those of growth and imaging together."""
+    prior = whole_prior()
+    growth = growth_samples(prior, prior.without(*IMAGING_NAMES).sample(3, np.random.default_rng(1)))
+    integrated = sampled_likelihood(imaging).integrated(imaging_prior())
+    with pytest.raises(ParameterError, match="growth and imaging parameters are .*, the prior's"):
+        growth.with_imaging(prior.without("pet_scale"), integrated, rng=np.random.default_rng(4))
+
+
+def test_drawn_parameters_are_those_of_an_imaging_model(imaging):
+    """Names are its fields, so that they can be passed on."""
+    drawn = ImagingIntegral(likelihood=imaging, prior=imaging_prior()).drawn(ball_density(truth_row()), POINTS)
+
+    assert np.isfinite(imaging.log_likelihood(ball_density(truth_row()), ImagingParameters(**drawn)).total)
