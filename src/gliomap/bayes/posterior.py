@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.bayes.diagnostics import effective_sample_size
+from gliomap.bayes.imaging_integral import IMAGING_NAMES
+from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.bayes.target import PosteriorTarget
 from gliomap.bayes.tmcmc_state import TmcmcResult
 from gliomap.errors import ParameterError
@@ -140,6 +142,12 @@ class PosteriorSamples:
         """Weights that sum to 1, (N,)."""
         weights = np.exp(self.log_weights - self.log_weights.max())
         return weights / weights.sum()
+
+    @property
+    def tumors(self) -> NDArray[np.float64]:
+        """What tells one tumor from another: the columns of growth and seed, without imaging parameters."""
+        kept = [column for column, name in enumerate(self.names) if name not in (*IMAGING_NAMES, *PET_NAMES)]
+        return self.parameters[:, kept]
 
     @property
     def effective_sample_size(self) -> float:

@@ -311,7 +311,7 @@ def _cost(found: _Found, reference: NDArray[np.floating] | None, truth: NDArray[
         truth_distance=mean_distance(found.mean, truth),
         num_fine=counts["fine"],
         num_coarse=counts["coarse"],
-        effective_samples=float(details.get("effective_tumors", effective_number_of_distinct(samples.parameters))),
+        effective_samples=float(details.get("effective_tumors", effective_number_of_distinct(samples.tumors))),
         seconds=found.seconds,
     )
 

@@ -264,7 +264,7 @@ class CaseSampler:
             num_stages=len(sampled.stages),
             num_simulations=counts.num_simulations,
             num_failed=counts.num_failed,
-            effective_samples=effective_number_of_distinct(samples.parameters),
+            effective_samples=effective_number_of_distinct(samples.tumors),
             seconds=seconds,
         )
 

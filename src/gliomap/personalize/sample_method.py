@@ -398,7 +398,7 @@ class SampleMethod:
             mask_checks=checks,
             details={
                 "num_samples": len(samples.parameters),
-                "num_distinct": len(np.unique(samples.parameters, axis=0)),
+                "num_distinct": len(np.unique(samples.tumors, axis=0)),
                 "num_densities": len(rows),
                 "log_evidence": run.log_evidence,
                 "log_evidence_error_at_least": run.log_evidence_error,

@@ -30,6 +30,14 @@ def test_weights_enter_mean_and_spread():
     assert posterior.effective_sample_size == pytest.approx(16 / 6)
 
 
+def test_imaging_parameters_do_not_tell_tumors_apart():
+    """Columns of thresholds, width and PET are left out, in whatever place."""
+    posterior = samples(names=("flair_threshold", "time_days"))
+
+    np.testing.assert_array_equal(posterior.tumors, VALUES[:, 1:])
+    np.testing.assert_array_equal(samples().tumors, VALUES)
+
+
 def test_the_best_sample_has_the_largest_density_in_its_own_units():
     """Prior times likelihood; weights do not matter."""
     assert samples().map_parameters == {"rate": 2.0, "time_days": 20.0}
