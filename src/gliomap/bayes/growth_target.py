@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -459,6 +459,7 @@ class GrowthLikelihood:
                 drawn = list(self._workers.map("imaging_of", list(zip(rows, points, strict=True))))
         except _SimulationFailedError as error:
             raise NumericalError(f"a tumor of the posterior cannot be simulated: {error}") from error
+        self.counts = replace(self.counts, num_simulations=self.counts.num_simulations + len(rows))
         imaging, log_likelihood = zip(*drawn, strict=True)
         return np.array(imaging), np.array(log_likelihood)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.bayes.mask_integral import MaskIntegral, MaskTable
-from gliomap.bayes.pet_evidence import PetPrior, PetSums
+from gliomap.bayes.pet_evidence import PetPrior, PetSums, density_sums
 from gliomap.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange
 from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.errors import ParameterError
@@ -54,7 +54,7 @@ class ImagingPrior:
             )
         ends = self._by_name
         for end in ("low", "high"):
-            ImagingParameters(**{name: getattr(ends[name], end) for name in IMAGING_NAMES})
+            ImagingParameters(**{name: getattr(each, end) for name, each in ends.items()})
 
     @classmethod
     def of(cls, prior: BoxPrior | GrowthTimePrior) -> ImagingPrior:
@@ -121,6 +121,7 @@ class ImagingIntegral:
                 f"PET was {'not ' if self.prior.pet else ''}observed, and the prior of the imaging parameters has "
                 f"{', '.join(self.prior.names)}: expected {', '.join(PET_NAMES)} exactly where PET was observed."
             )
+        _ = self.prior.masks  # ranges it cannot integrate over are an error now, not in a process
 
     def log_evidence(self, cell_density: NDArray[np.floating]) -> float:
         """log ∫ L(density, φ) p(φ) dφ over the imaging parameters φ [nats], of a density (X, Y, Z).
@@ -133,7 +134,7 @@ class ImagingIntegral:
         voxels = self.likelihood.compared(cell_density)
         value = self._mask_table(voxels).log_evidence
         if self.prior.pet is not None:
-            value += float(self.prior.pet.log_evidence(_pet_sums(voxels), self._pet_weight)[0])
+            value += float(self.prior.pet.log_evidence(self._pet_sums(voxels), self._pet_weight)[0])
         return value
 
     def drawn(self, cell_density: NDArray[np.floating], points: Mapping[str, float]) -> dict[str, float]:
@@ -155,7 +156,7 @@ class ImagingIntegral:
         values = self._mask_table(voxels).drawn({name: points[name] for name in THRESHOLD_NAMES}, points[WIDTH_NAME])
         if self.prior.pet is not None:
             scale_point, noise_point = (points[name] for name in PET_NAMES)
-            pet = self.prior.pet.drawn(_pet_sums(voxels), self._pet_weight, (scale_point, noise_point))
+            pet = self.prior.pet.drawn(self._pet_sums(voxels), self._pet_weight, (scale_point, noise_point))
             values |= dict(zip(PET_NAMES, pet, strict=True))
         return values
 
@@ -165,18 +166,24 @@ class ImagingIntegral:
         weight = self.mask_factor * self.likelihood.options.mask_weight
         return self.prior.masks.tabulated(masks, voxels.mask_density, weight)
 
+    def _pet_sums(self, voxels: ComparedVoxels) -> PetSums:
+        assert voxels.pet is not None
+        assert voxels.pet_density is not None
+        product, squared = density_sums(voxels.pet_density, voxels.pet)
+        return PetSums(
+            num_voxels=len(voxels.pet),
+            squared_pet=self._squared_pet,
+            product=np.array([product]),
+            squared_density=np.array([squared]),
+        )
+
+    @cached_property
+    def _squared_pet(self) -> float:
+        """Σy² of the voxels compared."""
+        pet = self.likelihood.compared(np.zeros(self.likelihood.observation.grid.shape, dtype=np.float32)).pet
+        assert pet is not None
+        return density_sums(pet, pet)[1]
+
     @property
     def _pet_weight(self) -> float:
         return self.pet_factor * self.likelihood.options.pet_weight
-
-
-def _pet_sums(voxels: ComparedVoxels) -> PetSums:
-    assert voxels.pet is not None
-    assert voxels.pet_density is not None
-    density = voxels.pet_density.astype(np.float64)
-    return PetSums(
-        num_voxels=density.size,
-        squared_pet=float(voxels.pet @ voxels.pet),
-        product=np.array([density @ voxels.pet]),
-        squared_density=np.array([density @ density]),
-    )

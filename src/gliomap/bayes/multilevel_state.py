@@ -107,7 +107,7 @@ class MultilevelState:
     is_switched : bool
         Whether the coarse level has done its part.
     coordinates : (N, P) float64 array
-        Samples in coordinates without bounds.
+        Samples in coordinates without bounds; before the first stage `TmcmcSettings.num_first` of them.
     log_prior, log_coarse, log_fine : (N,) float64 arrays
         Of the samples; the prior per unit of the coordinates, the fine likelihood NaN before the bridge.
     proposal_scale : float

@@ -28,8 +28,8 @@ from gliomap.errors import ParameterError
 from gliomap.growth.backends.compiled import compiled
 
 _Vector = NDArray[np.float64]
-# How far the log of an integrand drops within its window, and points there. *Chosen*: a window is at most ±8 widths of
-# a normal peak, points lie one width apart, so both errors are below 1e-6.
+# How far the log of an integrand drops within its window, and points there. *Chosen*: a window is ±8 widths of a normal
+# peak, points lie one width apart, so both errors are below 1e-6; it is wider only where few voxels make it that flat.
 _DROP_OF_NOISE, _DROP_OF_SCALE = 30.0, 24.0
 _POINTS_OF_NOISE, _POINTS_OF_SCALE = 24, 20
 _POINTS_OF_DRAWS = 400
@@ -52,6 +52,17 @@ def sum_of_products(
             for z in range(levels.shape[2]):
                 total += density_of_level[levels[x, y, z]] * pet[x, y, z]
     return total
+
+
+@compiled
+def density_sums(cell_density: NDArray[np.floating], pet: _Vector) -> tuple[float, float]:
+    """Σyu and Σu² of flat arrays, added up in order whatever the number of threads."""
+    product = squared = 0.0
+    for voxel in range(len(pet)):
+        density = float(cell_density[voxel])
+        product += density * pet[voxel]
+        squared += density * density
+    return product, squared
 
 
 # Ends of the ranges of b and σ, and whether they are log-uniform, as the loops take them.

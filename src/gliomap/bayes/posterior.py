@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.bayes.diagnostics import effective_sample_size
-from gliomap.bayes.imaging_integral import IMAGING_NAMES
+from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior
 from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.bayes.target import PosteriorTarget
 from gliomap.bayes.tmcmc_state import TmcmcResult
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import arviz
 
     from gliomap.bayes.growth_target import GrowthLikelihood
-    from gliomap.bayes.prior import Prior
+    from gliomap.bayes.prior import BoxPrior, GrowthTimePrior
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +94,14 @@ class PosteriorSamples:
             log_likelihood=sampled.log_likelihood,
         )
 
-    def with_imaging(self, prior: Prior, likelihood: GrowthLikelihood, *, rng: np.random.Generator) -> PosteriorSamples:
+    def with_imaging(
+        self, prior: BoxPrior | GrowthTimePrior, likelihood: GrowthLikelihood, *, rng: np.random.Generator
+    ) -> PosteriorSamples:
         """The samples of growth, completed by imaging parameters that were integrated out (`imaging_integral`).
 
         Parameters
         ----------
-        prior : Prior
+        prior : BoxPrior or GrowthTimePrior
             Of growth and imaging parameters; its names are those of the answer.
         likelihood : GrowthLikelihood
             The one that was sampled, with an `imaging_prior`.
@@ -113,20 +115,20 @@ class PosteriorSamples:
         NumericalError
             If a simulation fails.
         """
-        sampled = likelihood.simulation.names
+        sampled, imaging_prior = likelihood.simulation.names, ImagingPrior.of(prior)
         if tuple(self.names) != sampled:
             raise ParameterError(
                 f"the samples are of {', '.join(self.names)}, the likelihood of {', '.join(sampled)}: complete "
                 "the samples of the likelihood that was sampled."
             )
-        imaging, log_likelihood = likelihood.drawn_imaging(self.parameters, rng)
-        imaging_prior = likelihood.simulation.imaging_prior
-        assert imaging_prior is not None
-        columns = dict(zip((*self.names, *imaging_prior.names), [*self.parameters.T, *imaging.T], strict=True))
-        if sorted(columns) != sorted(prior.names):
+        whole = (*sampled, *imaging_prior.names)
+        if likelihood.simulation.imaging_prior != imaging_prior or sorted(whole) != sorted(prior.names):
             raise ParameterError(
-                f"growth and imaging parameters are {', '.join(columns)}, the prior's {', '.join(prior.names)}."
+                f"the likelihood integrates over {likelihood.simulation.imaging_prior}, the prior has "
+                f"{', '.join(prior.names)}: expected one prior of imaging parameters, and growth as sampled."
             )
+        imaging, log_likelihood = likelihood.drawn_imaging(self.parameters, rng)
+        columns = dict(zip(whole, [*self.parameters.T, *imaging.T], strict=True))
         parameters = np.column_stack([columns[name] for name in prior.names])
         return PosteriorSamples(
             names=prior.names,

@@ -44,6 +44,7 @@ class StageRunner(Generic[_State]):
         if path is not None and path.exists():
             state = self.read(path)
         else:
+            report(ProgressEvent(task="sample", completed=0.0, total=1.0, message="first draws"))
             state = self.start()
             if path is not None:
                 self.write(path, state)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gliomap.errors import ParameterError, unknown_name
 
-# *Chosen*: less than a stage of 20 steps costs.
+# *Chosen*: less than a stage of 20 steps costs, and never more than one stage.
 _FIRST_PER_SAMPLE = 8
 Resampling = Literal["multinomial", "systematic"]
 _Matrix = NDArray[np.float64]
@@ -30,8 +30,8 @@ class TmcmcSettings:
     num_samples : int
         Samples per stage, ≥ 2.
     num_first_samples : int or None
-        Draws of the prior with which a run begins, ≥ `num_samples`; None: `num_samples`. Many are cheap, one stage's
-        steps take as much, and find a posterior that few of them would miss.
+        Draws of the prior, or of another start, with which a run begins, ≥ `num_samples`; None: `num_samples`. Many
+        find a posterior that few would miss.
     target_weight_cv : float
         Coefficient of variation of the weights that fixes the next exponent, > 0.
     proposal_scale : float
@@ -87,14 +87,14 @@ class TmcmcSettings:
     def thorough(cls, *, seed: int = 0, num_samples: int = 2048, num_steps: int = 20) -> TmcmcSettings:
         """Settings without visible bias in 11 dimensions: many steps, their length adapted, systematic resampling.
 
-        A run begins with eight times as many draws of the prior as it goes on with.
+        A run begins with eight times as many draws as it goes on with, or `num_steps` times if that is less.
 
         The evidence for them is in docs/design/0008-bayes-decisions.md.
         """
         return cls(
             seed=seed,
             num_samples=num_samples,
-            num_first_samples=_FIRST_PER_SAMPLE * num_samples,
+            num_first_samples=min(_FIRST_PER_SAMPLE, num_steps) * num_samples,
             num_steps=num_steps,
             proposal_scale=0.2,
             target_acceptance=0.25,

@@ -21,6 +21,7 @@ ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads; default
 SampleImagingOption = Annotated[
     bool,
     typer.Option(
-        "--sample-imaging", help="Sample thresholds, width and PET parameters too, instead of integrating them out."
+        "--sample-imaging",
+        help="Sample thresholds, width and PET parameters too, instead of integrating them out (method sample).",
     ),
 ]

@@ -350,7 +350,9 @@ def _patient_models(
 ) -> dict[str, PatientModel]:
     """The solver, and the surrogate with which patients are or were compared, by its identity."""
     sampler = TmcmcSettings.thorough(seed=settings.seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
-    sampling = SampleSettings(sampler=sampler, num_workers=num_workers)
+    sampling = SampleSettings(
+        sampler=sampler, integrates_imaging=settings.case.integrates_imaging, num_workers=num_workers
+    )
     solver = FisherKolmogorov()
     models = {SOLVER: PatientModel(model=solver, identity=describe_settings(solver), settings=sampling)}
     if identity is not None:

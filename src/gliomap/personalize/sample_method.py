@@ -1,4 +1,4 @@
-"""Inverse method ``sample``: all tumors that explain the scans, by TMCMC over growth and imaging parameters.
+"""Inverse method ``sample``: all tumors that explain the scans, by TMCMC.
 
 Ezhov et al. 2021 ("Learnable surrogate") infer eleven parameters, nine without FET-PET, from T1Gd and FLAIR masks and
 PET; here by any growth model in the atlas. The answer is the density of the best sample (MAP), beside it mean, standard
@@ -7,7 +7,7 @@ posterior look like the observed ones.
 
 Growth alone is sampled by default: thresholds, width, scale and noise are integrated over their prior, and drawn
 afterwards (`bayes.imaging_integral`). Two levels are used (`bayes.multilevel`: most steps at half the resolution,
-corrected exactly), with settings that show no bias in eleven dimensions (`TmcmcSettings.thorough`) and few samples, and
+corrected exactly), with settings that show no bias (`TmcmcSettings.thorough`) and few samples, and
 each voxel counts as its share of an independent one. The paper's own algorithm is `SampleSettings.paper`.
 """
 
@@ -258,7 +258,8 @@ class SampleMethod:
             target = PosteriorTarget(prior=prior.without(*imaging.names), log_likelihood_of=fine)
             growth = self._sampled(target, fine, observation, report)
             rng = np.random.default_rng([self.settings.sampler.seed, _IMAGING_STREAM])
-            return replace(growth, samples=growth.samples.with_imaging(prior, fine, rng=rng))
+            completed = growth.samples.with_imaging(prior, fine, rng=rng)
+            return replace(growth, samples=completed, counts=fine.counts, num_completed=len(completed.parameters))
 
     def _imaging_likelihood(self, observation: AtlasObservation) -> ImagingLikelihood:
         weight = independent_voxel_fraction(
@@ -405,7 +406,7 @@ class SampleMethod:
                 "likelihood_weight": fine.simulation.likelihood.options.mask_weight,
                 "correlation_length_mm": self.settings.correlation_length_mm,
                 "mask_share_outside_tissue": dict(fine.simulation.likelihood.mask_share_outside),
-                "num_likelihoods": _num_likelihoods(run, self.settings.sampler),
+                "num_likelihoods": _num_likelihoods(sampled, self.settings.sampler),
                 "simulations_since_last_start": dataclasses.asdict(counts),
                 "coarse_simulations_since_last_start": dict(sampled.coarse_counts),
             },
@@ -435,13 +436,17 @@ class SampleMethod:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _SampledPosterior:
-    """What a run came back with: samples of all parameters, of which it sampled so many, and what that took."""
+    """Samples of all parameters, how many of these were sampled, and what that took.
+
+    `num_completed` simulations were for imaging parameters drawn afterwards.
+    """
 
     samples: PosteriorSamples
     run: TmcmcResult
     num_sampled: int
     counts: SimulationCounts
     coarse_counts: Mapping[str, Any]
+    num_completed: int = 0
 
 
 def identifiable_intervals(samples: PosteriorSamples, level: float = 0.95) -> dict[str, CredibleInterval]:
@@ -476,13 +481,14 @@ def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSam
     return tuple(remarks)
 
 
-def _num_likelihoods(sampled: TmcmcResult, sampler: TmcmcSettings) -> dict[str, int]:
+def _num_likelihoods(sampled: _SampledPosterior, sampler: TmcmcSettings) -> dict[str, int]:
     """Likelihoods of a whole run, restarts included, by the level they were computed on."""
-    moves = sum(info.num_evaluations for info in sampled.stages) + sampler.num_first
-    levels = [info for info in sampled.stages if isinstance(info, MultilevelStageInfo)]
+    stages = sampled.run.stages
+    moves = sum(info.num_evaluations for info in stages) + sampler.num_first
+    levels = [info for info in stages if isinstance(info, MultilevelStageInfo)]
     if not levels:
-        return {"fine": moves, "coarse": 0}
-    return {"fine": sum(info.num_fine_evaluations for info in levels), "coarse": moves}
+        return {"fine": moves + sampled.num_completed, "coarse": 0}
+    return {"fine": sum(info.num_fine_evaluations for info in levels) + sampled.num_completed, "coarse": moves}
 
 
 def _each_once(fine: GrowthLikelihood, rows: NDArray[np.float64]) -> dict[bytes, NDArray[np.float32]]:

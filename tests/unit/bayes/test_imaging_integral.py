@@ -87,7 +87,7 @@ def test_ranges_for_which_there_is_no_likelihood_are_refused(changes, complaint)
 
 def test_noise_that_reaches_zero_is_refused(imaging):
     """PET without noise has no likelihood."""
-    with pytest.raises(ParameterError, match="range of pet_noise_std must lie above 0"):
+    with pytest.raises(ParameterError, match="pet_noise_std must be finite and at least"):
         ImagingIntegral(likelihood=imaging, prior=imaging_prior(pet_noise_std=(0.0, 0.25)))
 
 
@@ -385,12 +385,15 @@ def test_samples_are_not_completed_by_a_likelihood_of_all_parameters(imaging):
 
 
 def test_samples_are_not_completed_for_a_prior_of_other_parameters(imaging):
-    """Names must be those of growth and imaging together."""
+    """Names must be those of growth and imaging together, and ranges those that were integrated over."""
     prior = whole_prior()
     growth = growth_samples(prior, prior.without(*IMAGING_NAMES).sample(3, np.random.default_rng(1)))
     integrated = sampled_likelihood(imaging).integrated(imaging_prior())
-    with pytest.raises(ParameterError, match="growth and imaging parameters are .*, the prior's"):
-        growth.with_imaging(prior.without("pet_scale"), integrated, rng=np.random.default_rng(4))
+    with pytest.raises(ParameterError, match="expected one prior of imaging parameters"):
+        growth.with_imaging(prior.without("growth_time_days"), integrated, rng=np.random.default_rng(4))
+    other = [replace(each, high=0.9) if each.name == "t1gd_threshold" else each for each in prior.ranges]
+    with pytest.raises(ParameterError, match="expected one prior of imaging parameters"):
+        growth.with_imaging(BoxPrior(ranges=other), integrated, rng=np.random.default_rng(4))
 
 
 def test_drawn_parameters_are_those_of_an_imaging_model(imaging):
@@ -398,3 +401,17 @@ def test_drawn_parameters_are_those_of_an_imaging_model(imaging):
     drawn = ImagingIntegral(likelihood=imaging, prior=imaging_prior()).drawn(ball_density(truth_row()), POINTS)
 
     assert np.isfinite(imaging.log_likelihood(ball_density(truth_row()), ImagingParameters(**drawn)).total)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "complaint"),
+    [
+        ("visibility_width", 1e-4, 0.08, "visibility_width is integrated over widths of at least"),
+        ("flair_threshold", 0.2, 0.201, "flair_threshold is integrated over ranges of at least"),
+    ],
+)
+def test_ranges_that_levels_do_not_tell_apart_are_refused(imaging, name, low, high, complaint):
+    """Sampling is the way for them."""
+    ranges = tuple(replace(each, low=low, high=high) if each.name == name else each for each in imaging_prior().ranges)
+    with pytest.raises(ParameterError, match=complaint):
+        _ = ImagingPrior(ranges=ranges).masks

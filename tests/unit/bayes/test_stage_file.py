@@ -88,7 +88,7 @@ def test_the_file_is_read_without_pickle(tmp_path, target):
         ({"settings": replace(SETTINGS, seed=6)}, r"other settings \(seed\)"),
         ({"settings": replace(SETTINGS, num_steps=4, num_samples=100)}, "num_samples, num_steps"),
         ({"fingerprint": "b"}, "other data, prior or model"),
-        ({"num_parameters": 4}, r"shape \(1600, 3\): expected \(1600, 4\)"),
+        ({"num_parameters": 4}, r"shape \(600, 3\): expected \(600, 4\)"),
     ],
 )
 def test_a_file_of_another_run_is_refused(tmp_path, target, change, complaint):
@@ -141,9 +141,9 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path, target):
 
 
 def test_progress_is_the_exponent(target):
-    """One event per stage, the last at 1."""
+    """One event before the first draws and one per stage, the last at 1."""
     events = []
     sampled = sample_posterior(target, SETTINGS, report=events.append)
 
-    assert [event.completed for event in events] == [info.tempering_exponent for info in sampled.stages]
+    assert [event.completed for event in events] == [0.0, *(info.tempering_exponent for info in sampled.stages)]
     assert events[-1].completed == events[-1].total == 1.0
