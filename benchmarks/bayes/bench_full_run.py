@@ -148,8 +148,8 @@ def main() -> None:
         )
     one = seconds_per_simulation(anatomy, runs[0].samples)
     print(
-        f"\nThe paper's algorithm: {PAPER_SAMPLES:,} simulations at full resolution per stage, {one:.2f} s each here, "
-        f"so {PAPER_SAMPLES * one / asked.workers / 60.0:.0f} minutes per stage with {asked.workers} processes."
+        f"\nThe paper's algorithm: {PAPER_SAMPLES:,} simulations at full resolution per stage, {one:.3f} s each here, "
+        f"so {PAPER_SAMPLES * one / asked.workers / 60.0:.1f} minutes per stage with {asked.workers} processes."
     )
 
 

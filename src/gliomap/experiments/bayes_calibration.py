@@ -100,6 +100,25 @@ def placed_truths(
     }
 
 
+def places_of_times(growth: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where true growth times lie between the ends that D_w T and ρ T leave of a uniform prior, (N,), in (0, 1).
+
+    A scan tells D_w T and ρ T; given both, T has the density T⁻² between known ends, whatever is seen. So these places
+    are uniform over many draws, and in few of them say how far the truths themselves are from their prior by chance.
+
+    Parameters
+    ----------
+    growth : (N, 3) float64 array
+        True D_w [mm²/day], ρ [1/day] and T [days].
+    bounds : (3, 2) float64 array
+        Ends of their uniform priors.
+    """
+    products, time = growth[:, :2] * growth[:, 2:], growth[:, 2]
+    low = np.maximum(bounds[2, 0], (products / bounds[:2, 1]).max(axis=1))
+    high = np.minimum(bounds[2, 1], (products / bounds[:2, 0]).min(axis=1))
+    return (1.0 / low - 1.0 / time) / (1.0 / low - 1.0 / high)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ParameterCalibration:
     """Ranks and coverage of one parameter over all cases.

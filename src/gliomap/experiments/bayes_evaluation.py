@@ -18,13 +18,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gliomap.anatomy import Anatomy, Atlas
 from gliomap.bayes import TmcmcSettings
+from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliomap.cores import require_threads
 from gliomap.database import SimulationDatabase
 from gliomap.database.schema import describe_settings
 from gliomap.errors import NumericalError, ParameterError
-from gliomap.experiments.bayes_calibration import Calibration, calibration_of
+from gliomap.experiments.bayes_calibration import Calibration, calibration_of, places_of_times
 from gliomap.experiments.bayes_cases import VirtualCohort
 from gliomap.experiments.bayes_cost import CostComparison, CostSettings, WayCost, compare_costs
 from gliomap.experiments.bayes_identity import (
@@ -146,6 +150,8 @@ class BayesEvaluation:
         Virtual cases.
     calibration : mapping of str to Calibration
         Over those that were sampled, by `RUN_NAMES`.
+    time_places : (N,) float64 array
+        `places_of_times` of the truths.
     num_domain_voxels, num_compared_voxels : int
         Voxels in which cells may live, and those of them that are compared, of a virtual case.
     cost : CostComparison or None
@@ -161,6 +167,7 @@ class BayesEvaluation:
     settings: BayesEvaluationSettings
     cases: tuple[CaseRecord, ...]
     calibration: Mapping[str, Calibration]
+    time_places: NDArray[np.float64]
     num_domain_voxels: int
     num_compared_voxels: int
     cost: CostComparison | None
@@ -270,6 +277,7 @@ def evaluate_bayes(
         settings=settings,
         cases=cases,
         calibration={name: _calibration(name, cases, settings.case) for name in RUN_NAMES},
+        time_places=_time_places(cases, cohort),
         num_domain_voxels=int(cohort.anatomy.domain.sum()),
         num_compared_voxels=int(cohort.compared.sum()),
         cost=cost,
@@ -340,6 +348,15 @@ def _calibration(name: str, cases: Sequence[CaseRecord], settings: CaseSettings)
             f"{cases[0].failures[name]} Take more samples or steps, or another start."
         )
     return calibration_of(places, num_draws=settings.num_ranked, num_samples=settings.num_samples)
+
+
+def _time_places(cases: Sequence[CaseRecord], cohort: VirtualCohort) -> NDArray[np.float64]:
+    """Places of the true growth times of all cases that were sampled."""
+    prior = cohort.prior(has_pet=False)
+    names = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME)
+    places = [next(iter(case.runs.values())).places for case in cases if case.runs]
+    growth = np.array([[each[name].truth for name in names] for each in places])
+    return places_of_times(growth, prior.bounds[[prior.names.index(name) for name in names]])
 
 
 def _patient_models(

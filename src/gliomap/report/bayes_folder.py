@@ -55,6 +55,7 @@ def bayes_record(evaluation: BayesEvaluation) -> dict[str, Any]:
             "surrogate": evaluation.surrogate,
         },
         "calibration": {name: _calibration_record(each) for name, each in evaluation.calibration.items()},
+        "time_places": evaluation.time_places.tolist(),
         "cases": [dataclasses.asdict(case) for case in evaluation.cases],
         "cost": None if evaluation.cost is None else dataclasses.asdict(evaluation.cost),
         "patients": [_patient_record(patient) for patient in evaluation.patients],

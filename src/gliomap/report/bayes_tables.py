@@ -98,7 +98,7 @@ def _measured_on(conditions: Sequence[MachineConditions]) -> str:
 
 
 def _ranks_text(evaluation: BayesEvaluation) -> str:
-    some = next(iter(evaluation.calibration.values())).parameters[0]
+    some, places = next(iter(evaluation.calibration.values())).parameters[0], evaluation.time_places
     smallest = ", ".join(
         f"{RUN_LABELS[name]} {number(each.smallest_p_value, '.2g')}" for name, each in evaluation.calibration.items()
     )
@@ -106,7 +106,9 @@ def _ranks_text(evaluation: BayesEvaluation) -> str:
     text = (
         f"Rank among {some.num_draws} posterior draws; p of χ² over {' or '.join(histograms)}, and the mean place of "
         f"the truth, 0.5 ± {some.mean_place_error:.3f} if nothing is biased. Smallest p times the number of tests: "
-        f"{smallest}."
+        f"{smallest}. The true T lies, on average, at place {number(float(places.mean()), '.2f')} ± "
+        f"{1.0 / math.sqrt(12.0 * len(places)):.2f} between the ends that its D_w T and ρ T leave of the prior: 0.5 "
+        "over many truths, and what ranks of D_w, ρ and T can be expected to share over these."
     )
     failures = _case_failures(evaluation.cases)
     return f"{text}\n\n{failures}" if failures else text

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from phantom_brain import write_phantom_atlas
 from typer.testing import CliRunner
@@ -43,7 +44,8 @@ def asked(monkeypatch):
         )  # fmt: skip
         calibration = calibration_of([run.places], num_draws=31, num_samples=settings.case.num_samples)
         return BayesEvaluation(
-            settings=settings, cases=(record,), calibration=dict.fromkeys(RUN_NAMES, calibration), num_domain_voxels=10,
+            settings=settings, cases=(record,), calibration=dict.fromkeys(RUN_NAMES, calibration),
+            time_places=np.array([0.4]), num_domain_voxels=10,
             num_compared_voxels=10, cost=None, patients=(), left_out={}, surrogate="",
         )  # fmt: skip
 

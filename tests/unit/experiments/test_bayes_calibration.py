@@ -5,7 +5,13 @@ import pytest
 
 from gliomap.bayes import PosteriorSamples
 from gliomap.errors import ParameterError
-from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS, calibration_of, expected_coverage, placed_truths
+from gliomap.experiments.bayes_calibration import (
+    COVERAGE_LEVELS,
+    calibration_of,
+    expected_coverage,
+    placed_truths,
+    places_of_times,
+)
 
 NUM_SAMPLES = 127
 GROWTH = (
@@ -112,6 +118,21 @@ def test_few_cases_have_no_histogram_and_no_p_value():
     assert len(mean.bin_counts) == 1
     assert np.isnan(mean.p_value)
     assert 0.0 < mean.place_p_value <= 1.0
+
+
+def test_places_of_times_are_uniform_under_the_prior(rng):
+    """Of uniform D_w, ρ and T, whatever D_w T and ρ T are; they lie in (0, 1), and shorter times at lower places."""
+    bounds = np.array([[0.001, 0.09], [0.001, 0.03], [30.0, 1000.0]])
+    growth = rng.uniform(*bounds.T, (4000, 3))
+    places = places_of_times(growth, bounds)
+
+    assert 0.0 < places.min() < places.max() < 1.0
+    for subset in (places, places[growth[:, 0] * growth[:, 2] > 20.0], places[growth[:, 1] * growth[:, 2] > 6.0]):
+        assert subset.mean() == pytest.approx(0.5, abs=4.0 / np.sqrt(12.0 * len(subset)))
+        assert subset.var() == pytest.approx(1.0 / 12.0, rel=0.15)
+    scaled = np.array([[0.02, 0.01, 500.0], [0.025, 0.0125, 400.0]])
+    later, earlier = places_of_times(scaled, bounds)
+    assert earlier < later
 
 
 def test_what_cannot_be_ranked_is_refused():

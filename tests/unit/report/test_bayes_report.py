@@ -113,7 +113,8 @@ def evaluation(*, num_cases=40, num_failed=0, cost=None, patients=(), is_small=T
             )
             for name in RUN_NAMES
         },
-        num_domain_voxels=9000, num_compared_voxels=1100, cost=cost, patients=patients,
+        time_places=np.linspace(0.1, 0.7, num_cases), num_domain_voxels=9000, num_compared_voxels=1100,
+        cost=cost, patients=patients,
         left_out={"P9": "no FLAIR"}, surrogate="",
     )  # fmt: skip
 
