@@ -20,7 +20,7 @@ import numpy as np
 
 from gliomap.anatomy import Anatomy, Segmentation, load_atlas
 from gliomap.bayes import PosteriorSamples, TmcmcSettings, effective_number_of_distinct
-from gliomap.bayes.growth_target import growth_parameters_of
+from gliomap.bayes.row_simulation import growth_parameters_of
 from gliomap.experiments.bayes_cases import VirtualCase, VirtualCohort
 from gliomap.growth import FisherKolmogorov
 from gliomap.imaging import VisibilityThresholds

@@ -19,8 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -29,52 +28,34 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.coarse_likelihood import coarsened_likelihood
-from gliomap.bayes.device_growth import grown_on_device, grows_on_device
-from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingIntegral, ImagingPrior
+from gliomap.bayes.device_growth import grows_on_device
+from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior
 from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliomap.bayes.published_priors import PET_NAMES
+from gliomap.bayes.row_simulation import (
+    OPTIONAL_NAMES,
+    RowOutcome,
+    RowSimulation,
+    SimulationFailedError,
+    density_of,
+    growth_parameters_of,
+)
 from gliomap.bayes.simulation_workers import SimulationWorkers
-from gliomap.box import box_of, slices_of
 from gliomap.database.screening import coarsened_anatomy
 from gliomap.errors import NumericalError, ParameterError
 from gliomap.growth import (
     FisherKolmogorov,
-    FisherKolmogorovParameters,
     GrowthModel,
     MassEffect,
-    MassEffectParameters,
-    Solution,
     VolumeLimit,
 )
-from gliomap.imaging import ImagingLikelihood, ImagingParameters
+from gliomap.imaging import ImagingLikelihood
 
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, *SEED_NAMES)
-_OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
 # Four times longer steps double the solver's own error, which a coarse grid hides.
 _COARSE_TIME_STEP_SCALE = 4.0
 # Densities waiting to be compared, per thread: each lies on the whole grid.
 _WAITING_PER_THREAD = 2
-
-
-def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParameters:
-    """Growth parameters by name; `MassEffectParameters` where there is a push."""
-    seed_mm = (values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"])
-    optional = {name: values[name] for name in _OPTIONAL_NAMES if name in values}
-    kind = MassEffectParameters if "push_pa" in values else FisherKolmogorovParameters
-    return kind(
-        white_matter_diffusivity_mm2_per_day=values[DIFFUSIVITY_NAME],
-        proliferation_rate_per_day=values[RATE_NAME],
-        seed_mm=seed_mm,
-        **optional,
-    )
-
-
-def imaging_parameters_of(values: Mapping[str, float]) -> ImagingParameters:
-    """Imaging parameters by name; scale and noise of PET where they are given."""
-    return ImagingParameters(
-        **{name: values[name] for name in IMAGING_NAMES},
-        **{name: values[name] for name in PET_NAMES if name in values},
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,141 +78,6 @@ class SimulationCounts:
     num_failed: int = 0
     num_too_large: int = 0
     first_failure: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Outcome:
-    """Value of one row, and what went wrong if something did."""
-
-    log_likelihood: float
-    failure: str = ""
-    is_too_large: bool = False
-
-
-# What has become of a row's tumor: densities, or why there are none.
-_Grown = Solution | NumericalError | ParameterError
-# Imaging parameters of one row, and the log-likelihood with them.
-_ImagingDraw = tuple[NDArray[np.float64], float]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RowSimulation:
-    """Everything a process needs to compute one row; its methods take a row of parameters, (P,).
-
-    The fields are those of `GrowthLikelihood`.
-    """
-
-    model: GrowthModel[Any]
-    anatomy: Anatomy
-    likelihood: ImagingLikelihood
-    names: tuple[str, ...]
-    fixed: Mapping[str, float] = field(default_factory=dict)
-    volume_limit: VolumeLimit | None = None
-    mask_factor: float = 1.0
-    pet_factor: float = 1.0
-    counts_failures_as_no_tumor: bool = False
-    growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of
-    imaging_prior: ImagingPrior | None = None
-
-    def values_of(self, row: NDArray[np.float64]) -> dict[str, float]:
-        """Parameters of a row by name, those that are fixed among them."""
-        return {**self.fixed, **dict(zip(self.names, (float(x) for x in row), strict=True))}
-
-    def outcome(self, row: NDArray[np.float64]) -> _Outcome:
-        """Log-likelihood of one row."""
-        return self.outcome_of(row, self._grown(row, self.volume_limit))
-
-    def outcome_of(self, row: NDArray[np.float64], grown: _Grown) -> _Outcome:
-        """Log-likelihood of one row whose tumor has grown, or not."""
-        values = self.values_of(row)
-        try:
-            density = _density_of(grown, self.volume_limit)
-            if density is None:
-                return _Outcome(log_likelihood=self._if_failed(values), is_too_large=True)
-            return _Outcome(log_likelihood=self._compared(density, values))
-        except (NumericalError, _SimulationFailedError) as error:
-            return _Outcome(log_likelihood=self._if_failed(values), failure=str(error))
-
-    def imaging_of(self, row_and_points: tuple[NDArray[np.float64], NDArray[np.float64]]) -> _ImagingDraw:
-        """Imaging parameters drawn for one row of growth parameters, from a uniform point for each."""
-        row, points = row_and_points
-        return self.imaging_of_grown(self._grown(row, None), points)
-
-    def imaging_of_grown(self, grown: _Grown, points: NDArray[np.float64]) -> _ImagingDraw:
-        """The same for a row whose tumor has grown."""
-        assert self._integral is not None
-        density = _density_of(grown, None)
-        assert density is not None
-        names = self._integral.prior.names
-        drawn = self._integral.drawn(density, dict(zip(names, (float(x) for x in points), strict=True)))
-        return np.array([drawn[name] for name in names]), self._sampled_log_likelihood(density, drawn)
-
-    def density_in_box(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
-        """Density of one row where there is any, and the voxel at which that box begins."""
-        density = _density_of(self._grown(row, None), None)
-        assert density is not None
-        box = slices_of(box_of(density > 0.0))
-        x, y, z = (part.start for part in box)
-        return np.ascontiguousarray(density[box]), (x, y, z)
-
-    def grown_on(self, device: str, rows: Sequence[NDArray[np.float64]], limit: VolumeLimit | None) -> Iterator[_Grown]:
-        """What has become of each row's tumor on a device, in order and lazily."""
-        values = [self.values_of(row) for row in rows]
-        tumors = [(self.growth_parameters(each), each[TIME_NAME]) for each in values]
-        return grown_on_device(self.model, self.anatomy, tumors, device=device, volume_limit=limit)
-
-    def _grown(self, row: NDArray[np.float64], limit: VolumeLimit | None) -> _Grown:
-        values = self.values_of(row)
-        parameters = self.growth_parameters(values)
-        try:
-            return self.model.simulate(self.anatomy, parameters, (values[TIME_NAME],), volume_limit=limit)
-        except (ParameterError, NumericalError) as error:
-            # Names and ranges were checked before: what is left is a seed off the tissue or a run far too long.
-            return error
-
-    def _compared(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:
-        if self._integral is not None:
-            return self._integral.log_evidence(density)
-        return self._sampled_log_likelihood(density, values)
-
-    def _sampled_log_likelihood(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:
-        terms = self.likelihood.log_likelihood(density, imaging_parameters_of(values))
-        masks = (terms.t1gd or 0.0) + (terms.flair or 0.0)
-        return self.mask_factor * masks + self.pet_factor * (terms.pet or 0.0)
-
-    def _if_failed(self, values: Mapping[str, float]) -> float:
-        if not self.counts_failures_as_no_tumor:
-            return -np.inf
-        return self._compared(np.zeros(self.anatomy.grid.shape, dtype=np.float32), values)
-
-    @cached_property
-    def _integral(self) -> ImagingIntegral | None:
-        if self.imaging_prior is None:
-            return None
-        return ImagingIntegral(
-            likelihood=self.likelihood,
-            prior=self.imaging_prior,
-            mask_factor=self.mask_factor,
-            pet_factor=self.pet_factor,
-        )
-
-
-class _SimulationFailedError(Exception):
-    """A simulation that gave no density, for a reason that lies in its parameters."""
-
-
-def _density_of(grown: _Grown, limit: VolumeLimit | None) -> NDArray[np.floating] | None:
-    """Density (X, Y, Z) at the growth time; None if it is larger than the limit."""
-    if not isinstance(grown, Solution):
-        raise _SimulationFailedError(str(grown)) from grown
-    if grown.stopped_at_days is not None:
-        return None
-    density = grown.cell_density[-1]
-    if not np.isfinite(density.sum()):
-        raise _SimulationFailedError("the density is not finite")
-    if limit is not None and grown.volume_ml(limit.threshold)[-1] > limit.max_volume_ml:
-        return None
-    return density
 
 
 class GrowthLikelihood:
@@ -319,7 +165,7 @@ class GrowthLikelihood:
             imaging_prior=imaging_prior,
         )
         # A prior that does not fit is an error now, not in a process.
-        _ = self.simulation._integral
+        _ = self.simulation.integral
         self.num_workers = num_workers
         self.device = device
         self.counts = SimulationCounts()
@@ -328,7 +174,7 @@ class GrowthLikelihood:
 
     def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log-likelihood of each row [nats], (N, P) -> (N,); −∞ where the simulation failed, never NaN."""
-        outcomes: list[_Outcome] = list(
+        outcomes: list[RowOutcome] = list(
             self._outcomes_on_device(rows) if self._is_on_device else self._workers.map("outcome", list(rows))
         )
         self._count(outcomes)
@@ -346,7 +192,7 @@ class GrowthLikelihood:
         try:
             if self._is_on_device:
                 for grown in self.simulation.grown_on(self.device, list(rows), None):
-                    whole = _density_of(grown, None)
+                    whole = density_of(grown, None)
                     assert whole is not None
                     yield whole.astype(np.float32, copy=False)
                 return
@@ -354,7 +200,7 @@ class GrowthLikelihood:
                 density = np.zeros(shape, dtype=np.float32)
                 density[tuple(slice(a, a + n) for a, n in zip(start, values.shape, strict=True))] = values
                 yield density
-        except _SimulationFailedError as error:
+        except SimulationFailedError as error:
             raise NumericalError(f"a tumor of the posterior cannot be simulated: {error}") from error
 
     def coarsened(self) -> GrowthLikelihood:
@@ -457,7 +303,7 @@ class GrowthLikelihood:
                 drawn = [simulation.imaging_of_grown(each, point) for each, point in zip(grown, points, strict=True)]
             else:
                 drawn = list(self._workers.map("imaging_of", list(zip(rows, points, strict=True))))
-        except _SimulationFailedError as error:
+        except SimulationFailedError as error:
             raise NumericalError(f"a tumor of the posterior cannot be simulated: {error}") from error
         self.counts = replace(self.counts, num_simulations=self.counts.num_simulations + len(rows))
         imaging, log_likelihood = zip(*drawn, strict=True)
@@ -475,11 +321,11 @@ class GrowthLikelihood:
     ) -> None:
         self.close()
 
-    def _outcomes_on_device(self, rows: NDArray[np.float64]) -> Iterator[_Outcome]:
+    def _outcomes_on_device(self, rows: NDArray[np.float64]) -> Iterator[RowOutcome]:
         """Threads compare what has grown while the device grows what follows."""
         simulation = self.simulation
         grown = simulation.grown_on(self.device, list(rows), simulation.volume_limit)
-        waiting: deque[Future[_Outcome]] = deque()
+        waiting: deque[Future[RowOutcome]] = deque()
         with ThreadPoolExecutor(self.num_workers, thread_name_prefix="gliomap") as threads:
             for row, each in zip(rows, grown, strict=True):
                 waiting.append(threads.submit(simulation.outcome_of, row, each))
@@ -488,7 +334,7 @@ class GrowthLikelihood:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _count(self, outcomes: Sequence[_Outcome]) -> None:
+    def _count(self, outcomes: Sequence[RowOutcome]) -> None:
         failures = [outcome.failure for outcome in outcomes if outcome.failure]
         before = self.counts
         self.counts = SimulationCounts(
@@ -516,7 +362,7 @@ def _require_names(
     given = [*names, *fixed]
     missing = [name for name in needed if name not in given]
     twice = sorted({name for name in given if given.count(name) > 1})
-    known = (*needed, *_OPTIONAL_NAMES)
+    known = (*needed, *OPTIONAL_NAMES)
     unknown = [name for name in given if name not in known] if knows_growth_names else []
     for what, found in (("misses", missing), ("has twice", twice), ("has no use for", unknown)):
         if found:

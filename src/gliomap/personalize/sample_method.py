@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from gliomap.anatomy import Anatomy
 from gliomap.bayes import (
     BoxPrior,
-    CredibleInterval,
     GrowthTimePrior,
     PosteriorSamples,
     PosteriorTarget,
@@ -58,6 +57,12 @@ from gliomap.imaging import (
 from gliomap.imaging.pet import normalized_pet
 from gliomap.personalize.density_posterior import DensityMaps, DensityPosterior
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation
+from gliomap.personalize.sample_concerns import (
+    identifiable_intervals,
+    prior_edge_concerns,
+    sampler_concerns,
+    simulation_concerns,
+)
 from gliomap.progress import ProgressEvent, Reporter
 from gliomap.retrieval import BlockIndex, Query
 from gliomap.volume import Volume
@@ -83,8 +88,6 @@ _GROWTH_NAMES = (
 _IMAGING_STREAM = 4
 # Matches a run may start from. *Chosen*: enough for a covariance of the growth parameters.
 _NUM_MATCHES = 64
-# Fewer leave a bias that a run does not show. *Chosen* by the table of docs/design/0008-bayes-decisions.md.
-_SAMPLES_PER_PARAMETER, _LEAST_STEPS = 10, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -417,9 +420,9 @@ class SampleMethod:
             parameters={name: values[name] for name in (*_GROWTH_NAMES, *sorted(self.fixed))},
             posterior=posterior,
             concerns=(
-                *_sampler_concerns(self.settings.sampler, sampled.num_sampled),
+                *sampler_concerns(self.settings.sampler, sampled.num_sampled),
                 *prior_edge_concerns(prior, samples),
-                *_concerns(checks, counts.num_failed, counts.num_simulations),
+                *simulation_concerns(checks, counts.num_failed, counts.num_simulations),
             ),
             details={
                 "model": self.model.name,
@@ -447,38 +450,6 @@ class _SampledPosterior:
     counts: SimulationCounts
     coarse_counts: Mapping[str, Any]
     num_completed: int = 0
-
-
-def identifiable_intervals(samples: PosteriorSamples, level: float = 0.95) -> dict[str, CredibleInterval]:
-    """Intervals of √(D_w T) [mm], √(ρ T) and √(D_w/ρ) [mm], which a scan determines, of samples of D_w, ρ and T."""
-    tumors = IdentifiableTumors.of_parameters(samples.parameters, tuple(samples.names))
-    derived = replace(
-        samples,
-        names=("diffusion_length_mm", "proliferation_number", "infiltration_length_mm"),
-        units=("mm", "1", "mm"),
-        parameters=np.column_stack(
-            [tumors.diffusion_length_mm, tumors.proliferation_number, tumors.infiltration_length_mm]
-        ),
-    )
-    return derived.credible_intervals(level)
-
-
-def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSamples) -> tuple[str, ...]:
-    """Remarks on growth parameters most of whose samples lie in the last tenth of their prior's range."""
-    from scipy.special import expit
-
-    places = expit(prior.box_transform.to_coordinates(samples.parameters))
-    remarks = []
-    for name in _GROWTH_NAMES[:3]:
-        column = list(samples.names).index(name)
-        for side, is_there in (("lower", places[:, column] < 0.1), ("upper", places[:, column] > 0.9)):
-            share = float(samples.weights @ is_there)
-            if share > 0.5:
-                remarks.append(
-                    f"{share:.0%} of the posterior of {name} lie in the {side} tenth of its prior's range: the prior, "
-                    "not the scan, bounds it. Try another prior"
-                )
-    return tuple(remarks)
 
 
 def _num_likelihoods(sampled: _SampledPosterior, sampler: TmcmcSettings) -> dict[str, int]:
@@ -516,27 +487,3 @@ def _mask_checks(
         for number, (name, mask) in enumerate(masks.items(), start=2)
         if mask is not None
     }
-
-
-def _sampler_concerns(sampler: TmcmcSettings, num_parameters: int) -> tuple[str, ...]:
-    """What docs/design/0008-bayes-decisions.md says of settings that leave samples where resampling put them."""
-    if sampler.num_samples >= _SAMPLES_PER_PARAMETER * num_parameters and sampler.num_steps >= _LEAST_STEPS:
-        return ()
-    return (
-        f"the sampler had {sampler.num_samples} samples of {num_parameters} parameters and {sampler.num_steps} steps "
-        f"per stage: with fewer than {_SAMPLES_PER_PARAMETER} per parameter, or {_LEAST_STEPS} steps, samples may "
-        "collapse, and intervals be far too narrow",
-    )
-
-
-def _concerns(checks: Mapping[str, MaskCheck], num_failed: int, num_simulations: int) -> tuple[str, ...]:
-    remarks = [
-        f"masks drawn from the posterior overlap with the observed {name} mask by Dice "
-        f"{check.dice_with_observed:.2f}, with each other by {check.dice_with_each_other:.2f}: the model does not "
-        "explain it, so intervals are those of a wrong model"
-        for name, check in checks.items()
-        if check.dice_with_observed < check.dice_with_each_other - 0.15
-    ]
-    if num_failed > 0.01 * max(num_simulations, 1):
-        remarks.append(f"{num_failed} of {num_simulations} simulations of the sampler failed")
-    return tuple(remarks)

@@ -3,7 +3,8 @@ import pytest
 from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, imaging_likelihood, rows_around_truth, truth_row
 from growth_phantoms import mixed_anatomy
 
-from gliomap.bayes.growth_target import GrowthLikelihood, growth_parameters_of, imaging_parameters_of
+from gliomap.bayes.growth_target import GrowthLikelihood
+from gliomap.bayes.row_simulation import growth_parameters_of, imaging_parameters_of
 from gliomap.errors import GridMismatchError, NumericalError, ParameterError
 from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffectParameters, VolumeLimit
 

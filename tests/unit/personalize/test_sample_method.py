@@ -10,12 +10,8 @@ from gliomap.errors import ImageError, NumericalError, ParameterError
 from gliomap.imaging import VisibilityThresholds
 from gliomap.personalize import sample_method
 from gliomap.personalize.method import AtlasObservation
-from gliomap.personalize.sample_method import (
-    SampleMethod,
-    SampleSettings,
-    identifiable_intervals,
-    prior_edge_concerns,
-)
+from gliomap.personalize.sample_concerns import identifiable_intervals, prior_edge_concerns
+from gliomap.personalize.sample_method import SampleMethod, SampleSettings
 from gliomap.progress import ignore_progress
 from gliomap.volume import Volume
 
@@ -68,7 +64,7 @@ def estimate(seen):
 
 def test_the_density_is_that_of_the_best_sample(estimate):
     """MAP parameters, simulated by hand, give the density; every growth parameter is named."""
-    from gliomap.bayes.growth_target import growth_parameters_of
+    from gliomap.bayes.row_simulation import growth_parameters_of
     from gliomap.growth import FisherKolmogorov
 
     best = estimate.posterior.samples.map_parameters
