@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, object]] = {
         f"thorough, {steps} steps, {number} samples": {
             "num_steps": steps,
             "num_samples": number,
+            "num_first_samples": min(8, steps) * number,
             "proposal_scale": 0.2,
             "target_acceptance": 0.25,
             "resampling": "systematic",
