@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from growth_phantoms import center_of, mixed_anatomy
 
 from gliomap.bayes import BoxPrior, ParameterRange
 from gliomap.errors import NumericalError, ParameterError
+from gliomap.grid import Grid
 from gliomap.growth import FisherKolmogorov, Solution
 from gliomap.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation
 from gliomap.volume import Volume
@@ -82,6 +84,20 @@ def narrow_prior() -> BoxPrior:
     return BoxPrior(ranges=ranges, seed_anatomy=ANATOMY)
 
 
+def solution_of(density: np.ndarray, times_days: Sequence[float], grid: Grid) -> Solution:
+    """Densities (N, X, Y, Z) of a model that solves nothing, as a solution."""
+    return Solution(
+        cell_density=density,
+        times_days=tuple(times_days),
+        grid=grid,
+        num_steps=1,
+        num_voxel_steps=1,
+        scheme="none",
+        backend="none",
+        front_resolution=1.0,
+    )
+
+
 @dataclass(frozen=True)
 class BallModel:
     """A model that grows a ball of ρ T/2 mm without solving anything, and fails for slow growth as told."""
@@ -103,16 +119,7 @@ class BallModel:
             raise NumericalError("the solver gave up")
         if self.failure == "nan" and is_slow:
             density[0, 5, 5, 5] = np.nan
-        return Solution(
-            cell_density=density,
-            times_days=tuple(times_days),
-            grid=anatomy.grid,
-            num_steps=1,
-            num_voxel_steps=1,
-            scheme="none",
-            backend="none",
-            front_resolution=1.0,
-        )
+        return solution_of(density, times_days, anatomy.grid)
 
 
 class Echo:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.coarse_likelihood import coarsened_likelihood
 from gliomap.bayes.device_growth import grows_on_device
-from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior
+from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior, tumors_of
 from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.bayes.row_simulation import (
@@ -202,6 +202,19 @@ class GrowthLikelihood:
                 yield density
         except SimulationFailedError as error:
             raise NumericalError(f"a tumor of the posterior cannot be simulated: {error}") from error
+
+    def densities_once(self, rows: NDArray[np.float64]) -> list[NDArray[np.float32]]:
+        """Density (X, Y, Z) of each row; rows that differ in imaging parameters alone share it.
+
+        Raises
+        ------
+        NumericalError
+            If a simulation fails.
+        """
+        tumors = [bytes(tumor) for tumor in tumors_of(rows, self.simulation.names)]
+        row_of = {tumor: row for row, tumor in enumerate(tumors)}
+        densities = dict(zip(row_of, self.densities(rows[list(row_of.values())]), strict=True))
+        return [densities[tumor] for tumor in tumors]
 
     def coarsened(self) -> GrowthLikelihood:
         """The same likelihood at half the resolution: an approximation for `multilevel`, as many processes.

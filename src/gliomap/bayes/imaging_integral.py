@@ -9,7 +9,7 @@ evidence, in six dimensions instead of eleven; draws of the imaging parameters a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +26,11 @@ from gliomap.imaging import ComparedVoxels, ImagingLikelihood, ImagingParameters
 THRESHOLD_NAMES = ("t1gd_threshold", "flair_threshold")
 WIDTH_NAME = "visibility_width"
 IMAGING_NAMES = (*THRESHOLD_NAMES, WIDTH_NAME)
+
+
+def tumors_of(rows: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
+    """What tells one tumor from another in rows (N, P): the columns of growth and seed, without imaging parameters."""
+    return rows[:, [column for column, name in enumerate(names) if name not in (*IMAGING_NAMES, *PET_NAMES)]]
 
 
 @dataclass(frozen=True, kw_only=True)

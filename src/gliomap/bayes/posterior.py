@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.bayes.diagnostics import effective_sample_size
-from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior
-from gliomap.bayes.published_priors import PET_NAMES
+from gliomap.bayes.imaging_integral import ImagingPrior, tumors_of
 from gliomap.bayes.target import PosteriorTarget
 from gliomap.bayes.tmcmc_state import TmcmcResult
 from gliomap.errors import ParameterError
@@ -148,8 +147,7 @@ class PosteriorSamples:
     @property
     def tumors(self) -> NDArray[np.float64]:
         """What tells one tumor from another: the columns of growth and seed, without imaging parameters."""
-        kept = [column for column, name in enumerate(self.names) if name not in (*IMAGING_NAMES, *PET_NAMES)]
-        return self.parameters[:, kept]
+        return tumors_of(self.parameters, self.names)
 
     @property
     def effective_sample_size(self) -> float:

@@ -10,9 +10,10 @@ import platform
 import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from gliomap.cores import available_cores
-from gliomap.experiments.measuring import busy_warning, is_machine_busy
+from gliomap.experiments.measuring import MeasuredUnderLoad
 from gliomap.personalize import AtlasEstimate, AtlasObservation, InverseMethod
 from gliomap.progress import ProgressEvent
 
@@ -21,7 +22,7 @@ _MAPS_TASK = "densities of the posterior"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MachineConditions:
+class MachineConditions(MeasuredUnderLoad):
     """Where and under what load seconds were measured.
 
     Parameters
@@ -35,6 +36,7 @@ class MachineConditions:
         minute of the measurement.
     """
 
+    busy_advice: ClassVar[str] = "Compare seconds within a table only."
     architecture: str
     num_cores: int
     load_average_before: float
@@ -54,26 +56,6 @@ class MachineConditions:
     def at_end(self) -> MachineConditions:
         """Those of a measurement that began under these and ends now."""
         return replace(self, load_average_after=os.getloadavg()[0])
-
-    @property
-    def is_machine_busy(self) -> bool:
-        """Whether others wanted the cores as well, so that seconds say little."""
-        return is_machine_busy(self.num_cores, self.load_average_before, self.load_average_after)
-
-    @property
-    def load_average(self) -> float:
-        """The larger of both."""
-        return max(self.load_average_before, self.load_average_after)
-
-    @property
-    def busy_warning(self) -> str:
-        """What to tell whoever reads seconds of a busy machine."""
-        return busy_warning(
-            self.num_cores,
-            self.load_average_before,
-            self.load_average_after,
-            advice="Compare seconds within a table only.",
-        )
 
 
 def timed_sampling(method: InverseMethod, observation: AtlasObservation) -> tuple[float, AtlasEstimate]:

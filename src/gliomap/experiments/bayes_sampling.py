@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,7 @@ from gliomap.bayes import (
     BoxPrior,
     GrowthLikelihood,
     IdentifiableTumors,
-    ImagingPrior,
-    PosteriorSamples,
     PosteriorTarget,
-    SimulationCounts,
     StartedTarget,
     TmcmcResult,
     TmcmcSettings,
@@ -34,6 +31,7 @@ from gliomap.bayes import (
     reference_of_matches,
     sample_posterior,
 )
+from gliomap.bayes.growth_sampling import GrowthSampling, sample_growth
 from gliomap.bayes.simulation_workers import SimulationWorkers
 from gliomap.errors import NumericalError, ParameterError
 from gliomap.experiments.bayes_calibration import PlacedTruth, placed_truths
@@ -248,41 +246,34 @@ class CaseSampler:
         settings, seed = self.settings, self.cohort.seed
         prior = self.cohort.prior(has_pet=has_pet)
         with self.cohort.likelihood(case, has_pet=has_pet) as likelihood:
-            seconds, found = timed(lambda: self._sampled(prior, likelihood, case.number))
-            sampled, samples, counts = found
+            seconds, sampled = timed(lambda: self._sampled(prior, likelihood, case.number))
+            samples, run, counts = sampled.samples, sampled.run, sampled.counts
             rows = samples.resampled(
                 settings.num_densities, np.random.default_rng([seed, _DENSITY_STREAM, case.number])
             )
-            mean = _mean_density(likelihood, rows)
+            mean = np.stack(likelihood.densities_once(rows)).mean(axis=0, dtype=np.float64).astype(np.float32)
             best = next(likelihood.densities(samples.parameters[samples.map_index][None]))
         rng = np.random.default_rng([seed, _RANK_STREAM, case.number])
         return CaseRun(
             places=placed_truths(samples, case.truth, num_draws=settings.num_ranked, rng=rng),
             mean_density=density_score(mean, case.density, self.cohort.anatomy),
             map_density=density_score(best, case.density, self.cohort.anatomy),
-            log_evidence=sampled.log_evidence,
-            num_stages=len(sampled.stages),
+            log_evidence=run.log_evidence,
+            num_stages=len(run.stages),
             num_simulations=counts.num_simulations,
             num_failed=counts.num_failed,
             effective_samples=effective_number_of_distinct(samples.tumors),
             seconds=seconds,
         )
 
-    def _sampled(
-        self, prior: BoxPrior, likelihood: GrowthLikelihood, number: int
-    ) -> tuple[TmcmcResult, PosteriorSamples, SimulationCounts]:
-        """The run, samples of all parameters, and what its simulations came to."""
-        if not self.settings.integrates_imaging:
-            target = PosteriorTarget(prior=prior, log_likelihood_of=likelihood)
-            sampled = self._run_of(target, number)
-            return sampled, PosteriorSamples.from_tmcmc(target, sampled), likelihood.counts
-        imaging = ImagingPrior.of(prior)
-        with likelihood.integrated(imaging) as growth:
-            target = PosteriorTarget(prior=prior.without(*imaging.names), log_likelihood_of=growth)
-            sampled = self._run_of(target, number)
-            rng = np.random.default_rng([self.cohort.seed, _IMAGING_STREAM, number])
-            samples = PosteriorSamples.from_tmcmc(target, sampled).with_imaging(prior, growth, rng=rng)
-            return sampled, samples, growth.counts
+    def _sampled(self, prior: BoxPrior, likelihood: GrowthLikelihood, number: int) -> GrowthSampling:
+        return sample_growth(
+            likelihood,
+            prior,
+            lambda target, _: self._run_of(target, number),
+            integrates_imaging=self.settings.integrates_imaging,
+            rng=np.random.default_rng([self.cohort.seed, _IMAGING_STREAM, number]),
+        )
 
     def _run_of(self, target: PosteriorTarget, number: int) -> TmcmcResult:
         settings = self.settings
@@ -361,17 +352,6 @@ def read_case_record(path: str | os.PathLike[str]) -> CaseRecord:
         raise ParameterError(
             f"{os.fspath(path)} is no record of a virtual case ({error}). Remove it, and it is sampled again."
         ) from error
-
-
-def _mean_density(
-    likelihood: GrowthLikelihood, rows: Sequence[NDArray[np.float64]] | NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Mean over rows, each distinct one simulated once."""
-    distinct, multiplicity = np.unique(np.asarray(rows), axis=0, return_counts=True)
-    total = np.zeros(likelihood.simulation.anatomy.grid.shape)
-    for density, number in zip(likelihood.densities(distinct), multiplicity, strict=True):
-        total += number * density.astype(np.float64)
-    return (total / len(rows)).astype(np.float32)
 
 
 def _run_of(content: dict[str, Any]) -> CaseRun:

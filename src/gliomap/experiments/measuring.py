@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from gliomap.progress import ProgressEvent, Reporter
 
@@ -43,12 +43,32 @@ def is_machine_busy(num_cores: int, load_average_before: float, load_average_aft
     return load_average_before > num_cores or is_busy_after
 
 
-def busy_warning(num_cores: int, load_average_before: float, load_average_after: float, *, advice: str) -> str:
-    """What to tell whoever reads seconds of a busy machine; `advice` says what they are good for."""
-    load_average = max(load_average_before, load_average_after)
-    return (
-        f"Warning: seconds measured on a busy machine (load average {load_average:.1f} on {num_cores} cores). {advice}"
-    )
+class MeasuredUnderLoad:
+    """For conditions of a measurement, which have these fields: whether the machine was busy, and what to say of it."""
+
+    #: What seconds of a busy machine are still good for.
+    busy_advice: ClassVar[str]
+    num_cores: int
+    load_average_before: float
+    load_average_after: float
+
+    @property
+    def is_machine_busy(self) -> bool:
+        """Whether others wanted the cores as well, so that seconds say little."""
+        return is_machine_busy(self.num_cores, self.load_average_before, self.load_average_after)
+
+    @property
+    def load_average(self) -> float:
+        """The larger of both."""
+        return max(self.load_average_before, self.load_average_after)
+
+    @property
+    def busy_warning(self) -> str:
+        """What to tell whoever reads seconds of a busy machine."""
+        return (
+            f"Warning: seconds measured on a busy machine (load average {self.load_average:.1f} on {self.num_cores} "
+            f"cores). {self.busy_advice}"
+        )
 
 
 class RunCounter:

@@ -16,6 +16,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from gliomap.cores import available_cores, require_threads
 from gliomap.database import SimulationDatabase
 from gliomap.errors import GliomapError, ParameterError
 from gliomap.experiments.matching_queries import REAL_GROUP, MatchingQueries
-from gliomap.experiments.measuring import busy_warning, is_machine_busy, timed
+from gliomap.experiments.measuring import MeasuredUnderLoad, timed
 from gliomap.experiments.retrieval_answers import StrategyAnswers, ask
 from gliomap.experiments.retrieval_cases import RetrievalCase, pick_cases
 from gliomap.experiments.retrieval_pipeline import PatientPipeline, measure_way_back
@@ -117,7 +118,7 @@ class DatabaseDescription:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalConditions:
+class RetrievalConditions(MeasuredUnderLoad):
     """What was measured on.
 
     Parameters
@@ -140,6 +141,7 @@ class RetrievalConditions:
         Of Python and of what computes, as far as it is installed.
     """
 
+    busy_advice: ClassVar[str] = "Only orders of magnitude can be compared."
     architecture: str
     num_cores: int
     num_threads: int
@@ -150,21 +152,6 @@ class RetrievalConditions:
     num_passes: int
     ranking_s: float
     versions: dict[str, str] = field(hash=False)
-
-    @property
-    def is_machine_busy(self) -> bool:
-        """Whether others wanted the cores as well, so that seconds say little."""
-        return is_machine_busy(self.num_cores, self.load_average_before, self.load_average_after)
-
-    @property
-    def busy_warning(self) -> str:
-        """What to tell whoever reads seconds of a busy machine."""
-        return busy_warning(
-            self.num_cores,
-            self.load_average_before,
-            self.load_average_after,
-            advice="Only orders of magnitude can be compared.",
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,6 +12,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from gliomap.anatomy.growth_domain import Anatomy
 from gliomap.cores import available_cores
 from gliomap.errors import ParameterError
 from gliomap.experiments.front_speed import FrontSpeedRow, front_speeds
-from gliomap.experiments.measuring import busy_warning, is_machine_busy, peak_memory_gib
+from gliomap.experiments.measuring import MeasuredUnderLoad, peak_memory_gib
 from gliomap.experiments.solver_accuracy import (
     DEFAULT_COUPLING_STEPS,
     DEFAULT_REFERENCE_COUPLING_STEPS,
@@ -119,7 +120,7 @@ class SolverEvaluationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
+class Conditions(MeasuredUnderLoad):
     """What was measured on.
 
     Parameters
@@ -140,6 +141,7 @@ class Conditions:
         Of Python and of what computes.
     """
 
+    busy_advice: ClassVar[str] = "Compare them within a table at most."
     atlas: str
     domain_rule: str
     grid: str
@@ -150,21 +152,6 @@ class Conditions:
     load_average_before: float
     load_average_after: float
     versions: dict[str, str] = field(hash=False)
-
-    @property
-    def is_machine_busy(self) -> bool:
-        """Whether others wanted the cores as well, so that seconds say little."""
-        return is_machine_busy(self.num_cores, self.load_average_before, self.load_average_after)
-
-    @property
-    def busy_warning(self) -> str:
-        """What to tell whoever reads seconds of a busy machine."""
-        return busy_warning(
-            self.num_cores,
-            self.load_average_before,
-            self.load_average_after,
-            advice="Compare them within a table at most.",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -28,7 +28,6 @@ from gliomap.anatomy import Anatomy
 from gliomap.bayes import (
     BoxPrior,
     GrowthTimePrior,
-    PosteriorSamples,
     PosteriorTarget,
     TmcmcResult,
     TmcmcSettings,
@@ -37,9 +36,9 @@ from gliomap.bayes import (
     surrogate_paper_prior,
 )
 from gliomap.bayes.database_start import ReferenceDensity, StartedTarget, reference_of_matches
-from gliomap.bayes.growth_target import GrowthLikelihood, SimulationCounts
+from gliomap.bayes.growth_sampling import GrowthSampling, sample_growth
+from gliomap.bayes.growth_target import GrowthLikelihood
 from gliomap.bayes.identifiable import IdentifiableTumors
-from gliomap.bayes.imaging_integral import ImagingPrior
 from gliomap.bayes.multilevel_sampling import sample_multilevel
 from gliomap.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo
 from gliomap.bayes.predictive_check import MaskCheck, check_mask
@@ -243,26 +242,19 @@ class SampleMethod:
             volume_limit=None if limit is None else VolumeLimit(threshold=0.05, max_volume_ml=limit),
             num_workers=self.settings.num_workers,
         ) as whole:
-            posterior = self._sampled_posterior(whole, prior, observation, report)
-            return self._answer(whole, posterior, prior, observation, report)
+            coarse_counts: dict[str, Any] = {}
 
-    def _sampled_posterior(
-        self,
-        whole: GrowthLikelihood,
-        prior: BoxPrior | GrowthTimePrior,
-        observation: AtlasObservation,
-        report: Reporter,
-    ) -> _SampledPosterior:
-        """Samples of all parameters, whether all were sampled or imaging parameters drawn afterwards."""
-        if not self.settings.integrates_imaging:
-            return self._sampled(PosteriorTarget(prior=prior, log_likelihood_of=whole), whole, observation, report)
-        imaging = ImagingPrior.of(prior)
-        with whole.integrated(imaging) as fine:
-            target = PosteriorTarget(prior=prior.without(*imaging.names), log_likelihood_of=fine)
-            growth = self._sampled(target, fine, observation, report)
-            rng = np.random.default_rng([self.settings.sampler.seed, _IMAGING_STREAM])
-            completed = growth.samples.with_imaging(prior, fine, rng=rng)
-            return replace(growth, samples=completed, counts=fine.counts, num_completed=len(completed.parameters))
+            def sampler(target: PosteriorTarget, fine: GrowthLikelihood) -> TmcmcResult:
+                return self._sampled(target, fine, observation, coarse_counts, report)
+
+            sampled = sample_growth(
+                whole,
+                prior,
+                sampler,
+                integrates_imaging=self.settings.integrates_imaging,
+                rng=np.random.default_rng([self.settings.sampler.seed, _IMAGING_STREAM]),
+            )
+            return self._answer(whole, sampled, coarse_counts, prior, observation, report)
 
     def _imaging_likelihood(self, observation: AtlasObservation) -> ImagingLikelihood:
         weight = independent_voxel_fraction(
@@ -291,14 +283,18 @@ class SampleMethod:
         )
 
     def _sampled(
-        self, target: PosteriorTarget, fine: GrowthLikelihood, observation: AtlasObservation, report: Reporter
-    ) -> _SampledPosterior:
-        """Samples of a target, on one level or two."""
+        self,
+        target: PosteriorTarget,
+        fine: GrowthLikelihood,
+        observation: AtlasObservation,
+        coarse_counts: dict[str, Any],
+        report: Reporter,
+    ) -> TmcmcResult:
+        """Samples of a target, on one level, or on two: what became of the coarse one's simulations is then counted."""
         settings = self.settings
         reference = self._reference(target, observation, report)
         fingerprint = self._fingerprint(target, fine, observation.thresholds)
         fine_target = target if reference is None else StartedTarget(target=target, reference=reference)
-        coarse_counts: dict[str, Any] = {}
         try:
             if settings.num_levels == 1:
                 sampled = sample_posterior(
@@ -321,19 +317,12 @@ class SampleMethod:
                         fingerprint=fingerprint,
                         report=report,
                     )
-                    coarse_counts = dataclasses.asdict(coarse.counts)
+                    coarse_counts.update(dataclasses.asdict(coarse.counts))
         except NumericalError as error:
             if fine.counts.num_failed < max(fine.counts.num_simulations, 1):
                 raise
             raise NumericalError(f"every simulation failed, the first: {fine.counts.first_failure}") from error
-        restored = fine_target.restored(sampled) if isinstance(fine_target, StartedTarget) else sampled
-        return _SampledPosterior(
-            samples=PosteriorSamples.from_tmcmc(target, restored),
-            run=restored,
-            num_sampled=target.num_parameters,
-            counts=fine.counts,
-            coarse_counts=coarse_counts,
-        )
+        return fine_target.restored(sampled) if isinstance(fine_target, StartedTarget) else sampled
 
     def _reference(
         self, target: PosteriorTarget, observation: AtlasObservation, report: Reporter
@@ -379,7 +368,8 @@ class SampleMethod:
     def _answer(
         self,
         fine: GrowthLikelihood,
-        sampled: _SampledPosterior,
+        sampled: GrowthSampling,
+        coarse_counts: Mapping[str, Any],
         prior: BoxPrior | GrowthTimePrior,
         observation: AtlasObservation,
         report: Reporter,
@@ -388,8 +378,8 @@ class SampleMethod:
         report(ProgressEvent(task="densities of the posterior", completed=0, total=1))
         rows = samples.resampled(self.settings.num_densities, np.random.default_rng([self.settings.sampler.seed, 0]))
         best = next(fine.densities(samples.parameters[samples.map_index][None]))
-        densities = _each_once(fine, rows)
-        maps = DensityMaps.of((densities[key] for key in map(bytes, rows)), self.grid, observation.thresholds)
+        densities = fine.densities_once(rows)
+        maps = DensityMaps.of(densities, self.grid, observation.thresholds)
         checks = _mask_checks(fine, rows, densities, seed=self.settings.sampler.seed)
         report(ProgressEvent(task="densities of the posterior", completed=1, total=1))
         posterior = DensityPosterior(
@@ -411,7 +401,7 @@ class SampleMethod:
                 "mask_share_outside_tissue": dict(fine.simulation.likelihood.mask_share_outside),
                 "num_likelihoods": _num_likelihoods(sampled, self.settings.sampler),
                 "simulations_since_last_start": dataclasses.asdict(counts),
-                "coarse_simulations_since_last_start": dict(sampled.coarse_counts),
+                "coarse_simulations_since_last_start": dict(coarse_counts),
             },
         )
         values = fine.simulation.values_of(samples.parameters[samples.map_index])
@@ -437,22 +427,7 @@ class SampleMethod:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _SampledPosterior:
-    """Samples of all parameters, how many of these were sampled, and what that took.
-
-    `num_completed` simulations were for imaging parameters drawn afterwards.
-    """
-
-    samples: PosteriorSamples
-    run: TmcmcResult
-    num_sampled: int
-    counts: SimulationCounts
-    coarse_counts: Mapping[str, Any]
-    num_completed: int = 0
-
-
-def _num_likelihoods(sampled: _SampledPosterior, sampler: TmcmcSettings) -> dict[str, int]:
+def _num_likelihoods(sampled: GrowthSampling, sampler: TmcmcSettings) -> dict[str, int]:
     """Likelihoods of a whole run, restarts included, by the level they were computed on."""
     stages = sampled.run.stages
     moves = sum(info.num_evaluations for info in stages) + sampler.num_first
@@ -462,19 +437,13 @@ def _num_likelihoods(sampled: _SampledPosterior, sampler: TmcmcSettings) -> dict
     return {"fine": sum(info.num_fine_evaluations for info in levels) + sampled.num_completed, "coarse": moves}
 
 
-def _each_once(fine: GrowthLikelihood, rows: NDArray[np.float64]) -> dict[bytes, NDArray[np.float32]]:
-    """Densities of the distinct rows, by their bytes."""
-    distinct = {bytes(row): row for row in rows}
-    return dict(zip(distinct, fine.densities(np.array(list(distinct.values()))), strict=True))
-
-
 def _mask_checks(
-    fine: GrowthLikelihood, rows: NDArray[np.float64], densities: Mapping[bytes, NDArray[np.float32]], *, seed: int
+    fine: GrowthLikelihood, rows: NDArray[np.float64], densities: Sequence[NDArray[np.float32]], *, seed: int
 ) -> dict[str, MaskCheck]:
     likelihood, domain = fine.simulation.likelihood, fine.simulation.anatomy.domain
     values = [fine.simulation.values_of(row) for row in rows]
     masks = {"t1gd": likelihood.observation.tumor_core, "flair": likelihood.observation.whole_tumor}
-    compared = [densities[bytes(row)][domain] for row in rows]
+    compared = [density[domain] for density in densities]
     return {
         name: check_mask(
             mask[domain],

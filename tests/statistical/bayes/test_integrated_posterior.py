@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from growth_likelihoods import solution_of
 from growth_phantoms import uniform_anatomy
 
 from gliomap.bayes import (
@@ -21,7 +22,7 @@ from gliomap.bayes import (
     TmcmcSettings,
     sample_posterior,
 )
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, Solution
+from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters
 from gliomap.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation, log_visibility
 from gliomap.volume import Volume
 
@@ -69,16 +70,7 @@ class InterpolatedTumors:
         four = tumors()[row : row + 2, column : column + 2]
         two = (1.0 - row_share) * four[0] + row_share * four[1]
         density = (1.0 - column_share) * two[0] + column_share * two[1]
-        return Solution(
-            cell_density=density[None].astype(np.float32),
-            times_days=tuple(times_days),
-            grid=anatomy.grid,
-            num_steps=1,
-            num_voxel_steps=1,
-            scheme="none",
-            backend="none",
-            front_resolution=1.0,
-        )
+        return solution_of(density[None].astype(np.float32), times_days, anatomy.grid)
 
 
 def place(value, nodes):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from killed_runs import KilledError, killed_after
 from known_posteriors import correlated
 
 from gliomap.bayes import (
@@ -25,10 +26,6 @@ from gliomap.errors import ParameterError
 SETTINGS = TmcmcSettings(
     seed=5, num_samples=100, num_first_samples=700, num_steps=3, proposal_scale=0.2, resampling="systematic"
 )
-
-
-class KilledError(Exception):
-    """What ends a run from outside."""
 
 
 @pytest.fixture
@@ -216,12 +213,8 @@ def test_a_run_goes_on_from_a_later_stage(tmp_path, target, last_stage):
     file = tmp_path / "run.npz"
     whole = sample_posterior(target, SETTINGS)
 
-    def kill(event):
-        if event.message.startswith(f"stage {last_stage}:"):
-            raise KilledError
-
     with pytest.raises(KilledError):
-        sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a", report=kill)
+        sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a", report=killed_after(last_stage))
     stored = read_stage_file(file, settings=SETTINGS, num_parameters=3, fingerprint="a")
     resumed = sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a")
 

@@ -162,3 +162,19 @@ def test_the_coarse_level_follows_the_fine_one(imaging):
     assert times[best_fine] == TRUTH["growth_time_days"]
     assert abs(int(best_fine) - int(best_coarse)) <= 1
     assert np.isfinite(coarse(truth_row(seed_x_mm=-50.0))).all()
+
+
+def test_rows_of_one_tumor_share_its_density():
+    """Rows that differ in imaging parameters alone are simulated once, and come back in order."""
+    one, other = rows_around_truth(2)
+    same = one.copy()
+    same[NAMES.index("flair_threshold")] += 0.05
+    likelihood = GrowthLikelihood(
+        model=FisherKolmogorov(), anatomy=ANATOMY, likelihood=imaging_likelihood(), names=NAMES
+    )
+
+    first, again, another = likelihood.densities_once(np.array([one, same, other]))
+
+    assert again is first
+    for found, row in ((first, one), (another, other)):
+        np.testing.assert_array_equal(found, next(likelihood.densities(row[None])))

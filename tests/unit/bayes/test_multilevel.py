@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from killed_runs import KilledError, killed_after
 from known_posteriors import GaussianMixtureTarget, correlated
 
 from gliomap.bayes import TmcmcSettings
@@ -22,21 +23,13 @@ def levels():
     return Levels(coarse=GaussianMixtureTarget(fine.centers + 0.1, 1.5 * fine.covariances, [1.0]), fine=fine)
 
 
-class KilledError(Exception):
-    """What ends a run from outside."""
-
-
 @pytest.mark.parametrize("last_stage", [1, 3, 5])
 def test_a_run_that_was_killed_ends_with_the_same_samples(tmp_path, levels, last_stage):
     """On the coarse level, in the bridge, on the fine level: the same bits."""
     file, whole = tmp_path / "run.npz", sample_multilevel(levels, SETTINGS)
 
-    def kill(event):
-        if event.message.startswith(f"stage {last_stage}:"):
-            raise KilledError
-
     with pytest.raises(KilledError):
-        sample_multilevel(levels, SETTINGS, stage_file=file, fingerprint="a", report=kill)
+        sample_multilevel(levels, SETTINGS, stage_file=file, fingerprint="a", report=killed_after(last_stage))
     resumed = sample_multilevel(levels, SETTINGS, stage_file=file, fingerprint="a")
 
     np.testing.assert_array_equal(resumed.coordinates, whole.coordinates)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from killed_runs import KilledError, killed_after
 from known_posteriors import correlated
 
 from gliomap.bayes import TmcmcSettings, read_stage_file, sample_posterior, write_stage_file
@@ -16,22 +17,14 @@ def target():
     return correlated().target
 
 
-class KilledError(Exception):
-    """What ends a run from outside."""
-
-
 @pytest.mark.parametrize("last_stage", [1, 2, 3])
 def test_a_run_that_was_killed_ends_with_the_same_samples(tmp_path, target, last_stage):
     """Bit for bit: samples, evidence and stages."""
     file = tmp_path / "run.npz"
     whole = sample_posterior(target, SETTINGS)
 
-    def kill(event):
-        if event.message.startswith(f"stage {last_stage}:"):
-            raise KilledError
-
     with pytest.raises(KilledError):
-        sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a", report=kill)
+        sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a", report=killed_after(last_stage))
     resumed = sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a")
 
     np.testing.assert_array_equal(resumed.coordinates, whole.coordinates)

@@ -1,6 +1,6 @@
 import pytest
 
-from gliomap.experiments.measuring import busy_warning, is_machine_busy
+from gliomap.experiments.measuring import MeasuredUnderLoad, is_machine_busy
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,8 @@ def test_others_make_a_machine_busy_and_our_own_threads_do_not(before, after, is
 
 def test_a_warning_names_the_larger_load_and_the_advice():
     """With the number of cores beside it."""
-    assert busy_warning(2, 0.5, 3.14, advice="Wait.").endswith("(load average 3.1 on 2 cores). Wait.")
+
+    class Conditions(MeasuredUnderLoad):
+        busy_advice, num_cores, load_average_before, load_average_after = "Wait.", 2, 0.5, 3.14
+
+    assert Conditions().busy_warning.endswith("(load average 3.1 on 2 cores). Wait.")

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation
+from killed_runs import KilledError, killed_after
 
 from gliomap.anatomy import Segmentation
 from gliomap.bayes import BoxPrior, PosteriorSamples, TmcmcSettings
@@ -120,10 +121,6 @@ def test_the_seed_reproduces_a_run(seen, num_levels):
     assert not np.array_equal(first.samples.parameters, other.samples.parameters)
 
 
-class KilledError(Exception):
-    """What ends a run from outside."""
-
-
 @pytest.mark.parametrize("num_levels", [1, 2])
 def test_a_killed_run_goes_on_from_its_stage_file(seen, tmp_path, num_levels):
     """Same samples as a run that was never stopped; a run of other data is refused."""
@@ -131,12 +128,8 @@ def test_a_killed_run_goes_on_from_its_stage_file(seen, tmp_path, num_levels):
     whole = method(num_levels=num_levels, sampler=sampler).estimate(seen, report=ignore_progress)
     resumable = method(num_levels=num_levels, sampler=sampler, stage_file=tmp_path / "run.npz")
 
-    def kill(event):
-        if event.message.startswith("stage 3:"):
-            raise KilledError
-
     with pytest.raises(KilledError):
-        resumable.estimate(seen, report=kill)
+        resumable.estimate(seen, report=killed_after(3))
     resumed = resumable.estimate(seen, report=ignore_progress)
 
     np.testing.assert_array_equal(resumed.posterior.samples.parameters, whole.posterior.samples.parameters)
