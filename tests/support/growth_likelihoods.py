@@ -47,7 +47,7 @@ def rows_around_truth(number: int) -> np.ndarray:
 
 def observation(*, has_pet: bool = True) -> TumorObservation:
     """Masks of the true tumor and noisy PET."""
-    from gliomap.bayes.row_simulation import growth_parameters_of
+    from gliomap.growth import growth_parameters_of
 
     density = FisherKolmogorov().simulate(ANATOMY, growth_parameters_of(TRUTH), (TRUTH["growth_time_days"],))
     values = density.cell_density[0]

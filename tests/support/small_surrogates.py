@@ -7,7 +7,14 @@ import pytest
 from mass_effect_phantoms import phantom_anatomy
 
 from gliomap.learning import TrainingSettings
-from gliomap.surrogate import ParameterRanges, SurrogateNetworkSettings, SurrogateSettings, simulate_samples
+from gliomap.surrogate import (
+    ParameterRanges,
+    SurrogateNetworkSettings,
+    SurrogateSamples,
+    SurrogateSettings,
+    simulate_samples,
+)
+from gliomap.surrogate.samples import SAMPLES_PER_FILE
 
 pytest.importorskip("torch", reason="networks need PyTorch, extra 'learn'")
 
@@ -50,4 +57,17 @@ def tiny_samples(folder, settings=None, *, part="training", anatomies=None, numb
         part=part,
         crop_size=crop_size or chosen.network.crop_size,
         num_threads=1,
+    )
+
+
+def repeated(samples, times, *, anatomy_name=None):
+    """The same tumors several times over, as one epoch; `anatomy_name` passes their anatomies off as another one."""
+    tumors = np.stack([samples.tumor(index) for index in range(len(samples))] * times).astype(np.float16)
+    identity = samples.identity if anatomy_name is None else {**samples.identity, "anatomies": [anatomy_name]}
+    return SurrogateSamples(
+        samples.anatomies,
+        samples.draws * times,
+        [tumors[first : first + SAMPLES_PER_FILE] for first in range(0, len(tumors), SAMPLES_PER_FILE)],
+        samples.ranges,
+        identity,
     )

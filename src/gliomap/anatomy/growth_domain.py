@@ -113,6 +113,22 @@ class Anatomy:
         """Volume of the domain [ml]."""
         return float(np.count_nonzero(self.domain)) * self.grid.voxel_volume_ml
 
+    @property
+    def csf(self) -> NDArray[np.bool_]:
+        """CSF as growth sees it, (X, Y, Z): the brain outside the domain.
+
+        Raises
+        ------
+        ParameterError
+            If the anatomy does not know its brain.
+        """
+        if self.tissue_maps is None:
+            raise ParameterError(
+                "the anatomy has no tissue_maps, so nothing tells CSF from what is no brain. Make it by "
+                "growth_domain(...)."
+            )
+        return self.tissue_maps.brain & ~self.domain
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over grid, rule, domain, fractions and tissue maps: equal anatomies have equal hashes."""

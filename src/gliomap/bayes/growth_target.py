@@ -33,12 +33,10 @@ from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior, tumors_o
 from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.bayes.row_simulation import (
-    OPTIONAL_NAMES,
     RowOutcome,
     RowSimulation,
     SimulationFailedError,
     density_of,
-    growth_parameters_of,
 )
 from gliomap.bayes.simulation_workers import SimulationWorkers
 from gliomap.database.screening import coarsened_anatomy
@@ -48,7 +46,9 @@ from gliomap.growth import (
     GrowthModel,
     MassEffect,
     VolumeLimit,
+    growth_parameters_of,
 )
+from gliomap.growth.parameters import OPTIONAL_NAMES
 from gliomap.imaging import ImagingLikelihood
 
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, *SEED_NAMES)

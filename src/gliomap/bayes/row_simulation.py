@@ -17,34 +17,12 @@ from numpy.typing import NDArray
 from gliomap.anatomy import Anatomy
 from gliomap.bayes.device_growth import grown_on_device
 from gliomap.bayes.imaging_integral import IMAGING_NAMES, ImagingIntegral, ImagingPrior
-from gliomap.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
+from gliomap.bayes.prior import TIME_NAME
 from gliomap.bayes.published_priors import PET_NAMES
 from gliomap.box import box_of, slices_of
 from gliomap.errors import NumericalError, ParameterError
-from gliomap.growth import (
-    FisherKolmogorovParameters,
-    GrowthModel,
-    MassEffectParameters,
-    Solution,
-    VolumeLimit,
-)
+from gliomap.growth import GrowthModel, Solution, VolumeLimit, growth_parameters_of
 from gliomap.imaging import ImagingLikelihood, ImagingParameters
-
-#: Parameters of growth models that have a default.
-OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
-
-
-def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParameters:
-    """Growth parameters by name; `MassEffectParameters` where there is a push."""
-    seed_mm = (values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"])
-    optional = {name: values[name] for name in OPTIONAL_NAMES if name in values}
-    kind = MassEffectParameters if "push_pa" in values else FisherKolmogorovParameters
-    return kind(
-        white_matter_diffusivity_mm2_per_day=values[DIFFUSIVITY_NAME],
-        proliferation_rate_per_day=values[RATE_NAME],
-        seed_mm=seed_mm,
-        **optional,
-    )
 
 
 def imaging_parameters_of(values: Mapping[str, float]) -> ImagingParameters:
@@ -142,7 +120,8 @@ class RowSimulation:
         try:
             return self.model.simulate(self.anatomy, parameters, (values[TIME_NAME],), volume_limit=limit)
         except (ParameterError, NumericalError) as error:
-            # Names and ranges were checked before: what is left is a seed off the tissue or a run far too long.
+            # Names were checked before. What is left: a seed off the tissue, a run far too long, or a tumor that the
+            # prior allows and a learned model was not trained on.
             return error
 
     def _compared(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:

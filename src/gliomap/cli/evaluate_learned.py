@@ -12,7 +12,7 @@ import typer
 from gliomap.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
 from gliomap.cli.options import DatabaseAtlasOption, MovedAtlasOption, RegistrationOption, TablesOption, ThreadsOption
 from gliomap.cli.train_surrogate import FIRST_TEST_ANATOMY, brains_of_patients, moved_brains
-from gliomap.cli.training_options import DeviceOption
+from gliomap.cli.training_options import DeviceOption, FlairThresholdsOption, PerturbOption, T1gdThresholdsOption
 from gliomap.progress import Reporter
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def evaluate_inverse_command(
     atlas: DatabaseAtlasOption = None,
     registration: RegistrationOption = None,
     quick: QuickOption = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the thresholds.")] = 0,
+    t1gd_thresholds: T1gdThresholdsOption = (0.5, 0.85),
+    flair_thresholds: FlairThresholdsOption = (0.05, 0.5),
+    perturb: PerturbOption = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of thresholds and errors of the masks.")] = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     out: TablesOption = None,
@@ -53,6 +56,7 @@ def evaluate_inverse_command(
         from gliomap.anatomy import load_atlas
         from gliomap.database import SimulationDatabase
         from gliomap.experiments import InverseEvaluationSettings, compare_with_query, evaluate_inverse
+        from gliomap.inverse import MaskPerturbation, ObservationSettings
         from gliomap.report import inverse_report, methods_record, methods_report, write_inverse_figures
         from gliomap.report.inverse_figures import MOST_PAIRS
         from gliomap.report.learned_folders import INVERSE_MARKER
@@ -61,8 +65,19 @@ def evaluate_inverse_command(
         opened = SimulationDatabase.open(database)
         loaded = load_atlas(atlas or opened.header.atlas_name, report=report)
         preset = InverseEvaluationSettings.quick() if quick else InverseEvaluationSettings()
-        settings = dataclasses.replace(preset, num_tumors=tumors or preset.num_tumors, seed=seed, num_threads=threads)
-        evaluation = evaluate_inverse(opened, loaded, checkpoint, settings=settings, device=device, report=report)
+        settings = dataclasses.replace(
+            preset,
+            num_tumors=tumors or preset.num_tumors,
+            seed=seed,
+            observation=ObservationSettings(
+                t1gd_thresholds=t1gd_thresholds,
+                flair_thresholds=flair_thresholds,
+                perturbation=MaskPerturbation() if perturb else None,
+            ),
+            num_threads=threads,
+        )
+        fitting, other = _by_growth_model(checkpoint, opened, has_masks=bool(queries or patients))
+        evaluation = evaluate_inverse(opened, loaded, fitting, settings=settings, device=device, report=report)
         asked, left_out = _queries(opened, loaded, queries or [], patients or [], registration, threads, report)
         answers = (
             ()
@@ -70,7 +85,7 @@ def evaluate_inverse_command(
             else compare_with_query(
                 opened,
                 loaded,
-                checkpoint,
+                [*fitting, *other],
                 asked,
                 num_threads=threads,
                 device=device,
@@ -86,7 +101,13 @@ def evaluate_inverse_command(
             notes = write_inverse_figures(
                 evaluation, figures, atlas=loaded, grid=opened.header.grid, answers=answers, force=force
             )
-    print_notices([*(f"left out: {name} ({reason})" for name, reason in left_out.items()), *notes])
+    print_notices(
+        [
+            *(f"left out: {name} ({reason})" for name, reason in left_out.items()),
+            *(f"{path} was trained on another grid or growth model: asked about the masks alone" for path in other),
+            *notes,
+        ]
+    )
     content = {
         "file": out,
         "figures": figures,
@@ -100,7 +121,7 @@ def evaluate_inverse_command(
 def evaluate_surrogate_command(
     checkpoint: CheckpointsOption,
     atlas: MovedAtlasOption = "sri24",
-    anatomies: Annotated[int, typer.Option(min=1, help="Brains that nobody trained in.")] = 5,
+    anatomies: Annotated[int, typer.Option(min=1, help="Moved brains of the atlas that nobody trained in.")] = 5,
     patients: Annotated[
         list[Path] | None,
         typer.Option(help="BraTS folder, or a folder of such: brains to test in as well, by registration; repeatable."),
@@ -112,31 +133,38 @@ def evaluate_surrogate_command(
     quick: QuickOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the test tumors.")] = 0,
     device: DeviceOption = "auto",
-    threads: ThreadsOption = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads; default: all cores for tumors and registrations, one while timing."),
+    ] = None,
     out: TablesOption = None,
     figures: FiguresOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Surrogates: errors and Dice in unseen brains, and seconds beside the solver's on this machine."""
+    """Surrogates: errors and Dice in brains nobody trained in, and seconds beside the solver's on this machine."""
     with user_errors(as_json=as_json), progress_bars() as report, tempfile.TemporaryDirectory() as temporary:
         from gliomap.anatomy import load_atlas
         from gliomap.experiments import evaluate_surrogate, grow_at_times
+        from gliomap.experiments.surrogate_checkpoints import load_surrogates, require_fitting_anatomies
         from gliomap.report import surrogate_record, surrogate_report, write_surrogate_figures
         from gliomap.report.learned_folders import SURROGATE_MARKER
-        from gliomap.surrogate import read_surrogate_header, simulate_samples
+        from gliomap.surrogate import simulate_samples
 
         _require_outputs(out, figures, marker=SURROGATE_MARKER, force=force)
-        header = read_surrogate_header(checkpoint[0])
+        models = load_surrogates(checkpoint, device=device)
+        header = models[0].header
         loaded = load_atlas(atlas, report=report)
         numbers = range(FIRST_TEST_ANATOMY, FIRST_TEST_ANATOMY + anatomies)
+        moved = moved_brains(loaded, numbers, header.spacing_mm, report)
+        require_fitting_anatomies(models, moved)
         registered, left_out = brains_of_patients(
             loaded, patients or [], header.spacing_mm, registration, threads, report
         )
-        brains = [*moved_brains(loaded, numbers, header.spacing_mm, report), *registered]
+        require_fitting_anatomies(models, registered)
         tests = simulate_samples(
             samples_dir or Path(temporary),
-            brains,
+            [*moved, *registered],
             header.settings.ranges,
             number=samples or (50 if quick else 2000),
             part="test",
@@ -145,16 +173,33 @@ def evaluate_surrogate_command(
             num_threads=threads,
             report=report,
         )
-        evaluation = evaluate_surrogate(tests, brains, checkpoint, device=device, num_timed=timed, report=report)
+        evaluation = evaluate_surrogate(tests, models, num_timed=timed, num_threads=threads or 1, report=report)
         text = surrogate_report(evaluation)
         _write(out, text)
         notes: tuple[str, ...] = ()
         if figures is not None:
-            tumor = grow_at_times(tests, brains, checkpoint, evaluation, device=device, report=report)
+            tumor = grow_at_times(tests, models, evaluation, report=report)
             notes = write_surrogate_figures(evaluation, figures, tumor=tumor, force=force)
     print_notices([*(f"left out: {name} ({reason})" for name, reason in left_out.items()), *notes])
     content = {"file": out, "figures": figures, **surrogate_record(evaluation), "patients_left_out": left_out}
     print_result(content, as_json=as_json, text=lambda: text)
+
+
+def _by_growth_model(
+    checkpoints: list[Path], database: SimulationDatabase, *, has_masks: bool
+) -> tuple[list[Path], list[Path]]:
+    """Networks whose tumors are like the database's, and others, which can be asked about masks."""
+    from gliomap.inverse import read_inverse_header
+
+    own = database.header
+    fitting: list[Path] = []
+    other: list[Path] = []
+    for path in checkpoints:
+        origin = read_inverse_header(path).origin
+        is_like = origin.model["name"] == own.model["name"] and origin.grid.is_same_as(own.grid)
+        (fitting if is_like else other).append(path)
+    # Without masks, or without any that fits, the evaluation says what is wrong.
+    return (fitting, other) if has_masks and fitting else (checkpoints, [])
 
 
 def _require_outputs(out: Path | None, figures: Path | None, *, marker: str, force: bool) -> None:

@@ -18,6 +18,7 @@ from gliomap.cli.training_options import (
     OutOption,
     PatienceOption,
     RestartOption,
+    SaveEveryOption,
     SeedOption,
     SmallOption,
     SolverDeviceOption,
@@ -55,7 +56,11 @@ def train_surrogate_command(
         int | None, typer.Option(min=1, help="Tumors to validate on; default 2,000, --small 50.")
     ] = None,
     samples_dir: Annotated[
-        Path | None, typer.Option(help="Where simulated tumors are kept; default: OUT with .samples added.")
+        Path | None,
+        typer.Option(
+            help="Folder of simulated tumors, which trainings of several sizes may share; default: OUT with .samples "
+            "added. The paper's 22,000 take 11.5 GB. They are kept: remove the folder when all training is done."
+        ),
     ] = None,
     loss: Annotated[
         str, typer.Option(help="tumor-and-csf (the paper), whole-volume (its ablation) or all-regions.")
@@ -69,6 +74,7 @@ def train_surrogate_command(
     batch_size: BatchSizeOption = None,
     learning_rate: LearningRateOption = None,
     patience: PatienceOption = None,
+    save_every: SaveEveryOption = None,
     mixed_precision: MixedPrecisionOption = False,
     device: DeviceOption = "auto",
     solver_device: SolverDeviceOption = "cpu",
@@ -84,13 +90,17 @@ def train_surrogate_command(
     """
     with user_errors(as_json=as_json), progress_bars() as report:
         from gliomap.anatomy import load_atlas
+        from gliomap.anatomy.atlas import DEFAULT_SPACING_MM
+        from gliomap.database import named_model
         from gliomap.growth import FisherKolmogorov
         from gliomap.learning import process_group, require_torch
-        from gliomap.output import require_absent
+        from gliomap.learning.outputs import checkpoint_path
         from gliomap.surrogate import SurrogateSettings, simulate_samples, train_surrogate
 
         require_torch()
-        require_absent(out, replace=force)
+        path = checkpoint_path(out, replace=force)
+        solver = named_model("fk", device=solver_device)
+        assert isinstance(solver, FisherKolmogorov)
         preset = SurrogateSettings.small() if small else SurrogateSettings.papers()
         settings = with_given(
             preset,
@@ -102,6 +112,7 @@ def train_surrogate_command(
                 batch_size=batch_size,
                 learning_rate=learning_rate,
                 patience_epochs=patience,
+                save_every_s=save_every,
                 mixed_precision=mixed_precision,
                 device=device,
                 seed=seed,
@@ -110,7 +121,8 @@ def train_surrogate_command(
             num_training_samples=samples,
             num_validation_samples=validation_samples,
         )
-        chosen_mm = spacing_mm or (SMALL_SPACING_MM if small else 1.875)
+        default_mm = SMALL_SPACING_MM if small else DEFAULT_SPACING_MM
+        chosen_mm = default_mm if spacing_mm is None else spacing_mm
         loaded = load_atlas(atlas, report=report)
         registered, left_out = brains_of_patients(loaded, patients or [], chosen_mm, registration, threads, report)
         brains = {
@@ -122,7 +134,7 @@ def train_surrogate_command(
             "validation": moved_brains(loaded, range(anatomies, anatomies + validation_anatomies), chosen_mm, report),
         }
         numbers = {"training": settings.num_training_samples, "validation": settings.num_validation_samples}
-        folder = samples_dir or out.with_name(out.name + ".samples")
+        folder = samples_dir or path.with_name(path.name + ".samples")
         with process_group(device) as processes:
             made = {
                 part: simulate_samples(
@@ -133,7 +145,7 @@ def train_surrogate_command(
                     part=part,
                     crop_size=settings.network.crop_size,
                     seed=seed,
-                    model=FisherKolmogorov(backend="cuda" if solver_device == "cuda" else "numba"),
+                    model=solver,
                     num_threads=threads,
                     processes=processes,
                     report=report,
@@ -141,7 +153,14 @@ def train_surrogate_command(
                 for part in numbers
             }
             header = train_surrogate(
-                made["training"], made["validation"], settings, out, replace=force, restart=restart, report=report
+                made["training"],
+                made["validation"],
+                settings,
+                path,
+                atlas=loaded,
+                replace=force,
+                restart=restart,
+                report=report,
             )
     print_notices(f"left out: {name} ({reason})" for name, reason in left_out.items())
     if header.is_small:

@@ -18,8 +18,21 @@ LearningRateOption = Annotated[float | None, typer.Option(help="First learning r
 PatienceOption = Annotated[
     int | None, typer.Option(min=1, help="Stop after so many epochs without improvement; default: never.")
 ]
+SaveEveryOption = Annotated[
+    float | None,
+    typer.Option("--save-every", min=0.0, help="Save within an epoch after so many seconds [s]; default 300."),
+]
 MixedPrecisionOption = Annotated[bool, typer.Option("--mixed-precision", help="Compute in 16 bits on a GPU.")]
 DeviceOption = Annotated[str, typer.Option(help="Where the network computes: auto, cpu or cuda.")]
+T1gdThresholdsOption = Annotated[
+    tuple[float, float], typer.Option(help="Range of the densities above which T1Gd shows tumor.")
+]
+FlairThresholdsOption = Annotated[
+    tuple[float, float], typer.Option(help="Range of the densities above which FLAIR shows tumor.")
+]
+PerturbOption = Annotated[
+    bool, typer.Option("--perturb", help="Imitate errors of registration and annotation on the masks.")
+]
 SolverDeviceOption = Annotated[str, typer.Option(help="Where tumors are simulated: cpu or cuda.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of weights, samples, order and noise.")]
 RestartOption = Annotated[bool, typer.Option("--restart", help="Begin anew where an interrupted training lies.")]

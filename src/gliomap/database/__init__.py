@@ -8,7 +8,7 @@ from gliomap.database.design import Design, TumorDraw
 from gliomap.database.designs import DEFAULT_DESIGN, DESIGNS, named_design
 from gliomap.database.local_workers import LocalWorkers
 from gliomap.database.merge import merge_databases
-from gliomap.database.models import named_model
+from gliomap.database.models import named_model, recorded_model
 from gliomap.database.papers_design import PapersDesign
 from gliomap.database.quantization import dequantize, level_of_threshold, quantize_density
 from gliomap.database.schema import DatabaseHeader
@@ -41,6 +41,7 @@ __all__ = [
     "merge_databases",
     "named_design",
     "named_model",
+    "recorded_model",
     "part_of_database",
     "quantize_density",
     "summarize",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from gliomap.errors import ParameterError, unknown_name
+from gliomap.database.schema import describe_settings
+from gliomap.errors import DatabaseError, ParameterError, unknown_name
 from gliomap.growth import FisherKolmogorov, GrowthModel, MassEffect
 
 #: Half of the coupling steps of a single run, for two thirds of its time. *Chosen*: the tumors of a database lie much
@@ -38,3 +40,32 @@ def named_model(name: str, *, device: str = "cpu") -> GrowthModel[Any]:
     if name == "mass-effect":
         return MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend)
     raise ParameterError(unknown_name("growth model", name, MODELS))
+
+
+def recorded_model(description: Mapping[str, Any], *, source: str) -> GrowthModel[Any]:
+    """The model of `named_model` that a database or a checkpoint says its tumors were grown by, on the processor.
+
+    Parameters
+    ----------
+    description : mapping
+        ``{"name": …, "settings": {…}}``, as `describe_settings` made it.
+    source : str
+        Where it comes from, for messages.
+
+    Raises
+    ------
+    DatabaseError
+        If it has other settings than `named_model` gives, so that its tumors cannot be grown again.
+    """
+    model = named_model("mass-effect" if description["name"] == MassEffect().name else "fk")
+    own, recorded = (
+        {name: value for name, value in one["settings"].items() if name != "backend"}
+        for one in (describe_settings(model), description)
+    )
+    differing = sorted(name for name in own.keys() | recorded.keys() if own.get(name) != recorded.get(name))
+    if differing:
+        raise DatabaseError(
+            f"{source} was made by the growth model {description['name']!r} with other settings than this gliomap "
+            f"gives it ({', '.join(differing)}), so its tumors cannot be grown again. Build it anew."
+        )
+    return model

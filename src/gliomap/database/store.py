@@ -23,6 +23,8 @@ from gliomap.database.schema import DatabaseHeader
 from gliomap.database.sharding import ShardIndex, decode_levels
 from gliomap.database.tumor_table import TABLE_NAMES, TumorTable
 from gliomap.errors import DatabaseError, ParameterError
+from gliomap.growth import FisherKolmogorovParameters, growth_parameters_of
+from gliomap.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO
 
 BUILDING_NAME = "building"
 
@@ -94,6 +96,16 @@ class SimulationDatabase:
         """Parameters of one tumor by name, units in the names."""
         row = self.table.parameters[self._checked(index)]
         return {name: float(value) for name, value in zip(self.parameter_names, row, strict=True)}
+
+    @property
+    def diffusivity_ratio(self) -> float:
+        """D_w / D_g of all tumors; the default where their design records none."""
+        return float(self.header.design["settings"].get("diffusivity_ratio", DEFAULT_DIFFUSIVITY_RATIO))
+
+    def growth_of(self, index: int) -> tuple[FisherKolmogorovParameters, float]:
+        """Growth parameters of one tumor and its growth time [days], as they were simulated."""
+        values = self.parameters_of(index) | {"diffusivity_ratio": self.diffusivity_ratio}
+        return growth_parameters_of(values), values["growth_time_days"]
 
     def density_levels(self, index: int, *, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Stored levels of one tumor, (X, Y, Z); u > m/255 where level > m.

@@ -36,6 +36,7 @@ from gliomap.experiments.retrieval_strategies import (
     network_strategy,
 )
 from gliomap.experiments.solver_evaluation import SolverEvaluation, SolverEvaluationSettings, evaluate_solver
+from gliomap.experiments.surrogate_checkpoints import load_surrogates
 from gliomap.experiments.surrogate_evaluation import evaluate_surrogate
 from gliomap.experiments.surrogate_times import grow_at_times
 from gliomap.experiments.virtual_patient import (
@@ -49,6 +50,7 @@ from gliomap.experiments.virtual_patient import (
 )
 
 __all__ = [
+    "load_surrogates",
     "CLASSICAL_NAMES",
     "PUBLISHED_VOLUMES",
     "QUANTITIES",

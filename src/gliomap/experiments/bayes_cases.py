@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
 from gliomap.bayes import BoxPrior, GrowthLikelihood, surrogate_paper_prior
-from gliomap.bayes.row_simulation import growth_parameters_of
 from gliomap.errors import NumericalError, ParameterError
-from gliomap.growth import FisherKolmogorov, GrowthModel, VolumeLimit
+from gliomap.growth import FisherKolmogorov, GrowthModel, VolumeLimit, growth_parameters_of
 from gliomap.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation, log_visibility
 from gliomap.volume import Volume
 

@@ -178,8 +178,7 @@ class CaseRecord:
 
 def density_score(predicted: NDArray[np.float32], truth: NDArray[np.float32], anatomy: Anatomy) -> DensityScore:
     """Distance of a density (X, Y, Z) from the true one in an anatomy that knows its tissue maps."""
-    assert anatomy.tissue_maps is not None
-    errors = density_errors(predicted, truth, tissue_fractions(anatomy.tissue_maps), levels=SURROGATE_LEVELS)
+    errors = density_errors(predicted, truth, tissue_fractions(anatomy), levels=SURROGATE_LEVELS)
     difference = np.abs(predicted.astype(np.float64) - truth)[anatomy.domain]
     return DensityScore(
         tissue=float(difference.mean()),

@@ -2,7 +2,8 @@
 
 The papers' mean absolute error in white and in gray matter is taken over voxels where the tissue is and where the truth
 has tumor; in CSF over voxels where the prediction has tumor (Ezhov et al. 2021 and 2023, authors' code). False tumor
-outside the true one is thus never counted. `union` takes, for each tissue, the voxels where either has tumor.
+outside the true one is thus never counted. `union` takes, for each tissue, the voxels where either has tumor. CSF is
+the part of the brain where no cells can live, so without mass effect there is no tumor in it, and nothing to average.
 
 Undefined values are NaN: an error over no voxel, and the Dice of two empty masks. Means over tumors leave them out and
 their number is given.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy import TissueMaps
+from gliomap.anatomy import Anatomy
 from gliomap.dice import dice
 
 #: Levels of the inverse paper's evaluation, at which true and predicted densities are compared.
@@ -78,9 +79,16 @@ def density_errors(
     return DensityErrors(published=published, union=union, dice=overlaps)
 
 
-def tissue_fractions(maps: TissueMaps) -> dict[str, NDArray[np.float32]]:
-    """The three fractions of a brain by name."""
-    return {name: getattr(maps, name) for name in _TISSUES}
+def tissue_fractions(anatomy: Anatomy) -> dict[str, NDArray[np.float32]]:
+    """The three fractions by name as growth sees them, and as the authors': CSF is the brain outside the domain.
+
+    Raises
+    ------
+    ParameterError
+        If the anatomy does not know its brain.
+    """
+    csf = anatomy.csf.astype(np.float32)
+    return {"white_matter": anatomy.white_matter, "gray_matter": anatomy.gray_matter, "csf": csf}
 
 
 @dataclass(frozen=True, kw_only=True)

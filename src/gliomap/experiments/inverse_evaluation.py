@@ -1,8 +1,9 @@
 """Table 1 of Learn-Morph-Infer on trained inverse networks: predict, simulate, compare with the truth.
 
-Tumors are the test part of a database's split, which no network of that database has seen. Each shows the masks at two
-thresholds drawn from the ranges of the training; the network says its parameters, the solver grows them, and the
-density is compared with the true one. Networks are asked about the same tumors with the same thresholds.
+Tumors are the test part of a database's split, which no network of that database has seen. Each shows masks at two
+thresholds, drawn from the paper's ranges; the network says its parameters, the solver grows them, and the density is
+compared with the true one, which is grown again as well: what a database stores is rounded to one byte. All networks
+are asked about the same masks, whatever thresholds they were trained with.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy, Atlas, Segmentation
 from gliomap.cores import available_cores, require_threads
-from gliomap.database import SimulationDatabase, dequantize, named_model
+from gliomap.database import SimulationDatabase, recorded_model
 from gliomap.errors import DatabaseError, GliomapError, ParameterError
 from gliomap.experiments.density_errors import (
     INVERSE_LEVELS,
@@ -30,10 +32,11 @@ from gliomap.experiments.density_errors import (
     tissue_fractions,
 )
 from gliomap.experiments.measuring import RunCounter, timed
-from gliomap.growth import FisherKolmogorovParameters, GrowthModel, MassEffectParameters
-from gliomap.inverse import InverseHeader, InversePrediction, InversePredictor, split_tumors
-from gliomap.inverse.observation import drawn_threshold_level
-from gliomap.personalize.infer_method import nearest_tissue
+from gliomap.growth import GrowthModel
+from gliomap.inverse import InverseHeader, InversePredictor, ObservationSettings, split_tumors
+from gliomap.inverse.observation import drawn_masks, perturbed_masks
+from gliomap.learning import threads_of_worker
+from gliomap.personalize.infer_method import PredictedTumor, predicted_tumor
 from gliomap.progress import Reporter, ignore_progress
 
 
@@ -45,26 +48,35 @@ class InverseEvaluationSettings:
     ----------
     num_tumors : int
         Test tumors asked about, ≥ 1; fewer if the database has fewer.
+    num_timed : int
+        Of these, tumors that are timed afterwards, one at a time on one thread, ≥ 1.
     seed : int
-        Of the thresholds, ≥ 0.
+        Of thresholds and errors of masks, ≥ 0.
+    observation : ObservationSettings
+        Ranges of the thresholds, and errors imitated on the masks if any; without flips.
     num_threads : int or None
-        Threads that simulate; None: all cores. Seconds are those of one thread.
+        Threads that simulate; None: all cores.
 
     Raises
     ------
     ParameterError
-        If a number is out of range.
+        If a number is out of range, or masks are to be mirrored.
     """
 
     num_tumors: int = 500
+    num_timed: int = 10
     seed: int = 0
+    observation: ObservationSettings = ObservationSettings()
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.num_tumors < 1 or self.seed < 0:
+        if min(self.num_tumors, self.num_timed) < 1 or self.seed < 0:
             raise ParameterError(
-                f"num_tumors must be at least 1 and seed not negative, got {self.num_tumors} and {self.seed}."
+                f"num_tumors and num_timed must be at least 1 and seed not negative, got {self.num_tumors}, "
+                f"{self.num_timed} and {self.seed}."
             )
+        if self.observation.flips:
+            raise ParameterError("test tumors are not mirrored: expected an observation without flips.")
 
     @classmethod
     def quick(cls, *, num_threads: int | None = None) -> InverseEvaluationSettings:
@@ -103,7 +115,7 @@ class InverseScore:
     num_without_core : int
         Tumors whose drawn threshold left no core, of which nothing was asked.
     network_s, simulation_s : float
-        Median seconds of a prediction, one at a time, and of its simulation on one thread.
+        Median seconds of a prediction and of its simulation, one at a time on one thread.
     """
 
     name: str
@@ -161,8 +173,6 @@ class _Answer:
     seed_error_mm: NDArray[np.float64]
     seed_moved_mm: float
     is_clamped: bool
-    network_s: float
-    simulation_s: float
 
 
 def evaluate_inverse(
@@ -179,7 +189,7 @@ def evaluate_inverse(
     Parameters
     ----------
     database : SimulationDatabase
-        Its test part is asked about. Networks trained on it must have its split.
+        Its test part is asked about. Networks trained on it must share one split.
     atlas : Atlas
         The atlas of the database.
     checkpoints : sequence of path
@@ -197,34 +207,41 @@ def evaluate_inverse(
         If there is no checkpoint, or the database is too small to be split.
     DatabaseError
         If a network was trained in another atlas, on another grid or growth model, or with another split of this
-        database, so that it has seen test tumors.
+        database, so that it has seen test tumors; or the tumors cannot be grown again.
     """
     chosen = InverseEvaluationSettings() if settings is None else settings
     if not checkpoints:
         raise ParameterError("there is nothing to evaluate: give at least one checkpoint.")
     load_average = os.getloadavg()[0]
     predictors = [InversePredictor(path, device=device) for path in checkpoints]
-    split_seed = _split_seed(predictors[0].header)
+    split_seed = _split_seed(predictors, database)
     for predictor in predictors:
         _require_fit(predictor, database, atlas, split_seed)
-    _, _, tests = split_tumors(database.num_tumors, seed=split_seed)
+    _, _, tests = split_tumors(
+        database.num_tumors, seed=split_seed, snapshots_per_run=database.header.snapshots_per_run
+    )
     tests = tests[: chosen.num_tumors]
-    counter = RunCounter("evaluate inverse networks", len(tests) * len(predictors), report)
-    anatomy = atlas.anatomy(database.header.grid, domain_rule=database.header.domain_rule)
-    judge = _Judge(database=database, anatomy=anatomy, model=_growth_model(database), seed=chosen.seed)
-    scores = []
-    for predictor in predictors:
-        with ThreadPoolExecutor(require_threads(chosen.num_threads)) as executor:
-            asked = executor.map(partial(judge.answer, predictor), tests.tolist())
-            answers = [counter.timed(partial(next, asked))[1] for _ in tests]
-        scores.append(_score(predictor, answers))
+    judge = _Judge(
+        database=database,
+        anatomy=atlas.anatomy(database.header.grid, domain_rule=database.header.domain_rule),
+        model=recorded_model(database.header.model, source=str(database.path)),
+        settings=chosen,
+    )
+    counter = RunCounter("evaluate inverse networks", len(tests), report)
+    with ThreadPoolExecutor(require_threads(chosen.num_threads)) as executor:
+        asked = executor.map(partial(judge.answers, predictors), tests.tolist())
+        answers = [counter.timed(partial(next, asked))[1] for _ in tests]
+    seconds = judge.seconds(predictors, tests.tolist(), report)
     return InverseEvaluation(
         settings=chosen,
         num_tumors=len(tests),
         architecture=platform.machine(),
         num_cores=available_cores(),
         load_average=load_average,
-        scores=tuple(scores),
+        scores=tuple(
+            _score(predictor, [of_tumor[column] for of_tumor in answers], seconds[column])
+            for column, predictor in enumerate(predictors)
+        ),
     )
 
 
@@ -235,50 +252,88 @@ class _Judge:
     database: SimulationDatabase
     anatomy: Anatomy
     model: GrowthModel[Any]
-    seed: int
+    settings: InverseEvaluationSettings
 
-    def answer(self, predictor: InversePredictor, tumor: int) -> _Answer | None:
-        """What becomes of a prediction; None if the tumor shows no core."""
-        levels = self.database.density_levels(tumor)
-        observation = predictor.header.settings.observation
-        rng = np.random.default_rng((self.seed, tumor))
-        core = levels > drawn_threshold_level(rng, observation.t1gd_thresholds)
-        whole = levels > drawn_threshold_level(rng, observation.flair_thresholds)
+    def answers(self, predictors: Sequence[InversePredictor], tumor: int) -> list[_Answer | None]:
+        """What becomes of each prediction; None if the tumor shows no core."""
+        segmentation = self.shown(tumor)
+        if segmentation is None:
+            return [None] * len(predictors)
+        parameters, time_days = self.database.growth_of(tumor)
+        truth = self.model.simulate(self.anatomy, parameters, [time_days]).cell_density[0]
+        return [self._answer(predictor, segmentation, truth, parameters.seed_mm) for predictor in predictors]
+
+    def shown(self, tumor: int) -> Segmentation | None:
+        """Masks of a tumor; None without a core."""
+        observation = self.settings.observation
+        rng = np.random.default_rng((self.settings.seed, tumor))
+        core, whole = drawn_masks(self.database.density_levels(tumor), observation, rng)
+        if observation.perturbation is not None:
+            core, whole = perturbed_masks(core, whole, observation.perturbation, self.anatomy.spacing_mm, rng)
         if not core.any():
             return None
-        segmentation = Segmentation(tumor_core=core, whole_tumor=whole, grid=self.anatomy.grid)
-        network_s, prediction = timed(lambda: predictor.predict(segmentation))
-        seed_mm, moved_mm = nearest_tissue(self.anatomy, prediction.seed_mm)
-        parameters = _parameters(predictor.header, prediction, seed_mm)
-        times_days = (prediction.rates.growth_time_days,)
-        try:
-            simulation_s, solution = timed(lambda: self.model.simulate(self.anatomy, parameters, times_days))
-        except GliomapError:
-            simulation_s, errors = float("nan"), None
-        else:
-            assert self.anatomy.tissue_maps is not None
-            errors = density_errors(
-                solution.cell_density[0],
-                dequantize(levels),
-                tissue_fractions(self.anatomy.tissue_maps),
-                levels=INVERSE_LEVELS,
-            )
+        return Segmentation(tumor_core=core, whole_tumor=whole, grid=self.anatomy.grid)
+
+    def seconds(
+        self, predictors: Sequence[InversePredictor], tumors: Sequence[int], report: Reporter
+    ) -> list[tuple[float, float]]:
+        """Median seconds of prediction and simulation of each network, tumor by tumor on one thread."""
+        masks = [shown for shown in map(self.shown, tumors[: self.settings.num_timed]) if shown is not None]
+        counter = RunCounter("time inverse networks", len(predictors) * len(masks), report)
+        measured: list[list[tuple[float, float]]] = [[] for _ in predictors]
+        with threads_of_worker(1):
+            for segmentation in masks:
+                for own, predictor in zip(measured, predictors, strict=True):
+                    own.append(counter.timed(partial(self._timed, predictor, segmentation))[1])
+        return [_medians(own) for own in measured]
+
+    def _answer(
+        self,
+        predictor: InversePredictor,
+        segmentation: Segmentation,
+        truth: NDArray[np.float32],
+        true_seed_mm: tuple[float, float, float],
+    ) -> _Answer:
+        prediction = predictor.predict(segmentation)
+        tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
+        errors = None
+        with suppress(GliomapError):
+            density = self._grown(tumor)
+            errors = density_errors(density, truth, tissue_fractions(self.anatomy), levels=INVERSE_LEVELS)
         return _Answer(
             errors=errors,
-            seed_error_mm=np.abs(np.array(prediction.seed_mm) - self.database.parameters[tumor, 3:6]),
-            seed_moved_mm=moved_mm,
+            seed_error_mm=np.abs(np.subtract(prediction.seed_mm, true_seed_mm)),
+            seed_moved_mm=tumor.seed_moved_mm,
             is_clamped=bool(prediction.clamped),
-            network_s=network_s,
-            simulation_s=simulation_s,
         )
 
+    def _grown(self, tumor: PredictedTumor) -> NDArray[np.float32]:
+        """The density (X, Y, Z) of a prediction."""
+        return self.model.simulate(self.anatomy, tumor.parameters, [tumor.growth_time_days]).cell_density[0]
 
-def _score(predictor: InversePredictor, given: Sequence[_Answer | None]) -> InverseScore:
+    def _timed(self, predictor: InversePredictor, segmentation: Segmentation) -> tuple[float, float]:
+        """Seconds of prediction and simulation; NaN where the solver refuses the tumor."""
+        network_s, prediction = timed(lambda: predictor.predict(segmentation))
+        tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
+        try:
+            simulation_s, _ = timed(lambda: self._grown(tumor))
+        except GliomapError:
+            simulation_s = float("nan")
+        return network_s, simulation_s
+
+
+def _medians(seconds: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Medians of what is defined."""
+    columns = np.array(seconds, dtype=np.float64).reshape(-1, 2).T
+    network_s, simulation_s = (MeanValue.of(column).median for column in columns)
+    return network_s, simulation_s
+
+
+def _score(predictor: InversePredictor, given: Sequence[_Answer | None], seconds: tuple[float, float]) -> InverseScore:
     header = predictor.header
     answers = [answer for answer in given if answer is not None]
     errors = [answer.errors for answer in answers if answer.errors is not None]
     seeds = np.array([answer.seed_error_mm for answer in answers]).reshape(-1, 3)
-    simulation_s = [answer.simulation_s for answer in answers if answer.errors is not None]
     return InverseScore(
         name=os.path.basename(predictor.path),
         growth_model=str(header.origin.model["name"]),
@@ -301,8 +356,8 @@ def _score(predictor: InversePredictor, given: Sequence[_Answer | None]) -> Inve
         seed_moved_mm=MeanValue.of([answer.seed_moved_mm for answer in answers]),
         num_not_simulated=len(answers) - len(errors),
         num_without_core=len(given) - len(answers),
-        network_s=float(np.median([answer.network_s for answer in answers])) if answers else float("nan"),
-        simulation_s=float(np.median(simulation_s)) if simulation_s else float("nan"),
+        network_s=seconds[0],
+        simulation_s=seconds[1],
     )
 
 
@@ -314,31 +369,17 @@ def targets_label(header: InverseHeader) -> str:
     return f"{label}, log" if targets.scale == "log" else label
 
 
-def _parameters(
-    header: InverseHeader, prediction: InversePrediction, seed_mm: tuple[float, float, float]
-) -> FisherKolmogorovParameters:
-    rates = prediction.rates
-    if header.has_mass_effect:
-        return MassEffectParameters(
-            white_matter_diffusivity_mm2_per_day=rates.white_matter_diffusivity_mm2_per_day,
-            proliferation_rate_per_day=rates.proliferation_rate_per_day,
-            seed_mm=seed_mm,
-            push_pa=header.push_pa,
-        )
-    return FisherKolmogorovParameters(
-        white_matter_diffusivity_mm2_per_day=rates.white_matter_diffusivity_mm2_per_day,
-        proliferation_rate_per_day=rates.proliferation_rate_per_day,
-        seed_mm=seed_mm,
-    )
+def _is_of(header: InverseHeader, database: SimulationDatabase) -> bool:
+    """Whether a network was trained on tumors of this database, or of another of the same tumors."""
+    record = header.origin.record
+    own = (record.get("design"), record.get("root_seed"))
+    return record.get("source") == "database" and own == (dict(database.header.design), database.header.root_seed)
 
 
-def _growth_model(database: SimulationDatabase) -> GrowthModel[Any]:
-    return named_model("mass-effect" if database.header.model["name"] == "mass-effect" else "fk")
-
-
-def _split_seed(header: InverseHeader) -> int:
-    """Seed of the split a network was trained with; 0 for one trained on the fly, which has seen no database."""
-    return int(header.origin.record.get("split_seed", 0))
+def _split_seed(predictors: Sequence[InversePredictor], database: SimulationDatabase) -> int:
+    """Seed of the split of the first network of this database; 0 if all are of other tumors, and have seen none."""
+    seeds = [int(each.header.origin.record["split_seed"]) for each in predictors if _is_of(each.header, database)]
+    return seeds[0] if seeds else 0
 
 
 def _require_fit(predictor: InversePredictor, database: SimulationDatabase, atlas: Atlas, split_seed: int) -> None:
@@ -358,15 +399,19 @@ def _require_fit(predictor: InversePredictor, database: SimulationDatabase, atla
             f"{predictor.path} was trained on tumors of the growth model {origin.model['name']!r}, {database.path} "
             f"holds tumors of {database.header.model['name']!r}."
         )
-    record = origin.record
-    if record.get("source") != "database":
+    if not _is_of(predictor.header, database):
         return
-    own = (record.get("design"), record.get("root_seed"))
-    if own == (dict(database.header.design), database.header.root_seed) and (
-        record.get("num_tumors") != database.num_tumors or int(record["split_seed"]) != split_seed
-    ):
+    record = origin.record
+    if database.header.snapshots_per_run > 1 and record.get("split_unit") != "run":
         raise DatabaseError(
-            f"{predictor.path} was trained on another split of {database.path} ({record.get('num_tumors')} tumors, "
-            f"split seed {record['split_seed']}), so it has seen some of the test tumors. Evaluate it by a database of "
-            "another seed."
+            f"{predictor.path} was trained on a split that tears snapshots of one simulation apart, so it knows the test "
+            "tumors by others of their run. Train it again."
+        )
+    seen = tuple(int(record.get(name, 0)) for name in ("first_tumor", "num_tumors", "split_seed"))
+    if seen != (database.header.first_tumor, database.num_tumors, split_seed):
+        first, number, seed = seen
+        raise DatabaseError(
+            f"{predictor.path} was trained on another split of the tumors of {database.path} ({number} tumors from "
+            f"number {first} on, split seed {seed}), so it has seen some of the test tumors. Evaluate it by a database "
+            "of another seed."
         )

@@ -1,12 +1,15 @@
 """Real patients, or any masks in the atlas, by method ``infer`` next to method ``query``.
 
-Both methods get the same masks on the grid of the database and are scored by the same Dice of what they answer with
-these masks, at the thresholds of the query. Masks without a core are left out: the networks do not take them.
+Both methods get the same masks and are scored by the same Dice of what they answer with these masks on the grid of the
+database, at the thresholds of the query. A network of another grid sees the masks on its own, and its density comes
+back linearly: so networks of both growth models can be asked. Masks without a core are left out: the networks do not
+take them.
 Densities are not kept, but for one axial slice of the first queries where a picture is wanted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,11 +22,14 @@ from gliomap.database import SimulationDatabase
 from gliomap.errors import GliomapError, ParameterError
 from gliomap.experiments.matching_queries import MatchingQueries
 from gliomap.experiments.measuring import RunCounter
+from gliomap.grid import Grid
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.inverse import InversePredictor
 from gliomap.personalize import AtlasObservation, InverseMethod, MaskAgreement, QueryMethod, mask_agreement
 from gliomap.personalize.infer_method import InferMethod
 from gliomap.progress import Reporter, ignore_progress
+from gliomap.resample import resample, resample_mask
+from gliomap.volume import Volume
 
 #: Name of the method that every network is compared with.
 QUERY_NAME = "query"
@@ -99,7 +105,7 @@ def compare_with_query(
     atlas : Atlas
         Its atlas, and that of the networks.
     checkpoints : sequence of path
-        Trained networks.
+        Trained networks, of any growth model and grid.
     queries : MatchingQueries
         Masks on the grid of the database (`on_grid_of`).
     thresholds : VisibilityThresholds or None
@@ -120,7 +126,7 @@ def compare_with_query(
     DatabaseError
         If a network was trained in another atlas.
     GridMismatchError
-        If database, networks and queries do not share one grid.
+        If database and queries do not share one grid.
     """
     if num_slices < 0:
         raise ParameterError(f"num_slices must not be negative, got {num_slices}.")
@@ -131,8 +137,9 @@ def compare_with_query(
     for path in checkpoints:
         predictor = InversePredictor(path, device=device)
         methods[os.path.basename(os.fspath(path))] = InferMethod(predictor=predictor, atlas=atlas)
-    for name, method in methods.items():
-        method.grid.require_same_as(queries.packed.grid, self_name=f"grid of {name}", other_name="grid of the queries")
+    database.header.grid.require_same_as(
+        queries.packed.grid, self_name="grid of the database", other_name="grid of the queries"
+    )
     rows = [row for row in range(len(queries.packed)) if queries.packed.query(row).has_core]
     if not rows:
         raise ParameterError("none of the queries has a tumor core: expected at least one.")
@@ -169,13 +176,24 @@ class _Asked:
     observation: AtlasObservation
 
     def answer(self) -> tuple[MaskAgreement | None, str, NDArray[np.float32] | None]:
-        """Dice of the answer, or None; why there is none; and the density."""
+        """Dice of the answer, or None; why there is none; and the density; all on the grid of the observation."""
+        segmentation = self.observation.segmentation
         try:
-            estimate = self.method.estimate(self.observation, report=ignore_progress)
+            estimate = self.method.estimate(_shown_on(self.method.grid, self.observation), report=ignore_progress)
         except GliomapError as error:
             return None, str(error), None
-        density = estimate.cell_density.data
-        return mask_agreement(density, self.observation.segmentation, self.observation.thresholds), "", density
+        density = resample(estimate.cell_density, segmentation.grid).data
+        return mask_agreement(density, segmentation, self.observation.thresholds), "", density
+
+
+def _shown_on(grid: Grid, observation: AtlasObservation) -> AtlasObservation:
+    """Masks in the atlas on another grid of it."""
+    own = observation.segmentation
+    if own.grid.is_same_as(grid):
+        return observation
+    core, whole = (resample_mask(Volume(mask, own.grid), grid).data for mask in (own.tumor_core, own.whole_tumor))
+    moved = Segmentation(tumor_core=core & whole, whole_tumor=whole, grid=grid)
+    return dataclasses.replace(observation, segmentation=moved)
 
 
 def _slice(segmentation: Segmentation, density: NDArray[np.float32] | None) -> AxialSlice:

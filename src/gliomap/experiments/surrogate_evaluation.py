@@ -1,8 +1,9 @@
 """The surrogate paper's evaluation: errors and Dice in anatomies nobody trained on, and time against the solver.
 
-Every surrogate is asked about the same samples (Ezhov et al. 2021, Figs. 6, 7, 10 and 11). Seconds are taken one tumor
-at a time and in batches of eight, beside those of the solver for the same tumors on one thread of the same machine.
-One tumor at all its times (Fig. 4) is in `surrogate_times`.
+Every surrogate is asked about the same samples (Ezhov et al. 2021, Figs. 6, 7, 10 and 11). What the growth model gives
+is scored: 0 outside the tissue, as `LearnedFisherKolmogorov.simulate` does. The paper scores the network alone, so its
+error in CSF, which no user of the model gets, and its Dice are given beside. Seconds are those of `surrogate_seconds`;
+one tumor at all its times (Fig. 4) is in `surrogate_times`.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy import Anatomy
 from gliomap.cores import available_cores
 from gliomap.errors import ParameterError
 from gliomap.experiments.density_errors import SURROGATE_LEVELS, DensityErrors, MeanValue, density_errors
-from gliomap.experiments.measuring import RunCounter, timed
-from gliomap.growth import FisherKolmogorov
+from gliomap.experiments.measuring import RunCounter
+from gliomap.experiments.surrogate_checkpoints import require_fitting_samples, surrogate_names
+from gliomap.experiments.surrogate_seconds import NetworkSeconds, predicted, time_surrogates
 from gliomap.progress import Reporter, ignore_progress
 from gliomap.surrogate import TISSUES, LearnedFisherKolmogorov, SurrogateSamples
-from gliomap.surrogate.scaling import scaled_growth
+from gliomap.surrogate.anatomies import crop_around
 
-#: Batch of the paper's timing.
-TIMED_BATCH = 8
+#: Where the growth model has tumor.
+_GROWN_TISSUES = ("white_matter", "gray_matter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +38,26 @@ class SurrogateScore:
     Parameters
     ----------
     name : str
-        File of the checkpoint.
+        File of the checkpoint; its path if another one has the same name.
     tissues, loss : str
         What it knows of the anatomy, and how it was trained; the paper's ablations differ in these.
     is_small : bool
         Whether less was done than in the paper.
-    published, union : mapping of str to MeanValue
-        Mean absolute errors by tissue, as the authors compute them and over either tumor.
+    published : mapping of str to MeanValue
+        Mean absolute errors as the authors compute them: in ``white_matter`` and ``gray_matter``, and in ``csf`` that
+        of the network alone.
+    union : mapping of str to MeanValue
+        Mean absolute errors over either tumor, in ``white_matter``, ``gray_matter`` and ``all``.
     dice : mapping of float to MeanValue
         Dice by level.
+    network_dice : mapping of float to MeanValue
+        Dice by level of the network alone, which shows tumor outside the tissue as well.
     dice_by_time : mapping of float to MeanValue
         Dice at the first level by growth time [days].
     single_s, batched_s : float
         Median seconds per tumor, one at a time and in batches of `TIMED_BATCH`.
-    errors : tuple of DensityErrors
-        Those of each test tumor, in the order of the samples.
+    errors, network_errors : tuple of DensityErrors
+        Those of each test tumor, in the order of the samples; of what the model gives, and of the network alone.
     """
 
     name: str
@@ -61,10 +67,12 @@ class SurrogateScore:
     published: dict[str, MeanValue] = field(hash=False)
     union: dict[str, MeanValue] = field(hash=False)
     dice: dict[float, MeanValue] = field(hash=False)
+    network_dice: dict[float, MeanValue] = field(hash=False)
     dice_by_time: dict[float, MeanValue] = field(hash=False)
     single_s: float
     batched_s: float
     errors: tuple[DensityErrors, ...] = field(hash=False, repr=False)
+    network_errors: tuple[DensityErrors, ...] = field(hash=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +93,12 @@ class SurrogateEvaluation:
         Cores this process may use.
     load_average : float
         Processes running or waiting in the minute before.
+    num_threads : int
+        Threads of the solver, and of networks on the processor, while they were timed.
     solver_s : float
-        Median seconds of the solver per tumor, one thread, whole grid.
+        Median seconds of the solver per tumor, one at a time on the processor, whole grid.
+    solver_batched_s : float
+        Seconds of the solver per tumor in batches on the networks' CUDA device; NaN without one.
     num_timed : int
         Tumors that were timed.
     scores : tuple of SurrogateScore
@@ -100,18 +112,19 @@ class SurrogateEvaluation:
     architecture: str
     num_cores: int
     load_average: float
+    num_threads: int
     solver_s: float
+    solver_batched_s: float
     num_timed: int
     scores: tuple[SurrogateScore, ...]
 
 
 def evaluate_surrogate(
     samples: SurrogateSamples,
-    anatomies: Sequence[Anatomy],
-    checkpoints: Sequence[str | os.PathLike[str]],
+    models: Sequence[LearnedFisherKolmogorov],
     *,
-    device: str = "auto",
     num_timed: int = 24,
+    num_threads: int = 1,
     report: Reporter = ignore_progress,
 ) -> SurrogateEvaluation:
     """Compare surrogates on simulated samples.
@@ -120,122 +133,108 @@ def evaluate_surrogate(
     ----------
     samples : SurrogateSamples
         Test tumors.
-    anatomies : sequence of Anatomy
-        Those of the samples.
-    checkpoints : sequence of path
-        Trained surrogates, at least one, none of which has seen these anatomies.
-    device : str
-        Where networks compute: ``auto``, ``cpu`` or ``cuda``.
+    models : sequence of LearnedFisherKolmogorov
+        Surrogates of `load_surrogates`, none of which has seen the anatomies of the samples.
     num_timed : int
         Tumors that are timed, ≥ 1; fewer if there are fewer.
+    num_threads : int
+        Threads of the solver, and of networks on the processor, while they are timed, ≥ 1.
     report : Reporter
         Told of every tumor.
 
     Raises
     ------
     ParameterError
-        If there is no checkpoint, a surrogate was trained in one of the anatomies, or cuts out cubes of another size,
-        spacing or range.
+        If there is no surrogate, a number is out of range, or a surrogate was trained in one of the anatomies or on
+        cubes of another size, spacing or range.
     """
-    if not checkpoints or num_timed < 1:
-        raise ParameterError("there is nothing to evaluate: give at least one checkpoint, and num_timed of at least 1.")
+    if not models or num_timed < 1 or num_threads < 1:
+        raise ParameterError(
+            "there is nothing to evaluate: expected at least one surrogate, num_timed and num_threads of at least 1, "
+            f"got {len(models)}, {num_timed} and {num_threads}."
+        )
+    require_fitting_samples(models, samples)
     load_average = os.getloadavg()[0]
-    models = [LearnedFisherKolmogorov(checkpoint=os.fspath(path), device=device) for path in checkpoints]
-    for model in models:
-        _require_fit(model, samples)
-    timed_samples = range(min(num_timed, len(samples)))
-    counter = RunCounter(
-        "evaluate surrogates", len(timed_samples) + len(models) * (len(samples) + len(timed_samples)), report
-    )
-    solver = FisherKolmogorov()
-    # Compile, and fill caches, before the clock runs.
-    _grow(solver, samples, anatomies, 0)
-    solver_s = [counter.timed(partial(_grow, solver, samples, anatomies, sample))[0] for sample in timed_samples]
+    num_timed = min(num_timed, len(samples))
+    counter = RunCounter("evaluate surrogates", num_timed + len(models) * len(samples), report)
+    errors = [
+        [counter.timed(partial(_errors, model, samples, sample))[1] for sample in range(len(samples))]
+        for model in models
+    ]
+    seconds = time_surrogates(samples, models, num_timed=num_timed, num_threads=num_threads, counter=counter)
+    names = surrogate_names(models)
+    times = np.array([draw.time_days for draw in samples.draws])
     return SurrogateEvaluation(
         num_samples=len(samples),
-        num_anatomies=len(anatomies),
+        num_anatomies=len(samples.anatomies),
         spacing_mm=samples.spacing_mm,
         device=models[0].device_type,
         architecture=platform.machine(),
         num_cores=available_cores(),
         load_average=load_average,
-        solver_s=float(np.median(solver_s)),
-        num_timed=len(timed_samples),
-        scores=tuple(_score(model, samples, timed_samples, counter) for model in models),
+        num_threads=num_threads,
+        solver_s=seconds.solver_s,
+        solver_batched_s=seconds.solver_batched_s,
+        num_timed=num_timed,
+        scores=tuple(
+            _score(name, model, own, times, taken)
+            for name, model, own, taken in zip(names, models, errors, seconds.networks, strict=True)
+        ),
     )
 
 
-def _grow(solver: FisherKolmogorov, samples: SurrogateSamples, anatomies: Sequence[Anatomy], sample: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _TumorErrors:
+    """Errors of one test tumor."""
+
+    model: DensityErrors
+    network: DensityErrors
+
+
+def _errors(model: LearnedFisherKolmogorov, samples: SurrogateSamples, sample: int) -> _TumorErrors:
     draw = samples.draws[sample]
-    solver.simulate(anatomies[draw.anatomy], draw.parameters, (draw.time_days,))
+    tissues = dict(zip(TISSUES, samples.tissues(sample), strict=True))
+    truth = samples.tumor(sample)
+    domain = samples.anatomies[draw.anatomy].domain.astype(np.float32)
+    raw = predicted(model, samples, [sample])[0]
+    given = raw * crop_around(domain, draw.center, samples.crop_size)
+    return _TumorErrors(
+        model=density_errors(given, truth, tissues, levels=SURROGATE_LEVELS),
+        network=density_errors(raw, truth, tissues, levels=SURROGATE_LEVELS),
+    )
 
 
 def _score(
-    model: LearnedFisherKolmogorov, samples: SurrogateSamples, timed_samples: range, counter: RunCounter
+    name: str,
+    model: LearnedFisherKolmogorov,
+    errors: Sequence[_TumorErrors],
+    times_days: NDArray[np.float64],
+    seconds: NetworkSeconds,
 ) -> SurrogateScore:
     settings = model.header.settings
-    errors = [counter.timed(partial(_errors, model, samples, sample))[1] for sample in range(len(samples))]
-    predict = _Prediction(model, samples)
-    single_s = [counter.timed(partial(predict, [sample]))[0] for sample in timed_samples]
-    batches = [list(timed_samples[start : start + TIMED_BATCH]) for start in timed_samples[::TIMED_BATCH]]
-    batched_s = [timed(partial(predict, batch))[0] / len(batch) for batch in batches]
-    times = np.array([draw.time_days for draw in samples.draws])
-    first = SURROGATE_LEVELS[0]
-    overlaps = np.array([error.dice[first] for error in errors])
+    own, alone = [each.model for each in errors], [each.network for each in errors]
+    overlaps = np.array([error.dice[SURROGATE_LEVELS[0]] for error in own])
     return SurrogateScore(
-        name=os.path.basename(model.checkpoint),
+        name=name,
         tissues=", ".join(settings.network.tissues),
         loss=settings.loss,
         is_small=model.header.is_small,
-        published={name: MeanValue.of([error.published[name] for error in errors]) for name in TISSUES},
-        union={name: MeanValue.of([error.union[name] for error in errors]) for name in (*TISSUES, "all")},
-        dice={level: MeanValue.of([error.dice[level] for error in errors]) for level in SURROGATE_LEVELS},
-        dice_by_time={float(time): MeanValue.of(overlaps[times == time]) for time in np.unique(times)},
-        single_s=float(np.median(single_s)),
-        batched_s=float(np.median(batched_s)),
-        errors=tuple(errors),
+        published={
+            **{tissue: MeanValue.of([error.published[tissue] for error in own]) for tissue in _GROWN_TISSUES},
+            "csf": MeanValue.of([error.published["csf"] for error in alone]),
+        },
+        union={region: MeanValue.of([error.union[region] for error in own]) for region in (*_GROWN_TISSUES, "all")},
+        dice=_mean_dice(own),
+        network_dice=_mean_dice(alone),
+        dice_by_time={
+            float(time_days): MeanValue.of(overlaps[times_days == time_days]) for time_days in np.unique(times_days)
+        },
+        single_s=seconds.single_s,
+        batched_s=seconds.batched_s,
+        errors=tuple(own),
+        network_errors=tuple(alone),
     )
 
 
-class _Prediction:
-    """Cubes of some samples, loading included."""
-
-    def __init__(self, model: LearnedFisherKolmogorov, samples: SurrogateSamples) -> None:
-        self._model, self._samples = model, samples
-
-    def __call__(self, rows: Sequence[int]) -> NDArray[np.float32]:
-        growth = np.stack([self._samples.growth(row) for row in rows])
-        tissues = np.stack([self._samples.tissues(row) for row in rows])
-        return self._model.predict_cubes(tissues, scaled_growth(growth, self._model.header.settings.ranges))
-
-
-def _errors(model: LearnedFisherKolmogorov, samples: SurrogateSamples, sample: int) -> DensityErrors:
-    tissues = samples.tissues(sample)
-    predicted = _Prediction(model, samples)([sample])[0]
-    return density_errors(
-        predicted, samples.tumor(sample), dict(zip(TISSUES, tissues, strict=True)), levels=SURROGATE_LEVELS
-    )
-
-
-def _require_fit(model: LearnedFisherKolmogorov, samples: SurrogateSamples) -> None:
-    header = model.header
-    seen = {*header.trained_on["anatomies"], *header.validated_on["anatomies"]}
-    if seen & set(samples.identity["anatomies"]):
-        raise ParameterError(
-            f"{model.checkpoint} was trained or validated in anatomies of these samples: expected unseen ones. Take "
-            "anatomies of other numbers."
-        )
-    if header.settings.network.crop_size != samples.crop_size:
-        raise ParameterError(
-            f"{model.checkpoint} cuts out {header.settings.network.crop_size}³ voxels, the samples have "
-            f"{samples.crop_size}³. Simulate them again, or evaluate it alone."
-        )
-    if abs(header.spacing_mm / samples.spacing_mm - 1.0) > 1e-3:
-        raise ParameterError(
-            f"{model.checkpoint} was trained at {header.spacing_mm:g} mm, the samples lie on {samples.spacing_mm:g} mm."
-        )
-    ranges = {name: list(bounds) for name, bounds in header.settings.ranges.by_name().items()}
-    if ranges != samples.identity["ranges"]:
-        raise ParameterError(
-            f"{model.checkpoint} was trained on {ranges}, the samples are drawn from {samples.identity['ranges']}."
-        )
+def _mean_dice(errors: Sequence[DensityErrors]) -> dict[float, MeanValue]:
+    return {level: MeanValue.of([error.dice[level] for error in errors]) for level in SURROGATE_LEVELS}

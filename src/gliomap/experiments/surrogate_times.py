@@ -5,17 +5,17 @@ The tumor is one of middling Dice, so that the picture shows neither the best no
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy import Anatomy, TissueMaps
+from gliomap.anatomy import TissueMaps
 from gliomap.dice import dice
 from gliomap.errors import ParameterError
 from gliomap.experiments.density_errors import SURROGATE_LEVELS
+from gliomap.experiments.surrogate_checkpoints import surrogate_names
 from gliomap.experiments.surrogate_evaluation import SurrogateEvaluation, SurrogateScore
 from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
@@ -35,7 +35,7 @@ class SurrogateAtTimes:
     Parameters
     ----------
     name : str
-        File of the checkpoint.
+        That of its score.
     cell_density : (T, X, Y, 1) float32 array
         Axial slice through the seed at each time.
     dice : tuple of float
@@ -81,11 +81,9 @@ class TumorAtTimes:
 
 def grow_at_times(
     samples: SurrogateSamples,
-    anatomies: Sequence[Anatomy],
-    checkpoints: Sequence[str | os.PathLike[str]],
+    models: Sequence[LearnedFisherKolmogorov],
     evaluation: SurrogateEvaluation,
     *,
-    device: str = "auto",
     report: Reporter = ignore_progress,
 ) -> TumorAtTimes:
     """Grow the tumor of median Dice of the first surrogate once more, at up to `MOST_TIMES` of its times.
@@ -94,31 +92,26 @@ def grow_at_times(
     ----------
     samples : SurrogateSamples
         Test tumors.
-    anatomies : sequence of Anatomy
-        Those of the samples, with tissue maps.
-    checkpoints : sequence of path
+    models : sequence of LearnedFisherKolmogorov
         The surrogates of the evaluation, at least one.
     evaluation : SurrogateEvaluation
         What `evaluate_surrogate` said of them and these samples.
-    device : str
-        Where networks compute: ``auto``, ``cpu`` or ``cuda``.
     report : Reporter
         Told of every method.
 
     Raises
     ------
     ParameterError
-        If the evaluation is of other samples or checkpoints, or the anatomies do not know their tissue maps.
+        If the evaluation is of other samples or checkpoints.
     """
-    names = [os.path.basename(os.fspath(path)) for path in checkpoints]
-    if evaluation.num_samples != len(samples) or [score.name for score in evaluation.scores] != names or not names:
+    names = surrogate_names(models)
+    if evaluation.num_samples != len(samples) or tuple(score.name for score in evaluation.scores) != names or not names:
         raise ParameterError("the evaluation is of other samples or checkpoints: expected that of the given ones.")
     sample = median_sample(evaluation.scores[0])
     draw = samples.draws[sample]
-    anatomy = anatomies[draw.anatomy]
-    if anatomy.tissue_maps is None:
-        raise ParameterError("the anatomy has no tissue maps: expected them, for the picture is painted from them.")
-    models = [LearnedFisherKolmogorov(checkpoint=os.fspath(path), device=device) for path in checkpoints]
+    anatomy = samples.anatomies[draw.anatomy]
+    # Samples without them are refused.
+    assert anatomy.tissue_maps is not None
     times = shown_times(models[0].header.settings.ranges, draw.time_days)
     index = draw.center[2]
     truth = FisherKolmogorov().simulate(anatomy, draw.parameters, times).cell_density

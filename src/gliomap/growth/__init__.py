@@ -5,7 +5,7 @@ from gliomap.growth.mass_effect import MassEffect
 from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliomap.growth.mechanics import Elasticity, TissueElasticity
 from gliomap.growth.model import GrowthModel
-from gliomap.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
+from gliomap.growth.parameters import FisherKolmogorovParameters, MassEffectParameters, growth_parameters_of
 from gliomap.growth.reaction_diffusion import FisherKolmogorov
 from gliomap.growth.seed import seed_density
 from gliomap.growth.solution import MassEffectSolution, Solution
@@ -22,6 +22,7 @@ __all__ = [
     "Solution",
     "TissueElasticity",
     "VolumeLimit",
+    "growth_parameters_of",
     "seed_density",
     "simulate_batch",
     "simulate_mass_effect_batch",

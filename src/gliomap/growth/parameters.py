@@ -10,12 +10,15 @@ growth rate without a known growth time is a statement about the prior.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gliomap.errors import ParameterError
 
 #: White over gray matter diffusivity of the published simulations (Lipková et al. 2019, doi 10.1109/TMI.2019.2902044).
 DEFAULT_DIFFUSIVITY_RATIO = 10.0
+#: Parameters that have a default.
+OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
 #: Push γ [Pa]: a tumor of 50 ml moves the wall of a ventricle by 2-8 mm. *Chosen*, docs/design/0005-mass-effect.md.
 DEFAULT_PUSH_PA = 10_000.0
 # *Chosen*: a hundred times the stiffness of a tumor.
@@ -122,6 +125,30 @@ class MassEffectParameters(FisherKolmogorovParameters):
                 f"push_pa must be at most {_MAX_PUSH_PA:g} Pa, got {self.push_pa:g}. Brain tissue has a stiffness of "
                 "some 1000 Pa: check the unit."
             )
+
+
+def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParameters:
+    """Growth parameters from numbers by name; `MassEffectParameters` where there is a push.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        ``white_matter_diffusivity_mm2_per_day``, ``proliferation_rate_per_day``, ``seed_x_mm``, ``seed_y_mm``,
+        ``seed_z_mm``, and if wanted ``diffusivity_ratio`` and ``push_pa``; others are not looked at.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not finite, or outside its range.
+    """
+    optional = {name: values[name] for name in OPTIONAL_NAMES if name in values}
+    kind = MassEffectParameters if "push_pa" in values else FisherKolmogorovParameters
+    return kind(
+        white_matter_diffusivity_mm2_per_day=values["white_matter_diffusivity_mm2_per_day"],
+        proliferation_rate_per_day=values["proliferation_rate_per_day"],
+        seed_mm=(values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"]),
+        **optional,
+    )
 
 
 def _require(name: str, value: float, unit: str) -> None:

@@ -13,6 +13,7 @@ from gliomap.inverse.config import (
 from gliomap.inverse.predict import InversePrediction, InversePredictor
 from gliomap.inverse.shipped import shipped_checkpoint
 from gliomap.inverse.targets import FRONT_SPEED_MM_PER_DAY, PUBLISHED_RANGES, GrowthRates
+from gliomap.inverse.trained_ranges import TrainedRanges
 from gliomap.inverse.training import train_inverse
 from gliomap.inverse.tumors import DatabaseTumors, SimulatedTumors, TumorSource, split_tumors
 
@@ -32,6 +33,7 @@ __all__ = [
     "ObservationSettings",
     "SimulatedTumors",
     "TargetSettings",
+    "TrainedRanges",
     "TumorSource",
     "read_inverse_header",
     "shipped_checkpoint",

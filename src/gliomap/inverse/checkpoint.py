@@ -16,6 +16,7 @@ from gliomap.growth.parameters import DEFAULT_PUSH_PA
 from gliomap.inverse.config import InverseSettings
 from gliomap.inverse.observation import InputLayout
 from gliomap.inverse.targets import TargetScaling, target_groups
+from gliomap.inverse.trained_ranges import TrainedRanges
 from gliomap.inverse.tumors import TumorOrigin
 from gliomap.learning import TrainingHistory
 from gliomap.learning.checkpoint import read_header_as
@@ -43,6 +44,9 @@ class InverseHeader:
         Tumors per epoch.
     history : mapping of str to TrainingHistory
         Losses of each network over the epochs.
+    trained_ranges : TrainedRanges or None
+        Sizes and targets the training showed; None where they are not known: older checkpoints, and tumors of which
+        none showed a core.
     """
 
     settings: InverseSettings
@@ -51,6 +55,7 @@ class InverseHeader:
     scalings: Mapping[str, TargetScaling]
     num_training_tumors: int
     history: Mapping[str, TrainingHistory]
+    trained_ranges: TrainedRanges | None = None
 
     @property
     def is_small(self) -> bool:
@@ -67,9 +72,14 @@ class InverseHeader:
     @property
     def push_pa(self) -> float:
         """Push γ to simulate predictions with mass effect by [Pa]: the middle of its range in training."""
-        design = self.origin.record.get("design", {})
-        bounds = design.get("settings", {}).get("push_pa")
+        bounds = self.origin.design_settings.get("push_pa")
         return DEFAULT_PUSH_PA if bounds is None else float(sum(bounds)) / 2.0
+
+    @property
+    def diffusivity_ratio(self) -> float | None:
+        """D_w/D_g of all tumors of the training; None where their design records none."""
+        ratio = self.origin.design_settings.get("diffusivity_ratio")
+        return None if ratio is None else float(ratio)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -85,11 +95,13 @@ class InverseHeader:
             "scalings": {name: scaling.to_json() for name, scaling in self.scalings.items()},
             "num_training_tumors": self.num_training_tumors,
             "history": {name: history.to_json() for name, history in self.history.items()},
+            "trained_ranges": None if self.trained_ranges is None else self.trained_ranges.to_json(),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> InverseHeader:
         """The header `to_dict` described."""
+        ranges = content.get("trained_ranges")
         return cls(
             settings=InverseSettings.from_json(content["settings"]),
             origin=TumorOrigin(
@@ -105,6 +117,7 @@ class InverseHeader:
             scalings={name: TargetScaling.from_json(stored) for name, stored in content["scalings"].items()},
             num_training_tumors=content["num_training_tumors"],
             history={name: TrainingHistory.from_json(stored) for name, stored in content["history"].items()},
+            trained_ranges=None if ranges is None else TrainedRanges.from_json(ranges),
         )
 
 

@@ -14,7 +14,7 @@ from scipy import ndimage, special
 
 from gliomap.box import Box, box_of, slices_of, widened
 from gliomap.errors import ParameterError
-from gliomap.inverse.config import InverseNetworkSettings, MaskPerturbation
+from gliomap.inverse.config import InverseNetworkSettings, MaskPerturbation, ObservationSettings
 
 FLAIR_WEIGHT = 0.333
 # How many standard deviations of a random field are kept; what lies beyond would leave the padded box.
@@ -42,17 +42,11 @@ class InputLayout:
     pooling: int
 
     @classmethod
-    def of(
-        cls, settings: InverseNetworkSettings, shape: tuple[int, int, int], occupied: Box, *, is_mirrored: bool = False
-    ) -> InputLayout:
-        """Layout on a grid of some shape, whose tumors (and, if so, their mirror images) grow in `occupied`."""
+    def of(cls, settings: InverseNetworkSettings, shape: tuple[int, int, int], occupied: Box) -> InputLayout:
+        """Layout on a grid of some shape, whose tumors grow in `occupied`."""
         x, y, z = shape
-        if not settings.is_cropped:
-            return cls(box=((0, x), (0, y), (0, z)), pooling=settings.pooling)
-        start, stop = occupied[0]
-        if is_mirrored:
-            start, stop = min(start, x - stop), max(stop, x - start)
-        return cls(box=((start, stop), *occupied[1:]), pooling=settings.pooling)
+        box = occupied if settings.is_cropped else ((0, x), (0, y), (0, z))
+        return cls(box=box, pooling=settings.pooling)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -60,9 +54,14 @@ class InputLayout:
         x, y, z = (-(-(stop - start) // self.pooling) for start, stop in self.box)
         return x, y, z
 
+    def share_outside(self, mask: NDArray[np.bool_]) -> float:
+        """Part of a mask (X, Y, Z) that lies where the network does not look, 0 … 1; 0 for an empty mask."""
+        number = int(np.count_nonzero(mask))
+        return 1.0 - int(np.count_nonzero(mask[slices_of(self.box)])) / number if number else 0.0
+
     def volume(self, tumor_core: NDArray[np.bool_], whole_tumor: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Merged masks (X, Y, Z) of the grid as the network sees them, of shape `shape`."""
-        inside = tuple(slice(start, stop) for start, stop in self.box)
+        inside = slices_of(self.box)
         # T1Gd weighs twice as much as FLAIR, so a voxel is worth 0, 1 or 3 of FLAIR's weight.
         worth = whole_tumor[inside].astype(np.float32) + np.float32(2.0) * tumor_core[inside]
         if self.pooling > 1:
@@ -77,6 +76,14 @@ class InputLayout:
 def drawn_threshold_level(rng: np.random.Generator, bounds: tuple[float, float]) -> int:
     """Stored level of a density drawn uniformly from a range: the tumor shows where its level is larger."""
     return round(255.0 * (bounds[0] + (bounds[1] - bounds[0]) * float(rng.random())))
+
+
+def drawn_masks(
+    levels: NDArray[np.uint8], observation: ObservationSettings, rng: np.random.Generator
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tumor core and whole tumor of stored levels (X, Y, Z), at thresholds drawn from the ranges."""
+    core = levels > drawn_threshold_level(rng, observation.t1gd_thresholds)
+    return core, levels > drawn_threshold_level(rng, observation.flair_thresholds)
 
 
 def perturbed_masks(

@@ -92,7 +92,7 @@ class InversePredictor:
         GridMismatchError
             If the masks lie on another grid.
         SegmentationError
-            If there is no tumor core.
+            If there is no tumor core, or none where the network looks.
         """
         return self.predict_many([segmentation])[0]
 
@@ -112,7 +112,8 @@ class InversePredictor:
             # (members, n, K)
             scaled = np.stack([self._scaled(network, volumes) for network in self._networks[group]])
             values, is_clamped = scaling.decode(scaled.mean(axis=0))
-            members, _ = scaling.decode(scaled)
+            # Not clamped: members that agree only in being beyond the range disagree.
+            members = scaling.decode_unclamped(scaled)
             names.extend(scaling.names)
             columns.append((values, is_clamped, members.std(axis=0, ddof=1 if len(members) > 1 else 0)))
         values, is_clamped, spread = (np.concatenate(parts, axis=1) for parts in zip(*columns, strict=True))
@@ -146,6 +147,11 @@ class InversePredictor:
             raise SegmentationError(
                 "the segmentation has no tumor core, and the inverse network was trained on tumors that show one in "
                 "T1Gd. Use the method query, which can match the whole tumor alone."
+            )
+        if self.header.layout.share_outside(segmentation.tumor_core) == 1.0:
+            raise SegmentationError(
+                "the tumor core lies where no tumor of the training grew, and where the inverse network does not look. "
+                "Check the registration, or use the method query."
             )
 
     def _network(self, group: str, weights: dict[str, torch.Tensor]) -> InverseNetwork:

@@ -173,12 +173,15 @@ class TargetScaling:
 
     def decode(self, scaled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Values of scaled targets (n, K), clamped to the ranges; and which were clamped."""
-        is_clamped = np.abs(scaled) > 1.0
+        return self.decode_unclamped(np.clip(scaled, -1.0, 1.0)), np.abs(scaled) > 1.0
+
+    def decode_unclamped(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of scaled targets (n, K), also beyond the ranges."""
         low, high = self._bounds()
-        warped = low + (np.clip(scaled, -1.0, 1.0) + 1.0) * 0.5 * (high - low)
+        warped = low + (scaled + 1.0) * 0.5 * (high - low)
         is_log = np.array(self.is_log)
         # Exponentials of the linear targets' values would overflow.
-        return np.where(is_log, np.exp(np.where(is_log, warped, 0.0)), warped), is_clamped
+        return np.where(is_log, np.exp(np.where(is_log, warped, 0.0)), warped)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready."""

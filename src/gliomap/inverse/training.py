@@ -10,6 +10,7 @@ from gliomap.errors import ParameterError
 from gliomap.inverse.checkpoint import CHECKPOINT_KIND, InverseHeader, network_names
 from gliomap.inverse.config import InverseSettings
 from gliomap.inverse.targets import TargetScaling, target_groups
+from gliomap.inverse.trained_ranges import trained_ranges
 from gliomap.inverse.tumors import TumorOrigin, TumorSource
 from gliomap.learning import TrainingHistory, process_group, require_torch, train, write_checkpoint
 from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
@@ -47,7 +48,7 @@ def train_inverse(
     restart : bool
         Whether an interrupted training is begun anew instead of gone on with.
     report : Reporter
-        Receives the batches done and the losses of each epoch.
+        Receives the batches done, the losses of each epoch, and at the end the tumors whose ranges are taken.
 
     Raises
     ------
@@ -58,6 +59,8 @@ def train_inverse(
         If the checkpoint exists and may not be replaced, or cannot be written.
     NumericalError
         If the loss is no longer a finite number.
+    TrainingInterruptedError
+        After SIGTERM, when the state is saved.
     """
     require_torch()
     from gliomap.inverse.networks import SMALLEST_INPUT
@@ -72,9 +75,8 @@ def train_inverse(
             "axis. Choose less pooling, or a finer grid."
         )
     groups = target_groups(settings.targets)
-    scalings = {
-        group: TargetScaling.of(settings.targets, names, origin.seed_ranges_mm) for group, names in groups.items()
-    }
+    seed_ranges_mm = origin.shown_with(settings.observation).seed_ranges_mm
+    scalings = {group: TargetScaling.of(settings.targets, names, seed_ranges_mm) for group, names in groups.items()}
     folder = training_folder(path)
     histories: dict[str, TrainingHistory] = {}
     tensors: dict[str, Any] = {}
@@ -100,6 +102,7 @@ def train_inverse(
             scalings=scalings,
             num_training_tumors=source.num_training_tumors,
             history=histories,
+            trained_ranges=trained_ranges(source, settings, report=report if processes.is_first else ignore_progress),
         )
         if processes.is_first:
             write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=tensors)
@@ -116,5 +119,12 @@ def _identity(settings: InverseSettings, origin: TumorOrigin, scaling: TargetSca
         "network": described["network"],
         "targets": scaling.to_json(),
         "occupied": [list(ends) for ends in origin.occupied],
-        "trained_on": dict(origin.record),
+        # The record of a database says its model itself.
+        "trained_on": {"model": _model_without_backend(origin), **origin.record},
     }
+
+
+def _model_without_backend(origin: TumorOrigin) -> dict[str, Any]:
+    """The growth model: backends agree to rounding, so that a training may go on on another device."""
+    settings = {name: value for name, value in origin.model["settings"].items() if name != "backend"}
+    return {**origin.model, "settings": settings}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gliomap.cores import require_threads
 from gliomap.inverse.config import InverseSettings
 from gliomap.inverse.networks import make_network
-from gliomap.inverse.observation import InputLayout, drawn_threshold_level, perturbed_masks
+from gliomap.inverse.observation import InputLayout, drawn_masks, perturbed_masks
 from gliomap.inverse.targets import SEED_TARGETS, TargetScaling, target_values
 from gliomap.inverse.tumors import Tumor, TumorOrigin, TumorSource
 from gliomap.learning import Batch, Part
@@ -22,8 +22,7 @@ from gliomap.learning import Batch, Part
 
 def input_layout(settings: InverseSettings, origin: TumorOrigin) -> InputLayout:
     """What networks of these settings see of the tumors of an origin."""
-    is_mirrored = settings.observation.flips
-    return InputLayout.of(settings.network, origin.grid.shape, origin.occupied, is_mirrored=is_mirrored)
+    return InputLayout.of(settings.network, origin.grid.shape, origin.shown_with(settings.observation).occupied)
 
 
 class InverseTask:
@@ -89,8 +88,7 @@ class InverseTask:
     def _shown(self, tumor: Tumor, rng: np.random.Generator, *, part: Part) -> tuple[NDArray[np.float32], bool]:
         """What the network sees of a tumor, and whether that is mirrored."""
         observation = self._observation
-        core = tumor.levels > drawn_threshold_level(rng, observation.t1gd_thresholds)
-        whole = tumor.levels > drawn_threshold_level(rng, observation.flair_thresholds)
+        core, whole = drawn_masks(tumor.levels, observation, rng)
         is_mirrored = False
         if part == "training":
             if observation.perturbation is not None:

@@ -1,13 +1,15 @@
 """Where the tumors come from that an inverse network learns from: a database, or the solver while it learns.
 
 Both give stored levels (`gliomap.database.quantization`), from which masks at any thresholds are made, and rows of
-parameters. A database is split 80 : 8 : 12 into training, validation and test, as in the paper. Tumors simulated on
+parameters. A database is split 80 : 8 : 12 into training, validation and test, as in the paper; snapshots of one
+simulation, which share seed and rates, stay together. Tumors simulated on
 the fly are new ones in every batch: tumor r of a batch depends on the batch's random numbers, hence on seed, epoch
 and place in the epoch, and on r alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.box import Box, box_of, enclosing_box
+from gliomap.box import Box, box_of, enclosing_box, make_box
 from gliomap.cores import require_threads
 from gliomap.database import CudaWorker, Design, SimulationDatabase, TumorDraw, quantize_density
 from gliomap.database.cuda_worker import device_outcomes
@@ -28,6 +30,7 @@ from gliomap.errors import DatabaseError, NumericalError, ParameterError
 from gliomap.grid import Grid
 from gliomap.growth import GrowthModel, Solution
 from gliomap.imaging.visibility import VisibilityThresholds
+from gliomap.inverse.config import ObservationSettings
 from gliomap.inverse.targets import Range
 from gliomap.learning import Part
 
@@ -79,6 +82,26 @@ class TumorOrigin:
         corners = np.stack(np.meshgrid(*faces, indexing="ij"), axis=-1).reshape(-1, 3)
         world = self.grid.world_of(corners)
         return tuple((float(low), float(high)) for low, high in zip(world.min(axis=0), world.max(axis=0), strict=True))
+
+    @property
+    def design_settings(self) -> Mapping[str, Any]:
+        """Settings of the design the tumors were drawn by; empty where none is recorded."""
+        settings: Mapping[str, Any] = self.record.get("design", {}).get("settings", {})
+        return settings
+
+    @property
+    def front_speed_mm_per_day(self) -> float | None:
+        """The one front speed [mm/day] at which the design draws all tumors; None: D_w and ρ are independent."""
+        speed = self.design_settings.get("front_speed_mm_per_day")
+        return None if speed is None else float(speed)
+
+    def shown_with(self, observation: ObservationSettings) -> TumorOrigin:
+        """The origin whose `occupied` holds all that is shown of the tumors: with flips, their mirror images too."""
+        if not observation.flips:
+            return self
+        (start, stop), length = self.occupied[0], self.grid.shape[0]
+        along_x = (min(start, length - stop), max(stop, length - start))
+        return dataclasses.replace(self, occupied=make_box((along_x, *self.occupied[1:])))
 
 
 class TumorSource(Protocol):
@@ -137,7 +160,10 @@ class DatabaseTumors:
     ) -> None:
         self.database = database
         self._num_threads = require_threads(num_threads)
-        training, validation, self.test_tumors = split_tumors(database.num_tumors, seed=seed)
+        snapshots_per_run = database.header.snapshots_per_run
+        training, validation, self.test_tumors = split_tumors(
+            database.num_tumors, seed=seed, snapshots_per_run=snapshots_per_run
+        )
         for part, asked, tumors in (
             ("training", num_training_tumors, training),
             ("validation", num_validation_tumors, validation),
@@ -149,7 +175,9 @@ class DatabaseTumors:
                 )
         self._tumors = {"training": training[:num_training_tumors], "validation": validation[:num_validation_tumors]}
         sizes = {f"num_{part}_tumors": len(tumors) for part, tumors in self._tumors.items()}
-        self.origin = _origin_of(database, {"split_seed": seed, **sizes})
+        # Networks of before split tumors, not runs: what says so keeps them apart where it makes a difference.
+        unit = {"split_unit": "run"} if snapshots_per_run > 1 else {}
+        self.origin = _origin_of(database, {"split_seed": seed, **unit, **sizes})
 
     @property
     def num_training_tumors(self) -> int:
@@ -290,27 +318,53 @@ class SimulatedTumors:
         return list(executor.map(lambda draw: _grown(simulator, draw), draws))
 
 
-def split_tumors(num_tumors: int, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers of the tumors for training, validation and test: 80, 8 and 12 % in random order.
+def split_tumors(
+    num_tumors: int, *, seed: int, snapshots_per_run: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the tumors for training, validation and test: 80, 8 and 12 % of the runs in random order.
+
+    Snapshots of one run share seed and rates: a network that learned one of them would know the others.
+
+    Parameters
+    ----------
+    num_tumors : int
+        Tumors of the database.
+    seed : int
+        Of the order, ≥ 0.
+    snapshots_per_run : int
+        Tumors of one simulation, ≥ 1; those of run r are numbered from r · snapshots_per_run on. They stay together
+        and in order.
 
     Raises
     ------
     ParameterError
-        If there are too few for one of each.
+        If there are too few for one run of each.
     """
-    num_training, num_validation = int(TRAINING_SHARE * num_tumors), int(VALIDATION_SHARE * num_tumors)
+    num_runs = -(-num_tumors // snapshots_per_run)
+    num_training, num_validation = int(TRAINING_SHARE * num_runs), int(VALIDATION_SHARE * num_runs)
     if num_validation < 1:
+        smallest = (round(1 / VALIDATION_SHARE + 0.5) - 1) * snapshots_per_run + 1
         raise ParameterError(
-            f"a database of {num_tumors} tumors is too small to be split 80 : 8 : 12: expected at least "
-            f"{round(1 / VALIDATION_SHARE + 0.5)}. Let it grow, or simulate on the fly."
+            f"a database of {num_tumors} tumors is too small to be split 80 : 8 : 12: expected at least {smallest}. "
+            "Let it grow, or simulate on the fly."
         )
     rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(num_tumors)
+    shuffled = rng.permutation(num_runs)
     first, second = num_training, num_training + num_validation
-    return shuffled[:first], shuffled[first:second], shuffled[second:]
+    training, validation, test = (
+        _tumors_of(runs, snapshots_per_run, num_tumors)
+        for runs in (shuffled[:first], shuffled[first:second], shuffled[second:])
+    )
+    return training, validation, test
 
 
-def _origin_of(database: SimulationDatabase, split: Mapping[str, int]) -> TumorOrigin:
+def _tumors_of(runs: NDArray[np.int64], snapshots_per_run: int, num_tumors: int) -> NDArray[np.int64]:
+    """Tumors of some runs, those of a run in order; the last run of a database may not be complete."""
+    tumors = (runs[:, np.newaxis] * snapshots_per_run + np.arange(snapshots_per_run)).ravel()
+    return np.asarray(tumors[tumors < num_tumors])
+
+
+def _origin_of(database: SimulationDatabase, split: Mapping[str, int | str]) -> TumorOrigin:
     header = database.header
     if database.parameter_names[: len(PARAMETER_NAMES)] != PARAMETER_NAMES:
         raise DatabaseError(

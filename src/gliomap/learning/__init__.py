@@ -8,8 +8,9 @@ from gliomap.learning.checkpoint import (
     read_checkpoint_header,
     write_checkpoint,
 )
-from gliomap.learning.devices import DEVICE_NAMES, resolve_device
+from gliomap.learning.devices import DEVICE_NAMES, resolve_device, threads_of_worker
 from gliomap.learning.history import EpochRecord, TrainingHistory
+from gliomap.learning.interrupts import TrainingInterruptedError
 from gliomap.learning.processes import ProcessGroup, process_group
 from gliomap.learning.require import require_torch
 from gliomap.learning.settings import (
@@ -39,6 +40,7 @@ __all__ = [
     "ProcessGroup",
     "Schedule",
     "TrainingHistory",
+    "TrainingInterruptedError",
     "TrainingSettings",
     "TrainingTask",
     "process_group",
@@ -46,6 +48,7 @@ __all__ = [
     "read_checkpoint_header",
     "require_torch",
     "resolve_device",
+    "threads_of_worker",
     "train",
     "write_checkpoint",
 ]

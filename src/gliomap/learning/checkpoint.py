@@ -19,6 +19,7 @@ import google_crc32c
 
 from gliomap import __version__
 from gliomap.errors import CheckpointError, ParameterError
+from gliomap.learning.outputs import make_folder
 from gliomap.learning.require import require_torch
 from gliomap.output import atomic_file
 
@@ -101,7 +102,7 @@ def write_checkpoint(
     }
     text = _json_of(content)
     metadata = {"gliomap": text, "gliomap_crc32c": str(google_crc32c.value(text.encode()))}
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(Path(path).parent)
     # Not safetensors' own save: it needs the whole file in memory, and what it leaves behind when killed has no name
     # to find it by.
     with atomic_file(path) as partial, open(partial, "wb") as handle:

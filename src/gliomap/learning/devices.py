@@ -1,7 +1,9 @@
-"""Where networks compute: the processor, or a CUDA device."""
+"""Where networks compute: the processor, on how many threads, or a CUDA device."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gliomap.errors import ParameterError, unknown_name
@@ -30,6 +32,27 @@ def resolve_device(name: str = "auto") -> torch.device:
             "PyTorch that fits the driver."
         )
     return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+
+
+@contextmanager
+def threads_of_worker(number: int) -> Iterator[None]:
+    """While it lasts, networks of this process compute on so many threads of the processor.
+
+    Raises
+    ------
+    ParameterError
+        If the number is below 1.
+    """
+    import torch
+
+    if number < 1:
+        raise ParameterError(f"number must be at least 1 thread, got {number}.")
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def require_device_name(name: str) -> None:

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from gliomap.cores import require_threads
+from gliomap.cores import available_cores
 from gliomap.errors import CheckpointError, NumericalError, ParameterError
 from gliomap.file_lock import file_lock
+from gliomap.learning.devices import threads_of_worker
 from gliomap.learning.event_log import EventLog
 from gliomap.learning.history import EpochRecord, TrainingHistory
-from gliomap.learning.interrupts import Interrupts
-from gliomap.learning.outputs import TENSORBOARD_NAME
+from gliomap.learning.interrupts import Interrupts, TrainingInterruptedError
+from gliomap.learning.outputs import TENSORBOARD_NAME, make_folder, unusable_folder
 from gliomap.learning.precision import Precision
 from gliomap.learning.processes import ProcessGroup, process_group
 from gliomap.learning.running_state import (
@@ -61,7 +62,8 @@ def run_training(
     """See `gliomap.learning.train`, which has checked the arguments."""
     with ExitStack() as stack:
         group = stack.enter_context(process_group(settings.device))
-        stack.enter_context(_threads_of_worker(settings.num_threads, group))
+        own_threads = settings.num_threads or max(1, available_cores() // group.num_processes)
+        stack.enter_context(threads_of_worker(own_threads))
         stack.enter_context(torch.random.fork_rng([group.device] if group.device.type == "cuda" else []))
         if group.is_first:
             stack.enter_context(_run_lock(folder))
@@ -73,7 +75,7 @@ def run_training(
         run.start(resume=resume)
         try:
             run.train_all()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TrainingInterruptedError):
             run.save_if_between_batches()
             raise
         return run.finish(keep_best=keep_best)
@@ -204,8 +206,7 @@ class _Run:
             self._progress.seconds = time.monotonic() - self._resumed_at
             self._is_between_batches = True
             self._tell(f"loss {losses['loss']:.4g}")
-            if self._is_interrupted():
-                raise KeyboardInterrupt
+            self._stop_if_interrupted()
             if time.monotonic() - self._saved_at >= self._settings.save_every_s and self._is_worth_saving():
                 self._save()
 
@@ -231,7 +232,9 @@ class _Run:
     def _validate(self) -> Losses:
         """Mean losses over the validation samples; empty without any."""
         sums: Losses = {}
-        total = self._task.num_validation_samples
+        done, total = 0, self._task.num_validation_samples
+        if total:
+            self._tell(f"validation, {done} of {total}")
         self._network.eval()
         self._group.copy_from_first(self._network.buffers())
         with torch.no_grad():
@@ -242,8 +245,9 @@ class _Run:
                 _loss_of(losses)
                 for name, value in self._means(losses, request.num_own_samples, request.num_samples).items():
                     sums[name] = sums.get(name, 0.0) + value * request.num_samples
-                if self._is_interrupted():
-                    raise KeyboardInterrupt
+                done += request.num_samples
+                self._tell(f"validation, {done} of {total}")
+                self._stop_if_interrupted()
         means = {name: value / total for name, value in sums.items()}
         self._require_finite(means, "validation")
         return means
@@ -344,9 +348,14 @@ class _Run:
                     step=self._progress.epoch_index * self._num_batches + self._progress.num_batches_done,
                 )
 
-    def _is_interrupted(self) -> bool:
-        """Whether any of the processes was asked to stop: all of them stop after the same batch."""
-        return self._group.sum_of([float(self._interrupts.has_come)])[0] > 0
+    def _stop_if_interrupted(self) -> None:
+        """Raise if any of the processes was asked to stop: all of them stop after the same batch."""
+        interrupts = self._interrupts
+        asked, terminated = self._group.sum_of([float(interrupts.has_come), float(interrupts.is_termination)])
+        if terminated:
+            raise TrainingInterruptedError
+        if asked:
+            raise KeyboardInterrupt
 
     def _is_worth_saving(self) -> bool:
         """Whether saving takes a small part of the time: it is quick, or the last one is long ago."""
@@ -407,8 +416,12 @@ def _run_lock(folder: Path) -> Iterator[None]:
             "stopped goes on where it was."
         )
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with file_lock(folder / _LOCK_NAME, busy):
+    make_folder(folder)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(folder / _LOCK_NAME, busy))
+        except OSError as error:
+            raise unusable_folder(folder, error) from error
         yield
 
 
@@ -420,15 +433,3 @@ def _use_device(device: torch.device) -> None:
 
 def _silent(event: ProgressEvent) -> None:
     """Reporter of the processes after the first."""
-
-
-@contextmanager
-def _threads_of_worker(num_threads: int | None, group: ProcessGroup) -> Iterator[None]:
-    """PyTorch's number of threads on the processor, put back afterwards."""
-    before = torch.get_num_threads()
-    own = num_threads or max(1, require_threads(None) // group.num_processes)
-    torch.set_num_threads(own)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -56,7 +56,8 @@ def train(
     resume : bool
         Go on with the run in the folder, if there is one; otherwise start anew and replace it.
     report : Reporter
-        Called after every batch with the number of epochs done. Only by the first of several processes.
+        Called after every batch, those of the validation too, with the number of epochs done. Only by the first of
+        several processes.
     keep : {"best", "last"}
         Weights of the epoch with the lowest validation loss, or of the last epoch. Without validation samples every
         epoch is the best one so far.
@@ -77,6 +78,8 @@ def train(
         If a loss or a weight is not finite; `step` counts the batches from the first epoch on, from 0.
     OutputError
         If the state cannot be written.
+    TrainingInterruptedError
+        After SIGTERM, when the batch under way is done and the state is saved.
     KeyboardInterrupt
         After Ctrl-C, when the batch under way is done and the state is saved; a second Ctrl-C does not wait.
     """

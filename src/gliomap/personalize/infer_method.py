@@ -8,18 +8,24 @@ in the patient's own anatomy: the atlas's tissue, warped onto the patient by the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gliomap.anatomy import Anatomy, Atlas
+from gliomap.anatomy import Anatomy, Atlas, Segmentation
 from gliomap.errors import ParameterError
 from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, GrowthModel, MassEffect, MassEffectParameters
+from gliomap.growth import (
+    FisherKolmogorov,
+    FisherKolmogorovParameters,
+    GrowthModel,
+    MassEffect,
+    MassEffectParameters,
+    growth_parameters_of,
+)
 from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.inverse import InversePrediction, InversePredictor, ObservationSettings
+from gliomap.inverse import InverseHeader, InversePrediction, InversePredictor, ObservationSettings
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation
 from gliomap.personalize.patient_anatomy import DEFAULT_SPACING_MM, patient_anatomy, resampled_density
 from gliomap.personalize.pipeline import mask_agreement
@@ -31,6 +37,8 @@ _REFERENCE = (
     "Ezhov et al. (2023), Learn-Morph-Infer: a new way of solving the inverse problem for brain tumor modeling, "
     "doi:10.1016/j.media.2022.102672"
 )
+# More of the tumor than this outside the network's view deserves a word in the result. *Chosen*.
+_NOTABLE_HIDDEN = 0.01
 _RATES = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
 
 
@@ -98,39 +106,78 @@ class InferMethod:
         SegmentationError
             If there is no tumor core.
         """
-        prediction = self.predictor.predict(observation.segmentation)
-        seed_mm, moved_mm = nearest_tissue(self._anatomy, prediction.seed_mm)
+        segmentation, header = observation.segmentation, self.predictor.header
+        prediction = self.predictor.predict(segmentation)
+        tumor = predicted_tumor(header, prediction, self._anatomy)
         report(ProgressEvent(task="simulate the predicted tumor", completed=0, total=1))
-        push_pa = self.predictor.header.push_pa if self.predictor.header.has_mass_effect else None
-        model = self.model or _default_model(push_pa)
-        parameters = _parameters(dataclasses.asdict(prediction.rates), seed_mm, push_pa)
-        times_days = [prediction.rates.growth_time_days]
-        density = model.simulate(self._anatomy, parameters, times_days).cell_density[0]
+        model = self.model or _default_model(tumor.parameters)
+        density = model.simulate(self._anatomy, tumor.parameters, [tumor.growth_time_days]).cell_density[0]
         report(ProgressEvent(task="simulate the predicted tumor", completed=1, total=1))
+        push = {"push_pa": header.push_pa} if header.has_mass_effect else {}
         return AtlasEstimate(
             cell_density=Volume(density, self.grid),
             parameters={
                 **dataclasses.asdict(prediction.rates),
-                **{f"seed_{axis}_mm": value for axis, value in zip("xyz", seed_mm, strict=True)},
-                **({} if push_pa is None else {"push_pa": push_pa}),
+                **_seed_values(tumor.parameters.seed_mm),
+                **push,
             },
             details={
                 "checkpoint": self.predictor.path,
                 "checkpoint_digest": self.predictor.digest,
                 "model": model.name,
+                "diffusivity_ratio": tumor.parameters.diffusivity_ratio,
                 "mu1_mm": prediction.rates.mu1_mm,
                 "mu2": prediction.rates.mu2,
                 "predicted_targets": prediction.targets,
                 "predicted_spread": prediction.spread,
                 "clamped_to_trained_range": list(prediction.clamped),
-                "seed_moved_into_tissue_mm": moved_mm,
-                "is_small": self.predictor.header.is_small,
+                "seed_moved_into_tissue_mm": tumor.seed_moved_mm,
+                "is_small": header.is_small,
             },
             concerns=(
-                *_concerns(prediction, moved_mm, is_small=self.predictor.header.is_small),
-                *_untrained_thresholds(self.predictor.header.settings.observation, observation.thresholds),
+                *_moved_seed(tumor.seed_moved_mm),
+                *_beyond_training(header, prediction, segmentation),
+                *_untrained_thresholds(header.settings.observation, observation.thresholds),
+                *(("the network was trained with less than the paper's setting (small)",) if header.is_small else ()),
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedTumor:
+    """What a prediction asks the solver for.
+
+    Parameters
+    ----------
+    parameters : FisherKolmogorovParameters
+        With a push where the training had one; the seed lies in the tissue.
+    growth_time_days : float
+        T [days].
+    seed_moved_mm : float
+        Distance of the predicted seed from the tissue [mm].
+    """
+
+    parameters: FisherKolmogorovParameters
+    growth_time_days: float
+    seed_moved_mm: float
+
+
+def predicted_tumor(header: InverseHeader, prediction: InversePrediction, anatomy: Anatomy) -> PredictedTumor:
+    """The tumor of a prediction in an anatomy in atlas space.
+
+    Ratio of diffusivities and push, of which the masks say nothing, are those of the training.
+    """
+    seed_mm, moved_mm = nearest_tissue(anatomy, prediction.seed_mm)
+    values = dataclasses.asdict(prediction.rates)
+    if header.diffusivity_ratio is not None:
+        values["diffusivity_ratio"] = header.diffusivity_ratio
+    if header.has_mass_effect:
+        values["push_pa"] = header.push_pa
+    return PredictedTumor(
+        parameters=growth_parameters_of(values | _seed_values(seed_mm)),
+        growth_time_days=prediction.rates.growth_time_days,
+        seed_moved_mm=moved_mm,
+    )
 
 
 def nearest_tissue(anatomy: Anatomy, point_mm: tuple[float, float, float]) -> tuple[tuple[float, float, float], float]:
@@ -196,9 +243,11 @@ def regrow_in_patient(
     anatomy = patient_anatomy(result.case, transform, atlas, spacing_mm=spacing_mm, domain_rule=rule)
     x_mm, y_mm, z_mm = result.seed_patient_mm
     seed_mm, moved_mm = nearest_tissue(anatomy, (x_mm, y_mm, z_mm))
-    push_pa = None if "push_pa" not in estimate else float(estimate["push_pa"])
-    parameters = _parameters(estimate, seed_mm, push_pa)
-    chosen = model or _default_model(push_pa)
+    values = {name: estimate[name] for name in (*_RATES, "push_pa") if name in estimate}
+    if "diffusivity_ratio" in result.estimate.details:
+        values["diffusivity_ratio"] = float(result.estimate.details["diffusivity_ratio"])
+    parameters = growth_parameters_of(values | _seed_values(seed_mm))
+    chosen = model or _default_model(parameters)
     solution = chosen.simulate(anatomy, parameters, [float(estimate["growth_time_days"])])
     density = resampled_density(Volume(solution.cell_density[0], anatomy.grid), result.case)
     return dataclasses.replace(
@@ -211,35 +260,35 @@ def regrow_in_patient(
     )
 
 
-def _default_model(push_pa: float | None) -> GrowthModel[Any]:
-    return FisherKolmogorov() if push_pa is None else MassEffect()
+def _default_model(parameters: FisherKolmogorovParameters) -> GrowthModel[Any]:
+    return MassEffect() if isinstance(parameters, MassEffectParameters) else FisherKolmogorov()
 
 
-def _parameters(
-    values: Mapping[str, float], seed_mm: tuple[float, float, float], push_pa: float | None
-) -> FisherKolmogorovParameters:
-    diffusivity, rate = (float(values[name]) for name in _RATES[:2])
-    if push_pa is None:
-        return FisherKolmogorovParameters(
-            white_matter_diffusivity_mm2_per_day=diffusivity, proliferation_rate_per_day=rate, seed_mm=seed_mm
+def _seed_values(seed_mm: tuple[float, float, float]) -> dict[str, float]:
+    return {f"seed_{axis}_mm": value for axis, value in zip("xyz", seed_mm, strict=True)}
+
+
+def _beyond_training(
+    header: InverseHeader, prediction: InversePrediction, segmentation: Segmentation
+) -> tuple[str, ...]:
+    """What of masks and answer the network has not learned."""
+    remarks = []
+    hidden = header.layout.share_outside(segmentation.whole_tumor)
+    if hidden > _NOTABLE_HIDDEN:
+        remarks.append(
+            f"{hidden:.0%} of the whole tumor lies where no tumor of the training grew, and the network does not look"
         )
-    return MassEffectParameters(
-        white_matter_diffusivity_mm2_per_day=diffusivity,
-        proliferation_rate_per_day=rate,
-        seed_mm=seed_mm,
-        push_pa=push_pa,
-    )
-
-
-def _concerns(prediction: InversePrediction, moved_mm: float, *, is_small: bool) -> tuple[str, ...]:
-    remarks = list(_moved_seed(moved_mm))
     if prediction.clamped:
         remarks.append(
             f"the network's answer for {', '.join(prediction.clamped)} lay outside the range it was trained on and was "
             "clamped to it: do not rely on it"
         )
-    if is_small:
-        remarks.append("the network was trained with less than the paper's setting (small)")
+    if header.trained_ranges is not None:
+        remarks.extend(
+            header.trained_ranges.departures(
+                prediction.targets, core_ml=segmentation.core_ml, whole_ml=segmentation.whole_ml
+            )
+        )
     return tuple(remarks)
 
 

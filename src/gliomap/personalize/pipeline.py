@@ -44,6 +44,8 @@ _DEFORMABLE_REFERENCE = (
 )
 # A part of the tumor above this outside the domain deserves a word in the result.
 _NOTABLE_OUTSIDE = 0.15
+# An answer whose visible tumor overlaps less than this with a mask (Dice) is not that tumor. *Chosen*.
+_POOR_DICE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,12 +234,13 @@ def scored(
     observation, domain = simulated
     outside = _outside_domain(observation.segmentation, domain)
     density_atlas, observation_atlas = in_atlas
+    agreement_atlas = mask_agreement(density_atlas.data, observation_atlas.segmentation, thresholds)
     return Scores(
         quality=quality,
         agreement_patient=mask_agreement(in_patient.data, case.segmentation, thresholds),
-        agreement_atlas=mask_agreement(density_atlas.data, observation_atlas.segmentation, thresholds),
+        agreement_atlas=agreement_atlas,
         outside_domain=outside,
-        concerns=(*quality.concerns, *_concerns(case, observation, outside)),
+        concerns=(*quality.concerns, *_concerns(case, observation, outside), *_poor_agreement(agreement_atlas)),
     )
 
 
@@ -384,3 +387,13 @@ def _concerns(case: Case, observation: AtlasObservation, outside: Mapping[str, f
         if part is not None and part > _NOTABLE_OUTSIDE
     )
     return tuple(remarks)
+
+
+def _poor_agreement(agreement: MaskAgreement) -> tuple[str, ...]:
+    """What of the tumor the answer does not show, before registration errors of the way back come in."""
+    shown = {"tumor core (T1Gd)": agreement.dice_t1gd, "whole tumor (FLAIR)": agreement.dice_flair}
+    return tuple(
+        f"the answer hardly shows the {name}: Dice {value:.2f} in the atlas. Do not rely on it; another method may fit"
+        for name, value in shown.items()
+        if value is not None and value < _POOR_DICE
+    )

@@ -118,6 +118,7 @@ class QueryMethod:
                 "database_seed": self.database.header.root_seed,
                 "design": self.database.header.design,
                 "model": self.database.header.model,
+                "diffusivity_ratio": self.database.diffusivity_ratio,
                 "index": index.name,
                 "index_notices": list(index.notices),
                 **index.provenance,

@@ -30,8 +30,14 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
     """Conditions and all tables, as sections of the third level."""
     is_busy = is_machine_busy(evaluation.num_cores, evaluation.load_average)
     busy = " The machine was busy: compare seconds within the table." if is_busy else ""
+    observation = evaluation.settings.observation
+    errors = "" if observation.perturbation is None else ", with imitated errors"
+    ranges = (
+        f"T1Gd {_range(observation.t1gd_thresholds)} and FLAIR {_range(observation.flair_thresholds)}{errors}, drawn "
+        f"with seed {evaluation.settings.seed}"
+    )
     conditions = (
-        f"{evaluation.num_tumors} test tumors, thresholds drawn with seed {evaluation.settings.seed}; "
+        f"{evaluation.num_tumors} test tumors, masks at {ranges}; "
         f"{evaluation.architecture}, {evaluation.num_cores} cores, load average {evaluation.load_average:.1f}.{busy}"
     )
     small = "Networks marked small were trained with less than the paper's setting."
@@ -39,8 +45,9 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
         conditions + (f" {small}" if any(score.is_small for score in evaluation.scores) else ""),
         section(
             "Mean absolute error",
-            "As the authors compute it: over the true tumor in white and gray matter, over the predicted one in CSF. "
-            "Lines marked paper are its Table 1, on other tumors.",
+            "As the authors compute it: over the true tumor in white and gray matter, over the predicted one in CSF, "
+            "where without mass effect no tumor is (-; the paper writes 0). Lines marked paper are its Table 1, on "
+            "other tumors.",
             _errors(evaluation),
         ),
         section(
@@ -61,7 +68,8 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
         ),
         section(
             "Seconds",
-            "Median per tumor: the prediction alone, and the one simulation that follows, on one thread.",
+            f"Median of up to {evaluation.settings.num_timed} tumors, one at a time on one thread: the prediction "
+            "alone, and the one simulation that follows.",
             _seconds(evaluation),
         ),
     ]
@@ -113,6 +121,10 @@ def _dice_cell(answer: MethodAnswer) -> str:
 
 def _label(score: InverseScore) -> list[str]:
     return [f"{score.name} (small)" if score.is_small else score.name, score.growth_model, score.targets]
+
+
+def _range(bounds: tuple[float, float]) -> str:
+    return f"{bounds[0]:g}-{bounds[1]:g}"
 
 
 def _errors(evaluation: InverseEvaluation) -> str:

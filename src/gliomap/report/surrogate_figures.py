@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _AXIAL = PLANES[0]
-_TISSUE_TITLES = {"white_matter": "white matter", "gray_matter": "gray matter", "csf": "CSF"}
+_TISSUE_TITLES = {"white_matter": "white matter", "gray_matter": "gray matter", "csf": "CSF, network alone"}
 _PANEL_INCHES, _MARGIN_MM = 1.6, 10.0
 _TOO_LITTLE_COLOR, _TOO_MUCH_COLOR = (0.25, 0.65, 1.0), (1.0, 0.35, 0.2)
 # Differences are drawn over a darker brain.
@@ -38,9 +38,17 @@ _DIMMED = 1.8
 
 
 def surrogate_errors_figure(evaluation: SurrogateEvaluation) -> Figure:
-    """Histograms over test tumors of the mean absolute error in white matter, gray matter and CSF."""
+    """Histograms over test tumors of the mean absolute error in white matter, gray matter and CSF.
+
+    In CSF that of the network alone: the growth model has no tumor there.
+    """
     by_surrogate = [
-        {name: np.array([error.published[name] for error in score.errors]) for name in TISSUES}
+        {
+            name: np.array(
+                [error.published[name] for error in (score.network_errors if name == "csf" else score.errors)]
+            )
+            for name in TISSUES
+        }
         for score in evaluation.scores
     ]
     errors = np.concatenate([values for errors in by_surrogate for values in errors.values()])
@@ -54,7 +62,7 @@ def surrogate_errors_figure(evaluation: SurrogateEvaluation) -> Figure:
 
 
 def surrogate_dice_figure(evaluation: SurrogateEvaluation) -> Figure:
-    """Histograms over test tumors of Dice at the paper's levels, with its means."""
+    """Histograms over test tumors of the model's Dice at the paper's levels, with the means of its network alone."""
     columns = [
         (
             f"density above {level:g}",
@@ -64,7 +72,9 @@ def surrogate_dice_figure(evaluation: SurrogateEvaluation) -> Figure:
     ]
     figure, panels = _histograms(evaluation, columns, "Dice", greatest=1.0)
     for axes, published in zip(panels, PAPER_DICE["paper"], strict=True):
-        axes.axvline(published, color="black", linestyle="dotted", linewidth=1.4, label=f"paper {published:.3f}")
+        axes.axvline(
+            published, color="black", linestyle="dotted", linewidth=1.4, label=f"paper, network alone {published:.3f}"
+        )
         axes.legend(fontsize=8, loc="upper left", framealpha=0.85, edgecolor="none")
     return figure
 
@@ -133,9 +143,10 @@ def _histograms(
         axes.set_title(title, fontsize=10)
         axes.set_xlabel(label, fontsize=9)
     panels[0].set_ylabel("% of tumors", fontsize=9)
-    brains = f"{evaluation.num_anatomies} unseen brain" + ("s" if evaluation.num_anatomies > 1 else "")
+    anatomies = f"{evaluation.num_anatomies} anatom" + ("ies" if evaluation.num_anatomies > 1 else "y")
     figure.suptitle(
-        f"{evaluation.num_samples:,} test tumors in {brains}; in parentheses those with a value", fontsize=11
+        f"{evaluation.num_samples:,} test tumors in {anatomies} nobody trained on; in parentheses those with a value",
+        fontsize=11,
     )
     add_series_legend(figure, names)
     return figure, panels

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gliomap.experiments.density_errors import SURROGATE_LEVELS
+from gliomap.experiments.density_errors import SURROGATE_LEVELS, MeanValue
 from gliomap.experiments.measuring import is_machine_busy
-from gliomap.experiments.surrogate_evaluation import TIMED_BATCH, SurrogateEvaluation, SurrogateScore
+from gliomap.experiments.surrogate_evaluation import SurrogateEvaluation, SurrogateScore
+from gliomap.experiments.surrogate_seconds import TIMED_BATCH
 from gliomap.report.tables import markdown_table, number, section
 from gliomap.surrogate import TISSUES
 
-#: Figs. 7 and 10 of the surrogate paper: mean Dice at 0.2, 0.4 and 0.8, on 2,000 tumors of the authors' own.
+#: Figs. 7 and 10 of the surrogate paper: mean Dice of the network alone at 0.2, 0.4 and 0.8, on 2,000 tumors of the
+#: authors' own.
 PAPER_DICE = {
     "paper": (0.821, 0.813, 0.815),
     "paper, CSF only": (0.798, 0.799, 0.801),
@@ -35,23 +39,25 @@ def surrogate_report(evaluation: SurrogateEvaluation) -> str:
             conditions,
             section(
                 "Dice",
-                "Mean over tumors with a value; in parentheses, where not 0, those without one: neither density "
-                "exceeds the level. Lines marked paper are of other tumors.",
+                "Within the cube around the seed. First what the model gives, which is 0 outside the tissue, then the "
+                "network alone as published, which shows tumor in CSF as well. Mean over tumors with a value; in "
+                "parentheses, where not 0, those without one: neither density exceeds the level. Lines marked paper "
+                "are of other tumors.",
                 _dice(evaluation),
             ),
             section(
                 "Mean absolute error",
-                "As the authors compute it (over the true tumor in white and gray matter, over the predicted one in "
-                "CSF), with the 5th and 95th percentiles over tumors; and over the voxels where either has tumor.",
+                "As the authors compute it, with the 5th and 95th percentiles over tumors: over the true tumor in "
+                "white and gray matter, and over the predicted one in CSF, where only the network alone has any. The "
+                "last column is of what the model gives, over the voxels where either has tumor.",
                 _errors(evaluation),
             ),
-            section(f"Dice at {SURROGATE_LEVELS[0]:g} by growth time", "Mean over tumors.", _by_time(evaluation)),
             section(
-                "Seconds per tumor",
-                f"Medians over {evaluation.num_timed} tumors: one at a time, in batches of {TIMED_BATCH}, and of the "
-                "solver on one thread of this machine, which computes the whole grid. Above 1, the solver is faster.",
-                _seconds(evaluation),
+                f"Dice at {SURROGATE_LEVELS[0]:g} by growth time",
+                "Of what the model gives; mean over tumors.",
+                _by_time(evaluation),
             ),
+            section("Seconds per tumor", _seconds_text(evaluation), _seconds(evaluation)),
         ]
     )
 
@@ -60,7 +66,7 @@ def surrogate_record(evaluation: SurrogateEvaluation) -> dict[str, Any]:
     """The evaluation for JSON, without the errors of single tumors."""
     record = asdict(evaluation)
     for score in record["scores"]:
-        del score["errors"]
+        del score["errors"], score["network_errors"]
     return record
 
 
@@ -70,18 +76,25 @@ def surrogate_label(score: SurrogateScore) -> str:
 
 
 def _dice(evaluation: SurrogateEvaluation) -> str:
-    rows = []
-    for score in evaluation.scores:
-        cells = []
-        for value in score.dice.values():
-            missing = f" ({value.num_undefined})" if value.num_undefined else ""
-            cells.append(f"{number(value.mean, '.3f')}{missing}")
-        rows.append([surrogate_label(score), score.tissues, score.loss, *cells])
-    rows += [
-        [name, "csf" if "CSF" in name else ", ".join(TISSUES), "tumor-and-csf", *(f"{value:.3f}" for value in values)]
-        for name, values in PAPER_DICE.items()
+    rows = [
+        [surrogate_label(score), score.tissues, score.loss, *_dice_cells(score.dice), *_dice_cells(score.network_dice)]
+        for score in evaluation.scores
     ]
-    return markdown_table(["surrogate", "tissues", "loss", *(f"{level:g}" for level in SURROGATE_LEVELS)], rows)
+    rows += [
+        [name, "csf" if "CSF" in name else ", ".join(TISSUES), "tumor-and-csf", *("-" for _ in values),
+         *(f"{value:.3f}" for value in values)]
+        for name, values in PAPER_DICE.items()
+    ]  # fmt: skip
+    levels = [f"{level:g}" for level in SURROGATE_LEVELS]
+    return markdown_table(["surrogate", "tissues", "loss", *levels, *(f"network {level}" for level in levels)], rows)
+
+
+def _dice_cells(dice: Mapping[float, MeanValue]) -> list[str]:
+    """Means by level, with the number of tumors without a value."""
+    return [
+        number(value.mean, ".3f") + (f" ({value.num_undefined})" if value.num_undefined else "")
+        for value in dice.values()
+    ]
 
 
 def _errors(evaluation: SurrogateEvaluation) -> str:
@@ -92,7 +105,7 @@ def _errors(evaluation: SurrogateEvaluation) -> str:
             value = score.published[name]
             cells.append(f"{number(value.mean)} ({number(value.percentile_5)}-{number(value.percentile_95)})")
         rows.append([surrogate_label(score), *cells, number(score.union["all"].mean)])
-    return markdown_table(["surrogate", "WM", "GM", "CSF", "either tumor"], rows)
+    return markdown_table(["surrogate", "WM", "GM", "CSF, network alone", "either tumor"], rows)
 
 
 def _by_time(evaluation: SurrogateEvaluation) -> str:
@@ -103,11 +116,34 @@ def _by_time(evaluation: SurrogateEvaluation) -> str:
     return markdown_table(["days", *(surrogate_label(score) for score in evaluation.scores)], rows)
 
 
+def _seconds_text(evaluation: SurrogateEvaluation) -> str:
+    threads = f"{evaluation.num_threads} thread" + ("s" if evaluation.num_threads > 1 else "")
+    conditions = f"solver and networks with {threads}"
+    if evaluation.device != "cpu":
+        conditions = f"solver with {threads} of the processor, networks on {evaluation.device}"
+    batches = ""
+    if _has_solver_batches(evaluation):
+        batches = " Batched, the solver computes on the device too, all timed tumors of an anatomy at once."
+    return (
+        f"Medians over {evaluation.num_timed} tumors, in turn; {conditions}. Networks take one tumor at a time, and "
+        f"batches of {TIMED_BATCH}; the solver takes one at a time, on the whole grid.{batches} Above 1, the solver is "
+        "faster."
+    )
+
+
 def _seconds(evaluation: SurrogateEvaluation) -> str:
+    has_batches = _has_solver_batches(evaluation)
+    batched_solver_s = evaluation.solver_batched_s if has_batches else evaluation.solver_s
     rows = [
         [surrogate_label(score), number(score.single_s), number(score.batched_s), number(evaluation.solver_s),
-         number(score.single_s / evaluation.solver_s), number(score.batched_s / evaluation.solver_s)]
+         *([number(batched_solver_s)] if has_batches else []),
+         number(score.single_s / evaluation.solver_s), number(score.batched_s / batched_solver_s)]
         for score in evaluation.scores
     ]  # fmt: skip
-    headers = ["surrogate", "single [s]", "batched [s]", "solver [s]", "single / solver", "batched / solver"]
-    return markdown_table(headers, rows)
+    solver = ["solver [s]", "solver batched [s]"] if has_batches else ["solver [s]"]
+    ratios = ["single / solver", "batched / solver batched" if has_batches else "batched / solver"]
+    return markdown_table(["surrogate", "single [s]", "batched [s]", *solver, *ratios], rows)
+
+
+def _has_solver_batches(evaluation: SurrogateEvaluation) -> bool:
+    return math.isfinite(evaluation.solver_batched_s)

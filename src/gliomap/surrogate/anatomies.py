@@ -111,12 +111,7 @@ def tissue_channels(anatomy: Anatomy) -> NDArray[np.float32]:
     ParameterError
         If the anatomy does not know its brain.
     """
-    if anatomy.tissue_maps is None:
-        raise ParameterError(
-            "the anatomy has no tissue_maps, and a surrogate needs to know where CSF is. Make it by growth_domain(...)."
-        )
-    csf = anatomy.tissue_maps.brain & ~anatomy.domain
-    return np.stack([anatomy.white_matter, anatomy.gray_matter, csf.astype(np.float32)])
+    return np.stack([anatomy.white_matter, anatomy.gray_matter, anatomy.csf.astype(np.float32)])
 
 
 def crop_around(volumes: NDArray[np.float32], center: tuple[int, int, int], size: int) -> NDArray[np.float32]:

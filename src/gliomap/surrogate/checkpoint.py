@@ -29,6 +29,11 @@ class SurrogateHeader:
         What the samples depend on, JSON-ready.
     history : TrainingHistory
         Losses over the epochs.
+    domain_rule : str or None
+        Rule of the simulation domain in all its anatomies, on which hangs what CSF is; None in checkpoints that do not
+        say.
+    atlas_name, atlas_hash : str or None
+        The atlas whose brain was moved; None where that is not known.
     """
 
     settings: SurrogateSettings
@@ -36,6 +41,9 @@ class SurrogateHeader:
     trained_on: Mapping[str, Any]
     validated_on: Mapping[str, Any]
     history: TrainingHistory
+    domain_rule: str | None = None
+    atlas_name: str | None = None
+    atlas_hash: str | None = None
 
     @property
     def is_small(self) -> bool:
@@ -50,6 +58,9 @@ class SurrogateHeader:
             "trained_on": dict(self.trained_on),
             "validated_on": dict(self.validated_on),
             "history": self.history.to_json(),
+            "domain_rule": self.domain_rule,
+            "atlas_name": self.atlas_name,
+            "atlas_hash": self.atlas_hash,
         }
 
     @classmethod
@@ -61,6 +72,9 @@ class SurrogateHeader:
             trained_on=content["trained_on"],
             validated_on=content["validated_on"],
             history=TrainingHistory.from_json(content["history"]),
+            domain_rule=content.get("domain_rule"),
+            atlas_name=content.get("atlas_name"),
+            atlas_hash=content.get("atlas_hash"),
         )
 
 

@@ -74,6 +74,20 @@ class ParameterRanges:
             "growth_time_days": self.growth_time_days,
         }
 
+    def to_json(self) -> dict[str, Any]:
+        """All five values by name, as JSON knows them."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> ParameterRanges:
+        """The ranges `to_json` gave."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+        }
+        return cls(**values)
+
     @property
     def num_times(self) -> int:
         """Number of different growth times."""
@@ -205,10 +219,9 @@ class SurrogateSettings:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as values JSON knows."""
-        ranges = {**dataclasses.asdict(self.ranges), **{k: list(v) for k, v in self.ranges.by_name().items()}}
         return {
             "network": {**dataclasses.asdict(self.network), "tissues": list(self.network.tissues)},
-            "ranges": ranges,
+            "ranges": self.ranges.to_json(),
             "loss": self.loss,
             "training": self.training.to_json(),
             "num_training_samples": self.num_training_samples,
@@ -224,12 +237,9 @@ class SurrogateSettings:
         KeyError, TypeError, ValueError
             If it is something else.
         """
-        ranges: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in stored["ranges"].items()
-        }
         return cls(
             network=SurrogateNetworkSettings(**{**stored["network"], "tissues": tuple(stored["network"]["tissues"])}),
-            ranges=ParameterRanges(**ranges),
+            ranges=ParameterRanges.from_json(stored["ranges"]),
             loss=stored["loss"],
             training=TrainingSettings.from_json(stored["training"]),
             num_training_samples=stored["num_training_samples"],

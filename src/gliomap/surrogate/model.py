@@ -5,7 +5,8 @@ around the voxel nearest to the seed, so the seed's place within its voxel is lo
 Densities are clipped to [0, 1] and 0 outside the tissue.
 
 Parameters outside the trained ranges are replaced by ones inside that grow the same tumor (`scaling`), and refused
-where there are none.
+where there are none. The solver also grows the part of a seed that reaches from CSF into tissue; the training knows no
+such seeds, so those are refused too.
 """
 
 from __future__ import annotations
@@ -103,17 +104,19 @@ class LearnedFisherKolmogorov:
         Raises
         ------
         ParameterError
-            If times are invalid, the seed is off the grid or outside the tissue, the grid has another spacing than
-            those of the training, the anatomy does not know its CSF, or the tumor is not among those trained on.
+            If times are invalid, the seed is off the grid or the voxel nearest to it is no tissue, the grid has another
+            spacing than those of the training, the anatomy does not know its CSF or has a domain of another rule, or
+            the tumor is not among those trained on.
         """
         times = checked_times(times_days)
-        seed_cells(anatomy, parameters.seed_mm)  # refuses seeds off the grid or outside the tissue
+        center = _center_in_tissue(anatomy, parameters.seed_mm)
         self._require_spacing(anatomy)
+        channels = tissue_channels(anatomy)
+        self._require_domain_rule(anatomy)
         ranges = self.header.settings.ranges
         growth = scaled_growth(growth_in_ranges(parameters, times, ranges), ranges)
-        center = center_voxel(anatomy, parameters.seed_mm)
         size = self.header.settings.network.crop_size
-        cubes = self.predict_cubes(crop_around(tissue_channels(anatomy), center, size)[np.newaxis], growth)
+        cubes = self.predict_cubes(crop_around(channels, center, size)[np.newaxis], growth)
         density = paste_around(cubes, center, anatomy.grid.shape) * anatomy.domain
         return Solution(
             cell_density=density,
@@ -161,3 +164,25 @@ class LearnedFisherKolmogorov:
                 f"the anatomy has a spacing of {anatomy.spacing_mm:g} mm: expected {self.header.spacing_mm:g} mm, that "
                 "of the surrogate's training. Resample it, or train a surrogate on this spacing."
             )
+
+    def _require_domain_rule(self, anatomy: Anatomy) -> None:
+        trained = self.header.domain_rule
+        if trained is not None and anatomy.domain_rule != trained:
+            raise ParameterError(
+                f"the anatomy's domain follows the rule {anatomy.domain_rule!r}: expected {trained!r}, that of the "
+                f"surrogate's training, for what counts as CSF depends on it. Make it by growth_domain(maps, "
+                f"rule={trained!r})."
+            )
+
+
+def _center_in_tissue(anatomy: Anatomy, seed_mm: Sequence[float]) -> tuple[int, int, int]:
+    """The voxel nearest to a seed, once that is known to be tissue."""
+    seed_cells(anatomy, seed_mm)  # refuses what the solver refuses
+    center = center_voxel(anatomy, seed_mm)
+    if not anatomy.domain[center]:
+        place = ", ".join(f"{x_mm:g}" for x_mm in seed_mm)
+        raise ParameterError(
+            f"seed_mm ({place}) lies outside the tissue, if close to it: expected one whose nearest voxel is tissue, "
+            "as in the surrogate's training. Move the seed into the tissue, or use FisherKolmogorov."
+        )
+    return center

@@ -1,16 +1,17 @@
 """Tumors that a surrogate learns from: simulated by the solver, cut out around their seeds, kept on disk.
 
 Sample i of a part depends on (seed, part, i), the anatomies, the ranges and the model alone. Tumors are stored in files
-of some dozens each (float16), so an interrupted simulation goes on where it was; tissues are cut out of the anatomies
-when they are needed.
+of some dozens each (float16), so an interrupted simulation goes on where it was, and one folder serves training sets of
+several sizes; tissues are cut out of the anatomies when they are needed. On which backend a tumor grew does not count:
+those of the processor and of a GPU differ by rounding.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,17 @@ from numpy.typing import NDArray
 
 from gliomap.anatomy import Anatomy
 from gliomap.cores import require_threads
-from gliomap.errors import OutputError, ParameterError
+from gliomap.errors import ParameterError
 from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, simulate_batch
 from gliomap.learning import ProcessGroup
-from gliomap.output import atomic_file
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
 from gliomap.surrogate.anatomies import crop_around, tissue_channels
 from gliomap.surrogate.config import ParameterRanges
+from gliomap.surrogate.sample_files import completed_file, require_own_folder
 
 #: Parts of the samples, by the number in their random keys.
 SAMPLE_PARTS = ("training", "validation", "test")
 SAMPLES_PER_FILE = 64
-_IDENTITY_NAME = "samples.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,32 +48,35 @@ class SurrogateSamples:
 
     Parameters
     ----------
-    folder : Path
-        Where the tumors lie.
     anatomies : sequence of Anatomy
-        Where they grew.
+        Where they grew, by one rule of the domain; `SampleDraw.anatomy` counts them.
     draws : sequence of SampleDraw
         What was simulated.
-    crop_size : int
-        Voxels per axis of each cube.
+    files : sequence of (n, S, S, S) float16 arrays
+        Tumors in the order of the draws, `SAMPLES_PER_FILE` each; what is beyond the draws is not read.
+    ranges : ParameterRanges
+        What was drawn from.
     identity : dict
         JSON values: everything the samples depend on.
     """
 
     def __init__(
         self,
-        folder: Path,
         anatomies: Sequence[Anatomy],
         draws: Sequence[SampleDraw],
-        crop_size: int,
+        files: Sequence[NDArray[np.float16]],
+        ranges: ParameterRanges,
         identity: dict[str, Any],
     ) -> None:
+        self.anatomies = tuple(anatomies)
         self.draws = tuple(draws)
-        self.crop_size = crop_size
+        self.ranges = ranges
         self.identity = identity
+        self.crop_size = int(files[0].shape[-1])
         self.spacing_mm = anatomies[0].spacing_mm
+        self.domain_rule = anatomies[0].domain_rule
+        self._files = tuple(files)
         self._tissues = [tissue_channels(anatomy) for anatomy in anatomies]
-        self._files = [np.load(path, mmap_mode="r") for path in _files_of(folder, len(draws))]
 
     def __len__(self) -> int:
         return len(self.draws)
@@ -113,12 +116,14 @@ def simulate_samples(
 ) -> SurrogateSamples:
     """Samples of a part, simulated where they are not on disk already.
 
+    Calls at the same time may share a folder and ask for different numbers; some tumors are then simulated twice.
+
     Parameters
     ----------
     folder : Path
-        Where the tumors go; made if missing.
+        Where the tumors go; made if missing. Stored ones beyond `number` stay.
     anatomies : sequence of Anatomy
-        Where they grow, on grids of one spacing.
+        Where they grow, on grids of one spacing, by one rule of the domain.
     ranges : ParameterRanges
         Growth parameters.
     number : int
@@ -141,9 +146,10 @@ def simulate_samples(
     Raises
     ------
     ParameterError
-        If there are no anatomies, their spacings differ, one does not know its CSF, or a number is out of range.
+        If there are no anatomies, their spacings or rules differ, one does not know its CSF, or a number is out of
+        range.
     OutputError
-        If the folder holds other samples.
+        If the folder holds other samples, cannot be written, or a file in it is damaged.
     """
     if number < 1 or seed < 0 or part not in SAMPLE_PARTS:
         raise ParameterError(
@@ -155,27 +161,28 @@ def simulate_samples(
     draws = [drawn_sample(anatomies, ranges, index, part=part, seed=seed) for index in range(number)]
     identity = {
         "anatomies": [anatomy.content_hash for anatomy in anatomies],
-        "ranges": {name: list(bounds) for name, bounds in ranges.by_name().items()},
-        "time_step_days": ranges.time_step_days,
-        "diffusivity_ratio": ranges.diffusivity_ratio,
+        "ranges": ranges.to_json(),
         "part": part,
         "crop_size": crop_size,
         "seed": seed,
         "scheme": solver.scheme,
-        "backend": solver.backend,
+        "time_step_scale": solver.time_step_scale,
     }
-    _require_own_folder(folder, identity)
-    files = _files_of(folder, number)
-    first = 0 if processes is None else len(files) * processes.rank // processes.num_processes
-    for done, index in enumerate([*range(first, len(files)), *range(first)], start=1):
-        path = files[index]
+    require_own_folder(folder, identity)
+    grown = partial(_grown, anatomies, crop_size=crop_size, solver=solver, num_threads=require_threads(num_threads))
+    num_files = -(-number // SAMPLES_PER_FILE)
+    first = 0 if processes is None else num_files * processes.rank // processes.num_processes
+    files: dict[int, NDArray[np.float16]] = {}
+    for index in (*range(first, num_files), *range(first)):
         block = draws[index * SAMPLES_PER_FILE : (index + 1) * SAMPLES_PER_FILE]
-        if not _is_complete(path, (len(block), *(crop_size,) * 3)):
-            tumors = _grown(anatomies, block, crop_size, solver, require_threads(num_threads))
-            with atomic_file(path) as partial:
-                np.save(partial, tumors)
-        report(ProgressEvent(task=f"simulate files of {SAMPLES_PER_FILE}, {part}", completed=done, total=len(files)))
-    return SurrogateSamples(folder, anatomies, draws, crop_size, {**identity, "number": number})
+        files[index] = completed_file(
+            folder / f"tumors-{index:06d}.npy", len(block), crop_size=crop_size, grown=partial(grown, block)
+        )
+        report(
+            ProgressEvent(task=f"simulate files of {SAMPLES_PER_FILE}, {part}", completed=len(files), total=num_files)
+        )
+    in_order = [files[index] for index in range(num_files)]
+    return SurrogateSamples(anatomies, draws, in_order, ranges, {**identity, "number": number})
 
 
 def drawn_sample(
@@ -212,11 +219,15 @@ def center_voxel(anatomy: Anatomy, seed_mm: Sequence[float]) -> tuple[int, int, 
 
 def _grown(
     anatomies: Sequence[Anatomy],
-    draws: Sequence[SampleDraw],
+    block: Sequence[SampleDraw],
+    first: int,
+    *,
     crop_size: int,
     solver: FisherKolmogorov,
     num_threads: int,
 ) -> NDArray[np.float16]:
+    """Tumors of a block of draws from the first that is missing on, (n, S, S, S)."""
+    draws = block[first:]
     tumors = np.empty((len(draws), *(crop_size,) * 3), dtype=np.float16)
     if solver.backend == "cuda":
         for row, density in _grown_on_device(anatomies, draws, solver):
@@ -256,26 +267,10 @@ def _require_anatomies(anatomies: Sequence[Anatomy]) -> None:
         raise ParameterError(
             f"anatomies must lie on grids of one spacing, got {min(spacings):g} to {max(spacings):g} mm. Resample them."
         )
+    rules = sorted({anatomy.domain_rule for anatomy in anatomies})
+    if len(rules) > 1:
+        raise ParameterError(
+            f"anatomies must have domains of one rule, got {', '.join(rules)}: what counts as CSF depends on it."
+        )
     for anatomy in anatomies:
         tissue_channels(anatomy)
-
-
-def _require_own_folder(folder: Path, identity: dict[str, Any]) -> None:
-    path = folder / _IDENTITY_NAME
-    if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(identity)):
-            raise OutputError(
-                f"{folder} holds samples of other anatomies, ranges or settings. Choose another folder, or remove it."
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(identity, indent=1), encoding="utf-8")
-
-
-def _files_of(folder: Path, number: int) -> list[Path]:
-    return [folder / f"tumors-{index:06d}.npy" for index in range(-(-number // SAMPLES_PER_FILE))]
-
-
-def _is_complete(path: Path, shape: tuple[int, ...]) -> bool:
-    return path.is_file() and np.load(path, mmap_mode="r").shape == shape

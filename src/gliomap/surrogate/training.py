@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from gliomap.anatomy import Atlas
 from gliomap.errors import ParameterError
 from gliomap.learning import process_group, require_torch, train, write_checkpoint
 from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, training_folder
@@ -19,6 +20,7 @@ def train_surrogate(
     settings: SurrogateSettings,
     out: str | os.PathLike[str],
     *,
+    atlas: Atlas | None = None,
     replace: bool = False,
     restart: bool = False,
     report: Reporter = ignore_progress,
@@ -34,9 +36,11 @@ def train_surrogate(
     training, validation : SurrogateSamples
         Tumors to learn from and to validate on, in different anatomies.
     settings : SurrogateSettings
-        Network, loss, training; the ranges are those of the samples.
+        Network, loss, training; ranges and numbers of samples are those of the samples.
     out : path
         The checkpoint, ``.safetensors``.
+    atlas : Atlas or None
+        Whose brain was moved for the anatomies, for the record.
     replace : bool
         Whether an older checkpoint may be replaced.
     restart : bool
@@ -76,6 +80,9 @@ def train_surrogate(
             trained_on=training.identity,
             validated_on=validation.identity,
             history=history,
+            domain_rule=training.domain_rule,
+            atlas_name=None if atlas is None else atlas.name,
+            atlas_hash=None if atlas is None else atlas.content_hash,
         )
         if processes.is_first:
             write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=task.network.state_dict())
@@ -85,23 +92,40 @@ def train_surrogate(
 
 
 def _require_fit(training: SurrogateSamples, validation: SurrogateSamples, settings: SurrogateSettings) -> None:
+    _require_as_in_settings(training, settings, "training", settings.num_training_samples)
+    _require_as_in_settings(validation, settings, "validation", settings.num_validation_samples)
     shared = set(training.identity["anatomies"]) & set(validation.identity["anatomies"])
     if shared:
         raise ParameterError(
             f"training and validation share {len(shared)} of their anatomies: expected none, or what is measured is "
             "no generalization. Give anatomies of other numbers."
         )
-    for samples in (training, validation):
-        if samples.crop_size != settings.network.crop_size:
-            raise ParameterError(
-                f"the samples are cut out at {samples.crop_size}³ voxels: expected {settings.network.crop_size}³, the "
-                "network's crop_size. Simulate them again."
-            )
-        ranges = {name: list(bounds) for name, bounds in settings.ranges.by_name().items()}
-        if samples.identity["ranges"] != ranges:
-            raise ParameterError(f"the samples have ranges {samples.identity['ranges']}: expected {ranges}.")
     if abs(training.spacing_mm / validation.spacing_mm - 1.0) > 1e-3:
         raise ParameterError(
             f"training samples have a spacing of {training.spacing_mm:g} mm, those of validation "
             f"{validation.spacing_mm:g} mm: expected one spacing."
         )
+    if training.domain_rule != validation.domain_rule:
+        raise ParameterError(
+            f"training samples grew in domains of the rule {training.domain_rule!r}, those of validation "
+            f"{validation.domain_rule!r}: expected one rule."
+        )
+
+
+def _require_as_in_settings(samples: SurrogateSamples, settings: SurrogateSettings, part: str, number: int) -> None:
+    if len(samples) != number:
+        raise ParameterError(
+            f"there are {len(samples)} samples for {part}: expected {number}, num_{part}_samples of the settings."
+        )
+    if samples.crop_size != settings.network.crop_size:
+        raise ParameterError(
+            f"the samples are cut out at {samples.crop_size}³ voxels: expected {settings.network.crop_size}³, the "
+            "network's crop_size. Simulate them again."
+        )
+    drawn = samples.ranges.to_json()
+    for name, expected in settings.ranges.to_json().items():
+        if drawn[name] != expected:
+            raise ParameterError(
+                f"the samples for {part} were drawn with {name} {drawn[name]}: expected {expected}, that of the "
+                "settings. Simulate them again, or change the settings."
+            )

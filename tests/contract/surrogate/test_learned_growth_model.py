@@ -1,5 +1,6 @@
 """What every growth model owes its callers, the learned one owes too; and what it refuses besides."""
 
+import copy
 import dataclasses
 import pickle
 
@@ -9,8 +10,9 @@ from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_anatomy
 from small_surrogates import phantom, tiny_samples, tiny_surrogate
 
+from gliomap.anatomy import growth_domain
 from gliomap.errors import ParameterError
-from gliomap.growth import FisherKolmogorovParameters, GrowthModel, VolumeLimit
+from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, GrowthModel, VolumeLimit
 from gliomap.surrogate import LearnedFisherKolmogorov, train_surrogate
 
 torch = pytest.importorskip("torch")
@@ -112,6 +114,29 @@ def test_seeds_outside_the_tissue_are_refused(model, seed_mm, message):
     """As by the solver."""
     with pytest.raises(ParameterError, match=message):
         model.simulate(ANATOMY, dataclasses.replace(PARAMETERS, seed_mm=seed_mm), [100.0])
+
+
+def test_seeds_in_csf_beside_the_tissue_are_refused(model):
+    """The solver grows the part of such a seed that reaches into tissue; the training had none."""
+    is_beside = ANATOMY.csf[1:] & ANATOMY.domain[:-1]
+    voxel = np.argwhere(is_beside)[0] + (0.6, 0.0, 0.0)
+    seed_mm = tuple(float(x_mm) for x_mm in ANATOMY.grid.world_of(voxel))
+    parameters = dataclasses.replace(PARAMETERS, seed_mm=seed_mm)
+
+    assert FisherKolmogorov().simulate(ANATOMY, parameters, [100.0]).cell_density.any()
+    with pytest.raises(ParameterError, match="nearest voxel is tissue"):
+        model.simulate(ANATOMY, parameters, [100.0])
+
+
+def test_domains_of_another_rule_are_refused(model):
+    """Its CSF would mean something else; checkpoints that do not know their rule take all."""
+    other = growth_domain(ANATOMY.tissue_maps, rule="csf-minority")
+    with pytest.raises(ParameterError, match="rule 'csf-minority': expected 'csf-below-0.9'"):
+        model.simulate(other, PARAMETERS, [100.0])
+
+    of_before = copy.copy(model)
+    object.__setattr__(of_before, "header", dataclasses.replace(model.header, domain_rule=None))
+    assert of_before.simulate(other, PARAMETERS, [100.0]).cell_density.shape == (1, *other.grid.shape)
 
 
 def test_what_it_was_not_trained_on_is_refused(model):

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path):
-    """Stopped within the second epoch."""
+    """Stopped within the second epoch, gone on with where it was."""
     settings = tiny_surrogate(num_epochs=3, save_every_s=0.0)
     samples = tiny_samples(tmp_path), tiny_samples(tmp_path, part="validation")
     train_surrogate(*samples, settings, tmp_path / "straight.safetensors")
@@ -22,7 +22,14 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path):
     with pytest.raises(RuntimeError, match="stopped"):
         train_surrogate(*samples, settings, tmp_path / "resumed.safetensors", report=stop)
     assert (tmp_path / "resumed.safetensors.training").is_dir()
-    train_surrogate(*samples, settings, tmp_path / "resumed.safetensors")
+    epochs_done = []
+    train_surrogate(
+        *samples,
+        settings,
+        tmp_path / "resumed.safetensors",
+        report=lambda event: epochs_done.append(event.completed),
+    )
 
+    assert epochs_done[0] > 1.0
     straight, resumed = (read_checkpoint(tmp_path / f"{name}.safetensors") for name in ("straight", "resumed"))
     assert straight.digest == resumed.digest

@@ -4,9 +4,15 @@ from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, imaging_likelih
 from growth_phantoms import mixed_anatomy
 
 from gliomap.bayes.growth_target import GrowthLikelihood
-from gliomap.bayes.row_simulation import growth_parameters_of, imaging_parameters_of
+from gliomap.bayes.row_simulation import imaging_parameters_of
 from gliomap.errors import GridMismatchError, NumericalError, ParameterError
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffectParameters, VolumeLimit
+from gliomap.growth import (
+    FisherKolmogorov,
+    FisherKolmogorovParameters,
+    MassEffectParameters,
+    VolumeLimit,
+    growth_parameters_of,
+)
 
 
 @pytest.fixture(scope="module")

@@ -245,7 +245,7 @@ def test_the_coarse_level_is_integrated_over_the_same_prior(imaging):
 
 def simulated(row):
     """Arguments of the model for one row."""
-    from gliomap.bayes.row_simulation import growth_parameters_of
+    from gliomap.growth import growth_parameters_of
 
     values = dict(zip(GROWTH_NAMES, row[0], strict=True))
     return growth_parameters_of(values), (values["growth_time_days"],)

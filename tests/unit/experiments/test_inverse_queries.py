@@ -1,5 +1,7 @@
 """Method ``infer`` next to method ``query`` on masks in the atlas."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from phantom_brain import phantom_atlas
@@ -10,7 +12,7 @@ from gliomap.errors import DatabaseError, GridMismatchError, ParameterError
 from gliomap.experiments import MatchingQueries
 from gliomap.experiments.inverse_queries import compare_with_query
 from gliomap.grid import Grid
-from gliomap.inverse import DatabaseTumors, train_inverse
+from gliomap.inverse import DatabaseTumors, SimulatedTumors, train_inverse
 from gliomap.report.inverse_tables import methods_report
 from gliomap.retrieval import PackedQueries, Query
 
@@ -90,6 +92,36 @@ def test_slices_are_kept_of_the_first_queries_alone(database, checkpoint):
     assert answers[0].axial_slice.cell_density.base is None, "a view would keep the whole density in memory"
     unasked = compare_with_query(database, ATLAS, [checkpoint], queries, **options)
     assert [answer.axial_slice for answer in unasked] == [None] * 4
+
+
+def test_a_network_of_another_grid_and_growth_model_is_asked_as_well(database, checkpoint, tmp_path):
+    """It sees the masks on its own grid; its density is compared on that of the queries."""
+    other = ATLAS.simulation_grid(spacing_mm=4.5, shape=(32, 38, 30))
+    source = SimulatedTumors(
+        anatomy=ATLAS.anatomy(other),
+        atlas_name=ATLAS.name,
+        atlas_hash=ATLAS.content_hash,
+        design=dataclasses.replace(ClinicalDesign(whole_volume_ml=(3.0, 900.0)), push_pa=(0.0, 100.0)),
+        model=named_model("mass-effect"),
+        num_training_tumors=2,
+        num_validation_tumors=0,
+        num_threads=1,
+    )
+    train_inverse(source, tiny_inverse(num_epochs=1), tmp_path / "pushing.safetensors")
+    answers = compare_with_query(
+        database,
+        ATLAS,
+        [checkpoint, tmp_path / "pushing.safetensors"],
+        queries_of(database, with_core=(True,)),
+        num_threads=1,
+        device="cpu",
+        num_slices=1,
+    )
+
+    assert [answer.failure for answer in answers] == ["", "", ""]
+    assert answers[2].method == "pushing.safetensors"
+    assert answers[2].axial_slice.cell_density.shape == (28, 34, 1)
+    assert 0.0 <= answers[2].agreement.dice_flair <= 1.0
 
 
 def test_the_report_has_a_line_per_method_and_query(database, checkpoint):

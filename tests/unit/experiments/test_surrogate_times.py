@@ -1,16 +1,15 @@
 """One test tumor at its times: which tumor, which times, and what is kept of it."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from made_up_evaluations import surrogate_evaluation
 from small_surrogates import phantom, tiny_samples, tiny_surrogate
 
 from gliomap.errors import ParameterError
+from gliomap.experiments.surrogate_checkpoints import load_surrogates
 from gliomap.experiments.surrogate_times import MOST_TIMES, grow_at_times, median_sample, shown_times
 from gliomap.growth import FisherKolmogorov
-from gliomap.surrogate import LearnedFisherKolmogorov, ParameterRanges, train_surrogate
+from gliomap.surrogate import ParameterRanges, train_surrogate
 
 pytest.importorskip("torch")
 
@@ -18,12 +17,12 @@ DICE = (0.9, 0.5, 0.1, float("nan"), 0.4)
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
+def models(tmp_path_factory):
     """A surrogate that has hardly learned."""
     folder = tmp_path_factory.mktemp("surrogate")
     samples = tiny_samples(folder), tiny_samples(folder, part="validation")
     train_surrogate(*samples, tiny_surrogate(num_epochs=1), folder / "poor.safetensors")
-    return folder / "poor.safetensors"
+    return load_surrogates([folder / "poor.safetensors"], device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +49,14 @@ def test_times_are_those_of_the_training_up_to_its_own(last_days, number):
     assert all(time % 50.0 == 0.0 for time in times)
 
 
-def test_slices_run_through_the_seed(checkpoint, tests):
+def test_slices_run_through_the_seed(models, tests):
     """Those of the solver and of the surrogate, at every time, and Dice of the whole tumors."""
-    found = grow_at_times(tests, [phantom(2)], [checkpoint], surrogate_evaluation(DICE), device="cpu")
+    found = grow_at_times(tests, models, surrogate_evaluation(DICE))
     draw = tests.draws[found.sample]
-    models = FisherKolmogorov(), LearnedFisherKolmogorov(checkpoint=str(checkpoint), device="cpu")
-    solved, learned = (model.simulate(phantom(2), draw.parameters, found.times_days).cell_density for model in models)
+    solved, learned = (
+        model.simulate(phantom(2), draw.parameters, found.times_days).cell_density
+        for model in (FisherKolmogorov(), *models)
+    )
     (surrogate,) = found.surrogates
 
     assert (found.sample, found.slice_index, found.times_days[-1]) == (4, draw.center[2], draw.time_days)
@@ -67,11 +68,8 @@ def test_slices_run_through_the_seed(checkpoint, tests):
     assert found.solver.base is None, "a view would keep all densities in memory"
 
 
-def test_what_does_not_belong_together_is_refused(checkpoint, tests):
-    """An evaluation of other samples or checkpoints, and anatomies without tissue maps."""
+def test_another_evaluation_is_refused(models, tests):
+    """Of other samples or checkpoints."""
     for other in (surrogate_evaluation(DICE[:2]), surrogate_evaluation(DICE, ["other.safetensors"])):
         with pytest.raises(ParameterError, match="of other samples or checkpoints"):
-            grow_at_times(tests, [phantom(2)], [checkpoint], other, device="cpu")
-    bare = dataclasses.replace(phantom(2), tissue_maps=None)
-    with pytest.raises(ParameterError, match="has no tissue maps"):
-        grow_at_times(tests, [bare], [checkpoint], surrogate_evaluation(DICE), device="cpu")
+            grow_at_times(tests, models, other)

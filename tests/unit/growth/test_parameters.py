@@ -3,7 +3,7 @@ import math
 import pytest
 
 from gliomap.errors import ParameterError
-from gliomap.growth import FisherKolmogorovParameters
+from gliomap.growth import FisherKolmogorovParameters, MassEffectParameters, growth_parameters_of
 
 GOOD = {"white_matter_diffusivity_mm2_per_day": 0.4, "proliferation_rate_per_day": 0.1, "seed_mm": (1.0, 2.0, 3.0)}
 
@@ -45,3 +45,22 @@ def test_a_seed_that_is_no_point_is_refused(seed):
     """The seed has three finite coordinates."""
     with pytest.raises(ParameterError, match="three finite world coordinates"):
         FisherKolmogorovParameters(**{**GOOD, "seed_mm": seed})
+
+
+def test_numbers_by_name_become_growth_parameters():
+    """With a push those of mass effect; what does not belong to growth is not looked at."""
+    values = {
+        "white_matter_diffusivity_mm2_per_day": 0.3,
+        "proliferation_rate_per_day": 0.05,
+        "growth_time_days": 100.0,
+        "seed_x_mm": 1.0,
+        "seed_y_mm": 2.0,
+        "seed_z_mm": 3.0,
+    }
+    plain = FisherKolmogorovParameters(
+        white_matter_diffusivity_mm2_per_day=0.3, proliferation_rate_per_day=0.05, seed_mm=(1.0, 2.0, 3.0)
+    )
+    pushing = growth_parameters_of({**values, "diffusivity_ratio": 5.0, "push_pa": 100.0})
+
+    assert growth_parameters_of(values) == plain
+    assert pushing == MassEffectParameters(**{**vars(plain), "diffusivity_ratio": 5.0}, push_pa=100.0)

@@ -41,12 +41,11 @@ def test_pooling_averages_blocks():
 
 
 def test_cropping_keeps_the_occupied_box_alone():
-    """And with mirrored tumors, also the box mirrored."""
+    """Of the whole grid nothing is cut off otherwise."""
     settings = InverseNetworkSettings(is_cropped=True)
     occupied = ((2, 5), (1, 7), (0, 4))
 
     assert InputLayout.of(settings, (16, 8, 8), occupied).box == occupied
-    assert InputLayout.of(settings, (16, 8, 8), occupied, is_mirrored=True).box == ((2, 14), (1, 7), (0, 4))
     assert InputLayout.of(InverseNetworkSettings(), (16, 8, 8), occupied).box == ((0, 16), (0, 8), (0, 8))
 
 
@@ -111,3 +110,12 @@ def test_masks_of_different_shapes_are_refused(rng):
     """They cannot be moved together."""
     with pytest.raises(ParameterError, match="one shape"):
         perturbed_masks(ball(4), ball(4, shape=(24, 24, 20)), MaskPerturbation(), 2.0, rng)
+
+
+def test_the_part_of_a_mask_outside_the_view_is_counted():
+    """Between 0 and 1, by voxels; an empty mask has nothing outside."""
+    layout = InputLayout(box=((0, 2), (0, 4), (0, 4)), pooling=1)
+    mask = np.zeros((4, 4, 4), bool)
+    assert layout.share_outside(mask) == 0.0
+    mask[1:, 0, 0] = True
+    assert layout.share_outside(mask) == pytest.approx(2.0 / 3.0)

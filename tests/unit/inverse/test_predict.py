@@ -67,6 +67,20 @@ def test_only_an_ensemble_has_a_spread(paths):
     assert all(value > 0.0 for value in spread.values())
 
 
+def test_members_beyond_the_range_still_differ(paths, tmp_path):
+    """Clamped before the spread is taken they would seem to agree, just where the answer is least certain."""
+    stored = read_checkpoint(paths["ensemble"])
+    tensors = {name: torch.zeros_like(tensor) for name, tensor in stored.tensors.items()}
+    for member, value in enumerate((1.1, 1.9, 1.4)):
+        tensors[f"joint.{member}.linear.bias"] += value
+    write_checkpoint(tmp_path / "beyond.safetensors", kind=stored.kind, header=stored.header, tensors=tensors)
+    prediction = predictor(tmp_path / "beyond.safetensors").predict(segmentation())
+    low, high = read_inverse_header(paths["ensemble"]).scalings["joint"].ranges[0]
+
+    assert prediction.clamped
+    assert prediction.spread["mu1_mm"] == pytest.approx(np.std([1.1, 1.9, 1.4], ddof=1) * (high - low) / 2.0, rel=1e-5)
+
+
 def test_an_ensemble_predicts_the_mean_of_its_members(paths):
     """Of the scaled targets, which are linear here."""
     asked = predictor(paths["ensemble"])
@@ -108,6 +122,15 @@ def test_a_tumor_without_core_is_refused(paths):
     """The network never saw one; the message says what to do."""
     with pytest.raises(SegmentationError, match="no tumor core.*query"):
         predictor(paths["joint"]).predict(segmentation(core_radius=0.0))
+
+
+def test_a_core_where_the_network_does_not_look_is_refused(paths, tmp_path):
+    """It would answer with a tumor of no masks at all."""
+    stored = read_checkpoint(paths["joint"])
+    header = {**stored.header, "layout": {"box": [[0, 3], [0, 16], [0, 16]], "pooling": 1}}
+    write_checkpoint(tmp_path / "aside.safetensors", kind=stored.kind, header=header, tensors=stored.tensors)
+    with pytest.raises(SegmentationError, match="where the inverse network does not look"):
+        predictor(tmp_path / "aside.safetensors").predict(segmentation(core_radius=2.0))
 
 
 def test_no_tumor_at_all_is_no_segmentation():

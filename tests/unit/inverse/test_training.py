@@ -16,6 +16,7 @@ from gliomap.inverse import (
     train_inverse,
 )
 from gliomap.inverse.targets import TargetScaling, target_groups
+from gliomap.inverse.trained_ranges import trained_ranges
 from gliomap.inverse.training_task import InverseTask
 
 torch = pytest.importorskip("torch")
@@ -105,6 +106,21 @@ def test_a_mirrored_tumor_has_a_mirrored_seed():
         assert torch.equal(mirrored_target[0, [0, 1, 3, 4]], target[0, [0, 1, 3, 4]])
 
 
+def test_the_scaling_holds_mirrored_seeds(tmp_path):
+    """Tumors grow between -10 and 8 mm around the middle: with flips seeds lie between -10 and 10 mm."""
+    source = FewBalls(4)
+    source.origin = dataclasses.replace(source.origin, occupied=((3, 12), (3, 12), (3, 12)))
+    ranges = {}
+    for flips in (False, True):
+        settings = tiny_inverse(num_epochs=1, observation=dataclasses.replace(FIXED, flips=flips))
+        header = train_inverse(source, settings, tmp_path / f"{flips}.safetensors")
+        ranges[flips] = header.scalings["joint"].ranges[2:]
+
+    assert ranges[False] == source.origin.seed_ranges_mm
+    assert ranges[False][0] == (-10.0, 8.0)
+    assert ranges[True] == ((-10.0, 10.0), *ranges[False][1:])
+
+
 def test_flips_and_errors_spare_validation():
     """What is measured every epoch are plain tumors."""
     observation = dataclasses.replace(FIXED, flips=True, perturbation=MaskPerturbation())
@@ -153,3 +169,33 @@ def test_an_interrupted_training_with_other_settings_is_refused(tmp_path):
         train_inverse(FewBalls(), tiny_inverse(num_epochs=3, observation=FIXED), path)
     header = train_inverse(FewBalls(), tiny_inverse(num_epochs=1, observation=FIXED), path, restart=True)
     assert len(header.history["joint.0"].epochs) == 1
+
+
+def test_an_interrupted_training_on_tumors_of_another_scheme_is_refused(tmp_path):
+    """The growth model is part of what a training is, its backend is not: it may go on on another device."""
+    path = tmp_path / "net.safetensors"
+
+    def balls(**model_settings):
+        source = FewBalls()
+        source.origin = dataclasses.replace(
+            source.origin, model={"name": "fisher-kolmogorov", "settings": model_settings}
+        )
+        return source
+
+    def stop(event):
+        if event.completed >= 1:
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        train_inverse(balls(scheme="euler", backend="numba"), tiny_inverse(), path, report=stop)
+    with pytest.raises(ParameterError, match=r"model\.settings\.scheme was 'euler' there and is 'strang-rkl2' now"):
+        train_inverse(balls(scheme="strang-rkl2", backend="numba"), tiny_inverse(), path)
+    header = train_inverse(balls(scheme="euler", backend="cuda"), tiny_inverse(), path)
+    assert header.origin.model["settings"]["backend"] == "cuda"
+
+
+def test_the_ranges_of_the_training_are_recorded(tmp_path):
+    """Those of the source, as the header on disk says too."""
+    source, settings = FewBalls(6, 2), tiny_inverse(num_epochs=1)
+    train_inverse(source, settings, tmp_path / "net.safetensors")
+    assert read_inverse_header(tmp_path / "net.safetensors").trained_ranges == trained_ranges(source, settings)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls
 
+from gliomap.database import ClinicalDesign, PapersDesign
+from gliomap.database.schema import describe_settings
 from gliomap.errors import ParameterError
-from gliomap.inverse import DatabaseTumors, SimulatedTumors, split_tumors
+from gliomap.inverse import DatabaseTumors, ObservationSettings, SimulatedTumors, split_tumors
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +41,69 @@ def test_the_split_is_80_8_12_without_overlap():
     assert not np.array_equal(parts[0], split_tumors(100_000, seed=1)[0])
 
 
-def test_a_tiny_database_cannot_be_split():
-    """Eight percent of it would be nothing."""
-    with pytest.raises(ParameterError, match="too small to be split"):
-        split_tumors(12, seed=0)
+def test_the_split_of_single_snapshots_is_a_permutation_of_the_tumors():
+    """The same as ever, so networks trained before keep their test tumors."""
+    shuffled = np.random.default_rng(7).permutation(1000)
+    for part, expected in zip(split_tumors(1000, seed=7), np.split(shuffled, [800, 880]), strict=True):
+        assert np.array_equal(part, expected)
+
+
+@pytest.mark.parametrize("num_tumors", [300, 299], ids=["whole runs", "an incomplete run"])
+def test_snapshots_of_a_run_stay_together(num_tumors):
+    """No run in two parts, no tumor in none, and sizes of 80, 8 and 12 % of the 100 runs."""
+    parts = split_tumors(num_tumors, seed=0, snapshots_per_run=3)
+    runs = [set((part // 3).tolist()) for part in parts]
+
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(num_tumors))
+    assert [len(part) for part in runs] == [80, 8, 12]
+    assert sum(len(part) for part in runs) == len(set().union(*runs))
+
+
+@pytest.mark.parametrize(("snapshots_per_run", "smallest"), [(1, 13), (3, 37)])
+def test_a_tiny_database_cannot_be_split(snapshots_per_run, smallest):
+    """Eight percent of its runs would be nothing; the message says how many tumors are enough."""
+    with pytest.raises(ParameterError, match=f"too small to be split.*at least {smallest}\\."):
+        split_tumors(smallest - 1, seed=0, snapshots_per_run=snapshots_per_run)
+    assert len(split_tumors(smallest, seed=0, snapshots_per_run=snapshots_per_run)[1]) > 0
+
+
+def test_a_database_of_several_snapshots_is_split_by_runs(tmp_path):
+    """Seeds of its validation tumors are in no other part; the record says how it was split."""
+    database = build_balls(
+        tmp_path / "db", num_tumors=26, anatomy=ball_anatomy(16, 1.5), design=BallDesign(snapshots_per_run=2)
+    )
+    source = DatabaseTumors(database, num_threads=1)
+    rng = np.random.default_rng(0)
+    training, validation = (
+        {tuple(tumor.parameters[3:6]) for tumor in source.read(range(number), part=part, rng=rng)}
+        for part, number in (("training", source.num_training_tumors), ("validation", source.num_validation_tumors))
+    )
+    test = {tuple(row) for row in database.parameters[source.test_tumors, 3:6]}
+
+    assert (source.num_training_tumors, source.num_validation_tumors, len(source.test_tumors)) == (20, 2, 4)
+    assert len(training) + len(validation) + len(test) == len(training | validation | test)
+    assert source.origin.record["split_unit"] == "run"
+
+
+def test_mirror_images_widen_the_shown_box_and_the_ranges_of_seeds():
+    """Along x alone, to the mirror image at the middle of the grid; without flips nothing changes."""
+    origin = dataclasses.replace(simulated().origin, occupied=((1, 7), (2, 11), (1, 11)))
+    mirrored = origin.shown_with(ObservationSettings(flips=True))
+    (low, high), *others = mirrored.seed_ranges_mm
+    middle_mm = origin.grid.center_mm[0]
+
+    assert origin.shown_with(ObservationSettings()) is origin
+    assert mirrored.occupied == ((1, 11), (2, 11), (1, 11))
+    assert low + high == pytest.approx(2.0 * middle_mm)
+    assert (low, others) == (origin.seed_ranges_mm[0][0], list(origin.seed_ranges_mm[1:]))
+
+
+@pytest.mark.parametrize(("design", "speed"), [(ClinicalDesign(), 0.1), (PapersDesign(), None)], ids=["one", "many"])
+def test_an_origin_knows_whether_all_tumors_have_one_front_speed(design, speed):
+    """Then D_w and ρ of its tumors follow from each other."""
+    record = {"design": describe_settings(design)}
+    assert dataclasses.replace(simulated().origin, record=record).front_speed_mm_per_day == speed
+    assert dataclasses.replace(simulated().origin, record={}).front_speed_mm_per_day is None
 
 
 def test_tumors_of_a_database_are_its_own(database):

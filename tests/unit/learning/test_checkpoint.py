@@ -41,6 +41,12 @@ def path(tmp_path, tensors) -> Path:
     return path
 
 
+def test_a_checkpoint_under_a_file_is_refused(path):
+    """Its folder cannot be made; the message says what to do."""
+    with pytest.raises(OutputError, match=r"network\.safetensors cannot be written: it is no folder\. Choose"):
+        write_checkpoint(path / "inner.safetensors", kind="test network", header=HEADER, tensors={})
+
+
 def test_a_checkpoint_comes_back_as_it_was(path, tensors):
     """Kind, header, and every tensor with its type and shape."""
     checkpoint = read_checkpoint(path, kind="test network")

@@ -3,7 +3,7 @@
 import pytest
 
 from gliomap.errors import OutputError, ParameterError
-from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
+from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, make_folder, named_progress, training_folder
 from gliomap.progress import ProgressEvent
 
 
@@ -23,6 +23,17 @@ def test_a_checkpoint_to_write_is_checked_first(tmp_path):
 def test_the_running_state_lies_beside_the_checkpoint(tmp_path):
     """The whole name is kept, so two formats of one name would not share a folder."""
     assert training_folder(tmp_path / "net.safetensors") == tmp_path / "net.safetensors.training"
+
+
+def test_folders_are_made_with_those_above(tmp_path):
+    """And left alone where they are there; under a file they cannot be made, which the message says."""
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file/b cannot be written: Not a directory\. Choose another place"):
+        make_folder(tmp_path / "file" / "b")
 
 
 def test_curves_alone_are_left(tmp_path):

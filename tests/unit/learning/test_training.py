@@ -9,8 +9,15 @@ import threading
 import numpy as np
 import pytest
 
-from gliomap.errors import NumericalError, ParameterError
-from gliomap.learning import Constant, Cosine, ExponentialPerBatch, TrainingHistory, train
+from gliomap.errors import NumericalError, OutputError, ParameterError
+from gliomap.learning import (
+    Constant,
+    Cosine,
+    ExponentialPerBatch,
+    TrainingHistory,
+    TrainingInterruptedError,
+    train,
+)
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -255,15 +262,16 @@ def test_the_next_batch_is_loaded_by_one_thread_meanwhile(tmp_path):
 
 
 def test_global_state_is_left_alone(tmp_path):
-    """PyTorch's generator, its number of threads and the handler of Ctrl-C are what they were."""
-    before = (torch.random.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT))
+    """PyTorch's generator, its number of threads and the handlers of signals are what they were."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = (torch.random.get_rng_state(), torch.get_num_threads(), [signal.getsignal(number) for number in numbers])
     threads_inside = []
     task = PlaneTask()
     run(task, tmp_path, num_threads=1, report=lambda event: threads_inside.append(torch.get_num_threads()))
 
     assert set(threads_inside) == {1}
     assert torch.equal(torch.random.get_rng_state(), before[0])
-    assert (torch.get_num_threads(), signal.getsignal(signal.SIGINT)) == before[1:]
+    assert (torch.get_num_threads(), [signal.getsignal(number) for number in numbers]) == before[1:]
 
 
 def test_the_global_generator_does_not_matter(tmp_path):
@@ -289,15 +297,28 @@ def test_another_seed_gives_other_weights(tmp_path):
 
 
 def test_progress_rises_to_the_number_of_epochs(tmp_path):
-    """One event per batch; the message says loss and best epoch."""
+    """One event per batch of training; the message says loss and best epoch."""
     events = []
     run(PlaneTask(), tmp_path, report=events.append)
 
-    completed = [event.completed for event in events]
-    assert completed == pytest.approx([number / 5 for number in range(1, 21)])
+    batches = [event for event in events if "loss" in event.message]
+    assert [event.completed for event in batches] == pytest.approx([number / 5 for number in range(1, 21)])
     assert {event.total for event in events} == {4}
-    assert "epoch 4 of 4: loss" in events[-1].message
-    assert "best validation" in events[-1].message
+    assert "epoch 4 of 4: loss" in batches[-1].message
+    assert "best validation" in batches[-1].message
+
+
+def test_validation_says_how_far_it_is(tmp_path):
+    """Before its first batch and after each: of 7 samples, in batches of 5."""
+    events = []
+    run(PlaneTask(), tmp_path, num_epochs=2, report=events.append)
+    validation = [event for event in events if "validation," in event.message]
+
+    assert [event.completed for event in validation] == [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    assert [event.message for event in validation[:3]] == [
+        f"epoch 1 of 2: validation, {done} of 7" for done in (0, 5, 7)
+    ]
+    assert validation[3].message.startswith("epoch 2 of 2: validation, 0 of 7, best validation ")
 
 
 def test_mixed_precision_is_ignored_on_the_processor(tmp_path):
@@ -392,30 +413,52 @@ def test_starting_anew_replaces_the_run(tmp_path):
     assert len(list((tmp_path / "tensorboard").iterdir())) == len(list((tmp_path / "fresh" / "tensorboard").iterdir()))
 
 
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    """It would lie under a file; the message says what to do."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"run cannot be written: .*Choose another place"):
+        run(PlaneTask(), tmp_path / "file" / "run")
+
+
+def test_a_lock_that_cannot_be_written_is_refused(tmp_path):
+    """Its place is taken by a folder."""
+    (tmp_path / "training.lock").mkdir()
+    with pytest.raises(OutputError, match="cannot be written: Is a directory"):
+        run(PlaneTask(), tmp_path)
+
+
 def test_an_identity_that_is_not_json_is_refused(tmp_path):
     """It could not be compared later."""
     with pytest.raises(ParameterError, match="identity of a training must be JSON"):
         run(PlaneTask(), tmp_path, identity={"folder": tmp_path})
 
 
-@pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="needs signals")
-def test_ctrl_c_waits_for_the_end_of_the_batch(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "usual", "raised"),
+    [
+        (signal.SIGINT, signal.default_int_handler, KeyboardInterrupt),
+        (signal.SIGTERM, signal.SIG_DFL, TrainingInterruptedError),
+    ],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_an_interrupt_waits_for_the_end_of_the_batch(tmp_path, number, usual, raised):
     """The signal comes in the middle of a forward pass; the state saved is that after the batch."""
     first_weights = []
 
     class SelfInterruptingTask(PlaneTask):
         def losses(self, network, batch, *, generator):
             if generator is not None and len(first_weights) == 2:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
             first_weights.append(None)
             return super().losses(network, batch, generator=generator)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(number, usual)
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(raised):
             run(SelfInterruptingTask(), tmp_path)
+        assert signal.getsignal(number) == usual
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
     resumed, straight = PlaneTask(), PlaneTask()
     run(resumed, tmp_path)
     run(straight, tmp_path / "straight")

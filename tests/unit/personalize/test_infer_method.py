@@ -15,8 +15,15 @@ from gliomap.errors import DatabaseError, ParameterError
 from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters
 from gliomap.imaging import VisibilityThresholds
 from gliomap.inverse import InversePredictor, SimulatedTumors, train_inverse
+from gliomap.inverse.trained_ranges import TrainedRanges
 from gliomap.personalize import AtlasObservation
-from gliomap.personalize.infer_method import InferMethod, nearest_tissue, regrow_in_patient
+from gliomap.personalize.infer_method import (
+    InferMethod,
+    _beyond_training,
+    nearest_tissue,
+    predicted_tumor,
+    regrow_in_patient,
+)
 from gliomap.progress import ignore_progress
 from gliomap.registration import Transform
 from gliomap.volume import Volume
@@ -87,6 +94,35 @@ def test_thresholds_that_the_network_was_not_trained_on_are_a_concern(predictor,
     assert found == outside
 
 
+def test_what_the_training_did_not_show_is_a_concern(predictor):
+    """Masks larger than any of the training, and a tumor that reaches beyond the network's view."""
+    header = predictor.header
+    seen = TrainedRanges(core_ml=(0.1, 1.0), whole_ml=(1.0, 1000.0), core_share=(0.0, 1.0), targets={})
+    (start, stop), *others = header.layout.box
+    narrow = dataclasses.replace(header.layout, box=((start, (start + stop) // 2), *others))
+    segmentation = observation().segmentation
+    other = dataclasses.replace(header, trained_ranges=seen, layout=narrow)
+    remarks = _beyond_training(other, predictor.predict(segmentation), segmentation)
+
+    assert any("of the whole tumor lies where no tumor of the training grew" in remark for remark in remarks)
+    assert any(
+        remark.startswith("the tumor core has") and "the training showed 0.1 to 1" in remark for remark in remarks
+    )
+
+
+def test_the_tumor_of_a_prediction_has_ratio_and_push_of_the_training(predictor):
+    """Of both the masks say nothing; without them in the training, the solver's defaults."""
+    anatomy, header = ATLAS.anatomy(GRID), predictor.header
+    prediction = predictor.predict(observation().segmentation)
+    settings = {**header.origin.design_settings, "diffusivity_ratio": 5.0, "push_pa": [0.0, 400.0]}
+    record = {**header.origin.record, "design": {"name": "clinical", "settings": settings}}
+    origin = dataclasses.replace(header.origin, record=record, model={"name": "mass-effect", "settings": {}})
+    pushed = predicted_tumor(dataclasses.replace(header, origin=origin), prediction, anatomy)
+
+    assert (pushed.parameters.diffusivity_ratio, pushed.parameters.push_pa) == (5.0, 200.0)
+    assert type(predicted_tumor(header, prediction, anatomy).parameters) is FisherKolmogorovParameters
+
+
 def test_another_atlas_is_refused(predictor):
     """At once, not after the registration."""
     maps = ATLAS.tissue_maps
@@ -126,7 +162,7 @@ class _Result:
     method_name: str = "infer"
 
 
-def result_of(parameters):
+def result_of(parameters, details=None):
     grid = ATLAS.grid
     distance = np.linalg.norm(
         grid.world_of(np.moveaxis(np.indices(grid.shape), 0, -1)) - np.array([28.0, 10.0, 12.0]), axis=-1
@@ -137,7 +173,7 @@ def result_of(parameters):
             grid=grid,
             segmentation=Segmentation(tumor_core=distance < 12.0, whole_tumor=distance < 22.0, grid=grid),
         ),
-        estimate=SimpleNamespace(parameters=parameters),
+        estimate=SimpleNamespace(parameters=parameters, details=details or {}),
         registration=SimpleNamespace(transform=Transform.identity()),
         settings={"domain_rule": "csf-below-0.9"},
         thresholds=VisibilityThresholds(),
@@ -163,6 +199,8 @@ def test_a_patient_like_the_atlas_regrows_the_tumor_of_the_atlas():
 
     np.testing.assert_allclose(regrown.density_patient.data, solution.cell_density[0], atol=1e-5)
     assert regrown.settings["grown_in"] == "patient"
+    slower = regrow_in_patient(result_of(parameters, {"diffusivity_ratio": 50.0}), ATLAS, spacing_mm=4.0)
+    assert slower.density_patient.data.sum() < regrown.density_patient.data.sum()
     assert 0.0 < regrown.agreement_patient.dice_flair <= 1.0
 
 

@@ -65,8 +65,7 @@ def estimate(seen):
 
 def test_the_density_is_that_of_the_best_sample(estimate):
     """MAP parameters, simulated by hand, give the density; every growth parameter is named."""
-    from gliomap.bayes.row_simulation import growth_parameters_of
-    from gliomap.growth import FisherKolmogorov
+    from gliomap.growth import FisherKolmogorov, growth_parameters_of
 
     best = estimate.posterior.samples.map_parameters
     density = FisherKolmogorov().simulate(ANATOMY, growth_parameters_of(best), (best["growth_time_days"],))

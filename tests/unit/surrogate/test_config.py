@@ -1,6 +1,7 @@
 """Settings of the surrogate: the paper's values, what is refused, storage."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -37,6 +38,21 @@ def test_settings_are_stored_as_json():
         ranges=ParameterRanges(time_step_days=10.0),
     )
     assert SurrogateSettings.from_json(settings.to_json()) == settings
+
+
+def test_ranges_are_stored_with_step_and_ratio():
+    """All five values, by name; equal after a round trip through JSON."""
+    ranges = ParameterRanges(growth_time_days=(10.0, 30.0), time_step_days=10.0, diffusivity_ratio=5.0)
+    stored = json.loads(json.dumps(ranges.to_json()))
+
+    assert stored == {
+        "white_matter_diffusivity_mm2_per_day": [0.001, 0.08],
+        "proliferation_rate_per_day": [0.001, 0.03],
+        "growth_time_days": [10.0, 30.0],
+        "time_step_days": 10.0,
+        "diffusivity_ratio": 5.0,
+    }
+    assert ParameterRanges.from_json(stored) == ranges
 
 
 @pytest.mark.parametrize(

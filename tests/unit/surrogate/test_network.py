@@ -1,5 +1,6 @@
 """The surrogate network at the paper's size, without computing anything at that size; and its losses."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -38,6 +39,46 @@ def test_it_has_its_filters_in_every_convolution(network):
     assert len(convolutions) == 8 * 4 + 3 + 3
     assert {layer.out_channels for layer in convolutions} == {128, 125, 1}
     assert all(layer.kernel_size == (3, 3, 3) for layer in convolutions)
+
+
+@pytest.fixture
+def tiny_network():
+    """8³ voxels, halved once, whose blocks have no weights."""
+    network = make_network(
+        SurrogateNetworkSettings(crop_size=8, channels=4, num_halvings=1, block_length=2), seed=0
+    ).requires_grad_(requires_grad=False)
+    for block in blocks_of(network):
+        for parameter in block.parameters():
+            parameter.zero_()
+    return network
+
+
+def blocks_of(network):
+    return [layer for layer in network.modules() if type(layer).__name__ == "_ResidualBlock"]
+
+
+def test_a_block_without_weights_changes_nothing(tiny_network, rng):
+    """Every block adds its input to what its convolutions give."""
+    features = torch.from_numpy(rng.random((2, 4, 4, 4, 4), dtype=np.float32))
+    for block in blocks_of(tiny_network):
+        assert torch.equal(block(features), features)
+    assert len(blocks_of(tiny_network)) == 4
+
+
+def test_the_decoder_repeats_the_nearest_voxel(tiny_network, rng):
+    """What stands in a channel at the bottom comes out in cubes of 2³ equal voxels."""
+    values = torch.from_numpy(rng.random((4, 4, 4), dtype=np.float32))
+    tiny_network.linear.weight.zero_()
+    tiny_network.linear.bias.zero_()
+    tiny_network.linear.bias[: values.numel()] = values.flatten()
+    last = tiny_network.decoder[-1]
+    last.weight.zero_()
+    last.bias.zero_()
+    last.weight[0, 0, 1, 1, 1] = 1.0
+
+    decoded = tiny_network.decode(torch.zeros(1, 1, 4, 4, 4), torch.zeros(1, 3))
+    expected = values.numpy().repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_allclose(decoded[0, 0].numpy(), expected, rtol=1e-6)
 
 
 def test_csf_alone_is_an_input_too():
