@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mass_effect_phantoms import phantom_anatomy
 
+from gliomap.experiments import load_surrogates
 from gliomap.learning import TrainingSettings
 from gliomap.surrogate import (
     ParameterRanges,
@@ -13,6 +14,7 @@ from gliomap.surrogate import (
     SurrogateSamples,
     SurrogateSettings,
     simulate_samples,
+    train_surrogate,
 )
 from gliomap.surrogate.samples import SAMPLES_PER_FILE
 
@@ -71,3 +73,10 @@ def repeated(samples, times, *, anatomy_name=None):
         samples.ranges,
         identity,
     )
+
+
+def poor_surrogates(folder):
+    """A surrogate that has hardly learned, loaded."""
+    samples = tiny_samples(folder), tiny_samples(folder, part="validation")
+    train_surrogate(*samples, tiny_surrogate(num_epochs=1), folder / "poor.safetensors")
+    return load_surrogates([folder / "poor.safetensors"], device="cpu")

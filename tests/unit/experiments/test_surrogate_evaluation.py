@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_surrogates import phantom, tiny_samples, tiny_surrogate
+from small_surrogates import phantom, poor_surrogates, tiny_samples, tiny_surrogate
 
 from gliomap.errors import ParameterError
 from gliomap.experiments.density_errors import SURROGATE_LEVELS, density_errors
@@ -26,10 +26,7 @@ pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A surrogate that has hardly learned."""
-    folder = tmp_path_factory.mktemp("surrogate")
-    samples = tiny_samples(folder), tiny_samples(folder, part="validation")
-    train_surrogate(*samples, tiny_surrogate(num_epochs=1), folder / "poor.safetensors")
-    return load_surrogates([folder / "poor.safetensors"], device="cpu")
+    return poor_surrogates(tmp_path_factory.mktemp("surrogate"))
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
-from small_surrogates import phantom, tiny_samples, tiny_surrogate
+from small_surrogates import phantom, poor_surrogates, tiny_samples
 
 from gliomap.errors import DeviceError
 from gliomap.experiments import surrogate_seconds
 from gliomap.experiments.measuring import RunCounter
-from gliomap.experiments.surrogate_checkpoints import load_surrogates
 from gliomap.experiments.surrogate_seconds import TIMED_BATCH, time_surrogates
 from gliomap.growth import FisherKolmogorov
 from gliomap.progress import ignore_progress
-from gliomap.surrogate import LearnedFisherKolmogorov, train_surrogate
+from gliomap.surrogate import LearnedFisherKolmogorov
 
 torch = pytest.importorskip("torch")
 
@@ -21,10 +20,7 @@ NUM_TIMED = 3
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A surrogate that has hardly learned."""
-    folder = tmp_path_factory.mktemp("surrogate")
-    samples = tiny_samples(folder), tiny_samples(folder, part="validation")
-    train_surrogate(*samples, tiny_surrogate(num_epochs=1), folder / "poor.safetensors")
-    return load_surrogates([folder / "poor.safetensors"], device="cpu")
+    return poor_surrogates(tmp_path_factory.mktemp("surrogate"))
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 from made_up_evaluations import surrogate_evaluation
-from small_surrogates import phantom, tiny_samples, tiny_surrogate
+from small_surrogates import phantom, poor_surrogates, tiny_samples
 
 from gliomap.errors import ParameterError
-from gliomap.experiments.surrogate_checkpoints import load_surrogates
 from gliomap.experiments.surrogate_times import MOST_TIMES, grow_at_times, median_sample, shown_times
 from gliomap.growth import FisherKolmogorov
-from gliomap.surrogate import ParameterRanges, train_surrogate
+from gliomap.surrogate import ParameterRanges
 
 pytest.importorskip("torch")
 
@@ -19,10 +18,7 @@ DICE = (0.9, 0.5, 0.1, float("nan"), 0.4)
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A surrogate that has hardly learned."""
-    folder = tmp_path_factory.mktemp("surrogate")
-    samples = tiny_samples(folder), tiny_samples(folder, part="validation")
-    train_surrogate(*samples, tiny_surrogate(num_epochs=1), folder / "poor.safetensors")
-    return load_surrogates([folder / "poor.safetensors"], device="cpu")
+    return poor_surrogates(tmp_path_factory.mktemp("surrogate"))
 
 
 @pytest.fixture(scope="module")
