@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Trains the networks that docs/infer.md compares, one checkpoint each. Started again, it goes on.
 #   scripts/train_inverse_networks.sh PAPERS MASS_EFFECT FOLDER [--small] [JOBS]
-# PAPERS, MASS_EFFECT: databases of the design papers and of tumors with mass effect.
-# --small: a setting for two cores; without it that of the paper, for a GPU.
+# PAPERS, MASS_EFFECT: databases of the design papers, the second of tumors with mass effect.
+# --small: a setting for two cores, and MASS_EFFECT 400 tumors at 3.75 mm; without it that of the paper, for a GPU.
 # JOBS: networks trained at a time, with one thread each; default 1, with all cores.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/training_jobs.sh"
@@ -23,7 +23,7 @@ if [[ ${4:-} == --small ]]; then
     largest=(--tumors 4000 --epochs 4)
     sizes=("fk-1000 fk --tumors 1000 --epochs 16" "fk-250 fk --tumors 250 --epochs 64")
     fly+=(--pooling 4 --tumors 4000 --epochs 4 --validation-tumors 200)
-    pushed+=(--pooling 3 --tumors 800 --epochs 20)
+    pushed+=(--pooling 2 --tumors 320 --epochs 50)
     shift
 fi
 jobs=${4:-1}

@@ -8,4 +8,4 @@ out=${2:-src/gliomap/inverse/weights/sri24-fisher-kolmogorov.safetensors}
 gliomap=${GLIOMAP:-gliomap}
 # Thresholds: half the paper's ranges, around the pipeline's 0.6 and 0.2.
 exec "$gliomap" train inverse --database "$database" --out "$out" --small --channels 24 --pooling 4 --epochs 2 \
-    --perturb --t1gd-thresholds 0.5 0.7 --flair-thresholds 0.1 0.3 --validation-tumors 1000
+    --scale log --perturb --t1gd-thresholds 0.5 0.7 --flair-thresholds 0.1 0.3 --validation-tumors 1000
