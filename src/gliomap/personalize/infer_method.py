@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -135,7 +135,7 @@ class InferMethod:
                 "is_small": header.is_small,
             },
             concerns=(
-                *_moved_seed(tumor.seed_moved_mm),
+                *_moved_seed(tumor.seed_moved_mm, of="atlas"),
                 *_beyond_training(header, prediction, segmentation),
                 *_untrained_thresholds(header.settings.observation, observation.thresholds),
                 *(("the network was trained with less than the paper's setting (small)",) if header.is_small else ()),
@@ -255,7 +255,7 @@ def regrow_in_patient(
         density_patient=density,
         seed_patient_mm=seed_mm,
         agreement_patient=mask_agreement(density.data, result.case.segmentation, result.thresholds),
-        concerns=(*result.concerns, *_moved_seed(moved_mm)),
+        concerns=(*result.concerns, *_moved_seed(moved_mm, of="patient")),
         settings={**result.settings, "grown_in": "patient", "spacing_mm": spacing_mm},
     )
 
@@ -306,7 +306,7 @@ def _untrained_thresholds(trained: ObservationSettings, asked: VisibilityThresho
     )
 
 
-def _moved_seed(moved_mm: float) -> tuple[str, ...]:
+def _moved_seed(moved_mm: float, *, of: Literal["atlas", "patient"]) -> tuple[str, ...]:
     if moved_mm == 0.0:
         return ()
-    return (f"the seed lay outside the tissue and was moved by {moved_mm:.1f} mm to the nearest tissue",)
+    return (f"the seed lay outside the {of}'s tissue and was moved by {moved_mm:.1f} mm to the nearest tissue",)

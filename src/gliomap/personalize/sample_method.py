@@ -412,7 +412,11 @@ class SampleMethod:
             concerns=(
                 *sampler_concerns(self.settings.sampler, sampled.num_sampled),
                 *prior_edge_concerns(prior, samples),
-                *simulation_concerns(checks, counts.num_failed, counts.num_simulations),
+                *simulation_concerns(
+                    checks,
+                    counts.num_failed + coarse_counts.get("num_failed", 0),
+                    counts.num_simulations + coarse_counts.get("num_simulations", 0),
+                ),
             ),
             details={
                 "model": self.model.name,

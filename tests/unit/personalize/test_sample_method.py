@@ -166,6 +166,18 @@ def test_a_model_that_always_fails_says_why(seen, num_levels):
         failing.estimate(seen, report=ignore_progress)
 
 
+def test_failures_of_both_levels_are_a_concern(seen):
+    """A surrogate or a solver may refuse tumors on the coarse level alone."""
+    failing = method(num_levels=2, sampler=TmcmcSettings.thorough(num_samples=16, num_steps=1))
+    answer = replace(failing, model=BallModel("raises")).estimate(seen, report=ignore_progress)
+    details = answer.posterior.details
+    counts = (details["simulations_since_last_start"], details["coarse_simulations_since_last_start"])
+    failed, all_of_them = (sum(each[name] for each in counts) for name in ("num_failed", "num_simulations"))
+
+    assert counts[1]["num_failed"] > 0
+    assert f"{failed} of {all_of_them} simulations of the sampler failed" in answer.concerns
+
+
 def test_intervals_of_what_a_scan_determines(estimate):
     """They are those of the combinations of each sample."""
     samples = estimate.posterior.samples
