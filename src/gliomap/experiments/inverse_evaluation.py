@@ -404,8 +404,8 @@ def _require_fit(predictor: InversePredictor, database: SimulationDatabase, atla
     record = origin.record
     if database.header.snapshots_per_run > 1 and record.get("split_unit") != "run":
         raise DatabaseError(
-            f"{predictor.path} was trained on a split that tears snapshots of one simulation apart, so it knows the test "
-            "tumors by others of their run. Train it again."
+            f"{predictor.path} was trained on a split that tears snapshots of one simulation apart, so it knows the "
+            "test tumors by others of their run. Train it again."
         )
     seen = tuple(int(record.get(name, 0)) for name in ("first_tumor", "num_tumors", "split_seed"))
     if seen != (database.header.first_tumor, database.num_tumors, split_seed):
