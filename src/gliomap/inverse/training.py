@@ -102,7 +102,8 @@ def train_inverse(
             scalings=scalings,
             num_training_tumors=source.num_training_tumors,
             history=histories,
-            trained_ranges=trained_ranges(source, settings, report=report if processes.is_first else ignore_progress),
+            # Only the first process writes the header, and ranges may cost simulations.
+            trained_ranges=trained_ranges(source, settings, report=report) if processes.is_first else None,
         )
         if processes.is_first:
             write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=tensors)
