@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from gliomap.anatomy import Anatomy, Atlas, Segmentation
 from gliomap.cores import available_cores, require_threads
 from gliomap.database import SimulationDatabase, recorded_model
-from gliomap.errors import DatabaseError, GliomapError, ParameterError
+from gliomap.errors import DatabaseError, GliomapError, ParameterError, SegmentationError
 from gliomap.experiments.density_errors import (
     INVERSE_LEVELS,
     DensityErrors,
@@ -111,7 +111,7 @@ class InverseScore:
     seed_moved_mm : MeanValue
         Distance of predicted seeds from the tissue [mm].
     num_not_simulated : int
-        Predictions whose tumor the solver refused.
+        Tumors whose masks the network refused, or whose prediction the solver did; they are in no mean.
     num_without_core : int
         Tumors whose drawn threshold left no core, of which nothing was asked.
     network_s, simulation_s : float
@@ -294,9 +294,13 @@ class _Judge:
         truth: NDArray[np.float32],
         true_seed_mm: tuple[float, float, float],
     ) -> _Answer:
-        prediction = predictor.predict(segmentation)
-        tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
         errors = None
+        try:
+            prediction = predictor.predict(segmentation)
+        except SegmentationError:  # the core lies where the network does not look
+            nan = float("nan")
+            return _Answer(errors=None, seed_error_mm=np.full(3, nan), seed_moved_mm=nan, is_clamped=False)
+        tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
         with suppress(GliomapError):
             density = self._grown(tumor)
             errors = density_errors(density, truth, tissue_fractions(self.anatomy), levels=INVERSE_LEVELS)
@@ -312,13 +316,12 @@ class _Judge:
         return self.model.simulate(self.anatomy, tumor.parameters, [tumor.growth_time_days]).cell_density[0]
 
     def _timed(self, predictor: InversePredictor, segmentation: Segmentation) -> tuple[float, float]:
-        """Seconds of prediction and simulation; NaN where the solver refuses the tumor."""
-        network_s, prediction = timed(lambda: predictor.predict(segmentation))
-        tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
-        try:
+        """Seconds of prediction and simulation; NaN where network or solver refuses the tumor."""
+        network_s = simulation_s = float("nan")
+        with suppress(GliomapError):
+            network_s, prediction = timed(lambda: predictor.predict(segmentation))
+            tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
             simulation_s, _ = timed(lambda: self._grown(tumor))
-        except GliomapError:
-            simulation_s = float("nan")
         return network_s, simulation_s
 
 

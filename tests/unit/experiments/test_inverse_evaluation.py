@@ -18,6 +18,7 @@ from gliomap.database import (
 from gliomap.errors import DatabaseError, ParameterError
 from gliomap.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
 from gliomap.inverse import DatabaseTumors, InversePredictor, MaskPerturbation, ObservationSettings, train_inverse
+from gliomap.learning import read_checkpoint, write_checkpoint
 from gliomap.report.inverse_tables import inverse_report
 
 pytest.importorskip("torch")
@@ -148,6 +149,28 @@ def test_a_poor_network_is_scored_and_reported(database, checkpoint):
     assert "poor.safetensors (small)" in text
     assert "{μ1, μ2, x}" in text
     assert "0.461" in text  # the paper's line
+
+
+def test_a_tumor_out_of_a_networks_view_does_not_end_the_evaluation(database, checkpoint, tmp_path):
+    """It is counted and in no mean; another network is scored as usual."""
+    stored = read_checkpoint(checkpoint)
+    corner = {"box": [[0, 16], [0, 16], [0, 16]], "pooling": 1}
+    write_checkpoint(
+        tmp_path / "blind.safetensors",
+        kind=stored.kind,
+        header={**stored.header, "layout": corner},
+        tensors=stored.tensors,
+    )
+    evaluation = evaluate_inverse(
+        database, ATLAS, [tmp_path / "blind.safetensors", checkpoint], settings=SETTINGS, device="cpu"
+    )
+    blind, usual = evaluation.scores
+
+    assert blind.num_not_simulated > 0
+    assert blind.location_mm.num_undefined == blind.num_not_simulated
+    assert blind.location_mm.num_defined == blind.union["all"].num_defined == 3 - blind.num_not_simulated
+    assert (usual.num_not_simulated, usual.location_mm.num_undefined) == (0, 0)
+    assert "blind.safetensors" in inverse_report(evaluation)
 
 
 def test_networks_that_do_not_fit_are_refused(database, checkpoint, tmp_path):
