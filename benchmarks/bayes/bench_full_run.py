@@ -20,9 +20,8 @@ import numpy as np
 
 from gliomap.anatomy import Anatomy, Segmentation, load_atlas
 from gliomap.bayes import PosteriorSamples, TmcmcSettings, effective_number_of_distinct
-from gliomap.bayes.row_simulation import growth_parameters_of
 from gliomap.experiments.bayes_cases import VirtualCase, VirtualCohort
-from gliomap.growth import FisherKolmogorov
+from gliomap.growth import FisherKolmogorov, growth_parameters_of
 from gliomap.imaging import VisibilityThresholds
 from gliomap.personalize import AtlasObservation, SampleMethod, SampleSettings
 from gliomap.progress import ignore_progress

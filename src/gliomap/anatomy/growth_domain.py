@@ -129,6 +129,12 @@ class Anatomy:
             )
         return self.tissue_maps.brain & ~self.domain
 
+    @property
+    def tissue_fractions(self) -> dict[str, NDArray[np.float32]]:
+        """``white_matter``, ``gray_matter`` and ``csf`` as growth sees them, each (X, Y, Z); errors as `csf`."""
+        csf = self.csf.astype(np.float32)
+        return {"white_matter": self.white_matter, "gray_matter": self.gray_matter, "csf": csf}
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over grid, rule, domain, fractions and tissue maps: equal anatomies have equal hashes."""

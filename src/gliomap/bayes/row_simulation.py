@@ -141,6 +141,7 @@ class RowSimulation:
 
     @cached_property
     def integral(self) -> ImagingIntegral | None:
+        """Integral over the imaging parameters; None where they are sampled."""
         if self.imaging_prior is None:
             return None
         return ImagingIntegral(

@@ -197,12 +197,13 @@ class SimulationOptions:
     ) -> TumorSource:
         """Tumors simulated with these options."""
         from gliomap.anatomy import load_atlas
+        from gliomap.anatomy.atlas import DEFAULT_SPACING_MM
         from gliomap.database import named_design, named_model
         from gliomap.inverse import SimulatedTumors
 
         model = self.model or "fk"
         loaded = load_atlas(self.atlas or "sri24", report=report)
-        spacing_mm = 1.875 if self.spacing_mm is None else self.spacing_mm
+        spacing_mm = DEFAULT_SPACING_MM if self.spacing_mm is None else self.spacing_mm
         return SimulatedTumors(
             anatomy=loaded.anatomy(loaded.simulation_grid(spacing_mm=spacing_mm)),
             atlas_name=loaded.name,

@@ -41,9 +41,9 @@ __all__ = [
     "merge_databases",
     "named_design",
     "named_model",
-    "recorded_model",
     "part_of_database",
     "quantize_density",
+    "recorded_model",
     "summarize",
     "verify_database",
 ]

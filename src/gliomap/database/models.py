@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gliomap.database.schema import describe_settings
+from gliomap.database.schema import describe_settings, without_backend
 from gliomap.errors import DatabaseError, ParameterError, unknown_name
 from gliomap.growth import FisherKolmogorov, GrowthModel, MassEffect
 
@@ -58,10 +58,7 @@ def recorded_model(description: Mapping[str, Any], *, source: str) -> GrowthMode
         If it has other settings than `named_model` gives, so that its tumors cannot be grown again.
     """
     model = named_model("mass-effect" if description["name"] == MassEffect().name else "fk")
-    own, recorded = (
-        {name: value for name, value in one["settings"].items() if name != "backend"}
-        for one in (describe_settings(model), description)
-    )
+    own, recorded = (without_backend(one)["settings"] for one in (describe_settings(model), description))
     differing = sorted(name for name in own.keys() | recorded.keys() if own.get(name) != recorded.get(name))
     if differing:
         raise DatabaseError(

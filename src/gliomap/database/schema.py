@@ -188,6 +188,12 @@ class DatabaseHeader:
             )
 
 
+def without_backend(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What `describe_settings` said of a growth model, without its backend: backends agree to rounding."""
+    settings = {name: value for name, value in description["settings"].items() if name != "backend"}
+    return {**description, "settings": settings}
+
+
 def describe_settings(thing: Any) -> dict[str, Any]:
     """``{"name": …, "settings": {…}}`` of a growth model or a design, JSON-ready.
 

@@ -50,7 +50,6 @@ from gliomap.experiments.virtual_patient import (
 )
 
 __all__ = [
-    "load_surrogates",
     "CLASSICAL_NAMES",
     "PUBLISHED_VOLUMES",
     "QUANTITIES",
@@ -87,6 +86,7 @@ __all__ = [
     "find_patients",
     "grow_at_times",
     "held_out_tumors",
+    "load_surrogates",
     "make_virtual_patient",
     "measure_patients",
     "named_strategy",

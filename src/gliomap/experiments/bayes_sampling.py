@@ -37,7 +37,7 @@ from gliomap.errors import NumericalError, ParameterError
 from gliomap.experiments.bayes_calibration import PlacedTruth, placed_truths
 from gliomap.experiments.bayes_cases import VirtualCase, VirtualCohort
 from gliomap.experiments.bayes_measuring import MachineConditions
-from gliomap.experiments.density_errors import SURROGATE_LEVELS, density_errors, tissue_fractions
+from gliomap.experiments.density_errors import SURROGATE_LEVELS, density_errors
 from gliomap.experiments.measuring import timed
 from gliomap.output import atomic_file
 from gliomap.progress import ProgressEvent, Reporter, ignore_progress
@@ -178,7 +178,7 @@ class CaseRecord:
 
 def density_score(predicted: NDArray[np.float32], truth: NDArray[np.float32], anatomy: Anatomy) -> DensityScore:
     """Distance of a density (X, Y, Z) from the true one in an anatomy that knows its tissue maps."""
-    errors = density_errors(predicted, truth, tissue_fractions(anatomy), levels=SURROGATE_LEVELS)
+    errors = density_errors(predicted, truth, anatomy.tissue_fractions, levels=SURROGATE_LEVELS)
     difference = np.abs(predicted.astype(np.float64) - truth)[anatomy.domain]
     return DensityScore(
         tissue=float(difference.mean()),

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy import Anatomy
 from gliomap.dice import dice
 
 #: Levels of the inverse paper's evaluation, at which true and predicted densities are compared.
@@ -62,7 +61,7 @@ def density_errors(
     predicted, truth : (X, Y, Z) float32 arrays
         Densities on one grid.
     tissues : mapping of str to (X, Y, Z) float32 array
-        Fractions of ``white_matter``, ``gray_matter`` and ``csf``; see `tissue_fractions`.
+        Fractions of ``white_matter``, ``gray_matter`` and ``csf``; see `Anatomy.tissue_fractions`.
     levels : tuple of float
         Where Dice is measured, strictly above.
     """
@@ -77,18 +76,6 @@ def density_errors(
     nan = float("nan")
     overlaps = {level: dice(predicted > level, truth > level, if_both_empty=nan) for level in levels}
     return DensityErrors(published=published, union=union, dice=overlaps)
-
-
-def tissue_fractions(anatomy: Anatomy) -> dict[str, NDArray[np.float32]]:
-    """The three fractions by name as growth sees them, and as the authors': CSF is the brain outside the domain.
-
-    Raises
-    ------
-    ParameterError
-        If the anatomy does not know its brain.
-    """
-    csf = anatomy.csf.astype(np.float32)
-    return {"white_matter": anatomy.white_matter, "gray_matter": anatomy.gray_matter, "csf": csf}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from gliomap.experiments.density_errors import (
     DensityErrors,
     MeanValue,
     density_errors,
-    tissue_fractions,
 )
 from gliomap.experiments.measuring import RunCounter, timed
 from gliomap.growth import GrowthModel
@@ -254,6 +253,10 @@ class _Judge:
     model: GrowthModel[Any]
     settings: InverseEvaluationSettings
 
+    @cached_property
+    def _tissues(self) -> dict[str, NDArray[np.float32]]:
+        return self.anatomy.tissue_fractions
+
     def answers(self, predictors: Sequence[InversePredictor], tumor: int) -> list[_Answer | None]:
         """What becomes of each prediction; None if the tumor shows no core."""
         segmentation = self.shown(tumor)
@@ -303,7 +306,7 @@ class _Judge:
         tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
         with suppress(GliomapError):
             density = self._grown(tumor)
-            errors = density_errors(density, truth, tissue_fractions(self.anatomy), levels=INVERSE_LEVELS)
+            errors = density_errors(density, truth, self._tissues, levels=INVERSE_LEVELS)
         return _Answer(
             errors=errors,
             seed_error_mm=np.abs(np.subtract(prediction.seed_mm, true_seed_mm)),

@@ -25,7 +25,6 @@ from gliomap.experiments.surrogate_checkpoints import require_fitting_samples, s
 from gliomap.experiments.surrogate_seconds import NetworkSeconds, predicted, time_surrogates
 from gliomap.progress import Reporter, ignore_progress
 from gliomap.surrogate import TISSUES, LearnedFisherKolmogorov, SurrogateSamples
-from gliomap.surrogate.anatomies import crop_around
 
 #: Where the growth model has tumor.
 _GROWN_TISSUES = ("white_matter", "gray_matter")
@@ -192,12 +191,10 @@ class _TumorErrors:
 
 
 def _errors(model: LearnedFisherKolmogorov, samples: SurrogateSamples, sample: int) -> _TumorErrors:
-    draw = samples.draws[sample]
     tissues = dict(zip(TISSUES, samples.tissues(sample), strict=True))
     truth = samples.tumor(sample)
-    domain = samples.anatomies[draw.anatomy].domain.astype(np.float32)
     raw = predicted(model, samples, [sample])[0]
-    given = raw * crop_around(domain, draw.center, samples.crop_size)
+    given = np.where(tissues["white_matter"] + tissues["gray_matter"] > 0.0, raw, np.float32(0.0))
     return _TumorErrors(
         model=density_errors(given, truth, tissues, levels=SURROGATE_LEVELS),
         network=density_errors(raw, truth, tissues, levels=SURROGATE_LEVELS),

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
+from gliomap.database.schema import without_backend
 from gliomap.errors import ParameterError
 from gliomap.inverse.checkpoint import CHECKPOINT_KIND, InverseHeader, network_names
 from gliomap.inverse.config import InverseSettings
@@ -120,12 +121,6 @@ def _identity(settings: InverseSettings, origin: TumorOrigin, scaling: TargetSca
         "network": described["network"],
         "targets": scaling.to_json(),
         "occupied": [list(ends) for ends in origin.occupied],
-        # The record of a database says its model itself.
-        "trained_on": {"model": _model_without_backend(origin), **origin.record},
+        # The record of a database says its model itself. A training may go on on another device.
+        "trained_on": {"model": without_backend(origin.model), **origin.record},
     }
-
-
-def _model_without_backend(origin: TumorOrigin) -> dict[str, Any]:
-    """The growth model: backends agree to rounding, so that a training may go on on another device."""
-    settings = {name: value for name, value in origin.model["settings"].items() if name != "backend"}
-    return {**origin.model, "settings": settings}

@@ -2,9 +2,8 @@
 
 Both give stored levels (`gliomap.database.quantization`), from which masks at any thresholds are made, and rows of
 parameters. A database is split 80 : 8 : 12 into training, validation and test, as in the paper; snapshots of one
-simulation, which share seed and rates, stay together. Tumors simulated on
-the fly are new ones in every batch: tumor r of a batch depends on the batch's random numbers, hence on seed, epoch
-and place in the epoch, and on r alone.
+simulation, which share seed and rates, stay together. Tumors simulated on the fly are new ones in every batch: tumor r
+of a batch depends on the batch's random numbers, hence on seed, epoch and place in the epoch, and on r alone.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from gliomap.growth import (
 )
 from gliomap.imaging.visibility import VisibilityThresholds
 from gliomap.inverse import InverseHeader, InversePrediction, InversePredictor, ObservationSettings
+from gliomap.inverse.targets import SEED_TARGETS
 from gliomap.personalize.method import AtlasEstimate, AtlasObservation
 from gliomap.personalize.patient_anatomy import DEFAULT_SPACING_MM, patient_anatomy, resampled_density
 from gliomap.personalize.pipeline import mask_agreement
@@ -104,7 +105,7 @@ class InferMethod:
         Raises
         ------
         SegmentationError
-            If there is no tumor core.
+            If there is no tumor core, or none where the network looks.
         """
         segmentation, header = observation.segmentation, self.predictor.header
         prediction = self.predictor.predict(segmentation)
@@ -265,7 +266,7 @@ def _default_model(parameters: FisherKolmogorovParameters) -> GrowthModel[Any]:
 
 
 def _seed_values(seed_mm: tuple[float, float, float]) -> dict[str, float]:
-    return {f"seed_{axis}_mm": value for axis, value in zip("xyz", seed_mm, strict=True)}
+    return dict(zip(SEED_TARGETS, seed_mm, strict=True))
 
 
 def _beyond_training(

@@ -15,7 +15,7 @@ from gliomap.experiments.bayes_patient_files import PatientPosterior
 from gliomap.experiments.bayes_patients import PUBLISHED_MAP, SOLVER, SURROGATE, published_names
 from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
 from gliomap.experiments.density_errors import SURROGATE_LEVELS, MeanValue
-from gliomap.report.tables import markdown_table, number, section
+from gliomap.report.tables import markdown_table, mean_cell, number, section
 
 #: Words for the names of the runs.
 RUN_LABELS = dict(zip(RUN_NAMES, ("with PET", "without PET"), strict=True))
@@ -172,7 +172,7 @@ def _densities(evaluation: BayesEvaluation) -> str:
             scores = [_score_of(run, what) for run in _runs(evaluation, name)]
             errors = [number(MeanValue.of([getattr(score, each) for score in scores]).mean) for each in _SCORES]
             overlaps = [MeanValue.of([score.dice[level] for score in scores]) for level in SURROGATE_LEVELS]
-            rows.append([RUN_LABELS[name], what if what == "mean" else "MAP", *errors, *map(_dice_cell, overlaps)])
+            rows.append([RUN_LABELS[name], what if what == "mean" else "MAP", *errors, *map(mean_cell, overlaps)])
     headers = ["", "density", *_SCORE_HEADERS, *(f"Dice {level:g}" for level in SURROGATE_LEVELS)]
     return markdown_table(headers, rows)
 
@@ -212,11 +212,6 @@ def _pet_differences(evaluation: BayesEvaluation) -> list[float]:
 
 def _score_of(run: CaseRun, what: str) -> DensityScore:
     return run.mean_density if what == "mean" else run.map_density
-
-
-def _dice_cell(value: MeanValue) -> str:
-    missing = f" ({value.num_undefined})" if value.num_undefined else ""
-    return f"{number(value.mean, '.3f')}{missing}"
 
 
 def _case_cost(evaluation: BayesEvaluation) -> str:

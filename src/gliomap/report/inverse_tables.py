@@ -12,7 +12,7 @@ from gliomap.experiments.density_errors import INVERSE_LEVELS
 from gliomap.experiments.inverse_evaluation import InverseEvaluation, InverseScore
 from gliomap.experiments.inverse_queries import MethodAnswer
 from gliomap.experiments.measuring import is_machine_busy
-from gliomap.report.tables import markdown_table, number, section
+from gliomap.report.tables import markdown_table, mean_cell, number, section
 
 # Table 1 of Learn-Morph-Infer: mean absolute errors in GM, WM and CSF, on 12,000 tumors of the authors' own.
 _PAPER = (
@@ -150,14 +150,7 @@ def _union_errors(evaluation: InverseEvaluation) -> str:
 
 
 def _dice(evaluation: InverseEvaluation) -> str:
-    rows = []
-    for level in INVERSE_LEVELS:
-        cells = []
-        for score in evaluation.scores:
-            value = score.dice[level]
-            missing = f" ({value.num_undefined})" if value.num_undefined else ""
-            cells.append(f"{number(value.mean, '.3f')}{missing}")
-        rows.append([f"{level:g}", *cells])
+    rows = [[f"{level:g}", *(mean_cell(score.dice[level]) for score in evaluation.scores)] for level in INVERSE_LEVELS]
     return markdown_table(["level", *(_label(score)[0] for score in evaluation.scores)], rows)
 
 

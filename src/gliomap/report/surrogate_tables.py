@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gliomap.experiments.density_errors import SURROGATE_LEVELS, MeanValue
+from gliomap.experiments.density_errors import SURROGATE_LEVELS
 from gliomap.experiments.measuring import is_machine_busy
 from gliomap.experiments.surrogate_evaluation import SurrogateEvaluation, SurrogateScore
 from gliomap.experiments.surrogate_seconds import TIMED_BATCH
-from gliomap.report.tables import markdown_table, number, section
+from gliomap.report.tables import markdown_table, mean_cell, number, section
 from gliomap.surrogate import TISSUES
 
 #: Figs. 7 and 10 of the surrogate paper: mean Dice of the network alone at 0.2, 0.4 and 0.8, on 2,000 tumors of the
@@ -77,7 +76,13 @@ def surrogate_label(score: SurrogateScore) -> str:
 
 def _dice(evaluation: SurrogateEvaluation) -> str:
     rows = [
-        [surrogate_label(score), score.tissues, score.loss, *_dice_cells(score.dice), *_dice_cells(score.network_dice)]
+        [
+            surrogate_label(score),
+            score.tissues,
+            score.loss,
+            *map(mean_cell, score.dice.values()),
+            *map(mean_cell, score.network_dice.values()),
+        ]
         for score in evaluation.scores
     ]
     rows += [
@@ -87,14 +92,6 @@ def _dice(evaluation: SurrogateEvaluation) -> str:
     ]  # fmt: skip
     levels = [f"{level:g}" for level in SURROGATE_LEVELS]
     return markdown_table(["surrogate", "tissues", "loss", *levels, *(f"network {level}" for level in levels)], rows)
-
-
-def _dice_cells(dice: Mapping[float, MeanValue]) -> list[str]:
-    """Means by level, with the number of tumors without a value."""
-    return [
-        number(value.mean, ".3f") + (f" ({value.num_undefined})" if value.num_undefined else "")
-        for value in dice.values()
-    ]
 
 
 def _errors(evaluation: SurrogateEvaluation) -> str:

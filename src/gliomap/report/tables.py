@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gliomap.errors import ParameterError
+from gliomap.experiments.density_errors import MeanValue
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -59,6 +60,12 @@ def number(value: float, form: str = ".3g") -> str:
     ('0.123', '-', '50.0%')
     """
     return format(value, form) if math.isfinite(value) else "-"
+
+
+def mean_cell(value: MeanValue) -> str:
+    """A mean; in parentheses, where not 0, the number of tumors without a value."""
+    missing = f" ({value.num_undefined})" if value.num_undefined else ""
+    return f"{number(value.mean, '.3f')}{missing}"
 
 
 def _is_number(cell: str) -> bool:

@@ -111,7 +111,8 @@ def tissue_channels(anatomy: Anatomy) -> NDArray[np.float32]:
     ParameterError
         If the anatomy does not know its brain.
     """
-    return np.stack([anatomy.white_matter, anatomy.gray_matter, anatomy.csf.astype(np.float32)])
+    fractions = anatomy.tissue_fractions
+    return np.stack([fractions[name] for name in TISSUES])
 
 
 def crop_around(volumes: NDArray[np.float32], center: tuple[int, int, int], size: int) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from phantom_brain import LESION_CENTER_MM, phantom_atlas, write_phantom_atlas
+from phantom_brain import LESION_CENTER_MM, phantom_atlas
 from typer.testing import CliRunner
 
 from gliomap.cli import app
@@ -10,12 +10,6 @@ from gliomap.nifti import read_volume
 from gliomap.registration import read_displacement
 
 TISSUES = ("white_matter", "gray_matter", "csf")
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 def _run(*arguments):

@@ -4,18 +4,11 @@ import json
 
 import pytest
 from growing_ball import folder_content
-from phantom_brain import write_phantom_atlas
 from typer.testing import CliRunner
 
 from gliomap.cli import app
 from gliomap.database import SimulationDatabase, named_design
 from gliomap.database.build import build_database
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 def _run(*arguments):

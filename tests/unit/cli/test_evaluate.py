@@ -1,16 +1,9 @@
 import json
 
 import pytest
-from phantom_brain import write_phantom_atlas
 from typer.testing import CliRunner
 
 from gliomap.cli import app
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 def _evaluate(atlas_folder, *more):

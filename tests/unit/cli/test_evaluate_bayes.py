@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from phantom_brain import write_phantom_atlas
 from typer.testing import CliRunner
 
 from gliomap.cli import app
@@ -14,12 +13,6 @@ from gliomap.experiments.bayes_calibration import PlacedTruth, calibration_of
 from gliomap.experiments.bayes_identity import SETTINGS_FILE
 from gliomap.experiments.bayes_measuring import MachineConditions
 from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 @pytest.fixture

@@ -3,17 +3,11 @@
 import json
 
 import pytest
-from phantom_brain import write_phantom_atlas, write_phantom_patient
+from phantom_brain import write_phantom_patient
 from typer.testing import CliRunner
 
 from gliomap.cli import app
 from gliomap.experiments import retrieval_queries
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from phantom_brain import write_phantom_atlas
 from small_surrogates import tiny_samples, tiny_surrogate
 from typer.testing import CliRunner
 
@@ -24,12 +23,6 @@ def trained(folder, **settings):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 def evaluate(*arguments):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from phantom_brain import phantom_atlas, write_phantom_atlas, write_phantom_patient
+from phantom_brain import phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
 from gliomap.cli import app
@@ -12,12 +12,6 @@ from gliomap.experiments import MatchingQueries
 from gliomap.retrieval import PackedQueries, Query
 
 pytest.importorskip("torch")
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 @pytest.fixture(scope="module")

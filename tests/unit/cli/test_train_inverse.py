@@ -4,7 +4,6 @@ import re
 
 import pytest
 from growing_ball import ball_anatomy, build_balls
-from phantom_brain import write_phantom_atlas
 from typer.testing import CliRunner
 
 import gliomap.inverse
@@ -12,12 +11,6 @@ from gliomap.cli import app
 from gliomap.learning import TrainingInterruptedError
 
 pytest.importorskip("torch")
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 @pytest.fixture(scope="module")

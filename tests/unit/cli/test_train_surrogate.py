@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from phantom_brain import write_phantom_atlas
 from typer.testing import CliRunner
 
 from gliomap.cli import app
@@ -14,12 +13,6 @@ from gliomap.surrogate import read_surrogate_header
 pytest.importorskip("torch")
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "train_surrogates.sh"
-
-
-@pytest.fixture(scope="module")
-def atlas_folder(tmp_path_factory):
-    """The phantom as an atlas folder."""
-    return write_phantom_atlas(tmp_path_factory.mktemp("atlas") / "phantom")
 
 
 def train_surrogate(atlas_folder, out, *more):
