@@ -2,8 +2,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-CORE := $(VENV)/.gliomap-core
-DEV := $(VENV)/.gliomap-dev
+CORE := $(VENV)/.gliofield-core
+DEV := $(VENV)/.gliofield-dev
 SETUP := pyproject.toml constraints.txt scripts/setup_environment.sh
 WORKERS ?= 2
 export VENV PYTHON WORKERS
@@ -15,11 +15,11 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(CORE)  ## Grow a virtual patient, personalize it, score it against its truth (needs no data)
-	@$(BIN)/gliomap demo --force $(ARGS)
+	@$(BIN)/gliofield demo --force $(ARGS)
 
-core: $(CORE)  ## Install gliomap into .venv
+core: $(CORE)  ## Install gliofield into .venv
 
-dev: $(DEV)  ## Install gliomap and the development tools into .venv
+dev: $(DEV)  ## Install gliofield and the development tools into .venv
 
 test: $(DEV)  ## Run the tests (ARGS="tests/unit -k grid" to choose)
 	@scripts/run_tests.sh fast $(ARGS)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gliomap.anatomy import growth_domain, load_atlas
-from gliomap.cores import available_cores
-from gliomap.experiments import virtual_tissue_maps
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffect, MassEffectParameters
-from gliomap.imaging import VisibilityThresholds
-from gliomap.output import atomic_file
-from gliomap.report import mass_effect_figure
+from gliofield.anatomy import growth_domain, load_atlas
+from gliofield.cores import available_cores
+from gliofield.experiments import virtual_tissue_maps
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffect, MassEffectParameters
+from gliofield.imaging import VisibilityThresholds
+from gliofield.output import atomic_file
+from gliofield.report import mass_effect_figure
 
 TARGET = Path(__file__).parent.parent / "docs" / "images" / "mass_effect.png"
 DAYS = 340.0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints a Python that can run gliomap: 3.11 to 3.13 with venv and pip, the newest found. $PYTHON is tried first.
+# Prints a Python that can run gliofield: 3.11 to 3.13 with venv and pip, the newest found. $PYTHON is tried first.
 set -u
 
 # A name on the PATH may be a shim for a version that is not installed, so every candidate is run, not looked up.
@@ -16,7 +16,7 @@ for candidate in python3.13 python3.12 python3.11 python3 python; do
     is_suitable "$candidate" && { echo "$candidate"; exit 0; }
 done
 cat >&2 <<'MESSAGE'
-No suitable Python was found: gliomap needs Python 3.11, 3.12 or 3.13 with its venv module.
+No suitable Python was found: gliofield needs Python 3.11, 3.12 or 3.13 with its venv module.
 On Debian or Ubuntu:  apt-get install python3 python3-venv
 Elsewhere: install one of these versions, then run again, or name it:  make PYTHON=/path/to/python3.12 demo
 MESSAGE

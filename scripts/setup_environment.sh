@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs gliomap from this checkout into a virtual environment, under the pinned versions of constraints.txt.
+# Installs gliofield from this checkout into a virtual environment, under the pinned versions of constraints.txt.
 #   scripts/setup_environment.sh FOLDER core|dev
 # For dev that includes PyTorch: a build for the processor, or for CUDA where there is a device. Where none can be had,
 # the rest is installed all the same, and the tests of networks are skipped.
@@ -48,7 +48,7 @@ if ! "$folder/bin/python" -c 'import sys, pip; sys.exit(not (3, 11) <= sys.versi
     echo "Making $folder with $("$python" --version)." >&2
     "$python" -m venv --clear "$folder"
 fi
-echo "Installing gliomap ($2) into $folder; about a minute the first time, two for dev." >&2
+echo "Installing gliofield ($2) into $folder; about a minute the first time, two for dev." >&2
 if [ "$2" = dev ]; then
     if install_torch; then
         target=".[dev,learn]"

@@ -2,12 +2,12 @@
 # Builds a simulation database by a Dask cluster that lives inside one SLURM job: the scheduler and the builder on the
 # first node, one worker per task on all nodes. Safe to submit again after any failure: the build goes on where it was.
 #
-#   sbatch --ntasks=256 --time=02:00:00 scripts/slurm_build.sh DB --number N [OPTIONS OF gliomap database build]
+#   sbatch --ntasks=256 --time=02:00:00 scripts/slurm_build.sh DB --number N [OPTIONS OF gliofield database build]
 #
 # DB must lie on a disk that the first node sees; workers write nothing. The environment is the one sbatch is called
-# from, or the virtual environment $GLIOMAP_VENV; all nodes must see it. $GLIOMAP_INTERFACE names the network interface
+# from, or the virtual environment $GLIOFIELD_VENV; all nodes must see it. $GLIOFIELD_INTERFACE names the network interface
 # that connects the nodes (e.g. ib0) where the default one does not.
-#SBATCH --job-name=gliomap-database
+#SBATCH --job-name=gliofield-database
 #SBATCH --ntasks=32
 #SBATCH --cpus-per-task=1
 #SBATCH --mem-per-cpu=2G
@@ -15,21 +15,21 @@
 set -euo pipefail
 
 if (($# < 1)); then
-    echo "expected a database folder and the options of gliomap database build." >&2
+    echo "expected a database folder and the options of gliofield database build." >&2
     exit 2
 fi
-if [[ -n ${GLIOMAP_VENV:-} ]]; then
-    PATH=$GLIOMAP_VENV/bin:$PATH
+if [[ -n ${GLIOFIELD_VENV:-} ]]; then
+    PATH=$GLIOFIELD_VENV/bin:$PATH
 fi
 # One thread per worker: numerical libraries must not start their own.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 interface=()
-if [[ -n ${GLIOMAP_INTERFACE:-} ]]; then
-    interface=(--interface "$GLIOMAP_INTERFACE")
+if [[ -n ${GLIOFIELD_INTERFACE:-} ]]; then
+    interface=(--interface "$GLIOFIELD_INTERFACE")
 fi
 
 # On the disk all nodes see; the builder and the workers wait until the scheduler has written it.
-scheduler_file=$PWD/gliomap-scheduler-$SLURM_JOB_ID.json
+scheduler_file=$PWD/gliofield-scheduler-$SLURM_JOB_ID.json
 started=()
 stop() {
     kill "${started[@]}" 2>/dev/null || true
@@ -45,4 +45,4 @@ srun --ntasks="$SLURM_NTASKS" dask worker --scheduler-file "$scheduler_file" --n
     --no-dashboard --death-timeout 120 --local-directory "${TMPDIR:-/tmp}" "${interface[@]}" &
 started+=($!)
 
-gliomap database build "$@" --scheduler "$scheduler_file"
+gliofield database build "$@" --scheduler "$scheduler_file"

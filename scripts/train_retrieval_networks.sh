@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the networks that `gliomap evaluate retrieval` compares, one checkpoint each. Started again, it goes on.
+# Trains the networks that `gliofield evaluate retrieval` compares, one checkpoint each. Started again, it goes on.
 #   scripts/train_retrieval_networks.sh DATABASE FOLDER [--small] [JOBS]
 # --small: a setting for two cores (docs/retrieval_networks.md); without it that of the papers, for a GPU.
 # JOBS: networks trained at a time, with one thread each; default 1, with all cores.

@@ -1,5 +1,5 @@
 # For the scripts that train several networks, one checkpoint each, $jobs at a time; sourced by them.
-gliomap=${GLIOMAP:-gliomap}
+gliofield=${GLIOFIELD:-gliofield}
 failed=0
 # Jobs of a script do not hear Ctrl-C themselves. What they have saved is gone on with.
 trap 'kill $(jobs -pr) 2>/dev/null; wait; exit 130' INT TERM
@@ -15,7 +15,7 @@ train() {
     while [[ $(jobs -rp | wc -l) -ge $jobs ]]; do
         wait -n || failed=1
     done
-    "$gliomap" train "$@" --out "$out" &
+    "$gliofield" train "$@" --out "$out" &
 }
 
 # Waits for all of them and ends the script.

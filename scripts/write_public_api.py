@@ -4,14 +4,14 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-import gliomap
+import gliofield
 
 LIST = Path(__file__).resolve().parent.parent / "tests" / "architecture" / "public_api.txt"
 
 
 def main() -> None:
-    packages = ["gliomap"]
-    packages += [module.name for module in pkgutil.walk_packages(gliomap.__path__, "gliomap.") if module.ispkg]
+    packages = ["gliofield"]
+    packages += [module.name for module in pkgutil.walk_packages(gliofield.__path__, "gliofield.") if module.ispkg]
     names = [f"{name}.{public}" for name in sorted(packages) for public in _public_names(name)]
     LIST.write_text("\n".join(names) + "\n", encoding="utf-8")
     print(f"{len(names)} names in {LIST}")

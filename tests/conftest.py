@@ -19,8 +19,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # The same examples on every machine, however busy it is.
-hypothesis.settings.register_profile("gliomap", deadline=None, derandomize=True, database=None)
-hypothesis.settings.load_profile("gliomap")
+hypothesis.settings.register_profile("gliofield", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("gliofield")
 
 _cache_numbers = itertools.count()
 
@@ -60,11 +60,11 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of the shared real images: $GLIOMAP_TEST_DATA, or shared/data beside the repository; skips without."""
-    override = os.environ.get("GLIOMAP_TEST_DATA")
+    """Folder of the shared real images: $GLIOFIELD_TEST_DATA, or shared/data beside the repository; skips without."""
+    override = os.environ.get("GLIOFIELD_TEST_DATA")
     folder = Path(override) if override else REPOSITORY.parent / "shared" / "data"
     if not (folder / "MANIFEST.json").is_file():
-        pytest.skip("needs the shared test data: set GLIOMAP_TEST_DATA to its folder")
+        pytest.skip("needs the shared test data: set GLIOFIELD_TEST_DATA to its folder")
     return folder
 
 
@@ -98,7 +98,7 @@ def _own_cache_folder(
     if request.node.get_closest_marker("user_cache") is None:
         # Only the name is new: a test that does not use the cache makes no folder.
         folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_cache_numbers))
-        monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(folder))
+        monkeypatch.setenv("GLIOFIELD_CACHE_DIR", str(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -16,21 +16,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy import DOMAIN_RULES, Atlas, load_atlas
-from gliomap.cache import cache_folder
-from gliomap.cores import available_cores
-from gliomap.database import DEFAULT_DESIGN, LocalWorkers, build_database, named_design
-from gliomap.growth import FisherKolmogorov
-from gliomap.personalize import (
+from gliofield.anatomy import DOMAIN_RULES, Atlas, load_atlas
+from gliofield.cache import cache_folder
+from gliofield.cores import available_cores
+from gliofield.database import DEFAULT_DESIGN, LocalWorkers, build_database, named_design
+from gliofield.growth import FisherKolmogorov
+from gliofield.personalize import (
     AtlasObservation,
     Case,
     PersonalizationSettings,
     observe_in_atlas,
     read_case,
 )
-from gliomap.registration import register
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.volume import Volume
+from gliofield.registration import register
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.volume import Volume
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "personalize"))
 from bench_patients import default_data, patient_files

@@ -17,18 +17,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from gliomap.anatomy import Anatomy, load_atlas
-from gliomap.bayes import (
+from gliofield.anatomy import Anatomy, load_atlas
+from gliofield.bayes import (
     BoxPrior,
     DatabasePosterior,
     DatabasePosteriorSettings,
     database_posterior,
     surrogate_paper_prior,
 )
-from gliomap.database import SimulationDatabase
-from gliomap.imaging import TumorObservation
-from gliomap.retrieval import BlockIndex
-from gliomap.volume import Volume
+from gliofield.database import SimulationDatabase
+from gliofield.imaging import TumorObservation
+from gliofield.retrieval import BlockIndex
+from gliofield.volume import Volume
 
 SHIFT_VOXELS = (2, -1, 1)
 NUMBERS_READ = (96, 192, 384, 768)

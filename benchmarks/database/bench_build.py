@@ -5,7 +5,7 @@
 
 Prints tumors per second, CPU time and peak memory of the processes, the share of draws accepted, bytes per tumor, the
 spread of volumes and ratios (does the design cover patients?), and the time of verification. The atlas is a name known
-to gliomap or an atlas folder.
+to gliofield or an atlas folder.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from gliomap.anatomy import load_atlas
-from gliomap.database import LocalWorkers, build_database, named_design, named_model, summarize, verify_database
-from gliomap.database.summary import QUANTILES
+from gliofield.anatomy import load_atlas
+from gliofield.database import LocalWorkers, build_database, named_design, named_model, summarize, verify_database
+from gliofield.database.summary import QUANTILES
 
 
 def main() -> None:

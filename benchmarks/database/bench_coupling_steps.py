@@ -14,13 +14,13 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy import load_atlas
-from gliomap.database import named_design
-from gliomap.database.design import AttemptRng
-from gliomap.dice import dice
-from gliomap.errors import NumericalError
-from gliomap.growth import MassEffect
-from gliomap.report.tables import markdown_table, number
+from gliofield.anatomy import load_atlas
+from gliofield.database import named_design
+from gliofield.database.design import AttemptRng
+from gliofield.dice import dice
+from gliofield.errors import NumericalError
+from gliofield.growth import MassEffect
+from gliofield.report.tables import markdown_table, number
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from gliomap.anatomy import Atlas, load_atlas
-from gliomap.database import SimulationDatabase
-from gliomap.experiments import (
+from gliofield.anatomy import Atlas, load_atlas
+from gliofield.database import SimulationDatabase
+from gliofield.experiments import (
     PUBLISHED_VOLUMES,
     RANGES_TO_COVER,
     PatientTumor,
@@ -29,12 +29,12 @@ from gliomap.experiments import (
     cohort_of_patients,
     measure_patients,
 )
-from gliomap.report import coverage_figure, coverage_table, markdown_table, require_figure_name, write_figure
+from gliofield.report import coverage_figure, coverage_table, markdown_table, require_figure_name, write_figure
 
 
 def default_data() -> Path:
-    """Folder of test images: $GLIOMAP_TEST_DATA, or shared/data beside the repository, where the tests look too."""
-    override = os.environ.get("GLIOMAP_TEST_DATA")
+    """Folder of test images: $GLIOFIELD_TEST_DATA, or shared/data beside the repository, where the tests look too."""
+    override = os.environ.get("GLIOFIELD_TEST_DATA")
     return Path(override) if override else Path(__file__).resolve().parents[3] / "shared" / "data"
 
 

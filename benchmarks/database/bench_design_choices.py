@@ -15,12 +15,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from gliomap.anatomy import load_atlas
-from gliomap.cores import available_cores
-from gliomap.database import ClinicalDesign, LocalWorkers, build_database, named_model, summarize
-from gliomap.experiments.database_matching import match_database
-from gliomap.experiments.matching_queries import MatchingQueries
-from gliomap.report.tables import markdown_table, number
+from gliofield.anatomy import load_atlas
+from gliofield.cores import available_cores
+from gliofield.database import ClinicalDesign, LocalWorkers, build_database, named_model, summarize
+from gliofield.experiments.database_matching import match_database
+from gliofield.experiments.matching_queries import MatchingQueries
+from gliofield.report.tables import markdown_table, number
 
 BASE = ClinicalDesign()
 VARIANTS = {

@@ -25,15 +25,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gliomap.anatomy import load_atlas
-from gliomap.anatomy.atlas import Atlas
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database import LocalWorkers, PapersDesign, build_database
-from gliomap.database.design import AttemptRng, TumorDraw
-from gliomap.database.quantization import quantize_density
-from gliomap.database.screening import SCREENING_MODEL, coarsened_anatomy, passes_screening
-from gliomap.database.sharding import encode_levels
-from gliomap.growth import FisherKolmogorov, VolumeLimit
+from gliofield.anatomy import load_atlas
+from gliofield.anatomy.atlas import Atlas
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.database import LocalWorkers, PapersDesign, build_database
+from gliofield.database.design import AttemptRng, TumorDraw
+from gliofield.database.quantization import quantize_density
+from gliofield.database.screening import SCREENING_MODEL, coarsened_anatomy, passes_screening
+from gliofield.database.sharding import encode_levels
+from gliofield.growth import FisherKolmogorov, VolumeLimit
 
 ROOT_SEED = 0
 PROJECTED_NUMBER = 50_000

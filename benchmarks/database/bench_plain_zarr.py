@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from gliomap.database import SimulationDatabase
+from gliofield.database import SimulationDatabase
 
 
 def main() -> None:

@@ -14,11 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from gliomap.anatomy import load_atlas
-from gliomap.database import SimulationDatabase, build_database, named_design, named_model, summarize
-from gliomap.report.tables import markdown_table
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.full_scan import PackedQueries, dice_of_all
+from gliofield.anatomy import load_atlas
+from gliofield.database import SimulationDatabase, build_database, named_design, named_model, summarize
+from gliofield.report.tables import markdown_table
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
 
 NUMBERS = (50_000, 1_000_000, 10_000_000)
 

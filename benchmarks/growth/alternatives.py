@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.growth.backends import numba_kernels
-from gliomap.growth.backends.numba_kernels import Layout
-from gliomap.growth.backends.numba_stepper import aligned_zeros, list_active_rows, packed_faces, whole_vectors
-from gliomap.growth.diffusivity import FaceCoefficients, face_coefficients
-from gliomap.growth.parameters import FisherKolmogorovParameters
-from gliomap.growth.seed import SEED_VARIANCE_MM2, seed_density
-from gliomap.growth.super_time_stepping import super_time_step
-from gliomap.growth.time_step import TimeStep, plan_steps
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.growth.backends import numba_kernels
+from gliofield.growth.backends.numba_kernels import Layout
+from gliofield.growth.backends.numba_stepper import aligned_zeros, list_active_rows, packed_faces, whole_vectors
+from gliofield.growth.diffusivity import FaceCoefficients, face_coefficients
+from gliofield.growth.parameters import FisherKolmogorovParameters
+from gliofield.growth.seed import SEED_VARIANCE_MM2, seed_density
+from gliofield.growth.super_time_stepping import super_time_step
+from gliofield.growth.time_step import TimeStep, plan_steps
 
 Field = NDArray[np.float32]
 

@@ -2,7 +2,7 @@
 
     python benchmarks/growth/bench_floor_and_published.py [--atlas sri24] [--floors 32] [--published 32]
 
-The atlas is a name known to gliomap or an atlas folder. --floors and --published are the numbers of random tumors for
+The atlas is a name known to gliofield or an atlas folder. --floors and --published are the numbers of random tumors for
 the two parts, the first of those of `bench_reaction_diffusion.py`; 0 leaves a part out. Nothing is timed, so a busy
 machine prints the same. Prints
 
@@ -21,13 +21,13 @@ import numpy as np
 from benchmark_tumors import THRESHOLDS, Tumor, conditions, dice, random_tumors, volumes_of
 from numpy.typing import NDArray
 
-from gliomap.anatomy import load_atlas
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.growth import FisherKolmogorov, seed_density
-from gliomap.growth.diffusivity import face_coefficients
-from gliomap.growth.evolution import evolve
-from gliomap.growth.reaction_diffusion import make_stepper
-from gliomap.growth.seed import DENSITY_FLOOR, SEED_VARIANCE_MM2
+from gliofield.anatomy import load_atlas
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.growth import FisherKolmogorov, seed_density
+from gliofield.growth.diffusivity import face_coefficients
+from gliofield.growth.evolution import evolve
+from gliofield.growth.reaction_diffusion import make_stepper
+from gliofield.growth.seed import DENSITY_FLOOR, SEED_VARIANCE_MM2
 
 REFERENCE_FLOOR = 1e-30
 FLOORS = (1e-20, DENSITY_FLOOR, 1e-9, 1e-6, 1e-4)

@@ -29,14 +29,14 @@ from bench_reaction_diffusion import typical_tumors
 from benchmark_tumors import THRESHOLDS, Tumor, conditions, dice
 from numpy.typing import NDArray
 
-from gliomap.anatomy import load_atlas
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.growth import FisherKolmogorov, seed_density
-from gliomap.growth.backends import numba_kernels
-from gliomap.growth.backends.numba_kernels import ActiveRows, Layout
-from gliomap.growth.backends.numba_stepper import aligned_zeros, list_active_rows, packed_faces, whole_vectors
-from gliomap.growth.diffusivity import face_coefficients
-from gliomap.growth.super_time_stepping import super_time_step
+from gliofield.anatomy import load_atlas
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.growth import FisherKolmogorov, seed_density
+from gliofield.growth.backends import numba_kernels
+from gliofield.growth.backends.numba_kernels import ActiveRows, Layout
+from gliofield.growth.backends.numba_stepper import aligned_zeros, list_active_rows, packed_faces, whole_vectors
+from gliofield.growth.diffusivity import face_coefficients
+from gliofield.growth.super_time_stepping import super_time_step
 
 SOURCE = Path(__file__).with_name("fused_kernel.c")
 EULER_SAFETY = 0.9

@@ -12,7 +12,7 @@ machine without nibabel can read. Prints one line where there is no GPU. Otherwi
    memory of the host, for several batch sizes, next to the processor;
 4. agreement: largest difference in density between the device and the processor.
 
-A voxel-step moves 16 bytes of state (`gliomap.growth.backends.triton_kernels`); the face coefficients, which all
+A voxel-step moves 16 bytes of state (`gliofield.growth.backends.triton_kernels`); the face coefficients, which all
 tumors share, are not counted.
 """
 
@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.errors import DeviceError
-from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorov
-from gliomap.growth.batch import load_backend, simulate_batch
-from gliomap.growth.diffusivity import face_coefficients
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.errors import DeviceError
+from gliofield.grid import Grid
+from gliofield.growth import FisherKolmogorov
+from gliofield.growth.batch import load_backend, simulate_batch
+from gliofield.growth.diffusivity import face_coefficients
 
 #: Shapes of a tile and its warps that the table of kernels compares; the first is the default.
 TILES = ((8, 16, 16, 2), (8, 8, 32, 2), (8, 16, 32, 4), (16, 16, 16, 2), (4, 16, 16, 2), (8, 8, 16, 1))
@@ -42,7 +42,7 @@ def read_anatomy(source: str) -> Anatomy:
     """Anatomy of an atlas on its own grid, or from an .npz file."""
     if Path(source).suffix != ".npz":
         # Reads NIfTI files, for which a machine with a GPU need not have the library.
-        from gliomap.anatomy import load_atlas
+        from gliofield.anatomy import load_atlas
 
         return load_atlas(source).anatomy()
     with np.load(source) as file:
@@ -76,8 +76,8 @@ def copy_bandwidth(device: str, repeats: int) -> float:
 
 def kernel_table(anatomy: Anatomy, device: str, bandwidth: float, repeats: int, num_slots: int = 64) -> list[str]:
     """Voxel-steps per second of a step of many stages on the full box, for several tiles."""
-    from gliomap.growth.backends.triton_batch import BYTES_PER_VOXEL_STEP, Tile, TumorBatch
-    from gliomap.growth.stage_operations import step_operations
+    from gliofield.growth.backends.triton_batch import BYTES_PER_VOXEL_STEP, Tile, TumorBatch
+    from gliofield.growth.stage_operations import step_operations
 
     faces = face_coefficients(anatomy, 10.0)
     box = (faces.x.shape[0], faces.x.shape[1], faces.x.shape[2])
@@ -107,7 +107,7 @@ def batch_table(
     anatomy: Anatomy, tumors: Sequence, batches: Sequence[int], device: str, bandwidth: float, repeats: int
 ) -> list[str]:
     """Tumors per second for several batch sizes, and the processor's; parameters in, densities on the host out."""
-    from gliomap.growth.backends.triton_batch import BYTES_PER_VOXEL_STEP
+    from gliofield.growth.backends.triton_batch import BYTES_PER_VOXEL_STEP
 
     lines = [f"{'batch':>6} {'tumors':>7} {'tumors/s':>9} {'(min-max)':>17} {'GB/s':>8} {'of copy':>8}"]
     for max_batch in batches:

@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy.growth_domain import Anatomy, growth_domain
-from gliomap.anatomy.tissue_maps import TissueMaps
-from gliomap.errors import DeviceError
-from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters
-from gliomap.growth.batch import load_backend
-from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
-from gliomap.growth.mechanics.brain_box import BrainBox
+from gliofield.anatomy.growth_domain import Anatomy, growth_domain
+from gliofield.anatomy.tissue_maps import TissueMaps
+from gliofield.errors import DeviceError
+from gliofield.grid import Grid
+from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters
+from gliofield.growth.batch import load_backend
+from gliofield.growth.mass_effect_batch import simulate_mass_effect_batch
+from gliofield.growth.mechanics.brain_box import BrainBox
 
 VOLUME_ML, FLAIR_THRESHOLD = 50.0, 0.2
 INFILTRATION_LENGTHS_MM = (1.0, 2.0, 3.0)
@@ -44,7 +44,7 @@ def read_anatomy(source: str) -> Anatomy:
     """Anatomy of an atlas on its own grid, or from an .npz file."""
     if Path(source).suffix != ".npz":
         # Reads NIfTI files, for which a machine with a GPU need not have the library.
-        from gliomap.anatomy import load_atlas
+        from gliofield.anatomy import load_atlas
 
         return load_atlas(source).anatomy()
     with np.load(source) as file:
@@ -94,8 +94,8 @@ def kernel_table(anatomy: Anatomy, device: str, bandwidth: float, repeats: int) 
     import torch
     from bench_gpu import _median_seconds as median_seconds
 
-    from gliomap.growth.backends import triton_mechanics_kernels as kernels
-    from gliomap.growth.backends.triton_mass_effect import PushingBatch
+    from gliofield.growth.backends import triton_mechanics_kernels as kernels
+    from gliofield.growth.backends.triton_mass_effect import PushingBatch
 
     maps, model = anatomy.tissue_maps, MassEffect()
     assert maps is not None, "atlas anatomies keep their maps"
@@ -222,7 +222,7 @@ def main() -> None:
     from bench_gpu import copy_bandwidth
     from benchmark_tumors import conditions
 
-    from gliomap.growth.backends.triton_mass_effect import bytes_per_tumor
+    from gliofield.growth.backends.triton_mass_effect import bytes_per_tumor
 
     anatomy = read_anatomy(arguments.anatomy)
     assert anatomy.tissue_maps is not None, "atlas anatomies keep their maps"

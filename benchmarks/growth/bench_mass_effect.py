@@ -2,8 +2,8 @@
 
     python benchmarks/growth/bench_mass_effect.py [--atlas sri24] [--tumors 3] [--clinical 12] [--threads 2]
 
-The atlas is a name known to gliomap or an atlas folder. Tumors are seeded at random in white matter near the ventricles
-and grow, with mass effect, to 50 ml above the FLAIR threshold. Prints
+The atlas is a name known to gliofield or an atlas folder. Tumors are seeded at random in white matter near the
+ventricles and grow, with mass effect, to 50 ml above the FLAIR threshold. Prints
 
 1. push: largest displacement of the ventricle wall at the default γ and at twice that, smallest det J, seconds;
 2. resolution: the first tumor with other numbers of coupling steps and tolerances against a fully resolved run;
@@ -25,13 +25,13 @@ from benchmark_tumors import conditions, dice
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gliomap.anatomy import load_atlas
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database.clinical_design import ClinicalDesign
-from gliomap.database.design import AttemptRng
-from gliomap.errors import NumericalError
-from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters, MassEffectSolution
-from gliomap.growth.parameters import DEFAULT_PUSH_PA
+from gliofield.anatomy import load_atlas
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.database.clinical_design import ClinicalDesign
+from gliofield.database.design import AttemptRng
+from gliofield.errors import NumericalError
+from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters, MassEffectSolution
+from gliofield.growth.parameters import DEFAULT_PUSH_PA
 
 WHOLE_VOLUME_ML = 50.0
 FLAIR_THRESHOLD = 0.2

@@ -3,7 +3,8 @@
     python benchmarks/growth/bench_reaction_diffusion.py [--atlas sri24] [--tumors 64] [--repeats 10]
         [--alternatives 16] [--threads 2]
 
-The atlas is a name known to gliomap or an atlas folder. Seeds are fixed, and one thread computes unless stated. Prints
+The atlas is a name known to gliofield or an atlas folder. Seeds are fixed, and one thread computes unless stated.
+Prints
 
 1. speed: CPU seconds and ns per voxel-step of typical tumors;
 2. threads: a large run shared by --threads threads, and as many runs side by side, on a 1 mm grid;
@@ -27,9 +28,9 @@ from benchmark_tumors import THRESHOLDS, Tumor, conditions, dice, make_tumor, ra
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from gliomap.anatomy import load_atlas
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.growth import FisherKolmogorov
+from gliofield.anatomy import load_atlas
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.growth import FisherKolmogorov
 
 TYPICAL = {"median": (0.42, 0.079, 295.0), "slow": (0.034, 0.012, 1150.0), "fast": (1.35, 0.186, 88.0)}
 SCALES = (0.5, 1.0, 2.0)

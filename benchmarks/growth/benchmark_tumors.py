@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.cores import available_cores
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, Solution
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.cores import available_cores
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, Solution
 
 THRESHOLDS = (0.2, 0.6)
 # Published ranges of D_w [mm²/day], ρ [1/day] and T [day], sampled log-uniformly.

@@ -14,15 +14,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gliomap.grid import Grid
-from gliomap.imaging import (
+from gliofield.grid import Grid
+from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
     TumorObservation,
     equal_volume_sphere,
     log_visibility,
 )
-from gliomap.volume import Volume
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((128, 128, 128), 1.875, (-119.0625, -119.0625, -119.0625))
 PARAMETERS = ImagingParameters(

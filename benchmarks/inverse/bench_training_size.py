@@ -15,11 +15,11 @@ import dataclasses
 import time
 from pathlib import Path
 
-from gliomap.anatomy import load_atlas
-from gliomap.database import SimulationDatabase
-from gliomap.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
-from gliomap.inverse import DatabaseTumors, InverseSettings, TargetSettings, read_inverse_header, train_inverse
-from gliomap.inverse.tumors import VALIDATION_SHARE
+from gliofield.anatomy import load_atlas
+from gliofield.database import SimulationDatabase
+from gliofield.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
+from gliofield.inverse import DatabaseTumors, InverseSettings, TargetSettings, read_inverse_header, train_inverse
+from gliofield.inverse.tumors import VALIDATION_SHARE
 
 _NUM_VALIDATION = 200
 

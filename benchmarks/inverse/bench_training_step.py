@@ -3,7 +3,7 @@
     python benchmarks/inverse/bench_training_step.py [--repeats 5]
 
 One thread, batches of 16 random volumes for the inverse network and of 8 for the surrogate. "Channels last" is what
-gliomap uses: the channels of a voxel lie beside each other. Repeats alternate between the formats; medians.
+gliofield uses: the channels of a voxel lie beside each other. Repeats alternate between the formats; medians.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from gliomap.inverse.networks import make_network as make_inverse_network
-from gliomap.inverse.observation import InputLayout
-from gliomap.surrogate.config import SurrogateNetworkSettings
-from gliomap.surrogate.network import make_network as make_surrogate_network
+from gliofield.inverse.networks import make_network as make_inverse_network
+from gliofield.inverse.observation import InputLayout
+from gliofield.surrogate.config import SurrogateNetworkSettings
+from gliofield.surrogate.network import make_network as make_surrogate_network
 
 FORMATS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last_3d}
 BOX = ((29, 100), (13, 105), (27, 97))

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gliomap.anatomy import load_atlas
-from gliomap.personalize import (
+from gliofield.anatomy import load_atlas
+from gliofield.personalize import (
     CaseFiles,
     PersonalizationResult,
     PersonalizationSettings,
@@ -31,8 +31,8 @@ from gliomap.personalize import (
 
 
 def default_data() -> Path:
-    """Folder of test images: $GLIOMAP_TEST_DATA, or shared/data beside the repository, where the tests look too."""
-    override = os.environ.get("GLIOMAP_TEST_DATA")
+    """Folder of test images: $GLIOFIELD_TEST_DATA, or shared/data beside the repository, where the tests look too."""
+    override = os.environ.get("GLIOFIELD_TEST_DATA")
     return Path(override) if override else Path(__file__).resolve().parents[3] / "shared" / "data"
 
 

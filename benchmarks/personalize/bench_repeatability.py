@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from bench_patients import default_data, patient_files
 
-from gliomap.anatomy import load_atlas
-from gliomap.personalize import PersonalizationSettings, QueryMethod, open_or_build_database, personalize, read_case
+from gliofield.anatomy import load_atlas
+from gliofield.personalize import PersonalizationSettings, QueryMethod, open_or_build_database, personalize, read_case
 
 
 def main() -> None:

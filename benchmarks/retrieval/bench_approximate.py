@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database import SimulationDatabase
-from gliomap.retrieval import Index, Query
-from gliomap.retrieval.block_index import BlockIndex
-from gliomap.retrieval.downsampled_index import DownsampledIndex
-from gliomap.retrieval.full_scan import PackedQueries, dice_of_all
-from gliomap.retrieval.radiomics_index import NUM_PRESELECTED, RadiomicsIndex
+from gliofield.database import SimulationDatabase
+from gliofield.retrieval import Index, Query
+from gliofield.retrieval.block_index import BlockIndex
+from gliofield.retrieval.downsampled_index import DownsampledIndex
+from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
+from gliofield.retrieval.radiomics_index import NUM_PRESELECTED, RadiomicsIndex
 
 NUM_HITS = 15
 TOP = (1, 5, 15)

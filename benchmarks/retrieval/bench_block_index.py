@@ -32,18 +32,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.cores import available_cores
-from gliomap.database import SimulationDatabase
-from gliomap.database.quantization import levels_of
-from gliomap.database.tumor_table import TumorTable, joined
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.best_first import best_first
-from gliomap.retrieval.block_index import BlockIndex
-from gliomap.retrieval.block_kernels import overlap_similarities, shared_voxels
-from gliomap.retrieval.free_thresholds import FreeThresholdIndex
-from gliomap.retrieval.full_scan import PackedQueries, dice_of_all
-from gliomap.retrieval.index_cache import Segment, num_blocks
-from gliomap.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks, lists_by_block
+from gliofield.cores import available_cores
+from gliofield.database import SimulationDatabase
+from gliofield.database.quantization import levels_of
+from gliofield.database.tumor_table import TumorTable, joined
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.best_first import best_first
+from gliofield.retrieval.block_index import BlockIndex
+from gliofield.retrieval.block_kernels import overlap_similarities, shared_voxels
+from gliofield.retrieval.free_thresholds import FreeThresholdIndex
+from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
+from gliofield.retrieval.index_cache import Segment, num_blocks
+from gliofield.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks, lists_by_block
 
 _K = 15
 

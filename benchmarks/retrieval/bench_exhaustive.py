@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gliomap.anatomy import load_atlas
-from gliomap.database import SimulationDatabase
-from gliomap.personalize import open_or_build_database
-from gliomap.retrieval import ExhaustiveIndex, Query
+from gliofield.anatomy import load_atlas
+from gliofield.database import SimulationDatabase
+from gliofield.personalize import open_or_build_database
+from gliofield.retrieval import ExhaustiveIndex, Query
 
 
 def shifted_query(database: SimulationDatabase, tumor: int) -> Query:

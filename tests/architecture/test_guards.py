@@ -17,7 +17,7 @@ CASES = {
     "uses_the_seeded_generator": ("assert rng.random() == np.random.default_rng(0).random()", None),
     "underflows": ("assert np.array([1e-308]) * 1e-10 < 1e-300", None),
     "silences_errors_locally": ("with np.errstate(divide='ignore'): assert np.isinf(np.array([1.0]) / 0)", None),
-    "has_an_own_cache_folder": ("assert not os.path.exists(os.environ['GLIOMAP_CACHE_DIR'])", None),
+    "has_an_own_cache_folder": ("assert not os.path.exists(os.environ['GLIOFIELD_CACHE_DIR'])", None),
 }
 
 

@@ -34,8 +34,8 @@ ALLOWED = {
     "viewer": _EXPERIMENTS,
     "cli": _EXPERIMENTS | {"report", "viewer"},
 }
-# `python -m gliomap` is the command line and nothing else.
-_ENTRY_POINT = "gliomap.__main__"
+# `python -m gliofield` is the command line and nothing else.
+_ENTRY_POINT = "gliofield.__main__"
 
 
 def test_every_folder_has_its_place_in_the_order():
@@ -72,13 +72,13 @@ def test_a_module_imports_only_what_lies_before_it(path):
 
 @pytest.mark.parametrize("path", [p for p in source_files() if p.name == "__init__.py"], ids=module_name)
 def test_a_package_file_only_re_exports(path):
-    """A docstring, imports from gliomap, `__all__` (and the version in the root): no code."""
+    """A docstring, imports from gliofield, `__all__` (and the version in the root): no code."""
     tree = parsed(path)
     body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
 
     for node in body:
         if isinstance(node, ast.ImportFrom):
-            assert (node.module or "").startswith("gliomap"), ast.unparse(node)
+            assert (node.module or "").startswith("gliofield"), ast.unparse(node)
         else:
             assert isinstance(node, ast.Assign | ast.AnnAssign), ast.unparse(node)
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

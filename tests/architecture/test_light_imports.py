@@ -1,4 +1,4 @@
-"""`import gliomap` and `gliomap --help` stay light: heavy libraries load inside the functions that need them."""
+"""`import gliofield` and `gliofield --help` stay light: heavy libraries load inside the functions that need them."""
 
 import json
 import subprocess
@@ -34,25 +34,25 @@ def modules_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import gliomap",
-        "import gliomap.cli",
-        "sys.argv = ['gliomap', '--help']; import runpy; runpy.run_module('gliomap', run_name='__main__')",
-        "sys.argv = ['gliomap', 'personalize', '--help']; import runpy; "
-        "runpy.run_module('gliomap', run_name='__main__')",
+        "import gliofield",
+        "import gliofield.cli",
+        "sys.argv = ['gliofield', '--help']; import runpy; runpy.run_module('gliofield', run_name='__main__')",
+        "sys.argv = ['gliofield', 'personalize', '--help']; import runpy; "
+        "runpy.run_module('gliofield', run_name='__main__')",
     ],
-    ids=["import gliomap", "import gliomap.cli", "--help", "personalize --help"],
+    ids=["import gliofield", "import gliofield.cli", "--help", "personalize --help"],
 )
 def test_no_heavy_library_is_loaded(code):
-    """A fresh interpreter has gliomap and none of the heavy libraries."""
+    """A fresh interpreter has gliofield and none of the heavy libraries."""
     loaded = modules_after(code)
 
-    assert "gliomap" in loaded
+    assert "gliofield" in loaded
     assert loaded.isdisjoint(_HEAVY)
 
 
 @pytest.mark.parametrize("package", ["anatomy", "growth", "database", "retrieval", "personalize"])
 def test_a_package_loads_neither_torch_nor_plotting_nor_registration(package):
     """Computation may need numba and scipy; torch, matplotlib, ANTs and nilearn wait for their functions."""
-    loaded = modules_after(f"import gliomap.{package}")
+    loaded = modules_after(f"import gliofield.{package}")
 
     assert loaded.isdisjoint({"ants", "matplotlib", "nilearn", "torch"})

@@ -41,7 +41,7 @@ def test_every_public_class_and_function_is_documented(package):
     undocumented = [
         name
         for name in module.__all__
-        if callable(getattr(module, name)) and getattr(getattr(module, name), "__module__", "").startswith("gliomap")
+        if callable(getattr(module, name)) and getattr(getattr(module, name), "__module__", "").startswith("gliofield")
         if not (getattr(module, name).__doc__ or "").strip()
     ]
     assert undocumented == []

@@ -12,7 +12,7 @@ import typer
 from markdown_blocks import blocks, pages
 from repository import ROOT
 
-from gliomap.cli import app
+from gliofield.cli import app
 
 PYTHON = blocks("python")
 CONSOLE = blocks("console")
@@ -25,7 +25,7 @@ def commands_of(text: str) -> list[list[str]]:
 
 
 def understand(arguments: list[str]) -> None:
-    """Parse a gliomap command line without running it."""
+    """Parse a gliofield command line without running it."""
     command, rest = typer.main.get_command(app), list(arguments)
     while hasattr(command, "commands"):
         name, *rest = rest
@@ -71,13 +71,13 @@ def test_a_python_block_that_is_not_run_fits_the_api(block):
 
 @pytest.mark.parametrize("block", CONSOLE, ids=str)
 def test_a_command_line_is_understood(block):
-    """gliomap knows the command and its options, make knows the target, and named scripts exist."""
+    """gliofield knows the command and its options, make knows the target, and named scripts exist."""
     commands = commands_of(block.text)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 
     assert commands, "a console block has lines that begin with '$ '"
     for program, *arguments in commands:
-        if program == "gliomap":
+        if program == "gliofield":
             understand(arguments)
         elif program == "make":
             assert {word for word in arguments if "=" not in word} <= targets

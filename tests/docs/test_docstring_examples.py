@@ -11,7 +11,7 @@ WITH_EXAMPLES = [module_name(path) for path in source_files() if ">>> " in path.
 
 def test_there_are_examples():
     """An empty list would pass the test below."""
-    assert "gliomap.units" in WITH_EXAMPLES
+    assert "gliofield.units" in WITH_EXAMPLES
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

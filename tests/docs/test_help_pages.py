@@ -4,11 +4,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gliomap.cli import app
+from gliofield.cli import app
 
 
 def all_commands() -> list[tuple[str, ...]]:
-    """Every command and group, as words after `gliomap`."""
+    """Every command and group, as words after `gliofield`."""
 
     def walk(command, path):
         yield path
@@ -35,7 +35,7 @@ def test_the_documented_commands_exist():
     assert documented <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(("gliomap", *path)))
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(("gliofield", *path)))
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_a_help_page_renders(path, option):
     """Exit code 0, a usage line and a sentence about the command."""
@@ -46,7 +46,7 @@ def test_a_help_page_renders(path, option):
     assert (command_at(path).help or "").strip()
 
 
-@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(("gliomap", *path)))
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(("gliofield", *path)))
 def test_every_option_says_what_it_is(path):
     """No option without a help text."""
     options = [p for p in command_at(path).params if p.param_type_name == "option" and p.name != "help"]
@@ -57,7 +57,7 @@ def test_every_option_says_what_it_is(path):
 @pytest.mark.parametrize(
     "path",
     [path for path in COMMANDS if path and not hasattr(command_at(path), "commands")],
-    ids=lambda path: " ".join(("gliomap", *path)),
+    ids=lambda path: " ".join(("gliofield", *path)),
 )
 def test_every_command_can_answer_in_json(path):
     """`--json` is on all of them."""

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 from repository import ROOT
 
-import gliomap
+import gliofield
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -39,7 +39,7 @@ def test_the_changelog_has_a_section_for_what_is_in_the_tree():
     sections = re.findall(r"^## \[?([^\]\s]+)\]?.*\n((?:(?!^## ).*\n?)*)", text_of("CHANGELOG.md"), flags=re.MULTILINE)
     title, body = sections[0]
 
-    assert title in {"Unreleased", gliomap.__version__}
+    assert title in {"Unreleased", gliofield.__version__}
     assert re.search(r"^- \S", body, flags=re.MULTILINE)
 
 
@@ -94,7 +94,7 @@ def test_every_page_of_the_docs_is_in_their_index():
 
 def test_the_documented_label_schemes_and_domain_rules_are_those_of_the_code():
     """docs/conventions.md names each scheme and each rule."""
-    from gliomap.anatomy import DOMAIN_RULES, LABEL_SCHEMES
+    from gliofield.anatomy import DOMAIN_RULES, LABEL_SCHEMES
 
     conventions = text_of("docs/conventions.md")
     assert [name for name in (*LABEL_SCHEMES, *DOMAIN_RULES) if f"`{name}`" not in conventions] == []

@@ -6,8 +6,8 @@ import pytest
 from phantom_brain import write_phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.nifti import read_volume
+from gliofield.cli import app
+from gliofield.nifti import read_volume
 
 pytest.importorskip("torch")
 

@@ -7,10 +7,10 @@ import pytest
 from phantom_brain import write_phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.database import SimulationDatabase
-from gliomap.nifti import write_volume
-from gliomap.volume import Volume
+from gliofield.cli import app
+from gliofield.database import SimulationDatabase
+from gliofield.nifti import write_volume
+from gliofield.volume import Volume
 
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")

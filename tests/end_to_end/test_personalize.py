@@ -14,10 +14,10 @@ from phantom_brain import (
 )
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.database import SimulationDatabase
-from gliomap.nifti import read_volume, write_volume
-from gliomap.volume import Volume
+from gliofield.cli import app
+from gliofield.database import SimulationDatabase
+from gliofield.nifti import read_volume, write_volume
+from gliofield.volume import Volume
 
 RESULT_FILES = {
     "density_atlas.nii.gz",
@@ -96,7 +96,7 @@ def test_the_result_says_how_it_was_made(phantom, tmp_path):
 
 def test_a_tumor_of_the_database_is_found_again(phantom, tmp_path):
     """Masks cut from a simulated tumor give back that tumor: Dice 1 in atlas space, its own index first."""
-    from gliomap.database import SimulationDatabase
+    from gliofield.database import SimulationDatabase
 
     database = SimulationDatabase.open(phantom / "database")
     index = int(np.argmax(database.volume_ml[:, 1]))
@@ -210,7 +210,7 @@ def test_a_database_of_another_atlas_is_refused(phantom, tmp_path):
 
 def test_a_full_disk_leaves_nothing_behind(phantom, tmp_path, monkeypatch):
     """When a file of the result cannot be written, no part of the folder stays."""
-    from gliomap.report import result_folder
+    from gliofield.report import result_folder
 
     def no_space(*arguments, **keywords):
         raise OSError(28, "No space left on device")
@@ -339,7 +339,7 @@ def test_search_options_that_do_not_go_together(phantom, tmp_path, options, mess
 
 def test_search_says_that_a_damaged_index_was_made_again(phantom, tmp_path, monkeypatch):
     """On stderr; the hits are right all the same."""
-    monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("GLIOFIELD_CACHE_DIR", str(tmp_path / "cache"))
     tumor, search = _masks_of_best_core(phantom, tmp_path)
     assert _run(search).stderr == ""
     (file,) = (tmp_path / "cache").rglob("*.index")

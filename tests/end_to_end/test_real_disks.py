@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from growing_ball import ball_anatomy, build_balls, folder_content
 
-from gliomap.database import SimulationDatabase, verify_database
-from gliomap.errors import OutputError
-from gliomap.retrieval import ExhaustiveIndex, Query
+from gliofield.database import SimulationDatabase, verify_database
+from gliofield.errors import OutputError
+from gliofield.retrieval import ExhaustiveIndex, Query
 
 SMALL = ball_anatomy(num_voxels=6)
 

@@ -7,8 +7,8 @@ import pytest
 from phantom_brain import write_phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.nifti import read_volume
+from gliofield.cli import app
+from gliofield.nifti import read_volume
 
 MAPS = ("mean", "std", "probability_t1gd", "probability_flair")
 

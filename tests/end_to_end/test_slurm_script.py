@@ -13,14 +13,14 @@ from repository import ROOT
 SCRIPT = ROOT / "scripts" / "slurm_build.sh"
 # Runs the command once, as `srun --ntasks=1` does.
 SRUN = '#!/bin/sh\nshift\nexec "$@"\n'
-# Takes `gliomap database build DB --number N --scheduler FILE` and builds balls.
-GLIOMAP = f'#!/bin/sh\nexec "{sys.executable}" "{dask_cluster.__file__}" "$3" "$5" "$7"\n'
+# Takes `gliofield database build DB --number N --scheduler FILE` and builds balls.
+GLIOFIELD = f'#!/bin/sh\nexec "{sys.executable}" "{dask_cluster.__file__}" "$3" "$5" "$7"\n'
 
 
 @pytest.fixture
 def environment(tmp_path):
     """Variables of a SLURM job of one task that sees the stand-ins and the installed `dask`."""
-    for name, text in (("srun", SRUN), ("gliomap", GLIOMAP)):
+    for name, text in (("srun", SRUN), ("gliofield", GLIOFIELD)):
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -31,7 +31,7 @@ def environment(tmp_path):
         "PYTHONPATH": str(Path(dask_cluster.__file__).parent),
         "SLURM_JOB_ID": "7",
         "SLURM_NTASKS": "1",
-        "GLIOMAP_INTERFACE": "lo",
+        "GLIOFIELD_INTERFACE": "lo",
     }
 
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, phantom_atlas, phantom_labels, phantom_tissue_maps, write_phantom_patient
 
-from gliomap.anatomy import Atlas, TissueMaps, growth_domain, label_scheme
-from gliomap.anatomy import atlas_sources as sources
-from gliomap.errors import AtlasError, ImageError, NumericalError, OutputError, ParameterError, SegmentationError
-from gliomap.evaluation import cells_covered_at_equal_volume
-from gliomap.experiments import virtual_patient
-from gliomap.grid import Grid
-from gliomap.nifti import read_volume, write_volume
-from gliomap.personalize import CaseFiles, find_case_files, read_case
-from gliomap.personalize.provenance import package_versions
-from gliomap.volume import Volume
+from gliofield.anatomy import Atlas, TissueMaps, growth_domain, label_scheme
+from gliofield.anatomy import atlas_sources as sources
+from gliofield.errors import AtlasError, ImageError, NumericalError, OutputError, ParameterError, SegmentationError
+from gliofield.evaluation import cells_covered_at_equal_volume
+from gliofield.experiments import virtual_patient
+from gliofield.grid import Grid
+from gliofield.nifti import read_volume, write_volume
+from gliofield.personalize import CaseFiles, find_case_files, read_case
+from gliofield.personalize.provenance import package_versions
+from gliofield.volume import Volume
 
 
 @pytest.mark.parametrize("kind", ["color", "complex"])
@@ -119,17 +119,17 @@ def test_a_trace_of_rounding_does_not_make_another_atlas():
     assert moved.content_hash == atlas.content_hash
 
 
-def test_the_version_of_gliomap_is_recorded_where_it_is_not_installed(monkeypatch):
+def test_the_version_of_gliofield_is_recorded_where_it_is_not_installed(monkeypatch):
     """A source tree on the path has no package metadata."""
-    from gliomap import __version__
-    from gliomap.personalize import provenance
+    from gliofield import __version__
+    from gliofield.personalize import provenance
 
     def nothing_installed(name):
         raise provenance.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(provenance.metadata, "version", nothing_installed)
 
-    assert package_versions()["gliomap"] == __version__
+    assert package_versions()["gliofield"] == __version__
 
 
 def test_a_brain_without_room_for_a_seed_is_said():

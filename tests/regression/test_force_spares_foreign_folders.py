@@ -1,4 +1,4 @@
-"""Symptom: `gliomap personalize PATIENT --out PATIENT --force` deleted the patient's images.
+"""Symptom: `gliofield personalize PATIENT --out PATIENT --force` deleted the patient's images.
 
 Cause: --force replaced whatever folder had the name of the output.
 Guard: a folder is replaced only if it holds the file that every folder of its kind holds.
@@ -8,10 +8,10 @@ import pytest
 from phantom_brain import phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
-from gliomap.anatomy import write_atlas_folder
-from gliomap.cli import app
-from gliomap.errors import OutputError
-from gliomap.output import atomic_folder, require_absent
+from gliofield.anatomy import write_atlas_folder
+from gliofield.cli import app
+from gliofield.errors import OutputError
+from gliofield.output import atomic_folder, require_absent
 
 
 def test_the_patients_own_folder_is_not_replaced(tmp_path):

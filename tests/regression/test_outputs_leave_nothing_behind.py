@@ -15,12 +15,12 @@ import pytest
 from phantom_brain import LESION_CENTER_MM, write_phantom_atlas
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.errors import OutputError, ParameterError
-from gliomap.grid import Grid
-from gliomap.nifti import write_volume
-from gliomap.output import atomic_file, atomic_folder, require_absent
-from gliomap.volume import Volume
+from gliofield.cli import app
+from gliofield.errors import OutputError, ParameterError
+from gliofield.grid import Grid
+from gliofield.nifti import write_volume
+from gliofield.output import atomic_file, atomic_folder, require_absent
+from gliofield.volume import Volume
 
 VOLUME = Volume(np.zeros((3, 3, 3), dtype=np.float32), Grid.axis_aligned((3, 3, 3), 1.0, (0, 0, 0)))
 

@@ -19,7 +19,7 @@ def _output_on_a_terminal(arguments):
     pty = pytest.importorskip("pty")
     reader, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gliomap", *map(str, arguments)],
+        [sys.executable, "-m", "gliofield", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=terminal,
         stderr=terminal,
@@ -52,9 +52,9 @@ def test_every_command_prints_below_its_progress_bars():
     import ast
     from pathlib import Path
 
-    import gliomap.cli
+    import gliofield.cli
 
-    for path in sorted(Path(gliomap.cli.__file__).parent.glob("*.py")):
+    for path in sorted(Path(gliofield.cli.__file__).parent.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.With) and "progress_bars" in ast.dump(node.items[-1]):
                 called = {

@@ -8,7 +8,7 @@ import numpy as np
 from growth_likelihoods import ANATOMY, SEED_MM
 from level_database import LevelDatabase, database_of_levels
 
-from gliomap.database.quantization import quantize_density
+from gliofield.database.quantization import quantize_density
 
 NAMES = (
     "white_matter_diffusivity_mm2_per_day",

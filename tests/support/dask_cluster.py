@@ -14,9 +14,9 @@ from typing import Any
 from distributed import Client, LocalCluster
 from growing_ball import BallDesign, GrowingBall, ball_anatomy
 
-from gliomap.database import SimulationDatabase, Workforce, build_database
-from gliomap.database.dask_workers import DaskWorkers
-from gliomap.progress import Reporter, ignore_progress
+from gliofield.database import SimulationDatabase, Workforce, build_database
+from gliofield.database.dask_workers import DaskWorkers
+from gliofield.progress import Reporter, ignore_progress
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from phantom_brain import GRID, phantom_labels, phantom_t1, radius_in
 
-from gliomap.anatomy import TissueMaps
-from gliomap.registration import AffineSettings, Levels, RegistrationPreset, SynSettings, Transform
-from gliomap.volume import Volume
+from gliofield.anatomy import TissueMaps
+from gliofield.registration import AffineSettings, Levels, RegistrationPreset, SynSettings, Transform
+from gliofield.volume import Volume
 
 AFFINE_PRESET = RegistrationPreset(
     name="affine at 6 mm",

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.database import LocalWorkers, SimulationDatabase, TumorDraw, build_database
-from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters, Solution, VolumeLimit
-from gliomap.progress import Reporter, ignore_progress
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.database import LocalWorkers, SimulationDatabase, TumorDraw, build_database
+from gliofield.grid import Grid
+from gliofield.growth import FisherKolmogorovParameters, Solution, VolumeLimit
+from gliofield.progress import Reporter, ignore_progress
 
 DELAY_VARIABLE = "GROWING_BALL_DELAY_S"
 EXIT_VARIABLE = "GROWING_BALL_EXIT"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from growth_phantoms import center_of, mixed_anatomy
 
-from gliomap.bayes import BoxPrior, ParameterRange
-from gliomap.errors import NumericalError, ParameterError
-from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorov, Solution
-from gliomap.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation
-from gliomap.volume import Volume
+from gliofield.bayes import BoxPrior, ParameterRange
+from gliofield.errors import NumericalError, ParameterError
+from gliofield.grid import Grid
+from gliofield.growth import FisherKolmogorov, Solution
+from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation
+from gliofield.volume import Volume
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
 SEED_MM = center_of(ANATOMY)
@@ -47,7 +47,7 @@ def rows_around_truth(number: int) -> np.ndarray:
 
 def observation(*, has_pet: bool = True) -> TumorObservation:
     """Masks of the true tumor and noisy PET."""
-    from gliomap.growth import growth_parameters_of
+    from gliofield.growth import growth_parameters_of
 
     density = FisherKolmogorov().simulate(ANATOMY, growth_parameters_of(TRUTH), (TRUTH["growth_time_days"],))
     values = density.cell_density[0]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.grid import Grid
-from gliomap.growth.diffusivity import face_coefficients
-from gliomap.growth.evolution import Evolution, evolve
-from gliomap.growth.parameters import FisherKolmogorovParameters
-from gliomap.growth.reaction_diffusion import make_stepper
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.grid import Grid
+from gliofield.growth.diffusivity import face_coefficients
+from gliofield.growth.evolution import Evolution, evolve
+from gliofield.growth.parameters import FisherKolmogorovParameters
+from gliofield.growth.reaction_diffusion import make_stepper
 
 
 def anatomy_of(white_matter, domain, spacing_mm=2.0, origin_mm=(0.0, 0.0, 0.0)) -> Anatomy:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gliomap.progress import ProgressEvent
+from gliofield.progress import ProgressEvent
 
 
 class KilledError(Exception):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, ndtri
 
-from gliomap.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
 
 _LOG_2_PI = np.log(2.0 * np.pi)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database import DatabaseHeader, Rejections, SimulationDatabase
-from gliomap.database.sharding import encode_levels
-from gliomap.database.tumor_table import joined, measured
-from gliomap.grid import Grid
-from gliomap.imaging.visibility import VisibilityThresholds
+from gliofield.database import DatabaseHeader, Rejections, SimulationDatabase
+from gliofield.database.sharding import encode_levels
+from gliofield.database.tumor_table import joined, measured
+from gliofield.grid import Grid
+from gliofield.imaging.visibility import VisibilityThresholds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +40,7 @@ def database_of_levels(levels: Sequence[NDArray[np.uint8]], grid: Grid) -> Level
         root_seed=0,
         snapshots_per_run=1,
         thresholds=VisibilityThresholds(),
-        gliomap_version="0",
+        gliofield_version="0",
     )
     rows = [
         measured(tumor, grid, header.threshold_levels, parameters=np.array([float(number)]), rejections=Rejections())

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.anatomy.growth_domain import Anatomy, growth_domain
-from gliomap.anatomy.tissue_maps import TissueMaps
-from gliomap.grid import Grid
-from gliomap.growth import MassEffect, MassEffectParameters, MassEffectSolution
-from gliomap.growth.mechanics.multigrid import ElasticitySolver
+from gliofield.anatomy.growth_domain import Anatomy, growth_domain
+from gliofield.anatomy.tissue_maps import TissueMaps
+from gliofield.grid import Grid
+from gliofield.growth import MassEffect, MassEffectParameters, MassEffectSolution
+from gliofield.growth.mechanics.multigrid import ElasticitySolver
 
 #: Place of the tumor in the phantom [mm]: in tissue, beside the ventricle.
 SEED_MM = (-20.0, 15.0, 5.0)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gliomap.anatomy import Atlas, TissueMaps
-from gliomap.grid import Grid
-from gliomap.nifti import write_volume
-from gliomap.volume import Volume
+from gliofield.anatomy import Atlas, TissueMaps
+from gliofield.grid import Grid
+from gliofield.nifti import write_volume
+from gliofield.volume import Volume
 
 SPACING_MM = 4.0
 GRID = Grid.axis_aligned((44, 50, 40), SPACING_MM, (-86.0, -98.0, -78.0))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SOURCE = ROOT / "src" / "gliomap"
+SOURCE = ROOT / "src" / "gliofield"
 
-_LEFT_OUT = {"build", "dist", "htmlcov", "node_modules", "venv", "gliomap-demo", "gliomap-result"}
+_LEFT_OUT = {"build", "dist", "htmlcov", "node_modules", "venv", "gliofield-demo", "gliofield-result"}
 _KEPT_HIDDEN = {".ci", ".gitignore", ".github"}
 _BINARY = {".nbi", ".nbc", ".pyc", ".png", ".nii", ".gz", ".npz", ".safetensors"}
 
@@ -38,13 +38,13 @@ def source_files() -> list[Path]:
 
 
 def module_name(path: Path) -> str:
-    """Dotted name of a source file, such as ``gliomap.anatomy.atlas``."""
+    """Dotted name of a source file, such as ``gliofield.anatomy.atlas``."""
     parts = path.relative_to(SOURCE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def package_of(name: str) -> str:
-    """Folder directly under gliomap a module lies in; empty for the modules of the root."""
+    """Folder directly under gliofield a module lies in; empty for the modules of the root."""
     parts = name.split(".")
     is_in_folder = len(parts) > 2 or (len(parts) == 2 and (SOURCE / parts[1]).is_dir())
     return parts[1] if is_in_folder else ""
@@ -56,16 +56,16 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imported_modules(path: Path) -> set[str]:
-    """Modules of gliomap that a file imports anywhere, inside functions too."""
+    """Modules of gliofield that a file imports anywhere, inside functions too."""
     found: set[str] = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            # `from gliomap import growth` names a module by its last part.
+            # `from gliofield import growth` names a module by its last part.
             submodules = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name for name in submodules if _is_module(name)} or {node.module}
-    return {name for name in found if name == "gliomap" or name.startswith("gliomap.")}
+    return {name for name in found if name == "gliofield" or name.startswith("gliofield.")}
 
 
 def _is_module(name: str) -> bool:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomap.database import SimulationDatabase
-from gliomap.errors import ParameterError
-from gliomap.experiments.matching_queries import MatchingQueries
-from gliomap.experiments.retrieval_strategies import NetworkDescription, RetrievalStrategy
-from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.progress import Reporter, ignore_progress
-from gliomap.retrieval import ExhaustiveIndex, Hits, PackedQueries, Query
-from gliomap.retrieval.ranking_index import RankingIndex
+from gliofield.database import SimulationDatabase
+from gliofield.errors import ParameterError
+from gliofield.experiments.matching_queries import MatchingQueries
+from gliofield.experiments.retrieval_strategies import NetworkDescription, RetrievalStrategy
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.progress import Reporter, ignore_progress
+from gliofield.retrieval import ExhaustiveIndex, Hits, PackedQueries, Query
+from gliofield.retrieval.ranking_index import RankingIndex
 
 
 class ShiftedIndex(ExhaustiveIndex):

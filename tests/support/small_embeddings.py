@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from gliomap.database import SimulationDatabase
-from gliomap.learning import TrainingSettings
-from gliomap.retrieval.embedding import EmbeddingSettings, NetworkSettings, train_embedding
+from gliofield.database import SimulationDatabase
+from gliofield.learning import TrainingSettings
+from gliofield.retrieval.embedding import EmbeddingSettings, NetworkSettings, train_embedding
 
 pytest.importorskip("torch", reason="networks need PyTorch, extra 'learn'")
 

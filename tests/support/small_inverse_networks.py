@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gliomap.database import quantize_density
-from gliomap.grid import Grid
-from gliomap.inverse import InverseNetworkSettings, InverseSettings, TargetSettings
-from gliomap.inverse.tumors import Tumor, TumorOrigin
-from gliomap.learning import TrainingSettings
+from gliofield.database import quantize_density
+from gliofield.grid import Grid
+from gliofield.inverse import InverseNetworkSettings, InverseSettings, TargetSettings
+from gliofield.inverse.tumors import Tumor, TumorOrigin
+from gliofield.learning import TrainingSettings
 
 pytest.importorskip("torch", reason="networks need PyTorch, extra 'learn'")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gliomap.learning import Batch, Part, TrainingSettings, process_group, train
+from gliofield.learning import Batch, Part, TrainingSettings, process_group, train
 
 WIDTH = 4
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from growth_phantoms import evolve_from, mixed_anatomy, tumor_parameters, uniform_anatomy
 
-from gliomap.growth import FisherKolmogorov, seed_density
+from gliofield.growth import FisherKolmogorov, seed_density
 
 BACKENDS = ("numba", "numpy")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mass_effect_phantoms import box_solver
 
-from gliomap.growth.mechanics.multigrid import ElasticitySolver
+from gliofield.growth.mechanics.multigrid import ElasticitySolver
 
 SIZE = 12
 # Faces whose whole stencil lies inside the box.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gliomap.grid import Grid
-from gliomap.registration import Transform, inverse_displacement
+from gliofield.grid import Grid
+from gliofield.registration import Transform, inverse_displacement
 
 AMPLITUDE_MM, SIGMA_MM = 6.0, 14.0
 DIRECTION = np.array([0.8, -0.5, 0.3])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.retrieval.shape_features import shape_features
+from gliofield.retrieval.shape_features import shape_features
 
 SPACING_MM = (1.0, 1.5, 2.0)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from growing_ball import ball_anatomy
 
-from gliomap.database import DEFAULT_DESIGN, DESIGNS, named_design
-from gliomap.database.design import AttemptRng
-from gliomap.database.schema import describe_settings
+from gliofield.database import DEFAULT_DESIGN, DESIGNS, named_design
+from gliofield.database.design import AttemptRng
+from gliofield.database.schema import describe_settings
 
 
 @pytest.mark.parametrize("name", sorted(DESIGNS))

@@ -5,8 +5,8 @@ import pytest
 from growth_phantoms import mixed_anatomy, tumor_parameters
 from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 
-from gliomap.errors import ParameterError
-from gliomap.growth import FisherKolmogorov, GrowthModel, MassEffect
+from gliofield.errors import ParameterError
+from gliofield.growth import FisherKolmogorov, GrowthModel, MassEffect
 
 ANATOMY = mixed_anatomy((12, 14, 13), 4.0)
 BRAIN = phantom_anatomy((12, 14, 13), 10.0)

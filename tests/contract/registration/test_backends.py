@@ -7,9 +7,9 @@ import pytest
 from deformed_phantom import AFFINE_PRESET, DEFORMABLE_PRESET, deformed_patient, layered_tissue_maps, true_transform
 from phantom_brain import GRID, phantom_t1, stored_orientation
 
-from gliomap.progress import ProgressEvent
-from gliomap.registration import REGISTRATION_BACKENDS, register
-from gliomap.volume import Volume
+from gliofield.progress import ProgressEvent
+from gliofield.registration import REGISTRATION_BACKENDS, register
+from gliofield.volume import Volume
 
 
 def _register(backend, *, stored_as=None, **settings):

@@ -10,10 +10,10 @@ from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_anatomy
 from small_surrogates import phantom, tiny_samples, tiny_surrogate
 
-from gliomap.anatomy import growth_domain
-from gliomap.errors import ParameterError
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, GrowthModel, VolumeLimit
-from gliomap.surrogate import LearnedFisherKolmogorov, train_surrogate
+from gliofield.anatomy import growth_domain
+from gliofield.errors import ParameterError
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, GrowthModel, VolumeLimit
+from gliofield.surrogate import LearnedFisherKolmogorov, train_surrogate
 
 torch = pytest.importorskip("torch")
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from mass_effect_phantoms import box_solver, cell_centers, face_centers, phantom_maps, pushed
 
-from gliomap.anatomy import growth_domain
-from gliomap.growth import MassEffect
-from gliomap.growth.mechanics.moving_tissue import num_transport_parts, transported
-from gliomap.growth.mechanics.planes import PlaneRunner
+from gliofield.anatomy import growth_domain
+from gliofield.growth import MassEffect
+from gliofield.growth.mechanics.moving_tissue import num_transport_parts, transported
+from gliofield.growth.mechanics.planes import PlaneRunner
 
 
 def order_of(sizes, errors):

@@ -3,8 +3,8 @@
 import numpy as np
 from growth_phantoms import evolve_from, mixed_anatomy, tumor_parameters, uniform_anatomy
 
-from gliomap.growth import seed_density
-from gliomap.growth.seed import SEED_VARIANCE_MM2
+from gliofield.growth import seed_density
+from gliofield.growth.seed import SEED_VARIANCE_MM2
 
 
 def order_of(sizes, errors):

@@ -9,9 +9,9 @@ import pytest
 from scipy.integrate import cumulative_simpson, simpson
 from scipy.interpolate import CubicSpline
 
-from gliomap.bayes import BoxPrior, ImagingIntegral, ImagingPrior, ParameterRange
-from gliomap.grid import Grid
-from gliomap.imaging import (
+from gliofield.bayes import BoxPrior, ImagingIntegral, ImagingPrior, ParameterRange
+from gliofield.grid import Grid
+from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
     LikelihoodOptions,
@@ -20,7 +20,7 @@ from gliomap.imaging import (
     mask_log_likelihood,
     pet_log_likelihood,
 )
-from gliomap.volume import Volume
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((13, 13, 13), 2.0, (0.0, 0.0, 0.0))
 _AXES = np.meshgrid(*[np.arange(13) - 6.3] * 3, indexing="ij")

@@ -5,8 +5,8 @@ import pytest
 from growth_likelihoods import ANATOMY, NAMES, imaging_likelihood, rows_around_truth
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
-from gliomap.bayes import GrowthLikelihood
-from gliomap.growth import FisherKolmogorov, VolumeLimit
+from gliofield.bayes import GrowthLikelihood
+from gliofield.growth import FisherKolmogorov, VolumeLimit
 
 
 def assert_same_likelihoods(rows, device):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gliomap.bayes import BoxPrior, ParameterRange
-from gliomap.bayes.pet_evidence import PetPrior, PetSums
-from gliomap.errors import ParameterError
-from gliomap.grid import Grid
-from gliomap.imaging import ImagingLikelihood, ImagingParameters, LikelihoodOptions, TumorObservation
-from gliomap.volume import Volume
+from gliofield.bayes import BoxPrior, ParameterRange
+from gliofield.bayes.pet_evidence import PetPrior, PetSums
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
+from gliofield.imaging import ImagingLikelihood, ImagingParameters, LikelihoodOptions, TumorObservation
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((4, 4, 3), 2.0, (0.0, 0.0, 0.0))
 DENSITY = np.clip(np.random.default_rng(0).uniform(-0.5, 1.0, GRID.shape), 0.0, 1.0).astype(np.float32)

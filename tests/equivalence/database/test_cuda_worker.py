@@ -11,9 +11,9 @@ from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_anatomy
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
-from gliomap.database import LocalWorkers, PapersDesign, build_database, verify_database
-from gliomap.database.cuda_worker import CudaWorker
-from gliomap.growth import FisherKolmogorov
+from gliofield.database import LocalWorkers, PapersDesign, build_database, verify_database
+from gliofield.database.cuda_worker import CudaWorker
+from gliofield.growth import FisherKolmogorov
 
 
 def built(path, *, workers, model, design, anatomy, num_tumors):

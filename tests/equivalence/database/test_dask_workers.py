@@ -17,13 +17,13 @@ from dask_cluster import build_balls_with, kill_workers, local_cluster, num_task
 from growing_ball import DELAY_VARIABLE, folder_content
 from growth_phantoms import mixed_anatomy
 
-from gliomap.database import DatabaseHeader, LocalWorkers, PapersDesign
-from gliomap.database.dask_workers import DaskWorkers
-from gliomap.database.schema import describe_settings
-from gliomap.database.simulate import BatchSimulator
-from gliomap.errors import DatabaseError
-from gliomap.growth import FisherKolmogorov
-from gliomap.imaging.visibility import VisibilityThresholds
+from gliofield.database import DatabaseHeader, LocalWorkers, PapersDesign
+from gliofield.database.dask_workers import DaskWorkers
+from gliofield.database.schema import describe_settings
+from gliofield.database.simulate import BatchSimulator
+from gliofield.errors import DatabaseError
+from gliofield.growth import FisherKolmogorov
+from gliofield.imaging.visibility import VisibilityThresholds
 
 # Two shards and a piece of a third, which is finished long before the others.
 NUM_TUMORS = 2 * 128 + 11
@@ -49,7 +49,7 @@ def expected(tmp_path_factory):
 
 def test_the_files_are_those_of_a_local_build(tmp_path, cluster, expected, monkeypatch):
     """Grown from a database that was made here, the anatomy sent in pieces."""
-    monkeypatch.setattr("gliomap.database.dask_workers._PIECE_BYTES", 1000)
+    monkeypatch.setattr("gliofield.database.dask_workers._PIECE_BYTES", 1000)
     build_balls_with(tmp_path / "db", LocalWorkers(1), num_tumors=100)
     build_balls_with(tmp_path / "db", DaskWorkers(cluster.scheduler_address), num_tumors=NUM_TUMORS)
 
@@ -169,7 +169,7 @@ def test_threads_of_a_worker_do_not_disturb_each_other():
         root_seed=0,
         snapshots_per_run=1,
         thresholds=VisibilityThresholds(),
-        gliomap_version="0",
+        gliofield_version="0",
     )
     batches = [(start, start + 2) for start in range(0, 12, 2)]
     shared = BatchSimulator(anatomy=anatomy, model=model, design=design, header=header)

@@ -10,8 +10,8 @@ import pytest
 from growing_ball import folder_content
 from growth_phantoms import mixed_anatomy
 
-from gliomap.database import ClinicalDesign, PapersDesign, build_database
-from gliomap.growth import FisherKolmogorov
+from gliofield.database import ClinicalDesign, PapersDesign, build_database
+from gliofield.growth import FisherKolmogorov
 
 ANATOMY = mixed_anatomy((24, 26, 22), 3.0)
 

@@ -4,8 +4,8 @@ import numpy as np
 import zarr
 from growing_ball import BallDesign, ball_anatomy, build_balls
 
-from gliomap.database import SimulationDatabase
-from gliomap.database.schema import ARRAY_NAMES
+from gliofield.database import SimulationDatabase
+from gliofield.database.schema import ARRAY_NAMES
 
 
 def test_a_plain_reader_sees_the_same_arrays(tmp_path):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from growth_phantoms import dice_of, mixed_anatomy, tumor_parameters
 
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, VolumeLimit, seed_density
-from gliomap.growth.backends import numba_stepper
-from gliomap.growth.backends.numba_stepper import NumbaStepper
-from gliomap.growth.diffusivity import face_coefficients
-from gliomap.growth.evolution import evolve, evolve_published
-from gliomap.growth.seed import SEED_VARIANCE_MM2
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, VolumeLimit, seed_density
+from gliofield.growth.backends import numba_stepper
+from gliofield.growth.backends.numba_stepper import NumbaStepper
+from gliofield.growth.diffusivity import face_coefficients
+from gliofield.growth.evolution import evolve, evolve_published
+from gliofield.growth.seed import SEED_VARIANCE_MM2
 
 ANATOMY = mixed_anatomy()
 SCHEMES = ("strang-rkl2", "published")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from growth_phantoms import mixed_anatomy, tumor_parameters
 
-from gliomap.growth import FisherKolmogorov
+from gliofield.growth import FisherKolmogorov
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks" / "growth"
 ANATOMY = mixed_anatomy((14, 16, 15), 3.0)

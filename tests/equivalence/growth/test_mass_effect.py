@@ -6,9 +6,9 @@ from mass_effect_phantoms import phantom_anatomy, phantom_maps, pushed, pushing_
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from gliomap.growth import FisherKolmogorov, MassEffect, TissueElasticity, VolumeLimit
-from gliomap.growth.mechanics.brain_box import BrainBox
-from gliomap.growth.mechanics.multigrid import ElasticitySolver
+from gliofield.growth import FisherKolmogorov, MassEffect, TissueElasticity, VolumeLimit
+from gliofield.growth.mechanics.brain_box import BrainBox
+from gliofield.growth.mechanics.multigrid import ElasticitySolver
 
 ANATOMY = phantom_anatomy()
 LARGE = {"d": 0.6, "rho": 0.1, "push_pa": 4000.0}

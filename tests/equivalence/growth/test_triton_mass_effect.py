@@ -16,17 +16,17 @@ import pytest
 from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
-from gliomap.growth import FisherKolmogorov, MassEffect, TissueElasticity, VolumeLimit
-from gliomap.growth.mass_effect_batch import simulate_mass_effect_batch
-from gliomap.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
-from gliomap.growth.mechanics import multigrid, tissue_kernels
-from gliomap.growth.mechanics.brain_box import BrainBox
-from gliomap.growth.mechanics.moving_tissue import num_transport_parts, transported
-from gliomap.growth.mechanics.planes import PlaneRunner
+from gliofield.growth import FisherKolmogorov, MassEffect, TissueElasticity, VolumeLimit
+from gliofield.growth.mass_effect_batch import simulate_mass_effect_batch
+from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
+from gliofield.growth.mechanics import multigrid, tissue_kernels
+from gliofield.growth.mechanics.brain_box import BrainBox
+from gliofield.growth.mechanics.moving_tissue import num_transport_parts, transported
+from gliofield.growth.mechanics.planes import PlaneRunner
 
 torch = importlib.import_module("torch")
 triton_mass_effect, triton_mechanics_kernels, triton_tissue_kernels = (
-    importlib.import_module(f"gliomap.growth.backends.{name}")
+    importlib.import_module(f"gliofield.growth.backends.{name}")
     for name in ("triton_mass_effect", "triton_mechanics_kernels", "triton_tissue_kernels")
 )
 
@@ -72,8 +72,8 @@ def launch(brain, kernel, *arguments, active=(1, 1), num_sizes=3, **settings):
 @pytest.fixture(scope="module")
 def solvers():
     """A solver of two tumors of random stiffness, and one of the processor for each."""
-    from gliomap.growth.backends.triton_brain import DeviceBrain
-    from gliomap.growth.backends.triton_multigrid import BatchElasticitySolver
+    from gliofield.growth.backends.triton_brain import DeviceBrain
+    from gliofield.growth.backends.triton_multigrid import BatchElasticitySolver
 
     mask = notched_brain()
     brain = DeviceBrain(mask, CPU, array_shape=tuple(n + 3 for n in mask.shape), block=BLOCK)
@@ -193,7 +193,7 @@ def test_the_solver_takes_the_iterations_of_the_processor(solvers):
 @pytest.fixture(scope="module")
 def batch():
     """Two tumors at rest on the phantom, of different push and diffusivity ratio."""
-    from gliomap.growth.backends.triton_batch import Tile
+    from gliofield.growth.backends.triton_batch import Tile
 
     brain = notched_brain()
     run = single_run(pushing_tumor())
@@ -311,7 +311,7 @@ def test_the_smallest_determinant_is_that_of_the_processor(batch):
 @interpreted
 def test_relaxation_lengthens_and_shortens_as_on_the_processor(batch):
     """The factors on a second correction, from the first, to 1e-5; nothing is left in the place of the correction."""
-    from gliomap.growth.mass_effect_evolution import _Relaxation
+    from gliofield.growth.mass_effect_evolution import _Relaxation
 
     first, noise = random_fields(2, NUM_TUMORS, 3, seed=11) * notched_brain()
     second = np.array([0.4, -0.3], np.float32).reshape(2, 1, 1, 1, 1) * first + np.float32(0.01) * noise

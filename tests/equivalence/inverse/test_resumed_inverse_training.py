@@ -3,8 +3,8 @@
 import pytest
 from small_inverse_networks import FewBalls, tiny_inverse
 
-from gliomap.inverse import TargetSettings, train_inverse
-from gliomap.learning import read_checkpoint
+from gliofield.inverse import TargetSettings, train_inverse
+from gliofield.learning import read_checkpoint
 
 pytest.importorskip("torch")
 

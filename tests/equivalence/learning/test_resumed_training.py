@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from gliomap.errors import CheckpointError
-from gliomap.learning import Cosine, ExponentialPerBatch, train
+from gliofield.errors import CheckpointError
+from gliofield.learning import Cosine, ExponentialPerBatch, train
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")

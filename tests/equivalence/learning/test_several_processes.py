@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gliomap.learning import TrainingHistory, read_checkpoint, train
+from gliofield.learning import TrainingHistory, read_checkpoint, train
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")

@@ -9,9 +9,9 @@ import pytest
 from deformed_phantom import deformed_patient, layered_tissue_maps, true_transform
 from phantom_brain import GRID, phantom_t1, stored_orientation
 
-from gliomap.nifti import read_volume, write_volume
-from gliomap.registration import read_itk_affine, read_transform, write_transform
-from gliomap.volume import Volume
+from gliofield.nifti import read_volume, write_volume
+from gliofield.registration import read_itk_affine, read_transform, write_transform
+from gliofield.volume import Volume
 
 # ANTs stays out of the test process: its imports warn, and it prints.
 _APPLY = """
@@ -108,8 +108,8 @@ def test_registration_works_from_a_script_on_stdin(tmp_path):
 import sys
 sys.path[:0] = {sys.path!r}
 from deformed_phantom import AFFINE_PRESET
-from gliomap.nifti import read_volume
-from gliomap.registration import register
+from gliofield.nifti import read_volume
+from gliofield.registration import register
 image, brain = (read_volume({str(tmp_path)!r} + "/" + name + ".nii.gz") for name in ("patient", "brain"))
 result = register(patient_image=image, atlas_image=image, patient_brain=brain, preset=AFFINE_PRESET, num_threads=1)
 print("determinant", result.transform.affine_volume_ratio)

@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from level_database import database_of_levels
 
-from gliomap.grid import Grid
-from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.retrieval import ExhaustiveIndex, Query, index_cache
-from gliomap.retrieval.block_index import BlockIndex
-from gliomap.retrieval.exhaustive import nearest_by_reference
-from gliomap.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
-from gliomap.retrieval.full_scan import dice_of_all
-from gliomap.retrieval.overlap_metric import OverlapMetric, dice_similarity, jaccard_similarity
+from gliofield.grid import Grid
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.retrieval import ExhaustiveIndex, Query, index_cache
+from gliofield.retrieval.block_index import BlockIndex
+from gliofield.retrieval.exhaustive import nearest_by_reference
+from gliofield.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
+from gliofield.retrieval.full_scan import dice_of_all
+from gliofield.retrieval.overlap_metric import OverlapMetric, dice_similarity, jaccard_similarity
 
 SHAPES = [(12, 12, 12), (8, 16, 24), (9, 7, 70), (3, 20, 1), (17, 8, 65)]
 

@@ -5,10 +5,10 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 from scipy import ndimage
 
-from gliomap.dice import dice
-from gliomap.grid import Grid
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.downsampled_index import DownsampledIndex
+from gliofield.dice import dice
+from gliofield.grid import Grid
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.downsampled_index import DownsampledIndex
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def database(folder):
-    from gliomap.database import SimulationDatabase
+    from gliofield.database import SimulationDatabase
 
     return SimulationDatabase.open(folder / "db")
 
@@ -85,7 +85,7 @@ def test_antialiased_equals_the_loop(folder, database, size):
 
 def test_threads_and_parts_change_nothing(folder, database, monkeypatch):
     """One thread, or three over parts of four tumors."""
-    from gliomap.retrieval import downsampled_index
+    from gliofield.retrieval import downsampled_index
 
     monkeypatch.setattr(downsampled_index, "_BLOCK", 4)
     one = DownsampledIndex.open(database, size=32, num_threads=1, folder=folder)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from gliomap.retrieval.downsampling import majority, sample, sample_positions
+from gliofield.retrieval.downsampling import majority, sample, sample_positions
 
 
 @pytest.mark.parametrize("shape", [(128, 128, 128), (129, 129, 129), (97, 115, 97), (40, 64, 65)])

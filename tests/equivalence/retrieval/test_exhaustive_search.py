@@ -6,10 +6,10 @@ from growing_ball import build_balls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gliomap.grid import Grid
-from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.exhaustive import nearest_by_reference
+from gliofield.grid import Grid
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.exhaustive import nearest_by_reference
 
 
 @pytest.fixture(scope="module")

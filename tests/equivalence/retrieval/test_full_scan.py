@@ -6,11 +6,11 @@ from growing_ball import ball_anatomy, build_balls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gliomap.grid import Grid
-from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.exhaustive import nearest_by_reference
-from gliomap.retrieval.full_scan import PackedQueries, dice_of_all, dice_of_levels
+from gliofield.grid import Grid
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.exhaustive import nearest_by_reference
+from gliofield.retrieval.full_scan import PackedQueries, dice_of_all, dice_of_levels
 
 NUM_TUMORS = 30
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gliomap.retrieval.embedding.latent_tables import BitTable, LatentTable, pack_bits
+from gliofield.retrieval.embedding.latent_tables import BitTable, LatentTable, pack_bits
 
 
 def _plain(latents, query, k):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from growing_ball import ball_anatomy, build_balls
 
-from gliomap.grid import Grid
-from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.retrieval import Query
-from gliomap.retrieval.radiomics_index import FEATURE_NAMES, RadiomicsIndex
-from gliomap.retrieval.shape_features import shape_features
+from gliofield.grid import Grid
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.retrieval import Query
+from gliofield.retrieval.radiomics_index import FEATURE_NAMES, RadiomicsIndex
+from gliofield.retrieval.shape_features import shape_features
 
 NUM_TUMORS = 30
 

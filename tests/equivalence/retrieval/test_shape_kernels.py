@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 from skimage.measure import marching_cubes, mesh_surface_area
 
-from gliomap.retrieval.shape_features import shape_features
+from gliofield.retrieval.shape_features import shape_features
 
 SPACING_MM = (1.0, 1.3, 0.8)
 

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from small_surrogates import phantom, repeated, tiny_surrogate
 
-from gliomap.dice import dice
-from gliomap.growth import FisherKolmogorov
-from gliomap.learning import Cosine
-from gliomap.surrogate import (
+from gliofield.dice import dice
+from gliofield.growth import FisherKolmogorov
+from gliofield.learning import Cosine
+from gliofield.surrogate import (
     LearnedFisherKolmogorov,
     ParameterRanges,
     SurrogateNetworkSettings,
     simulate_samples,
     train_surrogate,
 )
-from gliomap.surrogate.anatomies import paste_around
-from gliomap.surrogate.scaling import scaled_growth
+from gliofield.surrogate.anatomies import paste_around
+from gliofield.surrogate.scaling import scaled_growth
 
 pytest.importorskip("torch")
 

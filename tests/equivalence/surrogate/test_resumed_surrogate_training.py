@@ -3,8 +3,8 @@
 import pytest
 from small_surrogates import tiny_samples, tiny_surrogate
 
-from gliomap.learning import read_checkpoint
-from gliomap.surrogate import train_surrogate
+from gliofield.learning import read_checkpoint
+from gliofield.surrogate import train_surrogate
 
 pytest.importorskip("torch")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from growth_phantoms import anatomy_of
 
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters, seed_density
-from gliomap.units import mm2_per_day_from_cm2_per_day
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, seed_density
+from gliofield.units import mm2_per_day_from_cm2_per_day
 
 CUBE_MM = 229.0
 SEED_MM = tuple(CUBE_MM * fraction for fraction in (0.39078, 0.4081, 0.63007))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from known_posteriors import correlated
 
-from gliomap.bayes import BoxPrior, BoxTransform, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes import BoxPrior, BoxTransform, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
 
 _COORDINATE = st.floats(-30, 30)
 

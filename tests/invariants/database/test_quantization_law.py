@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gliomap.database import dequantize, level_of_threshold, quantize_density
+from gliofield.database import dequantize, level_of_threshold, quantize_density
 
 THRESHOLDS = (np.arange(1, 256, dtype=np.float32) / np.float32(255)).astype(np.float32)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from growing_ball import BallDesign, ball_anatomy, build_balls, folder_content
 
-from gliomap.database import SimulationDatabase, verify_database
+from gliofield.database import SimulationDatabase, verify_database
 
 SMALL = ball_anatomy(num_voxels=6)
 

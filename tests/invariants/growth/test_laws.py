@@ -6,8 +6,8 @@ from growth_phantoms import anatomy_of, center_of, mixed_anatomy, tumor_paramete
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gliomap.anatomy.growth_domain import Anatomy
-from gliomap.growth import FisherKolmogorov, seed_density
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.growth import FisherKolmogorov, seed_density
 
 ANATOMY = mixed_anatomy((16, 19, 17), 2.5)
 RATES = {"d": st.floats(0.0, 1.5), "rho": st.floats(0.0, 0.2), "time": st.floats(1.0, 600.0)}

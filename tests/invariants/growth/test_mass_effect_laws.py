@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mass_effect_phantoms import SEED_MM, phantom_anatomy, phantom_maps, pushed, pushing_tumor
 
-from gliomap.anatomy import growth_domain
-from gliomap.anatomy.tissue_maps import TissueMaps
-from gliomap.grid import Grid
-from gliomap.growth import MassEffect, VolumeLimit, seed_density
+from gliofield.anatomy import growth_domain
+from gliofield.anatomy.tissue_maps import TissueMaps
+from gliofield.grid import Grid
+from gliofield.growth import MassEffect, VolumeLimit, seed_density
 
 ANATOMY = phantom_anatomy()
 MAPS = ANATOMY.tissue_maps

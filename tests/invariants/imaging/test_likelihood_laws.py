@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gliomap.imaging import independent_voxel_fraction, log_visibility, mask_log_likelihood, pet_log_likelihood
+from gliofield.imaging import independent_voxel_fraction, log_visibility, mask_log_likelihood, pet_log_likelihood
 
 _THRESHOLD = st.floats(0.05, 0.95)
 _WIDTH = st.floats(1e-3, 1.0)

@@ -5,8 +5,8 @@ from growth_phantoms import mixed_anatomy, tumor_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gliomap.growth import FisherKolmogorov
-from gliomap.inverse import GrowthRates
+from gliofield.growth import FisherKolmogorov
+from gliofield.inverse import GrowthRates
 
 ANATOMY = mixed_anatomy((12, 14, 13), 4.0)
 

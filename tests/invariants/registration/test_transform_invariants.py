@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantom_brain import stored_orientation
 
-from gliomap.grid import Grid
-from gliomap.registration import Transform
-from gliomap.volume import Volume
+from gliofield.grid import Grid
+from gliofield.registration import Transform
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((20, 24, 18), 3.0, (-30.0, -34.0, -25.0))
 

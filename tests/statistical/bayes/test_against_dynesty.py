@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gliomap.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
 
 CENTER = np.array([1.0, np.log(3.0), -2.0])
 WIDTHS = np.array([0.4, 0.2, 0.7])

@@ -7,7 +7,7 @@ voxel four times, as correlated residuals do that are taken for independent.
 import numpy as np
 import pytest
 
-from gliomap.bayes import (
+from gliofield.bayes import (
     BoxPrior,
     ParameterRange,
     PosteriorTarget,
@@ -17,7 +17,7 @@ from gliomap.bayes import (
     sample_posterior,
     truth_ranks,
 )
-from gliomap.imaging import log_visibility, mask_log_likelihood, pet_log_likelihood
+from gliofield.imaging import log_visibility, mask_log_likelihood, pet_log_likelihood
 
 NUM_DRAWS = 31
 IMAGING = BoxPrior(

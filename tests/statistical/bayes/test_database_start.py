@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from known_posteriors import conjugate_gaussian, correlated, moving, skewed, worst
 
-from gliomap.bayes import sample_posterior
-from gliomap.bayes.database_start import ReferenceDensity, StartedTarget
-from gliomap.errors import ParameterError
+from gliofield.bayes import sample_posterior
+from gliofield.bayes.database_start import ReferenceDensity, StartedTarget
+from gliofield.errors import ParameterError
 
 NUM_SEEDS = 20
 

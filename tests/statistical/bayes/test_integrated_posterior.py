@@ -12,7 +12,7 @@ import pytest
 from growth_likelihoods import solution_of
 from growth_phantoms import uniform_anatomy
 
-from gliomap.bayes import (
+from gliofield.bayes import (
     BoxPrior,
     GrowthLikelihood,
     ImagingPrior,
@@ -22,9 +22,9 @@ from gliomap.bayes import (
     TmcmcSettings,
     sample_posterior,
 )
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters
-from gliomap.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation, log_visibility
-from gliomap.volume import Volume
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
+from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation, log_visibility
+from gliofield.volume import Volume
 
 NUM_SEEDS = 6
 ANATOMY = uniform_anatomy((8, 8, 8), spacing_mm=4.0)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from known_posteriors import GaussianMixtureTarget, bimodal, conjugate_gaussian, worst
 
-from gliomap.bayes import TmcmcSettings, multilevel
-from gliomap.bayes.multilevel_sampling import sample_multilevel
-from gliomap.bayes.multilevel_state import Levels, MultilevelSettings
+from gliofield.bayes import TmcmcSettings, multilevel
+from gliofield.bayes.multilevel_sampling import sample_multilevel
+from gliofield.bayes.multilevel_state import Levels, MultilevelSettings
 
 NUM_SEEDS = 20
 

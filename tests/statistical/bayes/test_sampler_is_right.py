@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from known_posteriors import bimodal, conjugate_gaussian, correlated, deviations, moving, skewed, worst
 
-from gliomap.bayes import PosteriorTarget, TmcmcSettings, sample_posterior, tmcmc
+from gliofield.bayes import PosteriorTarget, TmcmcSettings, sample_posterior, tmcmc
 
 TOLERANCE = 4.5
 

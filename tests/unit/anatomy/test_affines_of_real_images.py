@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from gliomap.dice import dice
-from gliomap.nifti import read_grid, read_volume
+from gliofield.dice import dice
+from gliofield.nifti import read_grid, read_volume
 
 PATIENT_T1 = {
     "BraTS2021_01476": "BraTS2021_01476_t1.nii.gz",

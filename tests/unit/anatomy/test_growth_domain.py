@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gliomap.anatomy import DEFAULT_DOMAIN_RULE, DOMAIN_RULES, Anatomy, TissueMaps, growth_domain
-from gliomap.errors import ImageError, ParameterError
-from gliomap.grid import Grid
+from gliofield.anatomy import DEFAULT_DOMAIN_RULE, DOMAIN_RULES, Anatomy, TissueMaps, growth_domain
+from gliofield.errors import ImageError, ParameterError
+from gliofield.grid import Grid
 
 # One voxel per case; the columns are white matter, gray matter, CSF and whether it is brain.
 CASES = {
@@ -91,8 +91,8 @@ def test_a_domain_voxel_without_tissue_counts_as_gray_matter():
 
 def test_rules_from_strict_to_generous_include_each_other(shared_data):
     """On SRI24: majority within CSF below 0.9 within brain, and the volumes grow."""
-    from gliomap.anatomy import normalized_tissue_maps
-    from gliomap.nifti import read_volume
+    from gliofield.anatomy import normalized_tissue_maps
+    from gliofield.nifti import read_volume
 
     folder = shared_data / "atlas" / "sri24"
     white, gray, csf = (read_volume(folder / f"p_{name}.nii.gz") for name in ("wm", "gm", "csf"))

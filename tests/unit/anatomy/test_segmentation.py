@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gliomap.anatomy import (
+from gliofield.anatomy import (
     LABEL_SCHEMES,
     LabelScheme,
     Segmentation,
@@ -10,10 +10,10 @@ from gliomap.anatomy import (
     segmentation_from_labels,
     segmentation_from_masks,
 )
-from gliomap.errors import GridMismatchError, ParameterError, SegmentationError
-from gliomap.grid import Grid
-from gliomap.nifti import read_grid, read_volume
-from gliomap.volume import Volume
+from gliofield.errors import GridMismatchError, ParameterError, SegmentationError
+from gliofield.grid import Grid
+from gliofield.nifti import read_grid, read_volume
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((6, 1, 1), 10.0, (0, 0, 0))
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from gliomap.anatomy import TissueMaps, normalized_tissue_maps
-from gliomap.errors import GridMismatchError, ImageError
-from gliomap.grid import Grid
-from gliomap.volume import Volume
+from gliofield.anatomy import TissueMaps, normalized_tissue_maps
+from gliofield.errors import GridMismatchError, ImageError
+from gliofield.grid import Grid
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((4, 1, 1), 1.0, (0, 0, 0))
 
@@ -53,7 +53,7 @@ def test_a_brain_voxel_the_maps_do_not_know_counts_as_csf():
 
 def test_sri24_sums_to_one_in_its_brain(shared_data):
     """The published maps sum below 0.5 in 3.5 % of the brain; normalized they sum to 1 inside and 0 outside."""
-    from gliomap.nifti import read_volume
+    from gliofield.nifti import read_volume
 
     folder = shared_data / "atlas" / "sri24"
     white, gray, csf = (read_volume(folder / f"p_{name}.nii.gz") for name in ("wm", "gm", "csf"))

@@ -5,23 +5,23 @@ import pytest
 from ball_database import ball, ball_database
 from growth_likelihoods import ANATOMY, SEED_MM
 
-from gliomap.bayes import BoxPrior, ParameterRange
-from gliomap.bayes.database_posterior import (
+from gliofield.bayes import BoxPrior, ParameterRange
+from gliofield.bayes.database_posterior import (
     DatabasePosteriorSettings,
     database_posterior,
     threshold_grid_of,
 )
-from gliomap.bayes.identifiable import IdentifiableTumors, log_prior_of_tumors
-from gliomap.errors import NumericalError, ParameterError
-from gliomap.imaging import (
+from gliofield.bayes.identifiable import IdentifiableTumors, log_prior_of_tumors
+from gliofield.errors import NumericalError, ParameterError
+from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
     LikelihoodOptions,
     TumorObservation,
     independent_voxel_fraction,
 )
-from gliomap.retrieval import BlockIndex, Query
-from gliomap.volume import Volume
+from gliofield.retrieval import BlockIndex, Query
+from gliofield.volume import Volume
 
 NUM_TUMORS = 60
 LENGTH_MM = 20.0

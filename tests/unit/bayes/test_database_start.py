@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from growth_likelihoods import SEED_MM, narrow_prior
 
-from gliomap.bayes import IdentifiableTumors, PosteriorTarget, reference_of_matches
-from gliomap.errors import ParameterError
+from gliofield.bayes import IdentifiableTumors, PosteriorTarget, reference_of_matches
+from gliofield.errors import ParameterError
 
 SEEDS = np.array(SEED_MM) + np.random.default_rng(1).uniform(-2.0, 2.0, (12, 3))
 

@@ -8,11 +8,11 @@ from growth_likelihoods import ANATOMY, NAMES, BallModel, imaging_likelihood, na
 from growth_phantoms import center_of
 from mass_effect_phantoms import phantom_anatomy
 
-from gliomap.bayes import ImagingPrior, ParameterRange, device_growth
-from gliomap.bayes.device_growth import grown_on_device, grows_on_device
-from gliomap.bayes.growth_target import GrowthLikelihood
-from gliomap.errors import NumericalError, ParameterError
-from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, VolumeLimit
+from gliofield.bayes import ImagingPrior, ParameterRange, device_growth
+from gliofield.bayes.device_growth import grown_on_device, grows_on_device
+from gliofield.bayes.growth_target import GrowthLikelihood
+from gliofield.errors import NumericalError, ParameterError
+from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, VolumeLimit
 
 
 class StandIn:

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from gliomap.bayes import (
+from gliofield.bayes import (
     effective_number_of_distinct,
     effective_sample_size,
     interval_coverage,
     rank_uniformity,
     truth_ranks,
 )
-from gliomap.errors import ParameterError
+from gliofield.errors import ParameterError
 
 
 def test_equal_weights_count_fully_and_one_weight_counts_one():

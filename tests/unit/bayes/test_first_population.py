@@ -7,7 +7,7 @@ import pytest
 from killed_runs import KilledError, killed_after
 from known_posteriors import correlated
 
-from gliomap.bayes import (
+from gliofield.bayes import (
     BoxPrior,
     ParameterRange,
     PosteriorTarget,
@@ -16,12 +16,12 @@ from gliomap.bayes import (
     sample_posterior,
     write_stage_file,
 )
-from gliomap.bayes.multilevel_sampling import sample_multilevel
-from gliomap.bayes.multilevel_state import Levels, MultilevelSettings
-from gliomap.bayes.stage_moves import first_coordinates, next_exponent, target_cv_of, weights_of
-from gliomap.bayes.tmcmc import advance, start
-from gliomap.bayes.tmcmc_state import StageInfo, evidence_error
-from gliomap.errors import ParameterError
+from gliofield.bayes.multilevel_sampling import sample_multilevel
+from gliofield.bayes.multilevel_state import Levels, MultilevelSettings
+from gliofield.bayes.stage_moves import first_coordinates, next_exponent, target_cv_of, weights_of
+from gliofield.bayes.tmcmc import advance, start
+from gliofield.bayes.tmcmc_state import StageInfo, evidence_error
+from gliofield.errors import ParameterError
 
 SETTINGS = TmcmcSettings(
     seed=5, num_samples=100, num_first_samples=700, num_steps=3, proposal_scale=0.2, resampling="systematic"

@@ -3,10 +3,10 @@ import pytest
 from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, imaging_likelihood, rows_around_truth, truth_row
 from growth_phantoms import mixed_anatomy
 
-from gliomap.bayes.growth_target import GrowthLikelihood
-from gliomap.bayes.row_simulation import imaging_parameters_of
-from gliomap.errors import GridMismatchError, NumericalError, ParameterError
-from gliomap.growth import (
+from gliofield.bayes.growth_target import GrowthLikelihood
+from gliofield.bayes.row_simulation import imaging_parameters_of
+from gliofield.errors import GridMismatchError, NumericalError, ParameterError
+from gliofield.growth import (
     FisherKolmogorov,
     FisherKolmogorovParameters,
     MassEffectParameters,

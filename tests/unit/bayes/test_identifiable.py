@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from growth_likelihoods import ANATOMY
 
-from gliomap.bayes import BoxPrior, GrowthTimePrior, ParameterRange
-from gliomap.bayes.identifiable import IdentifiableTumors, log_design_of_tumors, log_prior_of_tumors
-from gliomap.database import ClinicalDesign, PapersDesign
-from gliomap.database.design import AttemptRng
-from gliomap.database.schema import describe_settings
-from gliomap.errors import ParameterError
+from gliofield.bayes import BoxPrior, GrowthTimePrior, ParameterRange
+from gliofield.bayes.identifiable import IdentifiableTumors, log_design_of_tumors, log_prior_of_tumors
+from gliofield.database import ClinicalDesign, PapersDesign
+from gliofield.database.design import AttemptRng
+from gliofield.database.schema import describe_settings
+from gliofield.errors import ParameterError
 
 D, RHO, T, C = (
     "white_matter_diffusivity_mm2_per_day",

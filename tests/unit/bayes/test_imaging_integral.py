@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, imaging_likelihood, rows_around_truth, truth_row
 
-from gliomap.bayes import (
+from gliofield.bayes import (
     BoxPrior,
     GrowthLikelihood,
     GrowthTimePrior,
@@ -13,8 +13,8 @@ from gliomap.bayes import (
     ParameterRange,
     PosteriorSamples,
 )
-from gliomap.errors import GridMismatchError, NumericalError, ParameterError
-from gliomap.imaging import ImagingParameters, LikelihoodOptions
+from gliofield.errors import GridMismatchError, NumericalError, ParameterError
+from gliofield.imaging import ImagingParameters, LikelihoodOptions
 
 GROWTH_NAMES, IMAGING_NAMES = NAMES[:6], NAMES[6:]
 RANGES = {
@@ -245,7 +245,7 @@ def test_the_coarse_level_is_integrated_over_the_same_prior(imaging):
 
 def simulated(row):
     """Arguments of the model for one row."""
-    from gliomap.growth import growth_parameters_of
+    from gliofield.growth import growth_parameters_of
 
     values = dict(zip(GROWTH_NAMES, row[0], strict=True))
     return growth_parameters_of(values), (values["growth_time_days"],)

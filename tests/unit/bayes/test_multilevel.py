@@ -5,12 +5,12 @@ import pytest
 from killed_runs import KilledError, killed_after
 from known_posteriors import GaussianMixtureTarget, correlated
 
-from gliomap.bayes import TmcmcSettings
-from gliomap.bayes.multilevel import advance, result, start
-from gliomap.bayes.multilevel_sampling import sample_multilevel
-from gliomap.bayes.multilevel_state import Levels, MultilevelSettings
-from gliomap.bayes.surrogate_correction import LevelCorrection
-from gliomap.errors import NumericalError, ParameterError
+from gliofield.bayes import TmcmcSettings
+from gliofield.bayes.multilevel import advance, result, start
+from gliofield.bayes.multilevel_sampling import sample_multilevel
+from gliofield.bayes.multilevel_state import Levels, MultilevelSettings
+from gliofield.bayes.surrogate_correction import LevelCorrection
+from gliofield.errors import NumericalError, ParameterError
 
 SETTINGS = MultilevelSettings(
     sampler=TmcmcSettings.thorough(seed=5, num_samples=100, num_steps=3), num_coarse_steps=3, num_fine_steps=2

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.bayes import BoxPrior, ParameterRange, PosteriorSamples, PosteriorTarget, TmcmcSettings, sample_posterior
-from gliomap.errors import ParameterError
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorSamples, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.errors import ParameterError
 
 VALUES = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [4.0, 40.0]])
 
@@ -100,7 +100,7 @@ def test_arviz_does_not_know_weights():
 def test_without_arviz_the_error_says_what_to_install(monkeypatch):
     """The extra by name."""
     monkeypatch.setitem(__import__("sys").modules, "arviz", None)
-    with pytest.raises(ParameterError, match=r"gliomap\[bayes\]"):
+    with pytest.raises(ParameterError, match=r"gliofield\[bayes\]"):
         samples().to_inference_data()
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gliomap.bayes.predictive_check import check_mask
+from gliofield.bayes.predictive_check import check_mask
 
 DISTANCE = np.abs(np.arange(2000) - 1000.0)
 NUM_SAMPLES = 40

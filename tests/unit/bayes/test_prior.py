@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from gliomap.anatomy import TissueMaps, growth_domain
-from gliomap.bayes import BoxPrior, GrowthTimePrior, ParameterRange
-from gliomap.bayes.prior import PRODUCT_NAME, RATE_NAME, SEED_NAMES
-from gliomap.errors import ParameterError
-from gliomap.grid import Grid
+from gliofield.anatomy import TissueMaps, growth_domain
+from gliofield.bayes import BoxPrior, GrowthTimePrior, ParameterRange
+from gliofield.bayes.prior import PRODUCT_NAME, RATE_NAME, SEED_NAMES
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
 
 LINEAR = ParameterRange(name="seed_free", unit="1", low=1.0, high=3.0)
 LOGARITHMIC = ParameterRange(name="rate", unit="1/day", low=0.1, high=10.0, scale="log-uniform")

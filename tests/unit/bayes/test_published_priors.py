@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, LESION_CENTER_MM, phantom_tissue_maps, radius_in
 
-from gliomap.anatomy import growth_domain
-from gliomap.bayes import PosteriorTarget, patient_specific_prior, surrogate_paper_prior
-from gliomap.errors import GridMismatchError, ImageError, ParameterError
+from gliofield.anatomy import growth_domain
+from gliofield.bayes import PosteriorTarget, patient_specific_prior, surrogate_paper_prior
+from gliofield.errors import GridMismatchError, ImageError, ParameterError
 
 ANATOMY = growth_domain(phantom_tissue_maps())
 DISTANCE_MM = radius_in(GRID, LESION_CENTER_MM, 1.0)
@@ -83,7 +83,7 @@ def test_an_empty_core_leaves_the_center_to_the_whole_tumor():
 
 def test_a_tumor_too_large_for_its_growth_times_has_no_prior():
     """ρ T² from the fastest front through a huge tumor exceeds that of the oldest, slowest one."""
-    from gliomap.bayes import published_priors
+    from gliofield.bayes import published_priors
 
     with pytest.raises(ParameterError, match="patient-specific prior has no mass"):
         published_priors._product_range(10_000.0)

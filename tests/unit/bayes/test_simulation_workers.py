@@ -1,8 +1,8 @@
 import pytest
 from growth_likelihoods import Echo
 
-from gliomap.bayes.simulation_workers import SimulationWorkers
-from gliomap.errors import NumericalError, ParameterError
+from gliofield.bayes.simulation_workers import SimulationWorkers
+from gliofield.errors import NumericalError, ParameterError
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])

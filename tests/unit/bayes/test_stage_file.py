@@ -5,9 +5,9 @@ import pytest
 from killed_runs import KilledError, killed_after
 from known_posteriors import correlated
 
-from gliomap.bayes import TmcmcSettings, read_stage_file, sample_posterior, write_stage_file
-from gliomap.bayes.tmcmc import advance, start
-from gliomap.errors import OutputError, ParameterError
+from gliofield.bayes import TmcmcSettings, read_stage_file, sample_posterior, write_stage_file
+from gliofield.bayes.tmcmc import advance, start
+from gliofield.errors import OutputError, ParameterError
 
 SETTINGS = TmcmcSettings.thorough(seed=5, num_samples=200, num_steps=3)
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.bayes.tabulated_density import drawn_from, finely, log_integral
+from gliofield.bayes.tabulated_density import drawn_from, finely, log_integral
 
 
 @pytest.mark.parametrize("rate", [-50.0, -3.0, 0.0, 0.5, 8.0, 50.0])

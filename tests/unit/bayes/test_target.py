@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gliomap.bayes import BoxPrior, ParameterRange, PosteriorTarget
-from gliomap.errors import NumericalError
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget
+from gliofield.errors import NumericalError
 
 PRIOR = BoxPrior(ranges=[ParameterRange(name="size_mm", unit="mm", low=1.0, high=9.0, scale="log-uniform")])
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from known_posteriors import bimodal, correlated
 
-from gliomap.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
-from gliomap.bayes.stage_moves import next_exponent
-from gliomap.bayes.tmcmc import advance, result, start
-from gliomap.errors import NumericalError, ParameterError
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes.stage_moves import next_exponent
+from gliofield.bayes.tmcmc import advance, result, start
+from gliofield.errors import NumericalError, ParameterError
 
 SETTINGS = TmcmcSettings(seed=3, num_samples=200, num_steps=2)
 UNIT = BoxPrior(ranges=[ParameterRange(name="x", unit="1", low=0.0, high=1.0)])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gliomap.bayes import BoxPrior, BoxTransform, GrowthTimePrior, GrowthTimeTransform, ParameterRange, ScanTransform
-from gliomap.errors import ParameterError
+from gliofield.bayes import BoxPrior, BoxTransform, GrowthTimePrior, GrowthTimeTransform, ParameterRange, ScanTransform
+from gliofield.errors import ParameterError
 
 BOX = BoxTransform(low=[-2.0, 0.01, 5.0], high=[3.0, 10.0, 500.0], is_logarithmic=[False, True, True])
 TIME = GrowthTimeTransform(box=BOX, rate_column=1, time_column=2)

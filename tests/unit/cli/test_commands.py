@@ -5,9 +5,9 @@ import pytest
 from phantom_brain import LESION_CENTER_MM, phantom_atlas
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.nifti import read_volume
-from gliomap.registration import read_displacement
+from gliofield.cli import app
+from gliofield.nifti import read_volume
+from gliofield.registration import read_displacement
 
 TISSUES = ("white_matter", "gray_matter", "csf")
 
@@ -151,6 +151,6 @@ def test_an_error_is_also_json_when_asked_for():
 
 def test_the_version_is_printed():
     """--version prints the package's version."""
-    from gliomap import __version__
+    from gliofield import __version__
 
-    assert _run("--version").stdout.strip() == f"gliomap {__version__}"
+    assert _run("--version").stdout.strip() == f"gliofield {__version__}"

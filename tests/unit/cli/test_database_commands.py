@@ -1,4 +1,4 @@
-"""`gliomap database` on a phantom atlas: build, grow, parts, merge, describe, draw, verify."""
+"""`gliofield database` on a phantom atlas: build, grow, parts, merge, describe, draw, verify."""
 
 import json
 
@@ -6,9 +6,9 @@ import pytest
 from growing_ball import folder_content
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.database import SimulationDatabase, named_design
-from gliomap.database.build import build_database
+from gliofield.cli import app
+from gliofield.database import SimulationDatabase, named_design
+from gliofield.database.build import build_database
 
 
 def _run(*arguments):
@@ -111,8 +111,8 @@ def test_without_a_folder_only_the_default_database_is_built():
 
 def test_a_dry_run_of_the_default_database_names_its_place(atlas_folder):
     """Nothing is built, and the folder is the one `personalize` looks at."""
-    from gliomap.anatomy import load_atlas
-    from gliomap.personalize import default_database_path
+    from gliofield.anatomy import load_atlas
+    from gliofield.personalize import default_database_path
 
     arguments = ["--number", "7", "--atlas", atlas_folder, "--dry-run", "--json"]
     content = json.loads(_run("database", "build", *arguments).stdout)
@@ -122,8 +122,8 @@ def test_a_dry_run_of_the_default_database_names_its_place(atlas_folder):
 
 def test_parts_are_merged_into_the_whole(atlas_folder, tmp_path, monkeypatch):
     """Two parts and `merge` give the files of one build; with small shards, to be quick."""
-    monkeypatch.setattr("gliomap.database.layout._TARGET_TUMORS_PER_SHARD", 2)
-    monkeypatch.setattr("gliomap.database.layout._TARGET_TUMORS_PER_BATCH", 1)
+    monkeypatch.setattr("gliofield.database.layout._TARGET_TUMORS_PER_SHARD", 2)
+    monkeypatch.setattr("gliofield.database.layout._TARGET_TUMORS_PER_BATCH", 1)
     for part in (1, 2):
         result = _build(atlas_folder, tmp_path / str(part), 3, "--part", f"{part}/2")
         assert result.exit_code == 0, result.output
@@ -160,8 +160,8 @@ def test_verify_exits_with_1_on_damage(built, tmp_path):
 
 def test_the_command_is_one_call_of_the_library(atlas_folder, built, tmp_path):
     """The same database, byte for byte, from Python."""
-    from gliomap.anatomy import load_atlas
-    from gliomap.growth import FisherKolmogorov
+    from gliofield.anatomy import load_atlas
+    from gliofield.growth import FisherKolmogorov
 
     atlas = load_atlas(str(atlas_folder))
     build_database(

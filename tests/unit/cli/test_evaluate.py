@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from gliomap.cli import app
+from gliofield.cli import app
 
 
 def _evaluate(atlas_folder, *more):

@@ -1,4 +1,4 @@
-"""``gliomap evaluate bayes``: what its options mean, what it prints, what it refuses before any work."""
+"""``gliofield evaluate bayes``: what its options mean, what it prints, what it refuses before any work."""
 
 import json
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.cli.evaluate_bayes import _settings
-from gliomap.experiments import BayesEvaluation
-from gliomap.experiments.bayes_calibration import PlacedTruth, calibration_of
-from gliomap.experiments.bayes_identity import SETTINGS_FILE
-from gliomap.experiments.bayes_measuring import MachineConditions
-from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
+from gliofield.cli import app
+from gliofield.cli.evaluate_bayes import _settings
+from gliofield.experiments import BayesEvaluation
+from gliofield.experiments.bayes_calibration import PlacedTruth, calibration_of
+from gliofield.experiments.bayes_identity import SETTINGS_FILE
+from gliofield.experiments.bayes_measuring import MachineConditions
+from gliofield.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
 
 
 @pytest.fixture
@@ -42,17 +42,17 @@ def asked(monkeypatch):
             num_compared_voxels=10, cost=None, patients=(), left_out={}, surrogate="",
         )  # fmt: skip
 
-    monkeypatch.setattr("gliomap.experiments.evaluate_bayes", answer)
+    monkeypatch.setattr("gliofield.experiments.evaluate_bayes", answer)
     return calls
 
 
-def gliomap(*arguments):
+def gliofield(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
 def test_options_change_the_preset(asked, atlas_folder, tmp_path):
     """--small is labelled; what is given replaces the preset, what is not stays."""
-    result = gliomap(
+    result = gliofield(
         "evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--small", "--cases", 7, "--steps", 3,
         "--start-draws", 0, "--seed", 5, "--threads", 1, "--no-cost",
     )  # fmt: skip
@@ -70,7 +70,7 @@ def test_options_change_the_preset(asked, atlas_folder, tmp_path):
 
 def test_json_holds_what_the_tables_show(asked, atlas_folder, tmp_path):
     """Ranks by parameter, and the folder."""
-    result = gliomap("evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--json")
+    result = gliofield("evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--json")
     content = json.loads(result.stdout)
 
     assert content["folder"] == str(tmp_path / "out")
@@ -80,13 +80,13 @@ def test_json_holds_what_the_tables_show(asked, atlas_folder, tmp_path):
 
 def test_what_cannot_be_done_is_said_before_any_work(atlas_folder, tmp_path):
     """A surrogate without patients, a folder of something else; --force spares such a folder, too."""
-    alone = gliomap(
+    alone = gliofield(
         "evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--checkpoint", tmp_path / "net"
     )
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "t1.nii").touch()
-    foreign = gliomap("evaluate", "bayes", "--out", tmp_path / "scans", "--atlas", atlas_folder)
-    forced = gliomap("evaluate", "bayes", "--out", tmp_path / "scans", "--atlas", atlas_folder, "--force")
+    foreign = gliofield("evaluate", "bayes", "--out", tmp_path / "scans", "--atlas", atlas_folder)
+    forced = gliofield("evaluate", "bayes", "--out", tmp_path / "scans", "--atlas", atlas_folder, "--force")
 
     assert (alone.exit_code, foreign.exit_code, forced.exit_code) == (2, 2, 1)
     assert "real patients only" in alone.stderr
@@ -99,7 +99,7 @@ def test_force_is_left_to_the_evaluation(asked, atlas_folder, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / SETTINGS_FILE).write_text("{}", encoding="utf-8")
-    result = gliomap("evaluate", "bayes", "--out", out, "--atlas", atlas_folder, "--force")
+    result = gliofield("evaluate", "bayes", "--out", out, "--atlas", atlas_folder, "--force")
 
     assert result.exit_code == 0, result.stderr
     assert asked[0][1]["replace_older"] is True
@@ -114,7 +114,7 @@ def test_few_samples_hold_fewer_draws_for_ranks(samples, num_ranked):
 
 def test_a_spacing_of_zero_is_refused(atlas_folder, tmp_path):
     """Before a folder is made."""
-    result = gliomap("evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--spacing-mm", 0)
+    result = gliofield("evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--spacing-mm", 0)
 
     assert result.exit_code == 2
     assert "spacing_mm must be finite and above 0" in result.stderr

@@ -1,4 +1,4 @@
-"""``gliomap evaluate retrieval`` on a small database of the phantom brain."""
+"""``gliofield evaluate retrieval`` on a small database of the phantom brain."""
 
 import json
 
@@ -6,8 +6,8 @@ import pytest
 from phantom_brain import write_phantom_patient
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.experiments import retrieval_queries
+from gliofield.cli import app
+from gliofield.experiments import retrieval_queries
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""``gliomap evaluate surrogate``: what is checked before any work, and what reaches the evaluation."""
+"""``gliofield evaluate surrogate``: what is checked before any work, and what reaches the evaluation."""
 
 import json
 
@@ -6,8 +6,8 @@ import pytest
 from small_surrogates import tiny_samples, tiny_surrogate
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.surrogate import SurrogateNetworkSettings, train_surrogate
+from gliofield.cli import app
+from gliofield.surrogate import SurrogateNetworkSettings, train_surrogate
 
 pytest.importorskip("torch")
 
@@ -44,7 +44,7 @@ def test_brains_of_the_training_are_refused_before_a_tumor_grows(checkpoint, atl
     """The first test brain is one that the surrogate was trained in."""
     from small_surrogates import phantom
 
-    monkeypatch.setattr("gliomap.cli.evaluate_learned.moved_brains", lambda *arguments: [phantom(0)])
+    monkeypatch.setattr("gliofield.cli.evaluate_learned.moved_brains", lambda *arguments: [phantom(0)])
     result = evaluate("--checkpoint", checkpoint, "--atlas", atlas_folder, "--samples-dir", tmp_path / "samples")
 
     assert result.exit_code == 2

@@ -6,10 +6,10 @@ import pytest
 from phantom_brain import phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.database import ClinicalDesign, LocalWorkers, SimulationDatabase, build_database, named_model
-from gliomap.experiments import MatchingQueries
-from gliomap.retrieval import PackedQueries, Query
+from gliofield.cli import app
+from gliofield.database import ClinicalDesign, LocalWorkers, SimulationDatabase, build_database, named_model
+from gliofield.experiments import MatchingQueries
+from gliofield.retrieval import PackedQueries, Query
 
 pytest.importorskip("torch")
 
@@ -41,14 +41,14 @@ def write_queries(database, path):
     return path
 
 
-def gliomap(*arguments):
+def gliofield(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
 def test_an_inverse_network_is_trained_and_evaluated(database, atlas_folder, tmp_path):
     """From a database to the tables; JSON holds what the tables show; small is said."""
     out = tmp_path / "net.safetensors"
-    trained = gliomap(
+    trained = gliofield(
         "train", "inverse", "--database", database, "--out", out, "--small", "--epochs", 1, "--channels", 2,
         "--pooling", 1, "--threads", 1, "--members", 2, "--device", "cpu",
     )  # fmt: skip
@@ -56,7 +56,7 @@ def test_an_inverse_network_is_trained_and_evaluated(database, atlas_folder, tmp
     assert "labelled small" in trained.stderr
     assert "joint.1: best of 1 epochs" in trained.stdout
 
-    evaluated = gliomap(
+    evaluated = gliofield(
         "evaluate", "inverse", database, "--checkpoint", out, "--tumors", 2, "--atlas", atlas_folder, "--threads", 1,
         "--device", "cpu", "--json", "--out", tmp_path / "inverse.md", "--figures", tmp_path / "figures",
         "--queries", write_queries(database, tmp_path / "queries.npz"),
@@ -74,7 +74,7 @@ def test_an_inverse_network_is_trained_and_evaluated(database, atlas_folder, tmp
 
 def test_an_inverse_network_is_trained_on_the_fly(atlas_folder, tmp_path):
     """No database; several options at once."""
-    result = gliomap(
+    result = gliofield(
         "train", "inverse", "--on-the-fly", "--atlas", atlas_folder, "--spacing-mm", 5, "--tumors", 3,
         "--validation-tumors", 2, "--out", tmp_path / "net.safetensors", "--small", "--epochs", 1, "--channels", 2,
         "--pooling", 1, "--threads", 1, "--flips", "--perturb", "--scale", "log", "--separate", "--device", "cpu",
@@ -90,7 +90,7 @@ def test_an_inverse_network_is_trained_on_the_fly(atlas_folder, tmp_path):
 @pytest.mark.parametrize("more", [(), ("--database", "db", "--on-the-fly")], ids=["none", "both"])
 def test_tumors_come_from_one_place(tmp_path, more):
     """Neither, or both: not understood."""
-    result = gliomap("train", "inverse", "--out", tmp_path / "net.safetensors", *more)
+    result = gliofield("train", "inverse", "--out", tmp_path / "net.safetensors", *more)
     assert result.exit_code == 2
     assert "either --database or --on-the-fly" in result.stderr
 
@@ -98,7 +98,7 @@ def test_tumors_come_from_one_place(tmp_path, more):
 def test_a_surrogate_is_trained_and_evaluated(atlas_folder, tmp_path):
     """Brains, samples, training, tables; samples are kept beside the checkpoint."""
     out = tmp_path / "net.safetensors"
-    trained = gliomap(
+    trained = gliofield(
         "train", "surrogate", "--atlas", atlas_folder, "--anatomies", 1, "--validation-anatomies", 1, "--spacing-mm", 5,
         "--samples", 4, "--validation-samples", 2, "--out", out, "--small", "--epochs", 1, "--channels", 4,
         "--threads", 1, "--device", "cpu",
@@ -107,7 +107,7 @@ def test_a_surrogate_is_trained_and_evaluated(atlas_folder, tmp_path):
     assert "labelled small" in trained.stderr
     assert sorted(path.name for path in (tmp_path / "net.safetensors.samples").iterdir()) == ["training", "validation"]
 
-    evaluated = gliomap(
+    evaluated = gliofield(
         "evaluate", "surrogate", "--checkpoint", out, "--atlas", atlas_folder, "--anatomies", 1, "--samples", 3,
         "--timed", 2, "--threads", 1, "--device", "cpu", "--patients", write_phantom_patient(tmp_path / "patient"),
         "--registration", "none", "--figures", tmp_path / "figures",
@@ -128,9 +128,9 @@ def test_outputs_are_refused_before_any_work(tmp_path, command):
     (tmp_path / "figures" / "thesis.txt").write_text("years of work")
     asked = ("evaluate", *command, "--checkpoint", tmp_path / "none.safetensors", "--figures")
 
-    existing = gliomap(*asked, tmp_path / "figures")
-    foreign = gliomap(*asked, tmp_path / "figures", "--force")
-    within = gliomap(*asked, tmp_path / "new", "--out", tmp_path / "new" / "tables.md")
+    existing = gliofield(*asked, tmp_path / "figures")
+    foreign = gliofield(*asked, tmp_path / "figures", "--force")
+    within = gliofield(*asked, tmp_path / "new", "--out", tmp_path / "new" / "tables.md")
 
     assert (existing.exit_code, foreign.exit_code, within.exit_code) == (1, 1, 2)
     assert "exists and is not empty" in existing.stderr
@@ -140,7 +140,7 @@ def test_outputs_are_refused_before_any_work(tmp_path, command):
 
 def test_a_folder_without_brains_is_refused(atlas_folder, tmp_path):
     """It promised atlas folders."""
-    result = gliomap(
+    result = gliofield(
         "train", "surrogate", "--atlas", atlas_folder, "--anatomies-dir", tmp_path, "--out", tmp_path / "x.safetensors",
         "--spacing-mm", 5, "--anatomies", 1,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Options of `gliomap train inverse`, and what is said of them; nothing is trained here."""
+"""Options of `gliofield train inverse`, and what is said of them; nothing is trained here."""
 
 import re
 
@@ -6,9 +6,9 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 from typer.testing import CliRunner
 
-import gliomap.inverse
-from gliomap.cli import app
-from gliomap.learning import TrainingInterruptedError
+import gliofield.inverse
+from gliofield.cli import app
+from gliofield.learning import TrainingInterruptedError
 
 pytest.importorskip("torch")
 
@@ -28,7 +28,7 @@ def asked(monkeypatch):
         calls.append((source, settings))
         raise TrainingInterruptedError
 
-    monkeypatch.setattr(gliomap.inverse, "train_inverse", train_inverse)
+    monkeypatch.setattr(gliofield.inverse, "train_inverse", train_inverse)
     return calls
 
 

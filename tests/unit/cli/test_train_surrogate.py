@@ -1,4 +1,4 @@
-"""`gliomap train surrogate`: what is refused before a tumor is simulated, and what is recorded and kept."""
+"""`gliofield train surrogate`: what is refused before a tumor is simulated, and what is recorded and kept."""
 
 import os
 import subprocess
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gliomap.cli import app
-from gliomap.surrogate import read_surrogate_header
+from gliofield.cli import app
+from gliofield.surrogate import read_surrogate_header
 
 pytest.importorskip("torch")
 
@@ -60,7 +60,7 @@ def commands_of_script(folder, *more):
     """Name of the checkpoint and options of each training the script would run."""
     asked = ["bash", str(SCRIPT), str(folder), *more]
     lines = subprocess.run(
-        asked, env={**os.environ, "GLIOMAP": "echo"}, capture_output=True, text=True, check=True
+        asked, env={**os.environ, "GLIOFIELD": "echo"}, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     commands = [line.split() for line in lines]
     return {Path(words[words.index("--out") + 1]).stem: words for words in commands}

@@ -11,7 +11,7 @@ import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls, folder_content
 from mass_effect_phantoms import phantom_anatomy
 
-from gliomap.database import (
+from gliofield.database import (
     DESIGNS,
     ClinicalDesign,
     DatabaseHeader,
@@ -22,12 +22,12 @@ from gliomap.database import (
     part_of_database,
     quantize_density,
 )
-from gliomap.database.design import AttemptRng
-from gliomap.database.lock import build_lock
-from gliomap.errors import DatabaseError, NumericalError, OutputError, ParameterError
-from gliomap.growth import FisherKolmogorov, MassEffect, MassEffectParameters
-from gliomap.growth.parameters import DEFAULT_PUSH_PA
-from gliomap.progress import ProgressEvent
+from gliofield.database.design import AttemptRng
+from gliofield.database.lock import build_lock
+from gliofield.errors import DatabaseError, NumericalError, OutputError, ParameterError
+from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters
+from gliofield.growth.parameters import DEFAULT_PUSH_PA
+from gliofield.progress import ProgressEvent
 
 
 def test_every_tumor_is_the_simulation_of_its_parameters(tmp_path):
@@ -154,10 +154,10 @@ def test_other_settings_are_refused(tmp_path, changes, message):
 
 
 def test_a_database_of_another_version_is_not_grown(tmp_path, monkeypatch):
-    """The same settings in another gliomap are other tumors until proven otherwise."""
+    """The same settings in another gliofield are other tumors until proven otherwise."""
     build_balls(tmp_path / "db")
-    monkeypatch.setattr("gliomap.database.build.__version__", "99.0")
-    with pytest.raises(DatabaseError, match='gliomap_version: ".*" there, "99.0" asked for'):
+    monkeypatch.setattr("gliofield.database.build.__version__", "99.0")
+    with pytest.raises(DatabaseError, match='gliofield_version: ".*" there, "99.0" asked for'):
         build_balls(tmp_path / "db", num_tumors=20)
 
 
@@ -311,7 +311,7 @@ def test_damaged_rows_of_a_finished_shard_are_made_again(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("gliomap.database.staging.Staging.complete", stop)
+        patch.setattr("gliofield.database.staging.Staging.complete", stop)
         with pytest.raises(KeyboardInterrupt):
             build_balls(tmp_path / "db", num_tumors=129, anatomy=anatomy)
     (rows,) = (tmp_path / "db" / "building" / "rows").glob("0.npz")
@@ -561,7 +561,7 @@ def test_a_finished_last_shard_of_fewer_tumors_is_made_anew(tmp_path, monkeypatc
     """All shards of 140 tumors were there, the tables not yet: the second shard has to become longer."""
     small = ball_anatomy(6)
     with monkeypatch.context() as patch:
-        patch.setattr("gliomap.database.staging.Staging.complete", lambda self: 1 / 0)
+        patch.setattr("gliofield.database.staging.Staging.complete", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build_balls(tmp_path / "db", num_tumors=140, anatomy=small)
     build_balls(tmp_path / "db", num_tumors=200, anatomy=small)
@@ -572,7 +572,7 @@ def test_a_finished_last_shard_of_fewer_tumors_is_made_anew(tmp_path, monkeypatc
 def test_an_unreadable_build_is_not_thrown_away(tmp_path, monkeypatch):
     """An input error while its settings are read ends the build; what was finished stays."""
     with monkeypatch.context() as patch:
-        patch.setattr("gliomap.database.staging.Staging.complete", lambda self: 1 / 0)
+        patch.setattr("gliofield.database.staging.Staging.complete", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build_balls(tmp_path / "db", num_tumors=140, anatomy=ball_anatomy(6))
     read_text = Path.read_text
@@ -637,6 +637,6 @@ def test_a_model_that_never_finds_a_solution_is_blamed(tmp_path, monkeypatch):
         def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
             raise NumericalError("no equilibrium")
 
-    monkeypatch.setattr("gliomap.database.simulate.MAX_ATTEMPTS", 10)
+    monkeypatch.setattr("gliofield.database.simulate.MAX_ATTEMPTS", 10)
     with pytest.raises(DatabaseError, match=r"10 draws rejected \(10 not solvable\)"):
         build_balls(tmp_path / "db", model=Hopeless())

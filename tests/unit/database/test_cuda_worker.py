@@ -9,11 +9,11 @@ import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, folder_content
 from growth_phantoms import mixed_anatomy
 
-from gliomap.database import LocalWorkers, PapersDesign, build_database, cuda_worker
-from gliomap.database.cuda_worker import CudaWorker, device_outcomes
-from gliomap.database.design import AttemptRng
-from gliomap.errors import DatabaseError, DeviceError, NumericalError, ParameterError
-from gliomap.growth import FisherKolmogorov, MassEffect, VolumeLimit
+from gliofield.database import LocalWorkers, PapersDesign, build_database, cuda_worker
+from gliofield.database.cuda_worker import CudaWorker, device_outcomes
+from gliofield.database.design import AttemptRng
+from gliofield.errors import DatabaseError, DeviceError, NumericalError, ParameterError
+from gliofield.growth import FisherKolmogorov, MassEffect, VolumeLimit
 
 ON_DEVICE = FisherKolmogorov(backend="cuda")
 NUM_TUMORS = 30
@@ -173,8 +173,8 @@ def test_a_device_that_is_too_small_says_so_itself(tmp_path, device):
 
 def test_without_pytorch_nothing_is_simulated(tmp_path, monkeypatch):
     """The error says what to install."""
-    monkeypatch.delitem(sys.modules, "gliomap.growth.backends.triton_batch", raising=False)
-    monkeypatch.delattr("gliomap.growth.backends.triton_batch", raising=False)
+    monkeypatch.delitem(sys.modules, "gliofield.growth.backends.triton_batch", raising=False)
+    monkeypatch.delattr("gliofield.growth.backends.triton_batch", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 
     with pytest.raises(DeviceError, match="needs PyTorch and Triton"):

@@ -10,9 +10,9 @@ import pytest
 from dask_cluster import build_balls_with, local_cluster, num_tasks, wait_until
 from growing_ball import DELAY_VARIABLE, EXIT_VARIABLE, GrowingBall
 
-from gliomap.database import LocalWorkers
-from gliomap.database.dask_workers import WAITING_TASK_NAME, DaskWorkers, simulated_shard
-from gliomap.errors import DatabaseError, ParameterError
+from gliofield.database import LocalWorkers
+from gliofield.database.dask_workers import WAITING_TASK_NAME, DaskWorkers, simulated_shard
+from gliofield.errors import DatabaseError, ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     """Before anything is loaded or simulated."""
     monkeypatch.setitem(sys.modules, "distributed", None)
 
-    with pytest.raises(DatabaseError, match=r'pip install "gliomap\[cluster\]"'):
+    with pytest.raises(DatabaseError, match=r'pip install "gliofield\[cluster\]"'):
         DaskWorkers("tcp://127.0.0.1:8786")
 
 
@@ -112,19 +112,19 @@ def test_an_unsendable_model_is_refused(tmp_path, cluster):
 
 def test_another_version_is_refused():
     """Both versions are named."""
-    from gliomap import __version__
+    from gliofield import __version__
 
-    with pytest.raises(DatabaseError, match=rf"(?s)has gliomap {__version__}, but .* by gliomap 0\.0\.1"):
+    with pytest.raises(DatabaseError, match=rf"(?s)has gliofield {__version__}, but .* by gliofield 0\.0\.1"):
         simulated_shard("0.0.1", "", [(0, 8)])
 
 
-def test_a_worker_without_gliomap_is_an_error(tmp_path):
+def test_a_worker_without_gliofield_is_an_error(tmp_path):
     """It says which module is missing, and which version is needed."""
-    preload = "import sys\nsys.modules['gliomap'] = None\n"
+    preload = "import sys\nsys.modules['gliofield'] = None\n"
     with (
         local_cluster(1, preload=[preload]) as cluster,
         pytest.raises(
-            DatabaseError, match=r"ModuleNotFoundError: .*gliomap.*Workers need gliomap .*the same environment"
+            DatabaseError, match=r"ModuleNotFoundError: .*gliofield.*Workers need gliofield .*the same environment"
         ),
     ):
         build_balls_with(tmp_path / "db", DaskWorkers(cluster.scheduler_address))

@@ -9,12 +9,12 @@ from growing_ball import ball_anatomy
 from scipy.stats import triang
 from scipy.stats.qmc import discrepancy
 
-from gliomap.database import ClinicalDesign, PapersDesign, TumorDraw, named_design
-from gliomap.database.clinical_design import scaled_time_of_reach, smallest_reach_mm
-from gliomap.database.design import AttemptRng, seed_at, seed_in_box
-from gliomap.errors import DatabaseError, ParameterError
-from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorovParameters
+from gliofield.database import ClinicalDesign, PapersDesign, TumorDraw, named_design
+from gliofield.database.clinical_design import scaled_time_of_reach, smallest_reach_mm
+from gliofield.database.design import AttemptRng, seed_at, seed_in_box
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.grid import Grid
+from gliofield.growth import FisherKolmogorovParameters
 
 # 1 ml voxels, so volumes are counts.
 ML_GRID = Grid.axis_aligned((10, 10, 10), 10.0, (0, 0, 0))

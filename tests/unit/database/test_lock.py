@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from gliomap.database.lock import LOCK_NAME, build_lock
-from gliomap.errors import DatabaseError
+from gliofield.database.lock import LOCK_NAME, build_lock
+from gliofield.errors import DatabaseError
 
 _HOLD = """
 import sys, time
 from pathlib import Path
-from gliomap.database.lock import build_lock
+from gliofield.database.lock import build_lock
 with build_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

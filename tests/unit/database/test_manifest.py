@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from gliomap.database.manifest import FileEntry, Manifest, entry_of
-from gliomap.errors import DatabaseError
+from gliofield.database.manifest import FileEntry, Manifest, entry_of
+from gliofield.errors import DatabaseError
 
 MANIFEST = Manifest(3, (FileEntry("a/b", 5, "00"), FileEntry("zarr.json", 7, "ff")))
 

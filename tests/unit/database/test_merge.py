@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from growing_ball import BallDesign, ball_anatomy, build_balls, folder_content
 
-from gliomap.database import SimulationDatabase, merge_databases, part_of_database, verify_database
-from gliomap.errors import DatabaseError, OutputError, ParameterError
+from gliofield.database import SimulationDatabase, merge_databases, part_of_database, verify_database
+from gliofield.errors import DatabaseError, OutputError, ParameterError
 
 SMALL = ball_anatomy(num_voxels=6)
 
@@ -136,7 +136,7 @@ def test_a_part_that_cannot_be_read_is_named(tmp_path, monkeypatch):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return opened(path, *arguments, **settings)
 
-    monkeypatch.setattr("gliomap.database.merge.open", failing, raising=False)
+    monkeypatch.setattr("gliofield.database.merge.open", failing, raising=False)
     with pytest.raises(DatabaseError, match="part-2.*cannot be read: Input/output error"):
         merge_databases(tmp_path / "merged", parts)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gliomap.database import dequantize, level_of_threshold, quantize_density
-from gliomap.errors import ParameterError
+from gliofield.database import dequantize, level_of_threshold, quantize_density
+from gliofield.errors import ParameterError
 
 
 def test_levels_decode_to_the_middle_of_their_interval():

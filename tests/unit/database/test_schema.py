@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gliomap.database import DatabaseHeader
-from gliomap.database.schema import describe_settings
-from gliomap.errors import DatabaseError, ParameterError
-from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorov
-from gliomap.imaging.visibility import VisibilityThresholds
+from gliofield.database import DatabaseHeader
+from gliofield.database.schema import describe_settings
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.grid import Grid
+from gliofield.growth import FisherKolmogorov
+from gliofield.imaging.visibility import VisibilityThresholds
 
 
 def _header(**changes: Any) -> DatabaseHeader:
@@ -27,7 +27,7 @@ def _header(**changes: Any) -> DatabaseHeader:
         root_seed=3,
         snapshots_per_run=1,
         thresholds=VisibilityThresholds(),
-        gliomap_version="1.2.3",
+        gliofield_version="1.2.3",
     )
     return dataclasses.replace(header, **changes)
 
@@ -47,7 +47,9 @@ def test_the_grid_is_stored_as_the_contract_says():
 
 def test_foreign_attributes_are_refused():
     """Another Zarr group is no database."""
-    with pytest.raises(DatabaseError, match="here is not a gliomap simulation database: expected the group attribute"):
+    with pytest.raises(
+        DatabaseError, match="here is not a gliofield simulation database: expected the group attribute"
+    ):
         DatabaseHeader.from_attributes({"multiscales": []}, source="here")
 
 
@@ -55,7 +57,7 @@ def test_foreign_attributes_are_refused():
 def test_other_format_versions_are_refused(version):
     """Neither older nor newer formats are guessed at; the writer is named."""
     attributes = _header().to_attributes() | {"format_version": version}
-    with pytest.raises(DatabaseError, match=rf"format version {version!r}, this gliomap reads version 2.*1\.2\.3"):
+    with pytest.raises(DatabaseError, match=rf"format version {version!r}, this gliofield reads version 2.*1\.2\.3"):
         DatabaseHeader.from_attributes(attributes, source="here")
 
 

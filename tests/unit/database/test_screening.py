@@ -7,8 +7,8 @@ import pytest
 from growing_ball import ball_anatomy
 from growth_phantoms import mixed_anatomy, tumor_parameters
 
-from gliomap.database.design import Screening, TumorDraw
-from gliomap.database.screening import SCREENING_MODEL, coarsened_anatomy, passes_screening
+from gliofield.database.design import Screening, TumorDraw
+from gliofield.database.screening import SCREENING_MODEL, coarsened_anatomy, passes_screening
 
 ANATOMY = mixed_anatomy()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gliomap.database.sharding import ShardIndex, decode_levels, encode_levels, join_shard
-from gliomap.errors import DatabaseError
+from gliofield.database.sharding import ShardIndex, decode_levels, encode_levels, join_shard
+from gliofield.errors import DatabaseError
 
 
 def _levels(rng: np.random.Generator) -> np.ndarray:

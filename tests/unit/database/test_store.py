@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from growing_ball import build_balls, folder_content
 
-from gliomap.database import SimulationDatabase, dequantize
-from gliomap.errors import DatabaseError, ParameterError
+from gliofield.database import SimulationDatabase, dequantize
+from gliofield.errors import DatabaseError, ParameterError
 
 SHARD = "density/c/0/0/0/0"
 
@@ -96,10 +96,10 @@ def test_a_missing_folder_is_reported(tmp_path):
 
 def test_other_folders_are_reported(tmp_path):
     """An empty folder and another Zarr group are no databases."""
-    with pytest.raises(DatabaseError, match="is not a gliomap simulation database: it has no zarr.json"):
+    with pytest.raises(DatabaseError, match="is not a gliofield simulation database: it has no zarr.json"):
         SimulationDatabase.open(tmp_path)
     (tmp_path / "zarr.json").write_text(json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}}))
-    with pytest.raises(DatabaseError, match="is not a gliomap simulation database: expected the group attribute"):
+    with pytest.raises(DatabaseError, match="is not a gliofield simulation database: expected the group attribute"):
         SimulationDatabase.open(tmp_path)
 
 
@@ -110,14 +110,14 @@ def test_other_format_versions_are_reported(copy):
     group["attributes"]["format_version"] = 3
     path.write_text(json.dumps(group))
     (copy / "manifest.json").write_text("of another format")
-    with pytest.raises(DatabaseError, match="has database format version 3, this gliomap reads version 2"):
+    with pytest.raises(DatabaseError, match="has database format version 3, this gliofield reads version 2"):
         SimulationDatabase.open(copy)
 
 
 def test_a_group_that_is_no_json_is_reported(copy):
     """Garbage in the header points to verification."""
     (copy / "zarr.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(DatabaseError, match="zarr.json cannot be read .* Run `gliomap database verify`"):
+    with pytest.raises(DatabaseError, match="zarr.json cannot be read .* Run `gliofield database verify`"):
         SimulationDatabase.open(copy)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from growing_ball import BallDesign, build_balls
 
-from gliomap.database import summarize
+from gliofield.database import summarize
 
 
 def test_a_summary_counts_what_is_there(tmp_path):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gliomap.database.tumor_table import (
+from gliofield.database.tumor_table import (
     PARAMETER_NAMES,
     REJECTION_NAMES,
     Rejections,
@@ -16,7 +16,7 @@ from gliomap.database.tumor_table import (
     parameter_names,
     parameter_row,
 )
-from gliomap.grid import Grid
+from gliofield.grid import Grid
 
 
 def _parameters(**more):

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from growing_ball import build_balls
 
-from gliomap.database import Problem, VerificationReport, verify_database
-from gliomap.errors import DatabaseError, ParameterError
+from gliofield.database import Problem, VerificationReport, verify_database
+from gliofield.errors import DatabaseError, ParameterError
 
 SHARD = "density/c/0/0/0/0"
 
@@ -58,7 +58,7 @@ def test_every_flipped_byte_is_found_in_its_file(built, copy, rng):
 
 def test_the_tumor_of_a_flipped_byte_is_named(copy):
     """A byte in the middle of the third chunk concerns the third tumor only."""
-    from gliomap.database.sharding import ShardIndex
+    from gliofield.database.sharding import ShardIndex
 
     offset, length = ShardIndex.read(copy / SHARD, 128).positions[2]
     _flip(copy / SHARD, int(offset + length // 2))
@@ -99,8 +99,8 @@ def test_foreign_files_are_named(copy):
 
 def test_tumors_that_never_matched_are_found(copy):
     """With a manifest made to fit changed tumors, the checksums still tell."""
-    from gliomap.database.manifest import MANIFEST_NAME, Manifest, entry_of
-    from gliomap.database.sharding import ShardIndex, join_shard
+    from gliofield.database.manifest import MANIFEST_NAME, Manifest, entry_of
+    from gliofield.database.sharding import ShardIndex, join_shard
 
     index = ShardIndex.read(copy / SHARD, 128)
     chunks = [index.read_chunk(slot) for slot in range(6)]
@@ -129,7 +129,7 @@ def test_no_database_is_an_error_not_a_finding(copy, tmp_path):
 
 def test_another_format_is_an_error_not_a_finding(copy):
     """An intact database of another version is refused, not called damaged."""
-    from gliomap.database.manifest import MANIFEST_NAME, Manifest, entry_of
+    from gliofield.database.manifest import MANIFEST_NAME, Manifest, entry_of
 
     group = json.loads((copy / "zarr.json").read_text())
     group["attributes"]["format_version"] = 7

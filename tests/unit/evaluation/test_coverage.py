@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.evaluation import cells_covered_at_equal_volume
-from gliomap.grid import Grid
+from gliofield.errors import ParameterError
+from gliofield.evaluation import cells_covered_at_equal_volume
+from gliofield.grid import Grid
 
 GRID = Grid.axis_aligned((21, 21, 21), 1.0, (0, 0, 0))
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gliomap.bayes import PosteriorSamples
-from gliomap.errors import ParameterError
-from gliomap.experiments.bayes_calibration import (
+from gliofield.bayes import PosteriorSamples
+from gliofield.errors import ParameterError
+from gliofield.experiments.bayes_calibration import (
     COVERAGE_LEVELS,
     calibration_of,
     expected_coverage,

@@ -8,11 +8,11 @@ from growth_likelihoods import BallModel
 from growth_phantoms import mixed_anatomy
 from phantom_brain import phantom_atlas
 
-from gliomap.bayes import sample_posterior
-from gliomap.errors import NumericalError, ParameterError
-from gliomap.experiments.bayes_cases import VirtualCohort
-from gliomap.experiments.bayes_measuring import MachineConditions
-from gliomap.experiments.bayes_sampling import (
+from gliofield.bayes import sample_posterior
+from gliofield.errors import NumericalError, ParameterError
+from gliofield.experiments.bayes_cases import VirtualCohort
+from gliofield.experiments.bayes_measuring import MachineConditions
+from gliofield.experiments.bayes_sampling import (
     RUN_NAMES,
     CaseSampler,
     CaseSettings,
@@ -22,7 +22,7 @@ from gliomap.experiments.bayes_sampling import (
     sample_cases,
     write_case,
 )
-from gliomap.imaging import log_visibility, pet_log_likelihood
+from gliofield.imaging import log_visibility, pet_log_likelihood
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
 SETTINGS = CaseSettings(num_samples=12, num_steps=1, num_ranked=7, num_densities=4)
@@ -124,7 +124,7 @@ def test_voxels_left_out_show_nothing():
 
 def test_without_a_visible_tumor_there_is_an_error(monkeypatch):
     """A core larger than the brain."""
-    monkeypatch.setattr("gliomap.experiments.bayes_cases._MOST_DRAWS", 20)
+    monkeypatch.setattr("gliofield.experiments.bayes_cases._MOST_DRAWS", 20)
     with pytest.raises(NumericalError, match="none of 20 draws"):
         dataclasses.replace(cohort(), min_core_ml=1e6).case(0)
     with pytest.raises(ParameterError, match="voxel_stride ≥ 1"):
@@ -173,10 +173,10 @@ def test_a_case_that_cannot_be_sampled_is_recorded_with_the_reason(brain, tmp_pa
             raise NumericalError("samples collapse.")
         return sample_posterior(target, settings)
 
-    monkeypatch.setattr("gliomap.experiments.bayes_sampling.sample_posterior", refuse)
+    monkeypatch.setattr("gliofield.experiments.bayes_sampling.sample_posterior", refuse)
     sampler = CaseSampler(cohort=coarse_cohort(brain), settings=SETTINGS, folder=tmp_path)
     records = sample_cases(sampler, 2)
-    monkeypatch.setattr("gliomap.experiments.bayes_sampling.sample_posterior", None)
+    monkeypatch.setattr("gliofield.experiments.bayes_sampling.sample_posterior", None)
     again = sample_cases(sampler, 2)
 
     assert [record.failures for record in records] == [{RUN_NAMES[0]: "samples collapse."}] * 2

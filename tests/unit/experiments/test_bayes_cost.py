@@ -8,16 +8,16 @@ import pytest
 from growth_likelihoods import BallModel
 from growth_phantoms import mixed_anatomy
 
-from gliomap.anatomy import Segmentation
-from gliomap.bayes import TmcmcSettings
-from gliomap.errors import NumericalError
-from gliomap.experiments.bayes_cases import VirtualCohort
-from gliomap.experiments.bayes_cost import REFERENCE_WAY, CostSettings, compare_costs
-from gliomap.experiments.bayes_measuring import MachineConditions, timed_sampling
-from gliomap.imaging import VisibilityThresholds
-from gliomap.personalize import AtlasObservation
-from gliomap.personalize.sample_method import SampleMethod, SampleSettings
-from gliomap.progress import ProgressEvent
+from gliofield.anatomy import Segmentation
+from gliofield.bayes import TmcmcSettings
+from gliofield.errors import NumericalError
+from gliofield.experiments.bayes_cases import VirtualCohort
+from gliofield.experiments.bayes_cost import REFERENCE_WAY, CostSettings, compare_costs
+from gliofield.experiments.bayes_measuring import MachineConditions, timed_sampling
+from gliofield.imaging import VisibilityThresholds
+from gliofield.personalize import AtlasObservation
+from gliofield.personalize.sample_method import SampleMethod, SampleSettings
+from gliofield.progress import ProgressEvent
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
 
@@ -70,7 +70,7 @@ def test_a_way_that_fails_is_refused_with_its_reason(monkeypatch):
 
     case = SimpleNamespace(core_ml=5.0, whole_tumor=np.ones(3, dtype=bool))
     monkeypatch.setattr(SampleMethod, "estimate", refuse)
-    monkeypatch.setattr("gliomap.experiments.bayes_cost._case", lambda cohort: ({}, np.zeros(3, np.float32), case))
+    monkeypatch.setattr("gliofield.experiments.bayes_cost._case", lambda cohort: ({}, np.zeros(3, np.float32), case))
     begin = MachineConditions(architecture="abacus", num_cores=1, load_average_before=9.0, load_average_after=9.0)
     found = compare_costs(
         ANATOMY, atlas_hash="", settings=CostSettings(num_samples=8, num_paper_samples=8), conditions=begin

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from phantom_brain import phantom_atlas, write_phantom_patient
 
-from gliomap.errors import DatabaseError, GliomapError, NumericalError, ParameterError
-from gliomap.experiments import find_patients
-from gliomap.experiments.bayes_cost import REFERENCE_WAY, mean_distance
-from gliomap.experiments.bayes_evaluation import BayesEvaluationSettings, evaluate_bayes
-from gliomap.experiments.bayes_identity import SETTINGS_FILE, database_identity, open_folder, surrogate_identity
-from gliomap.experiments.bayes_measuring import MachineConditions
-from gliomap.experiments.bayes_patients import SOLVER, PatientSampler
-from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseSettings
-from gliomap.learning import write_checkpoint
-from gliomap.personalize import PersonalizationSettings
-from gliomap.surrogate.checkpoint import CHECKPOINT_KIND
+from gliofield.errors import DatabaseError, GliofieldError, NumericalError, ParameterError
+from gliofield.experiments import find_patients
+from gliofield.experiments.bayes_cost import REFERENCE_WAY, mean_distance
+from gliofield.experiments.bayes_evaluation import BayesEvaluationSettings, evaluate_bayes
+from gliofield.experiments.bayes_identity import SETTINGS_FILE, database_identity, open_folder, surrogate_identity
+from gliofield.experiments.bayes_measuring import MachineConditions
+from gliofield.experiments.bayes_patients import SOLVER, PatientSampler
+from gliofield.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseSettings
+from gliofield.learning import write_checkpoint
+from gliofield.personalize import PersonalizationSettings
+from gliofield.surrogate.checkpoint import CHECKPOINT_KIND
 
 TINY = BayesEvaluationSettings.small(
     num_cases=1,
@@ -107,7 +107,7 @@ def at_cases(monkeypatch):
     def stop(*arguments, **options):
         raise ReachedError
 
-    monkeypatch.setattr("gliomap.experiments.bayes_evaluation.sample_cases", stop)
+    monkeypatch.setattr("gliofield.experiments.bayes_evaluation.sample_cases", stop)
 
 
 def test_older_results_are_removed_only_for_inputs_that_can_be_used(at_cases, tmp_path):
@@ -117,7 +117,7 @@ def test_older_results_are_removed_only_for_inputs_that_can_be_used(at_cases, tm
         evaluate_bayes(phantom_atlas(), out, TINY, with_cost=False)
     (out / "cases" / "case-0000.json").touch()
     again = partial(evaluate_bayes, phantom_atlas(), out, TINY, with_cost=False, replace_older=True)
-    with pytest.raises(GliomapError, match=r"missing\.safetensors|PyTorch"):
+    with pytest.raises(GliofieldError, match=r"missing\.safetensors|PyTorch"):
         again(patients=patients, checkpoint=tmp_path / "missing.safetensors")
     patients["P1"].flair.unlink()
     with pytest.raises(ParameterError, match="cannot be read"):
@@ -132,7 +132,7 @@ def test_older_results_are_removed_only_for_inputs_that_can_be_used(at_cases, tm
 
 def test_no_folder_is_made_for_a_grid_that_cannot_be(at_cases, tmp_path):
     """Anatomies come first."""
-    with pytest.raises(GliomapError):
+    with pytest.raises(GliofieldError):
         evaluate_bayes(phantom_atlas(), tmp_path / "out", dataclasses.replace(TINY, spacing_mm=1e4), with_cost=False)
     assert not (tmp_path / "out").exists()
 
@@ -161,7 +161,7 @@ def test_cases_that_all_failed_leave_no_calibration(monkeypatch, tmp_path):
         number=0, num_draws=1, core_voxels=5, whole_voxels=9, runs={}, conditions=MachineConditions.now(),
         failures=dict.fromkeys(RUN_NAMES, "samples collapse."),
     )  # fmt: skip
-    monkeypatch.setattr("gliomap.experiments.bayes_evaluation.sample_cases", lambda *_, **__: (record,))
+    monkeypatch.setattr("gliofield.experiments.bayes_evaluation.sample_cases", lambda *_, **__: (record,))
     with pytest.raises(NumericalError, match=r"none of the 1 virtual cases .* samples collapse\."):
         evaluate_bayes(phantom_atlas(), tmp_path, TINY, with_cost=False)
 

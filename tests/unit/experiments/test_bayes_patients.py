@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from phantom_brain import phantom_atlas, write_phantom_patient
 
-from gliomap.errors import NumericalError, ParameterError, RegistrationError
-from gliomap.experiments import find_patients
-from gliomap.experiments.bayes_measuring import MachineConditions
-from gliomap.experiments.bayes_patient_files import ModelPosterior, ParameterEstimate, patient_file, read_patient
-from gliomap.experiments.bayes_patients import OBSERVATION, SOLVER, SURROGATE, PatientModel, PatientSampler
-from gliomap.growth import FisherKolmogorov
-from gliomap.personalize import PersonalizationSettings
-from gliomap.personalize.sample_method import SampleSettings
+from gliofield.errors import NumericalError, ParameterError, RegistrationError
+from gliofield.experiments import find_patients
+from gliofield.experiments.bayes_measuring import MachineConditions
+from gliofield.experiments.bayes_patient_files import ModelPosterior, ParameterEstimate, patient_file, read_patient
+from gliofield.experiments.bayes_patients import OBSERVATION, SOLVER, SURROGATE, PatientModel, PatientSampler
+from gliofield.growth import FisherKolmogorov
+from gliofield.personalize import PersonalizationSettings
+from gliofield.personalize.sample_method import SampleSettings
 
 CONDITIONS = MachineConditions(architecture="x86_64", num_cores=2, load_average_before=0.1, load_average_after=0.2)
 POSTERIOR = ModelPosterior(
@@ -119,7 +119,7 @@ def test_a_failed_registration_is_recorded_and_tried_again(sampler, patients, an
         raise RegistrationError("no ANTs.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("gliomap.experiments.bayes_patients.registered", refuse)
+        patched.setattr("gliofield.experiments.bayes_patients.registered", refuse)
         _, left_out = sampler.run(patients)
     recorded = read_patient(patient_file(sampler.folder, "P1"))
     answers[0].extend([0.5, 0.5])

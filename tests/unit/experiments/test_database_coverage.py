@@ -8,8 +8,8 @@ import pytest
 from growing_ball import GrowingBall, build_balls
 from phantom_brain import GRID, phantom_atlas
 
-from gliomap.errors import ParameterError
-from gliomap.experiments import (
+from gliofield.errors import ParameterError
+from gliofield.experiments import (
     PUBLISHED_VOLUMES,
     QUANTITIES,
     RANGES_TO_COVER,
@@ -19,7 +19,7 @@ from gliomap.experiments import (
     cohort_of_patients,
     coverage_of,
 )
-from gliomap.experiments.database_coverage import brain_center_mm, whole_tumor_centers_mm
+from gliofield.experiments.database_coverage import brain_center_mm, whole_tumor_centers_mm
 
 ATLAS = phantom_atlas()
 

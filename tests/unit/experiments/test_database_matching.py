@@ -8,22 +8,22 @@ from growing_ball import ball_anatomy, build_balls
 from phantom_brain import phantom_atlas, write_phantom_patient
 from scipy.stats import kstest, triang
 
-from gliomap.database import ClinicalDesign
-from gliomap.database.design import AttemptRng
-from gliomap.database.schema import describe_settings
-from gliomap.errors import ParameterError
-from gliomap.experiments.database_matching import (
+from gliofield.database import ClinicalDesign
+from gliofield.database.design import AttemptRng
+from gliofield.database.schema import describe_settings
+from gliofield.errors import ParameterError
+from gliofield.experiments.database_matching import (
     MatchingCurve,
     compare,
     match_database,
     matching_curve,
     sizes_within,
 )
-from gliomap.experiments.matching_queries import IndependentDraws, MatchingQueries, held_out_queries, patient_queries
-from gliomap.experiments.prior_design import PriorDesign
-from gliomap.personalize import PersonalizationSettings, find_case_files
-from gliomap.retrieval import Query
-from gliomap.retrieval.full_scan import DiceTable, PackedQueries
+from gliofield.experiments.matching_queries import IndependentDraws, MatchingQueries, held_out_queries, patient_queries
+from gliofield.experiments.prior_design import PriorDesign
+from gliofield.personalize import PersonalizationSettings, find_case_files
+from gliofield.retrieval import Query
+from gliofield.retrieval.full_scan import DiceTable, PackedQueries
 
 SPACING_MM = 5.0
 

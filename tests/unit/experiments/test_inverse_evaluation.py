@@ -7,7 +7,7 @@ import pytest
 from phantom_brain import phantom_atlas
 from small_inverse_networks import FewBalls, tiny_inverse
 
-from gliomap.database import (
+from gliofield.database import (
     ClinicalDesign,
     LocalWorkers,
     build_database,
@@ -15,11 +15,11 @@ from gliomap.database import (
     quantize_density,
     recorded_model,
 )
-from gliomap.errors import DatabaseError, ParameterError
-from gliomap.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
-from gliomap.inverse import DatabaseTumors, InversePredictor, MaskPerturbation, ObservationSettings, train_inverse
-from gliomap.learning import read_checkpoint, write_checkpoint
-from gliomap.report.inverse_tables import inverse_report
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
+from gliofield.inverse import DatabaseTumors, InversePredictor, MaskPerturbation, ObservationSettings, train_inverse
+from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.report.inverse_tables import inverse_report
 
 pytest.importorskip("torch")
 
@@ -57,7 +57,7 @@ def all_knowing(database):
     """An `InversePredictor.predict` that answers with the parameters of the tumor whose masks it is shown."""
 
     def know(self, segmentation):
-        from gliomap.inverse import GrowthRates, InversePrediction
+        from gliofield.inverse import GrowthRates, InversePrediction
 
         shown = [
             tumor

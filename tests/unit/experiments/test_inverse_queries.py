@@ -7,14 +7,14 @@ import pytest
 from phantom_brain import phantom_atlas
 from small_inverse_networks import FewBalls, tiny_inverse
 
-from gliomap.database import ClinicalDesign, LocalWorkers, build_database, named_model
-from gliomap.errors import DatabaseError, GridMismatchError, ParameterError
-from gliomap.experiments import MatchingQueries
-from gliomap.experiments.inverse_queries import compare_with_query
-from gliomap.grid import Grid
-from gliomap.inverse import DatabaseTumors, SimulatedTumors, train_inverse
-from gliomap.report.inverse_tables import methods_report
-from gliomap.retrieval import PackedQueries, Query
+from gliofield.database import ClinicalDesign, LocalWorkers, build_database, named_model
+from gliofield.errors import DatabaseError, GridMismatchError, ParameterError
+from gliofield.experiments import MatchingQueries
+from gliofield.experiments.inverse_queries import compare_with_query
+from gliofield.grid import Grid
+from gliofield.inverse import DatabaseTumors, SimulatedTumors, train_inverse
+from gliofield.report.inverse_tables import methods_report
+from gliofield.retrieval import PackedQueries, Query
 
 pytest.importorskip("torch")
 
@@ -137,7 +137,7 @@ def test_the_report_has_a_line_per_method_and_query(database, checkpoint):
 
 def test_a_failure_is_a_line_and_not_the_end(database, checkpoint, monkeypatch):
     """Other queries are answered all the same."""
-    from gliomap.personalize.infer_method import InferMethod
+    from gliofield.personalize.infer_method import InferMethod
 
     def fail(self, observation, *, report):
         raise ParameterError("no tumor like this")

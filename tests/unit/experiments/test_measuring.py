@@ -1,6 +1,6 @@
 import pytest
 
-from gliomap.experiments.measuring import MeasuredUnderLoad, is_machine_busy
+from gliofield.experiments.measuring import MeasuredUnderLoad, is_machine_busy
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, LESION_CENTER_MM, phantom_labels, stored_orientation, write_phantom_patient
 
-from gliomap.errors import ParameterError, SegmentationError
-from gliomap.experiments import measure_patients
-from gliomap.grid import Grid
-from gliomap.nifti import write_volume
-from gliomap.volume import Volume
+from gliofield.errors import ParameterError, SegmentationError
+from gliofield.experiments import measure_patients
+from gliofield.grid import Grid
+from gliofield.nifti import write_volume
+from gliofield.volume import Volume
 
 
 def write_labels(path, labels):

@@ -8,18 +8,18 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 from retrieval_fakes import RankingFake, fake_network, fake_strategy, queries_of
 
-from gliomap.errors import DatabaseError, ImageError, ParameterError
-from gliomap.experiments import (
+from gliofield.errors import DatabaseError, ImageError, ParameterError
+from gliofield.experiments import (
     RegisteredPatient,
     RetrievalEvaluationSettings,
     evaluate_retrieval,
     named_strategy,
     retrieval_evaluation,
 )
-from gliomap.experiments.retrieval_cases import equal_bins, nearest_to_middles
-from gliomap.experiments.retrieval_networks import learning_curves, network_rows
-from gliomap.experiments.retrieval_published import PUBLISHED_STRATEGIES
-from gliomap.experiments.retrieval_strategies import CLASSICAL_NAMES, distinct_labels, published_key
+from gliofield.experiments.retrieval_cases import equal_bins, nearest_to_middles
+from gliofield.experiments.retrieval_networks import learning_curves, network_rows
+from gliofield.experiments.retrieval_published import PUBLISHED_STRATEGIES
+from gliofield.experiments.retrieval_strategies import CLASSICAL_NAMES, distinct_labels, published_key
 
 GROUPS = ("real", "real", "synthetic", "synthetic", "synthetic", "papers")
 SETTINGS = RetrievalEvaluationSettings(num_direct_queries=1, num_reconstructed=2, num_threads=1)
@@ -276,7 +276,7 @@ def test_networks_need_their_file():
 
 def test_every_index_of_the_package_without_training_has_a_strategy():
     """What search offers is compared."""
-    from gliomap.retrieval import INDEX_NAMES
+    from gliofield.retrieval import INDEX_NAMES
 
     assert set(INDEX_NAMES) - {"ae", "vae", "hash"} == set(CLASSICAL_NAMES)
     assert [named_strategy(name).is_exhaustive for name in CLASSICAL_NAMES].count(True) == 1

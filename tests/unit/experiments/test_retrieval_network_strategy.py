@@ -7,11 +7,11 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 from retrieval_fakes import queries_of
 
-from gliomap.errors import CheckpointError, DatabaseError
-from gliomap.experiments import RetrievalEvaluationSettings, evaluate_retrieval, network_strategy
-from gliomap.experiments.retrieval_networks import learning_curves, network_rows
-from gliomap.experiments.retrieval_strategies import ReconstructingIndex
-from gliomap.retrieval.ranking_index import RankingIndex
+from gliofield.errors import CheckpointError, DatabaseError
+from gliofield.experiments import RetrievalEvaluationSettings, evaluate_retrieval, network_strategy
+from gliofield.experiments.retrieval_networks import learning_curves, network_rows
+from gliofield.experiments.retrieval_strategies import ReconstructingIndex
+from gliofield.retrieval.ranking_index import RankingIndex
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -26,8 +26,8 @@ def database(tmp_path_factory):
 @pytest.fixture(scope="module")
 def checkpoint(database, tmp_path_factory):
     """A VAE of four numbers, two epochs old."""
-    from gliomap.learning import TrainingSettings
-    from gliomap.retrieval.embedding import EmbeddingSettings, NetworkSettings, train_embedding
+    from gliofield.learning import TrainingSettings
+    from gliofield.retrieval.embedding import EmbeddingSettings, NetworkSettings, train_embedding
 
     path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
     network = dataclasses.replace(NetworkSettings.small("vae"), latent_size=4, channels=(2, 2), loss="bce")

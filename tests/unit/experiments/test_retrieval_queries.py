@@ -8,12 +8,12 @@ from growing_ball import build_balls
 from phantom_brain import phantom_atlas, write_phantom_patient
 from retrieval_fakes import queries_of
 
-from gliomap.database import ClinicalDesign, PapersDesign, build_database, named_model
-from gliomap.database.schema import describe_settings
-from gliomap.errors import DatabaseError, ParameterError
-from gliomap.experiments import find_patients, held_out_tumors, on_grid_of, register_patients
-from gliomap.experiments.retrieval_pipeline import measure_way_back
-from gliomap.experiments.retrieval_queries import (
+from gliofield.database import ClinicalDesign, PapersDesign, build_database, named_model
+from gliofield.database.schema import describe_settings
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.experiments import find_patients, held_out_tumors, on_grid_of, register_patients
+from gliofield.experiments.retrieval_pipeline import measure_way_back
+from gliofield.experiments.retrieval_queries import (
     design_of,
     is_drawn_from,
     model_of,
@@ -22,9 +22,9 @@ from gliomap.experiments.retrieval_queries import (
     require_held_out,
     with_synthetic_renamed,
 )
-from gliomap.growth import FisherKolmogorov
-from gliomap.personalize import PersonalizationSettings
-from gliomap.retrieval import PackedQueries
+from gliofield.growth import FisherKolmogorov
+from gliofield.personalize import PersonalizationSettings
+from gliofield.retrieval import PackedQueries
 
 SPACING_MM = 6.0
 

@@ -6,10 +6,10 @@ from growing_ball import build_balls
 from level_database import database_of_levels
 from retrieval_fakes import queries_of
 
-from gliomap.errors import ParameterError
-from gliomap.experiments.retrieval_ranking import NO_TUMOR, rank_answers, rows_of
-from gliomap.grid import Grid
-from gliomap.retrieval import ExhaustiveIndex
+from gliofield.errors import ParameterError
+from gliofield.experiments.retrieval_ranking import NO_TUMOR, rank_answers, rows_of
+from gliofield.grid import Grid
+from gliofield.retrieval import ExhaustiveIndex
 
 NUM_QUERIES = 4
 

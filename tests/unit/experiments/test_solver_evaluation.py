@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from phantom_brain import phantom_atlas
 
-from gliomap.errors import DeviceError, NumericalError, ParameterError
-from gliomap.experiments import SolverEvaluationSettings, evaluate_solver, solver_backends, solver_tumors
-from gliomap.experiments.front_speed import front_speeds, lattice_speed_factor
-from gliomap.experiments.measuring import peak_memory_gib
-from gliomap.experiments.solver_accuracy import coupling_accuracy, time_step_accuracy
-from gliomap.experiments.solver_backends import backend_comparison
-from gliomap.experiments.solver_evaluation import Conditions
-from gliomap.experiments.solver_scaling import GridRow, grid_exponents, grid_scaling, thread_scaling
-from gliomap.experiments.solver_tumors import random_tumors, tumors_of_volumes
-from gliomap.growth import FisherKolmogorov, MassEffect
+from gliofield.errors import DeviceError, NumericalError, ParameterError
+from gliofield.experiments import SolverEvaluationSettings, evaluate_solver, solver_backends, solver_tumors
+from gliofield.experiments.front_speed import front_speeds, lattice_speed_factor
+from gliofield.experiments.measuring import peak_memory_gib
+from gliofield.experiments.solver_accuracy import coupling_accuracy, time_step_accuracy
+from gliofield.experiments.solver_backends import backend_comparison
+from gliofield.experiments.solver_evaluation import Conditions
+from gliofield.experiments.solver_scaling import GridRow, grid_exponents, grid_scaling, thread_scaling
+from gliofield.experiments.solver_tumors import random_tumors, tumors_of_volumes
+from gliofield.growth import FisherKolmogorov, MassEffect
 
 ATLAS = phantom_atlas()
 

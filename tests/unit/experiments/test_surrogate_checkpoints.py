@@ -6,9 +6,9 @@ import shutil
 import pytest
 from small_surrogates import phantom, tiny_samples, tiny_surrogate
 
-from gliomap.errors import CheckpointError, ParameterError
-from gliomap.experiments.surrogate_checkpoints import load_surrogates, require_fitting_anatomies, surrogate_names
-from gliomap.surrogate import SurrogateNetworkSettings, train_surrogate
+from gliofield.errors import CheckpointError, ParameterError
+from gliofield.experiments.surrogate_checkpoints import load_surrogates, require_fitting_anatomies, surrogate_names
+from gliofield.surrogate import SurrogateNetworkSettings, train_surrogate
 
 pytest.importorskip("torch")
 
@@ -40,7 +40,7 @@ def test_another_cube_is_refused(checkpoint, tmp_path):
 @pytest.mark.parametrize(("name", "value"), [("spacing_mm", 4.0), ("time_step_days", 25.0)])
 def test_another_spacing_or_range_is_refused(checkpoint, monkeypatch, tmp_path, name, value):
     """Whatever the first header says, that of each further one is compared."""
-    from gliomap.surrogate import model as surrogate_model
+    from gliofield.surrogate import model as surrogate_model
 
     read = surrogate_model.read_surrogate_header
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from small_surrogates import phantom, poor_surrogates, tiny_samples, tiny_surrogate
 
-from gliomap.errors import ParameterError
-from gliomap.experiments.density_errors import SURROGATE_LEVELS, density_errors
-from gliomap.experiments.surrogate_checkpoints import load_surrogates
-from gliomap.experiments.surrogate_evaluation import evaluate_surrogate
-from gliomap.experiments.surrogate_times import grow_at_times
-from gliomap.report.surrogate_tables import surrogate_report
-from gliomap.surrogate import (
+from gliofield.errors import ParameterError
+from gliofield.experiments.density_errors import SURROGATE_LEVELS, density_errors
+from gliofield.experiments.surrogate_checkpoints import load_surrogates
+from gliofield.experiments.surrogate_evaluation import evaluate_surrogate
+from gliofield.experiments.surrogate_times import grow_at_times
+from gliofield.report.surrogate_tables import surrogate_report
+from gliofield.surrogate import (
     TISSUES,
     LearnedFisherKolmogorov,
     ParameterRanges,
@@ -18,7 +18,7 @@ from gliomap.surrogate import (
     simulate_samples,
     train_surrogate,
 )
-from gliomap.surrogate.anatomies import crop_around
+from gliofield.surrogate.anatomies import crop_around
 
 pytest.importorskip("torch")
 
@@ -50,7 +50,7 @@ def test_the_solver_itself_has_no_errors(models, tests, monkeypatch):
     rows = {tests.growth(row).tobytes(): row for row in range(len(tests))}
 
     def know(self, tissues, growth):
-        from gliomap.surrogate import ParameterRanges
+        from gliofield.surrogate import ParameterRanges
 
         low, high = np.array(list(ParameterRanges().by_name().values())).T
         values = low + (growth + 1.0) / 2.0 * (high - low)

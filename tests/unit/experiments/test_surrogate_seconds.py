@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from small_surrogates import phantom, poor_surrogates, tiny_samples
 
-from gliomap.errors import DeviceError
-from gliomap.experiments import surrogate_seconds
-from gliomap.experiments.measuring import RunCounter
-from gliomap.experiments.surrogate_seconds import TIMED_BATCH, time_surrogates
-from gliomap.growth import FisherKolmogorov
-from gliomap.progress import ignore_progress
-from gliomap.surrogate import LearnedFisherKolmogorov
+from gliofield.errors import DeviceError
+from gliofield.experiments import surrogate_seconds
+from gliofield.experiments.measuring import RunCounter
+from gliofield.experiments.surrogate_seconds import TIMED_BATCH, time_surrogates
+from gliofield.growth import FisherKolmogorov
+from gliofield.progress import ignore_progress
+from gliofield.surrogate import LearnedFisherKolmogorov
 
 torch = pytest.importorskip("torch")
 

@@ -5,10 +5,10 @@ import pytest
 from made_up_evaluations import surrogate_evaluation
 from small_surrogates import phantom, poor_surrogates, tiny_samples
 
-from gliomap.errors import ParameterError
-from gliomap.experiments.surrogate_times import MOST_TIMES, grow_at_times, median_sample, shown_times
-from gliomap.growth import FisherKolmogorov
-from gliomap.surrogate import ParameterRanges
+from gliofield.errors import ParameterError
+from gliofield.experiments.surrogate_times import MOST_TIMES, grow_at_times, median_sample, shown_times
+from gliofield.growth import FisherKolmogorov
+from gliofield.surrogate import ParameterRanges
 
 pytest.importorskip("torch")
 

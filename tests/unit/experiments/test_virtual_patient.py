@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from phantom_brain import phantom_atlas
 
-from gliomap.errors import NumericalError, OutputError, ParameterError
-from gliomap.experiments import VirtualTumor, make_virtual_patient, write_virtual_patient
-from gliomap.imaging import VisibilityThresholds
-from gliomap.personalize import find_case_files, read_case
+from gliofield.errors import NumericalError, OutputError, ParameterError
+from gliofield.experiments import VirtualTumor, make_virtual_patient, write_virtual_patient
+from gliofield.imaging import VisibilityThresholds
+from gliofield.personalize import find_case_files, read_case
 
 
 @pytest.fixture(scope="module")

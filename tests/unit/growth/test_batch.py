@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from growth_phantoms import center_of, mixed_anatomy, tumor_parameters
 
-from gliomap.errors import DeviceError, ParameterError
-from gliomap.growth import FisherKolmogorov, seed_density
-from gliomap.growth import batch as batch_module
-from gliomap.growth.backends.numpy_reference import net_inflow
-from gliomap.growth.batch import load_backend, simulate_batch
-from gliomap.growth.diffusivity import face_coefficients
-from gliomap.growth.stage_operations import ENDS_STEP, KIND, NEWER_INCREMENT, NUM_STAGES, OperationKind
-from gliomap.growth.volume_limit import VolumeLimit
+from gliofield.errors import DeviceError, ParameterError
+from gliofield.growth import FisherKolmogorov, seed_density
+from gliofield.growth import batch as batch_module
+from gliofield.growth.backends.numpy_reference import net_inflow
+from gliofield.growth.batch import load_backend, simulate_batch
+from gliofield.growth.diffusivity import face_coefficients
+from gliofield.growth.stage_operations import ENDS_STEP, KIND, NEWER_INCREMENT, NUM_STAGES, OperationKind
+from gliofield.growth.volume_limit import VolumeLimit
 
 ANATOMY = mixed_anatomy((12, 14, 13), 4.0)
 
@@ -350,12 +350,12 @@ def test_missing_software_is_said_with_what_to_install(monkeypatch, name):
     """The extra that brings it, instead of an import error."""
     if name == "triton" and importlib.util.find_spec("torch") is None:
         pytest.skip("without PyTorch, Triton is not looked for")
-    for module in [m for m in sys.modules if m.startswith("gliomap.growth.backends.triton")]:
+    for module in [m for m in sys.modules if m.startswith("gliofield.growth.backends.triton")]:
         monkeypatch.delitem(sys.modules, module)
-    monkeypatch.delattr("gliomap.growth.backends.triton_batch", raising=False)
+    monkeypatch.delattr("gliofield.growth.backends.triton_batch", raising=False)
     monkeypatch.setitem(sys.modules, name, None)
 
-    with pytest.raises(DeviceError, match=f"{name} is not installed. Install gliomap with its extra 'learn'"):
+    with pytest.raises(DeviceError, match=f"{name} is not installed. Install gliofield with its extra 'learn'"):
         load_backend()
 
 

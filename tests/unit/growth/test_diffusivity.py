@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from growth_phantoms import anatomy_of, mixed_anatomy, uniform_anatomy
 
-from gliomap.growth.diffusivity import face_coefficients
+from gliofield.growth.diffusivity import face_coefficients
 
 
 def test_a_face_carries_the_harmonic_mean_of_its_voxels():

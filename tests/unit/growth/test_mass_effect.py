@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from mass_effect_phantoms import phantom_anatomy, pushed, pushing_tumor
 
-from gliomap.anatomy import DOMAIN_RULES, growth_domain
-from gliomap.errors import GliomapError, NumericalError, ParameterError
-from gliomap.growth import FisherKolmogorovParameters, MassEffect
+from gliofield.anatomy import DOMAIN_RULES, growth_domain
+from gliofield.errors import GliofieldError, NumericalError, ParameterError
+from gliofield.growth import FisherKolmogorovParameters, MassEffect
 
 BRAIN = phantom_anatomy((12, 14, 13), 10.0)
 SEED_MM = (-25.0, 15.0, 0.0)
@@ -84,7 +84,7 @@ def test_elasticity_of_another_type_is_refused():
 @pytest.mark.parametrize("push_pa", [1e7, 1e12, 1e20, 1e38, 1e300])
 def test_far_too_strong_a_push_is_a_clear_error(push_pa):
     """No warning, no zero displacement, no endless run: an error that names push_pa."""
-    with pytest.raises(GliomapError, match="push_pa"):
+    with pytest.raises(GliofieldError, match="push_pa"):
         pushed(BRAIN, push_pa=push_pa, **FAST)
 
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.growth import FisherKolmogorovParameters, MassEffectParameters, growth_parameters_of
+from gliofield.errors import ParameterError
+from gliofield.growth import FisherKolmogorovParameters, MassEffectParameters, growth_parameters_of
 
 GOOD = {"white_matter_diffusivity_mm2_per_day": 0.4, "proliferation_rate_per_day": 0.1, "seed_mm": (1.0, 2.0, 3.0)}
 

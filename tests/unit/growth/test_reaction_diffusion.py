@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from growth_phantoms import anatomy_of, mixed_anatomy, tumor_parameters
 
-from gliomap.errors import ImageError, ParameterError
-from gliomap.growth import FisherKolmogorov
-from gliomap.growth.backends import compiled as compiled_module
+from gliofield.errors import ImageError, ParameterError
+from gliofield.growth import FisherKolmogorov
+from gliofield.growth.backends import compiled as compiled_module
 
 ANATOMY = mixed_anatomy((12, 14, 13), 4.0)
 

@@ -3,8 +3,8 @@ import pytest
 from growth_phantoms import anatomy_of, center_of, mixed_anatomy, uniform_anatomy
 from scipy.integrate import quad
 
-from gliomap.errors import ParameterError
-from gliomap.growth.seed import (
+from gliofield.errors import ParameterError
+from gliofield.growth.seed import (
     DENSITY_FLOOR,
     SEED_RADIUS_MM,
     SEED_VARIANCE_MM2,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.grid import Grid
-from gliomap.growth import Solution
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
+from gliofield.growth import Solution
 
 
 def make_solution(density, times=(1.0,)):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from growth_phantoms import mixed_anatomy, tumor_parameters
 
-from gliomap.growth.diffusivity import face_coefficients
-from gliomap.growth.evolution import evolve
-from gliomap.growth.seed import SEED_VARIANCE_MM2
-from gliomap.growth.stage_operations import (
+from gliofield.growth.diffusivity import face_coefficients
+from gliofield.growth.evolution import evolve
+from gliofield.growth.seed import SEED_VARIANCE_MM2
+from gliofield.growth.stage_operations import (
     ENDS_STEP,
     INITIAL_RATE,
     KIND,
@@ -20,9 +20,9 @@ from gliomap.growth.stage_operations import (
     step_operations,
     write_out,
 )
-from gliomap.growth.super_time_stepping import super_time_step
-from gliomap.growth.time_step import plan_steps
-from gliomap.growth.volume_limit import VoxelLimit
+from gliofield.growth.super_time_stepping import super_time_step
+from gliofield.growth.time_step import plan_steps
+from gliofield.growth.volume_limit import VoxelLimit
 
 ANATOMY = mixed_anatomy((8, 9, 10), 4.0)
 FACES = face_coefficients(ANATOMY, 10.0)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from growth_phantoms import uniform_anatomy
 
-from gliomap.growth.diffusivity import face_coefficients
-from gliomap.growth.reaction_diffusion import BACKENDS, make_stepper
-from gliomap.growth.seed import DENSITY_FLOOR
-from gliomap.growth.super_time_stepping import super_time_step
+from gliofield.growth.diffusivity import face_coefficients
+from gliofield.growth.reaction_diffusion import BACKENDS, make_stepper
+from gliofield.growth.seed import DENSITY_FLOOR
+from gliofield.growth.super_time_stepping import super_time_step
 
 ANATOMY = uniform_anatomy((6, 7, 8))
 FACES = face_coefficients(ANATOMY, 10.0)

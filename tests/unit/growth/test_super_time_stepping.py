@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gliomap.growth.super_time_stepping import num_stages_for, super_time_step
+from gliofield.growth.super_time_stepping import num_stages_for, super_time_step
 
 
 def amplification(num_stages, z):

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.growth.time_step import (
+from gliofield.errors import ParameterError
+from gliofield.growth.time_step import (
     AGE_STEP,
     GROWTH_STEP,
     MAX_NUM_EULER_STEPS,

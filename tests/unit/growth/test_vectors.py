@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from gliomap.growth.backends.vectors import (
+from gliofield.growth.backends.vectors import (
     NUM_LANES,
     count_greater,
     load,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from growth_phantoms import mixed_anatomy, tumor_parameters
 
-from gliomap.errors import ParameterError
-from gliomap.grid import Grid
-from gliomap.growth import FisherKolmogorov, VolumeLimit
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
+from gliofield.growth import FisherKolmogorov, VolumeLimit
 
 ANATOMY = mixed_anatomy()
 TUMOR = tumor_parameters(ANATOMY)

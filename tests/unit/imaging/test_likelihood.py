@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gliomap.errors import GridMismatchError, ImageError, NumericalError, ParameterError
-from gliomap.grid import Grid
-from gliomap.imaging import (
+from gliofield.errors import GridMismatchError, ImageError, NumericalError, ParameterError
+from gliofield.grid import Grid
+from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
     LikelihoodOptions,
@@ -11,7 +11,7 @@ from gliomap.imaging import (
     mask_log_likelihood,
     pet_log_likelihood,
 )
-from gliomap.volume import Volume
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((6, 5, 4), 2.0, (0.0, 0.0, 0.0))
 PARAMETERS = ImagingParameters(

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from gliomap.errors import ImageError, ParameterError
-from gliomap.grid import Grid
-from gliomap.imaging import normalized_pet, pet_log_likelihood
-from gliomap.volume import Volume
+from gliofield.errors import ImageError, ParameterError
+from gliofield.grid import Grid
+from gliofield.imaging import normalized_pet, pet_log_likelihood
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((2, 2, 1), 2.0, (0.0, 0.0, 0.0))
 PET = np.array([0.7, 0.0, 0.3, 1.0])

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.errors import GridMismatchError, ImageError, ParameterError
-from gliomap.grid import Grid
-from gliomap.imaging import equal_volume_sphere, independent_voxel_fraction
+from gliofield.errors import GridMismatchError, ImageError, ParameterError
+from gliofield.grid import Grid
+from gliofield.imaging import equal_volume_sphere, independent_voxel_fraction
 
 GRID = Grid.axis_aligned((21, 21, 21), 2.0, (-20.0, -20.0, -20.0))
 DISTANCE_MM = np.linalg.norm(GRID.world_of(np.stack(np.meshgrid(*[np.arange(21)] * 3, indexing="ij"), -1)), axis=-1)

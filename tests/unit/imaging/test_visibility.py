@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.imaging import VisibilityThresholds
+from gliofield.errors import ParameterError
+from gliofield.imaging import VisibilityThresholds
 
 
 def test_comparison_is_strict_at_both_thresholds():

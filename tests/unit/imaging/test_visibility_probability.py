@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.imaging import log_visibility, mask_log_likelihood
+from gliofield.errors import ParameterError
+from gliofield.imaging import log_visibility, mask_log_likelihood
 
 DENSITIES = np.array([0.0, 0.19, 0.2, 0.21, 0.55, 0.6, 0.65, 1.0])
 

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 from small_inverse_networks import FewBalls, tiny_inverse
 
-from gliomap.database import ClinicalDesign
-from gliomap.database.schema import describe_settings
-from gliomap.errors import CheckpointError
-from gliomap.inverse import read_inverse_header, train_inverse
-from gliomap.learning import read_checkpoint, write_checkpoint
+from gliofield.database import ClinicalDesign
+from gliofield.database.schema import describe_settings
+from gliofield.errors import CheckpointError
+from gliofield.inverse import read_inverse_header, train_inverse
+from gliofield.learning import read_checkpoint, write_checkpoint
 
 pytest.importorskip("torch")
 
@@ -38,7 +38,7 @@ def test_a_network_of_before_is_read(path, tmp_path):
 
 
 def test_senseless_ranges_are_refused(path, tmp_path):
-    """A header that this gliomap cannot have written."""
+    """A header that this gliofield cannot have written."""
     ranges = read_checkpoint(path).header["trained_ranges"] | {"core_ml": [5.0, 1.0]}
     with pytest.raises(CheckpointError, match="does not understand"):
         read_inverse_header(rewritten(path, tmp_path / "odd.safetensors", trained_ranges=ranges))

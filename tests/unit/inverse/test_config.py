@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.inverse import (
+from gliofield.errors import ParameterError
+from gliofield.inverse import (
     InverseNetworkSettings,
     InverseSettings,
     MaskPerturbation,
     ObservationSettings,
     TargetSettings,
 )
-from gliomap.learning import ExponentialPerBatch
+from gliofield.learning import ExponentialPerBatch
 
 
 def test_the_papers_preset_has_the_papers_values():

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gliomap.inverse.networks import SMALLEST_INPUT, InverseNetwork, make_network  # noqa: E402
+from gliofield.inverse.networks import SMALLEST_INPUT, InverseNetwork, make_network  # noqa: E402
 
 
 @pytest.fixture(scope="module")

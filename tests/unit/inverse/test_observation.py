@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.inverse import InverseNetworkSettings, MaskPerturbation
-from gliomap.inverse.observation import InputLayout, drawn_threshold_level, perturbed_masks, smooth_random_field
+from gliofield.errors import ParameterError
+from gliofield.inverse import InverseNetworkSettings, MaskPerturbation
+from gliofield.inverse.observation import InputLayout, drawn_threshold_level, perturbed_masks, smooth_random_field
 
 WHOLE_GRID = ((0, 24), (0, 24), (0, 24))
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from small_inverse_networks import FewBalls, tiny_inverse
 
-from gliomap.anatomy import Segmentation
-from gliomap.errors import CheckpointError, DatabaseError, GridMismatchError, SegmentationError
-from gliomap.grid import Grid
-from gliomap.inverse import InversePredictor, TargetSettings, read_inverse_header, train_inverse
-from gliomap.inverse.targets import SEED_TARGETS
-from gliomap.learning import read_checkpoint, write_checkpoint
+from gliofield.anatomy import Segmentation
+from gliofield.errors import CheckpointError, DatabaseError, GridMismatchError, SegmentationError
+from gliofield.grid import Grid
+from gliofield.inverse import InversePredictor, TargetSettings, read_inverse_header, train_inverse
+from gliofield.inverse.targets import SEED_TARGETS
+from gliofield.learning import read_checkpoint, write_checkpoint
 
 torch = pytest.importorskip("torch")
 

@@ -1,12 +1,12 @@
-"""The inverse networks that come with gliomap."""
+"""The inverse networks that come with gliofield."""
 
 import numpy as np
 import pytest
 
-from gliomap.anatomy import Segmentation
-from gliomap.errors import ParameterError
-from gliomap.inverse import InversePredictor, read_inverse_header, shipped_checkpoint
-from gliomap.inverse.shipped import WEIGHTS_FOLDER
+from gliofield.anatomy import Segmentation
+from gliofield.errors import ParameterError
+from gliofield.inverse import InversePredictor, read_inverse_header, shipped_checkpoint
+from gliofield.inverse.shipped import WEIGHTS_FOLDER
 
 CHECKPOINTS = sorted(WEIGHTS_FOLDER.glob("*.safetensors"))
 

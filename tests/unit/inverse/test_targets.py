@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.inverse import FRONT_SPEED_MM_PER_DAY, PUBLISHED_RANGES, GrowthRates, TargetSettings
-from gliomap.inverse.targets import SEED_TARGETS, TargetScaling, target_groups, target_values
+from gliofield.errors import ParameterError
+from gliofield.inverse import FRONT_SPEED_MM_PER_DAY, PUBLISHED_RANGES, GrowthRates, TargetSettings
+from gliofield.inverse.targets import SEED_TARGETS, TargetScaling, target_groups, target_values
 
 SEED_RANGES = ((-60.0, 60.0), (10.0, 170.0), (-20.0, 100.0))
 TUMOR = np.array([[0.4, 0.1, 250.0, 5.0, 80.0, 30.0]])

@@ -9,11 +9,11 @@ import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy
 from small_inverse_networks import FewBalls, tiny_inverse
 
-from gliomap.errors import ParameterError
-from gliomap.inverse import ObservationSettings, SimulatedTumors, TargetSettings
-from gliomap.inverse import trained_ranges as module
-from gliomap.inverse.targets import TargetScaling, target_values
-from gliomap.inverse.trained_ranges import TrainedRanges, trained_ranges
+from gliofield.errors import ParameterError
+from gliofield.inverse import ObservationSettings, SimulatedTumors, TargetSettings
+from gliofield.inverse import trained_ranges as module
+from gliofield.inverse.targets import TargetScaling, target_values
+from gliofield.inverse.trained_ranges import TrainedRanges, trained_ranges
 
 FIXED = ObservationSettings(t1gd_thresholds=(0.6, 0.6), flair_thresholds=(0.2, 0.2))
 RANGES = TrainedRanges(

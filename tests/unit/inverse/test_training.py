@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_inverse_networks import FewBalls, tiny_inverse
 
-from gliomap.errors import OutputError, ParameterError
-from gliomap.inverse import (
+from gliofield.errors import OutputError, ParameterError
+from gliofield.inverse import (
     InverseNetworkSettings,
     MaskPerturbation,
     ObservationSettings,
@@ -15,9 +15,9 @@ from gliomap.inverse import (
     read_inverse_header,
     train_inverse,
 )
-from gliomap.inverse.targets import TargetScaling, target_groups
-from gliomap.inverse.trained_ranges import trained_ranges
-from gliomap.inverse.training_task import InverseTask
+from gliofield.inverse.targets import TargetScaling, target_groups
+from gliofield.inverse.trained_ranges import trained_ranges
+from gliofield.inverse.training_task import InverseTask
 
 torch = pytest.importorskip("torch")
 

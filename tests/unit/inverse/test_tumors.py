@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls
 
-from gliomap.database import ClinicalDesign, PapersDesign
-from gliomap.database.schema import describe_settings
-from gliomap.errors import ParameterError
-from gliomap.inverse import DatabaseTumors, ObservationSettings, SimulatedTumors, split_tumors
+from gliofield.database import ClinicalDesign, PapersDesign
+from gliofield.database.schema import describe_settings
+from gliofield.errors import ParameterError
+from gliofield.inverse import DatabaseTumors, ObservationSettings, SimulatedTumors, split_tumors
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gliomap.errors import CheckpointError, OutputError, ParameterError
-from gliomap.learning import Checkpoint, read_checkpoint, read_checkpoint_header, write_checkpoint
-from gliomap.learning import checkpoint as checkpoint_module
-from gliomap.learning.checkpoint import read_header_as
+from gliofield.errors import CheckpointError, OutputError, ParameterError
+from gliofield.learning import Checkpoint, read_checkpoint, read_checkpoint_header, write_checkpoint
+from gliofield.learning import checkpoint as checkpoint_module
+from gliofield.learning.checkpoint import read_header_as
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
@@ -62,7 +62,7 @@ def test_a_checkpoint_comes_back_as_it_was(path, tensors):
 def test_the_header_is_read_without_pytorch(path):
     """Listing checkpoints takes no second."""
     script = (
-        "import sys; from gliomap.learning import read_checkpoint_header as read\n"
+        "import sys; from gliofield.learning import read_checkpoint_header as read\n"
         f"kind, header = read({str(path)!r})\n"
         "assert (kind, header['layers']) == ('test network', [3, 4])\n"
         "print(sorted({'torch', 'safetensors'} & set(sys.modules)))"
@@ -139,11 +139,11 @@ def test_what_is_no_file_is_said_to_be_none(tmp_path):
 
 
 def test_a_foreign_safetensors_file_is_refused(tmp_path):
-    """Weights of somebody else carry no header of gliomap."""
+    """Weights of somebody else carry no header of gliofield."""
     path = tmp_path / "foreign.safetensors"
     safetensors_torch.save_file({"weights": torch.zeros(2)}, path)
 
-    with pytest.raises(CheckpointError, match="is no checkpoint of gliomap, but another safetensors file"):
+    with pytest.raises(CheckpointError, match="is no checkpoint of gliofield, but another safetensors file"):
         read_checkpoint(path)
 
 
@@ -156,12 +156,12 @@ def test_another_kind_is_refused(path):
 
 
 def test_another_version_is_refused(path, tensors, monkeypatch):
-    """The message says which gliomap wrote it."""
-    monkeypatch.setattr("gliomap.learning.checkpoint.CHECKPOINT_VERSION", 99)
+    """The message says which gliofield wrote it."""
+    monkeypatch.setattr("gliofield.learning.checkpoint.CHECKPOINT_VERSION", 99)
     write_checkpoint(path, kind="test network", header=HEADER, tensors=tensors)
     monkeypatch.undo()
 
-    with pytest.raises(CheckpointError, match="has checkpoint version 99, written by gliomap .* reads version 1"):
+    with pytest.raises(CheckpointError, match="has checkpoint version 99, written by version .* reads version 1"):
         read_checkpoint(path)
 
 
@@ -214,9 +214,9 @@ def test_the_header_of_the_file_is_json(path):
     """Anyone can read what a checkpoint says about itself: nothing of it is code."""
     content = path.read_bytes()
     entries = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    stored = json.loads(entries["__metadata__"]["gliomap"])
+    stored = json.loads(entries["__metadata__"]["gliofield"])
 
-    assert {"format", "version", "kind", "gliomap_version", "tensors_crc32c", "header"} == stored.keys()
+    assert {"format", "version", "kind", "gliofield_version", "tensors_crc32c", "header"} == stored.keys()
 
 
 def test_a_header_is_read_as_an_object(path):

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from gliomap.learning import TrainingInterruptedError
-from gliomap.learning.interrupts import Interrupts
+from gliofield.learning import TrainingInterruptedError
+from gliofield.learning.interrupts import Interrupts
 
 USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gliomap.errors import OutputError, ParameterError
-from gliomap.learning.outputs import checkpoint_path, keep_logs_alone, make_folder, named_progress, training_folder
-from gliomap.progress import ProgressEvent
+from gliofield.errors import OutputError, ParameterError
+from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, make_folder, named_progress, training_folder
+from gliofield.progress import ProgressEvent
 
 
 def test_a_checkpoint_to_write_is_checked_first(tmp_path):

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.learning import Constant, Cosine, ExponentialPerBatch, TrainingSettings
+from gliofield.errors import ParameterError
+from gliofield.learning import Constant, Cosine, ExponentialPerBatch, TrainingSettings
 
 
 def make(**changes) -> TrainingSettings:

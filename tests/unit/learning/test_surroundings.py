@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.learning import ProcessGroup, process_group, require_torch, resolve_device
+from gliofield.errors import ParameterError
+from gliofield.learning import ProcessGroup, process_group, require_torch, resolve_device
 
 
 def test_the_package_loads_without_pytorch():
     """Its names can be had by commands that train nothing."""
     script = (
-        "import sys; import gliomap.learning\n"
+        "import sys; import gliofield.learning\n"
         "print(sorted({'torch', 'safetensors', 'tensorboard', 'scipy', 'numba'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
@@ -26,7 +26,7 @@ def test_missing_libraries_are_named_with_the_command_that_brings_them(monkeypat
     """The extra to install stands in the message."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else object())
 
-    with pytest.raises(ParameterError, match=r"networks need .* pip install 'gliomap\[learn\]'") as caught:
+    with pytest.raises(ParameterError, match=r"networks need .* pip install 'gliofield\[learn\]'") as caught:
         require_torch()
     assert ("PyTorch" in str(caught.value).split(",")[0]) == ("torch" in missing)
 

@@ -9,8 +9,8 @@ import threading
 import numpy as np
 import pytest
 
-from gliomap.errors import NumericalError, OutputError, ParameterError
-from gliomap.learning import (
+from gliofield.errors import NumericalError, OutputError, ParameterError
+from gliofield.learning import (
     Constant,
     Cosine,
     ExponentialPerBatch,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gliomap.learning import train
+from gliofield.learning import train
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")

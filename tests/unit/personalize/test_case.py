@@ -9,12 +9,12 @@ from phantom_brain import (
     write_phantom_patient,
 )
 
-from gliomap.anatomy import label_scheme
-from gliomap.errors import GridMismatchError, ImageError, ParameterError, SegmentationError
-from gliomap.grid import Grid
-from gliomap.nifti import write_volume
-from gliomap.personalize import CaseFiles, find_case_files, read_case
-from gliomap.volume import Volume
+from gliofield.anatomy import label_scheme
+from gliofield.errors import GridMismatchError, ImageError, ParameterError, SegmentationError
+from gliofield.grid import Grid
+from gliofield.nifti import write_volume
+from gliofield.personalize import CaseFiles, find_case_files, read_case
+from gliofield.volume import Volume
 
 
 def test_a_brats_folder_is_recognized(tmp_path):

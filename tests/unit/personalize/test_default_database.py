@@ -1,9 +1,9 @@
 import pytest
 from phantom_brain import phantom_atlas
 
-from gliomap.database import ClinicalDesign
-from gliomap.errors import DatabaseError
-from gliomap.personalize import default_database_path, open_or_build_database
+from gliofield.database import ClinicalDesign
+from gliofield.errors import DatabaseError
+from gliofield.personalize import default_database_path, open_or_build_database
 
 
 def test_the_default_database_is_built_once_and_then_opened(monkeypatch):
@@ -14,7 +14,7 @@ def test_the_default_database_is_built_once_and_then_opened(monkeypatch):
     def no_build(*arguments, **settings):
         raise AssertionError("a finished database was built again")
 
-    monkeypatch.setattr("gliomap.personalize.default_database.build_database", no_build)
+    monkeypatch.setattr("gliofield.personalize.default_database.build_database", no_build)
     opened = open_or_build_database(None, atlas)
 
     assert built.path == opened.path == default_database_path(atlas)
@@ -26,11 +26,11 @@ def test_what_would_make_other_tumors_has_another_place(monkeypatch):
     """Another atlas, design or version never meets the files of this one."""
     here = default_database_path(phantom_atlas())
     monkeypatch.setattr(
-        "gliomap.personalize.default_database.named_design", lambda name: ClinicalDesign(front_speed_mm_per_day=0.2)
+        "gliofield.personalize.default_database.named_design", lambda name: ClinicalDesign(front_speed_mm_per_day=0.2)
     )
     assert default_database_path(phantom_atlas()) != here
     monkeypatch.undo()
-    monkeypatch.setattr("gliomap.personalize.default_database.__version__", "99")
+    monkeypatch.setattr("gliofield.personalize.default_database.__version__", "99")
     assert default_database_path(phantom_atlas()) != here
 
 

@@ -9,24 +9,24 @@ import pytest
 from phantom_brain import phantom_atlas
 from small_inverse_networks import tiny_inverse
 
-from gliomap.anatomy import Segmentation
-from gliomap.database import ClinicalDesign, named_model
-from gliomap.errors import DatabaseError, ParameterError
-from gliomap.growth import FisherKolmogorov, FisherKolmogorovParameters
-from gliomap.imaging import VisibilityThresholds
-from gliomap.inverse import InversePredictor, SimulatedTumors, train_inverse
-from gliomap.inverse.trained_ranges import TrainedRanges
-from gliomap.personalize import AtlasObservation
-from gliomap.personalize.infer_method import (
+from gliofield.anatomy import Segmentation
+from gliofield.database import ClinicalDesign, named_model
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
+from gliofield.imaging import VisibilityThresholds
+from gliofield.inverse import InversePredictor, SimulatedTumors, train_inverse
+from gliofield.inverse.trained_ranges import TrainedRanges
+from gliofield.personalize import AtlasObservation
+from gliofield.personalize.infer_method import (
     InferMethod,
     _beyond_training,
     nearest_tissue,
     predicted_tumor,
     regrow_in_patient,
 )
-from gliomap.progress import ignore_progress
-from gliomap.registration import Transform
-from gliomap.volume import Volume
+from gliofield.progress import ignore_progress
+from gliofield.registration import Transform
+from gliofield.volume import Volume
 
 pytest.importorskip("torch")
 

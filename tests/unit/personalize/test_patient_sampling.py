@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from phantom_brain import phantom_atlas, write_phantom_patient
 
-from gliomap.bayes import TmcmcSettings
-from gliomap.errors import ParameterError
-from gliomap.personalize import (
+from gliofield.bayes import TmcmcSettings
+from gliofield.errors import ParameterError
+from gliofield.personalize import (
     PatientSampling,
     PersonalizationSettings,
     SampleMethod,
@@ -19,11 +19,11 @@ from gliomap.personalize import (
     read_case,
     sample_in_patient,
 )
-from gliomap.personalize.patient_anatomy import patient_anatomy
-from gliomap.personalize.pipeline import observe_in_patient
-from gliomap.progress import ignore_progress
-from gliomap.registration import Transform
-from gliomap.volume import Volume
+from gliofield.personalize.patient_anatomy import patient_anatomy
+from gliofield.personalize.pipeline import observe_in_patient
+from gliofield.progress import ignore_progress
+from gliofield.registration import Transform
+from gliofield.volume import Volume
 
 ATLAS = phantom_atlas()
 SETTINGS = PersonalizationSettings(registration="none")

@@ -1,7 +1,7 @@
 """What a result says when its tumor is not the tumor of the masks."""
 
-from gliomap.personalize import MaskAgreement
-from gliomap.personalize.pipeline import _poor_agreement
+from gliofield.personalize import MaskAgreement
+from gliofield.personalize.pipeline import _poor_agreement
 
 
 def test_an_answer_that_does_not_show_the_tumor_says_so():

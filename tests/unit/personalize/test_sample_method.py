@@ -5,16 +5,16 @@ import pytest
 from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation
 from killed_runs import KilledError, killed_after
 
-from gliomap.anatomy import Segmentation
-from gliomap.bayes import BoxPrior, PosteriorSamples, TmcmcSettings
-from gliomap.errors import ImageError, NumericalError, ParameterError
-from gliomap.imaging import VisibilityThresholds
-from gliomap.personalize import sample_method
-from gliomap.personalize.method import AtlasObservation
-from gliomap.personalize.sample_concerns import identifiable_intervals, prior_edge_concerns
-from gliomap.personalize.sample_method import SampleMethod, SampleSettings
-from gliomap.progress import ignore_progress
-from gliomap.volume import Volume
+from gliofield.anatomy import Segmentation
+from gliofield.bayes import BoxPrior, PosteriorSamples, TmcmcSettings
+from gliofield.errors import ImageError, NumericalError, ParameterError
+from gliofield.imaging import VisibilityThresholds
+from gliofield.personalize import sample_method
+from gliofield.personalize.method import AtlasObservation
+from gliofield.personalize.sample_concerns import identifiable_intervals, prior_edge_concerns
+from gliofield.personalize.sample_method import SampleMethod, SampleSettings
+from gliofield.progress import ignore_progress
+from gliofield.volume import Volume
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _prior_near_the_truth(monkeypatch):
     def near(anatomy, *, has_pet=True):
         from growth_likelihoods import narrow_prior
 
-        from gliomap.bayes import ParameterRange
+        from gliofield.bayes import ParameterRange
 
         pet = [
             ParameterRange(name="pet_scale", unit="1", low=0.6, high=1.02),
@@ -65,7 +65,7 @@ def estimate(seen):
 
 def test_the_density_is_that_of_the_best_sample(estimate):
     """MAP parameters, simulated by hand, give the density; every growth parameter is named."""
-    from gliomap.growth import FisherKolmogorov, growth_parameters_of
+    from gliofield.growth import FisherKolmogorov, growth_parameters_of
 
     best = estimate.posterior.samples.map_parameters
     density = FisherKolmogorov().simulate(ANATOMY, growth_parameters_of(best), (best["growth_time_days"],))

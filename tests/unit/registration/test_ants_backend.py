@@ -12,9 +12,9 @@ import pytest
 from deformed_phantom import AFFINE_PRESET, DEFORMABLE_PRESET, deformed_patient, layered_tissue_maps
 from phantom_brain import GRID, phantom_t1
 
-from gliomap.errors import RegistrationError
-from gliomap.grid import Grid
-from gliomap.registration import (
+from gliofield.errors import RegistrationError
+from gliofield.grid import Grid
+from gliofield.registration import (
     REGISTRATION_PRESETS,
     ants_backend,
     ants_worker,
@@ -90,7 +90,7 @@ def test_geometry_goes_to_itk_in_lps():
 def test_an_exception_in_the_child_arrives_with_its_text(worker):
     """Type, message and the last lines of output are in the error, and what to check."""
     status = json.dumps({"kind": "error", "error_type": "RuntimeError", "message": "it broke"})
-    worker(f"print('last words')\nprint('@gliomap ' + {status!r})\nsys.exit(1)\n")
+    worker(f"print('last words')\nprint('@gliofield ' + {status!r})\nsys.exit(1)\n")
 
     with pytest.raises(RegistrationError, match=r"(?s)RuntimeError: it broke.*skull-stripped.*last words"):
         _register()
@@ -99,7 +99,7 @@ def test_an_exception_in_the_child_arrives_with_its_text(worker):
 def test_a_missing_antspyx_is_named(worker):
     """The message tells how to install it."""
     status = json.dumps({"kind": "error", "error_type": "ModuleNotFoundError", "message": "No module named 'ants'"})
-    worker(f"print('@gliomap ' + {status!r})\nsys.exit(1)\n")
+    worker(f"print('@gliofield ' + {status!r})\nsys.exit(1)\n")
 
     with pytest.raises(RegistrationError, match="pip install antspyx"):
         _register()
@@ -194,7 +194,7 @@ def test_an_interruption_ends_the_child(worker, tmp_path):
     """Ctrl-C (here: an exception of the reporter) kills the child and leaves no job folder."""
     note = tmp_path / "pid"
     worker(
-        f"open({str(note)!r}, 'w').write(str(os.getpid()))\nprint('@gliomap ' + json.dumps("
+        f"open({str(note)!r}, 'w').write(str(os.getpid()))\nprint('@gliofield ' + json.dumps("
         "{'kind': 'begin', 'stage': 'affine'}), flush=True)\nimport time\ntime.sleep(60)\n"
     )
 

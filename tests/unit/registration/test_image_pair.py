@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, phantom_labels, phantom_t1, phantom_tissue_maps, stored_orientation
 
-from gliomap.errors import GridMismatchError, ImageError, RegistrationError
-from gliomap.grid import Grid
-from gliomap.registration import REGISTRATION_PRESETS
-from gliomap.registration.image_pair import prepare_image_pair
-from gliomap.volume import Volume
+from gliofield.errors import GridMismatchError, ImageError, RegistrationError
+from gliofield.grid import Grid
+from gliofield.registration import REGISTRATION_PRESETS
+from gliofield.registration.image_pair import prepare_image_pair
+from gliofield.volume import Volume
 
 PRESET = dataclasses.replace(REGISTRATION_PRESETS["affine"], spacing_mm=4.0, lesion_margin_mm=0.0, clip_percentile=None)
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.registration import (
+from gliofield.errors import ParameterError
+from gliofield.registration import (
     DEFAULT_PRESET,
     REGISTRATION_PRESETS,
     AffineSettings,

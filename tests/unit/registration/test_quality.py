@@ -7,16 +7,16 @@ import pytest
 from deformed_phantom import deformed_patient, layered_tissue_maps, true_transform
 from phantom_brain import GRID, LESION_CENTER_MM, phantom_labels, phantom_t1
 
-from gliomap.errors import GridMismatchError, ImageError
-from gliomap.grid import Grid
-from gliomap.registration import (
+from gliofield.errors import GridMismatchError, ImageError
+from gliofield.grid import Grid
+from gliofield.registration import (
     QualityLimits,
     RegistrationQuality,
     Transform,
     quality_concerns,
     registration_quality,
 )
-from gliomap.volume import Volume
+from gliofield.volume import Volume
 
 GOOD = RegistrationQuality(
     brain_overlap=0.96,

@@ -7,11 +7,11 @@ import pytest
 from deformed_phantom import AFFINE_PRESET, deformed_patient, layered_tissue_maps
 from phantom_brain import GRID, phantom_t1
 
-from gliomap.cores import available_cores
-from gliomap.errors import GridMismatchError, ParameterError, RegistrationError
-from gliomap.grid import Grid
-from gliomap.registration import Alignment, Transform, register, require_plausible_affine
-from gliomap.volume import Volume
+from gliofield.cores import available_cores
+from gliofield.errors import GridMismatchError, ParameterError, RegistrationError
+from gliofield.grid import Grid
+from gliofield.registration import Alignment, Transform, register, require_plausible_affine
+from gliofield.volume import Volume
 
 
 class RecordingBackend:

@@ -5,9 +5,9 @@ import pytest
 from deformed_phantom import layered_tissue_maps
 from phantom_brain import GRID, phantom_t1
 
-from gliomap.errors import ImageError
-from gliomap.registration.tissue_classes import CSF, GRAY_MATTER, WHITE_MATTER, t1_tissue_classes
-from gliomap.volume import Volume
+from gliofield.errors import ImageError
+from gliofield.registration.tissue_classes import CSF, GRAY_MATTER, WHITE_MATTER, t1_tissue_classes
+from gliofield.volume import Volume
 
 
 def test_the_classes_of_a_noisy_image_are_its_tissues(rng):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gliomap.errors import NumericalError, ParameterError
-from gliomap.grid import Grid
-from gliomap.registration import Transform, inverse_displacement
-from gliomap.resample import resample
-from gliomap.volume import Volume
+from gliofield.errors import NumericalError, ParameterError
+from gliofield.grid import Grid
+from gliofield.registration import Transform, inverse_displacement
+from gliofield.resample import resample
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((6, 5, 4), 1.0, (0.0, 0.0, 0.0))
 

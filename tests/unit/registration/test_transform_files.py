@@ -8,9 +8,9 @@ import pytest
 from deformed_phantom import true_transform
 from scipy.io import loadmat
 
-from gliomap.errors import OutputError, RegistrationError
-from gliomap.grid import Grid
-from gliomap.registration import (
+from gliofield.errors import OutputError, RegistrationError
+from gliofield.grid import Grid
+from gliofield.registration import (
     Transform,
     read_displacement,
     read_itk_affine,

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from phantom_brain import phantom_atlas
 
-from gliomap.experiments.bayes_calibration import COVERAGE_LEVELS, PlacedTruth, calibration_of
-from gliomap.experiments.bayes_cost import PAPER_WAY, REFERENCE_WAY, CostComparison, WayCost
-from gliomap.experiments.bayes_evaluation import BayesEvaluation, BayesEvaluationSettings
-from gliomap.experiments.bayes_measuring import MachineConditions
-from gliomap.experiments.bayes_patient_files import ModelPosterior, ParameterEstimate, PatientPosterior
-from gliomap.experiments.bayes_patients import SOLVER, SURROGATE
-from gliomap.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
-from gliomap.report.bayes_figures import calibration_figure, interval_figure, map_figure
-from gliomap.report.bayes_folder import RECORD_FILE, bayes_record, write_bayes_folder
-from gliomap.report.bayes_tables import bayes_report
-from gliomap.report.json_files import plain_json
+from gliofield.experiments.bayes_calibration import COVERAGE_LEVELS, PlacedTruth, calibration_of
+from gliofield.experiments.bayes_cost import PAPER_WAY, REFERENCE_WAY, CostComparison, WayCost
+from gliofield.experiments.bayes_evaluation import BayesEvaluation, BayesEvaluationSettings
+from gliofield.experiments.bayes_measuring import MachineConditions
+from gliofield.experiments.bayes_patient_files import ModelPosterior, ParameterEstimate, PatientPosterior
+from gliofield.experiments.bayes_patients import SOLVER, SURROGATE
+from gliofield.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
+from gliofield.report.bayes_figures import calibration_figure, interval_figure, map_figure
+from gliofield.report.bayes_folder import RECORD_FILE, bayes_record, write_bayes_folder
+from gliofield.report.bayes_tables import bayes_report
+from gliofield.report.json_files import plain_json
 
 NAN = float("nan")
 ATLAS = phantom_atlas()

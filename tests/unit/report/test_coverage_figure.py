@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from gliomap.errors import ParameterError
-from gliomap.experiments import QUANTITIES, PublishedVolume, TumorCohort
-from gliomap.report import coverage_figure, coverage_table
+from gliofield.errors import ParameterError
+from gliofield.experiments import QUANTITIES, PublishedVolume, TumorCohort
+from gliofield.report import coverage_figure, coverage_table
 
 
 def cohort(name="clinical", number=101, num_without_core=0):

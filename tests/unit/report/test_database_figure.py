@@ -10,13 +10,13 @@ from growing_ball import GrowingBall, build_balls
 from matplotlib.figure import Figure
 from phantom_brain import GRID, phantom_atlas
 
-from gliomap.database import SimulationDatabase
-from gliomap.errors import OutputError, ParameterError
-from gliomap.report import database_figure, write_database_figure
-from gliomap.report.database_figure import identifiable_numbers
-from gliomap.report.database_scene import DatabaseScene
-from gliomap.report.seed_projections import MOST_DOTS, draw_seed_projections
-from gliomap.report.tumor_sheet import sheet_tumors
+from gliofield.database import SimulationDatabase
+from gliofield.errors import OutputError, ParameterError
+from gliofield.report import database_figure, write_database_figure
+from gliofield.report.database_figure import identifiable_numbers
+from gliofield.report.database_scene import DatabaseScene
+from gliofield.report.seed_projections import MOST_DOTS, draw_seed_projections
+from gliofield.report.tumor_sheet import sheet_tumors
 
 ATLAS = phantom_atlas()
 NUM_TUMORS = 30
@@ -287,6 +287,6 @@ def test_a_name_that_cannot_be_written_is_refused_before_any_work(
 
 def test_importing_reports_does_not_load_matplotlib():
     """It waits for the first figure."""
-    code = "import sys, gliomap.report; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, gliofield.report; sys.exit('matplotlib' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -5,8 +5,8 @@ import errno
 import pytest
 from matplotlib.figure import Figure
 
-from gliomap.errors import OutputError, ParameterError
-from gliomap.report import FIGURE_SUFFIXES, require_figure_name, write_figure
+from gliofield.errors import OutputError, ParameterError
+from gliofield.report import FIGURE_SUFFIXES, require_figure_name, write_figure
 
 
 @pytest.fixture

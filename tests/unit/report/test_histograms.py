@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from gliomap.report.histograms import Reference, bin_edges, draw_histogram
+from gliofield.report.histograms import Reference, bin_edges, draw_histogram
 
 
 @pytest.mark.parametrize("has_log_axis", [False, True])

@@ -1,14 +1,14 @@
-"""Figures of ``gliomap evaluate inverse``, drawn from made-up results."""
+"""Figures of ``gliofield evaluate inverse``, drawn from made-up results."""
 
 import numpy as np
 import pytest
 from made_up_evaluations import inverse_evaluation, method_answer
 from phantom_brain import phantom_atlas
 
-from gliomap.imaging import VisibilityThresholds
-from gliomap.report import dice_levels_figure, pairs_figure
-from gliomap.resample import resample, resample_mask
-from gliomap.volume import Volume
+from gliofield.imaging import VisibilityThresholds
+from gliofield.report import dice_levels_figure, pairs_figure
+from gliofield.resample import resample, resample_mask
+from gliofield.volume import Volume
 
 ATLAS = phantom_atlas()
 GRID = ATLAS.simulation_grid(spacing_mm=5.0, shape=(28, 34, 26))
@@ -78,7 +78,7 @@ def test_densities_are_painted_and_masks_outlined():
 
 
 def test_the_right_of_the_patient_is_on_the_left():
-    """As in gliomap's other pictures: density at low x lies at the right edge of the page."""
+    """As in gliofield's other pictures: density at low x lies at the right edge of the page."""
     answer = method_answer("one", "query")
     density = np.zeros((28, 34, 1), np.float32)
     density[:14] = 0.5

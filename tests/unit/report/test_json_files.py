@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gliomap.report import plain_json, write_json
+from gliofield.report import plain_json, write_json
 
 
 def test_undefined_numbers_become_null_and_numpy_becomes_plain(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 from made_up_evaluations import inverse_evaluation, method_answer, surrogate_evaluation, tumor_at_times
 from phantom_brain import phantom_atlas
 
-from gliomap.errors import OutputError
-from gliomap.report import learned_folders, write_inverse_figures, write_surrogate_figures
+from gliofield.errors import OutputError
+from gliofield.report import learned_folders, write_inverse_figures, write_surrogate_figures
 
 ATLAS = phantom_atlas()
 GRID = ATLAS.simulation_grid(spacing_mm=5.0, shape=(28, 34, 26))

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, LESION_CENTER_MM, phantom_tissue_maps, radius_in
 
-from gliomap.errors import GridMismatchError
-from gliomap.grid import Grid
-from gliomap.growth import MassEffectSolution, Solution
-from gliomap.imaging import VisibilityThresholds
-from gliomap.report import growth_sheet, mass_effect_figure
-from gliomap.report.planes import PLANES, PlaneCut, crop_window
-from gliomap.volume import Volume
+from gliofield.errors import GridMismatchError
+from gliofield.grid import Grid
+from gliofield.growth import MassEffectSolution, Solution
+from gliofield.imaging import VisibilityThresholds
+from gliofield.report import growth_sheet, mass_effect_figure
+from gliofield.report.planes import PLANES, PlaneCut, crop_window
+from gliofield.volume import Volume
 
 
 def _solutions(push_mm=5.0, grid=GRID):

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.experiments.database_matching import MatchingCurve
-from gliomap.report.json_files import write_json
-from gliomap.report.matching_figure import matching_figure
-from gliomap.report.matching_tables import differences_table, matching_csv, matching_record, matching_table
+from gliofield.errors import ParameterError
+from gliofield.experiments.database_matching import MatchingCurve
+from gliofield.report.json_files import write_json
+from gliofield.report.matching_figure import matching_figure
+from gliofield.report.matching_tables import differences_table, matching_csv, matching_record, matching_table
 
 GROUPS = ("real", "real", "clinical", "papers", "virtual", "virtual")
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, LESION_CENTER_MM, phantom_labels, phantom_t1, phantom_tissue_maps, radius_in
 
-from gliomap.anatomy import segmentation_from_labels
-from gliomap.errors import GridMismatchError
-from gliomap.grid import Grid
-from gliomap.imaging import VisibilityThresholds
-from gliomap.report import overview_figure
-from gliomap.report.planes import PLANES, PlaneCut, crop_window
-from gliomap.volume import Volume
+from gliofield.anatomy import segmentation_from_labels
+from gliofield.errors import GridMismatchError
+from gliofield.grid import Grid
+from gliofield.imaging import VisibilityThresholds
+from gliofield.report import overview_figure
+from gliofield.report.planes import PLANES, PlaneCut, crop_window
+from gliofield.volume import Volume
 
 
 def _inputs():

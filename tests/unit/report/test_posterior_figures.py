@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from gliomap.bayes import CredibleInterval, PosteriorSamples, StageInfo
-from gliomap.bayes.multilevel_state import MultilevelStageInfo
-from gliomap.grid import Grid
-from gliomap.personalize.density_posterior import DensityPosterior
-from gliomap.report.posterior_figures import corner_figure, stage_figure
-from gliomap.report.posterior_folder import write_posterior
-from gliomap.volume import Volume
+from gliofield.bayes import CredibleInterval, PosteriorSamples, StageInfo
+from gliofield.bayes.multilevel_state import MultilevelStageInfo
+from gliofield.grid import Grid
+from gliofield.personalize.density_posterior import DensityPosterior
+from gliofield.report.posterior_figures import corner_figure, stage_figure
+from gliofield.report.posterior_folder import write_posterior
+from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((4, 4, 4), 2.0, (0.0, 0.0, 0.0))
 

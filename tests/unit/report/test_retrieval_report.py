@@ -11,11 +11,11 @@ from growing_ball import build_balls
 from phantom_brain import phantom_atlas
 from retrieval_fakes import fake_network, fake_strategy, queries_of
 
-from gliomap.errors import GridMismatchError, OutputError
-from gliomap.experiments import RetrievalEvaluationSettings, evaluate_retrieval
-from gliomap.experiments.retrieval_pipeline import PatientPipeline
-from gliomap.grid import Grid
-from gliomap.report import (
+from gliofield.errors import GridMismatchError, OutputError
+from gliofield.experiments import RetrievalEvaluationSettings, evaluate_retrieval
+from gliofield.experiments.retrieval_pipeline import PatientPipeline
+from gliofield.grid import Grid
+from gliofield.report import (
     SheetPanel,
     best_dice_figure,
     case_sheet,
@@ -29,9 +29,9 @@ from gliomap.report import (
     retrieval_report,
     write_retrieval_folder,
 )
-from gliomap.report.retrieval_tables import accuracy_and_runtime, retrieval_tables, thesis_cases
-from gliomap.retrieval import Query
-from gliomap.volume import Volume
+from gliofield.report.retrieval_tables import accuracy_and_runtime, retrieval_tables, thesis_cases
+from gliofield.retrieval import Query
+from gliofield.volume import Volume
 
 GROUPS = ("real", "real", "synthetic", "synthetic", "synthetic")
 SETTINGS = RetrievalEvaluationSettings(num_direct_queries=1, num_reconstructed=2, num_threads=1)

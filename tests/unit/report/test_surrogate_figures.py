@@ -1,4 +1,4 @@
-"""Figures of ``gliomap evaluate surrogate``, drawn from made-up results."""
+"""Figures of ``gliofield evaluate surrogate``, drawn from made-up results."""
 
 import dataclasses
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_up_evaluations import surrogate_evaluation, tumor_at_times
 
-from gliomap.report import surrogate_dice_figure, surrogate_errors_figure, surrogate_times_figure
-from gliomap.report.surrogate_tables import surrogate_record
+from gliofield.report import surrogate_dice_figure, surrogate_errors_figure, surrogate_times_figure
+from gliofield.report.surrogate_tables import surrogate_record
 
 NAMES = ("first.safetensors", "second.safetensors")
 

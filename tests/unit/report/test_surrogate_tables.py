@@ -1,11 +1,11 @@
-"""Tables of ``gliomap evaluate surrogate``, from made-up results."""
+"""Tables of ``gliofield evaluate surrogate``, from made-up results."""
 
 import dataclasses
 
 from made_up_evaluations import surrogate_evaluation
 
-from gliomap.experiments.density_errors import MeanValue
-from gliomap.report.surrogate_tables import surrogate_report
+from gliofield.experiments.density_errors import MeanValue
+from gliofield.report.surrogate_tables import surrogate_report
 
 
 def lines_of(text, title):

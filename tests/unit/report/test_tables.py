@@ -1,8 +1,8 @@
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.report import markdown_table
-from gliomap.report.tables import number
+from gliofield.errors import ParameterError
+from gliofield.report import markdown_table
+from gliofield.report.tables import number
 
 
 def test_columns_line_up_and_numbers_stand_to_the_right():

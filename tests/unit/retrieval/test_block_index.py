@@ -10,15 +10,15 @@ import pytest
 from growing_ball import build_balls
 from level_database import database_of_levels
 
-from gliomap.database import SimulationDatabase
-from gliomap.errors import DatabaseError, ParameterError
-from gliomap.grid import Grid
-from gliomap.imaging.visibility import VisibilityThresholds
-from gliomap.retrieval import ExhaustiveIndex, Query, index_cache, index_file
-from gliomap.retrieval.block_index import BlockIndex
-from gliomap.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
-from gliomap.retrieval.index_file import IndexFileError, read_index_file, write_index_file
-from gliomap.retrieval.overlap_metric import OverlapMetric
+from gliofield.database import SimulationDatabase
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.grid import Grid
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.retrieval import ExhaustiveIndex, Query, index_cache, index_file
+from gliofield.retrieval.block_index import BlockIndex
+from gliofield.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
+from gliofield.retrieval.index_file import IndexFileError, read_index_file, write_index_file
+from gliofield.retrieval.overlap_metric import OverlapMetric
 
 KINDS = [BlockIndex, FreeThresholdIndex]
 

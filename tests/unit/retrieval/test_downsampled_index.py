@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from growing_ball import ball_anatomy, build_balls
 
-from gliomap.errors import ParameterError
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.downsampled_index import DownsampledIndex
+from gliofield.errors import ParameterError
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.downsampled_index import DownsampledIndex
 
 
 def _build(path, num_tumors):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gliomap.retrieval.downsampling import majority, sample
+from gliofield.retrieval.downsampling import majority, sample
 
 
 def test_corners_are_kept():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from growing_ball import build_balls
 
-from gliomap.errors import DatabaseError, ParameterError
-from gliomap.retrieval import ExhaustiveIndex, Query
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.retrieval import ExhaustiveIndex, Query
 
 
 @pytest.fixture(scope="module")

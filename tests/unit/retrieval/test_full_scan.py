@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from growing_ball import build_balls
 
-from gliomap.errors import DatabaseError, GridMismatchError, ParameterError
-from gliomap.grid import Grid
-from gliomap.retrieval import Query
-from gliomap.retrieval.full_scan import PackedQueries, dice_of_all, dice_of_levels
+from gliofield.errors import DatabaseError, GridMismatchError, ParameterError
+from gliofield.grid import Grid
+from gliofield.retrieval import Query
+from gliofield.retrieval.full_scan import PackedQueries, dice_of_all, dice_of_levels
 
 GRID = Grid.axis_aligned((4, 3, 70), 2.0, (0.0, 0.0, 0.0))
 

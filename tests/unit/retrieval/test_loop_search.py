@@ -5,11 +5,11 @@ import pytest
 from growing_ball import build_balls
 from level_database import database_of_levels
 
-from gliomap.dice import dice
-from gliomap.errors import ParameterError
-from gliomap.grid import Grid
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.loop_search import LoopIndex, hausdorff_95_to
+from gliofield.dice import dice
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.loop_search import LoopIndex, hausdorff_95_to
 
 GRID = Grid.axis_aligned((9, 7, 8), (1.0, 2.0, 1.5), (0.0, 0.0, 0.0))
 

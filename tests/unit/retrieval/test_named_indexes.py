@@ -3,11 +3,11 @@
 import pytest
 from growing_ball import build_balls
 
-from gliomap.errors import ParameterError
-from gliomap.imaging import VisibilityThresholds
-from gliomap.personalize import QueryMethod
-from gliomap.retrieval import DEFAULT_INDEX, INDEX_NAMES, FreeThresholdIndex, OverlapMetric, Query, open_index
-from gliomap.retrieval.embedding import EMBEDDING_KINDS
+from gliofield.errors import ParameterError
+from gliofield.imaging import VisibilityThresholds
+from gliofield.personalize import QueryMethod
+from gliofield.retrieval import DEFAULT_INDEX, INDEX_NAMES, FreeThresholdIndex, OverlapMetric, Query, open_index
+from gliofield.retrieval.embedding import EMBEDDING_KINDS
 
 THRESHOLDS = VisibilityThresholds()
 # Those of networks are in unit/retrieval/embedding.
@@ -89,7 +89,7 @@ def test_a_smaller_database_that_begins_alike_uses_the_same_files(tmp_path, monk
     smaller = build_balls(tmp_path / "smaller", num_tumors=12)
 
     def answer(database, cache):
-        monkeypatch.setenv("GLIOMAP_CACHE_DIR", str(tmp_path / cache))
+        monkeypatch.setenv("GLIOFIELD_CACHE_DIR", str(tmp_path / cache))
         if name == "exact-free-thresholds":
             return FreeThresholdIndex.open(database, num_threads=1).search(_query(smaller), 30).hits.hits
         return open_index(name, database, thresholds=THRESHOLDS, num_threads=1).search(_query(smaller), 30).hits

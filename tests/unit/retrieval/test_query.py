@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gliomap.anatomy.segmentation import Segmentation
-from gliomap.errors import ParameterError
-from gliomap.grid import Grid
-from gliomap.retrieval import Query
-from gliomap.retrieval.query import distance_from_dice
+from gliofield.anatomy.segmentation import Segmentation
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
+from gliofield.retrieval import Query
+from gliofield.retrieval.query import distance_from_dice
 
 GRID = Grid.axis_aligned((6, 6, 6), 2.0, (0, 0, 0))
 

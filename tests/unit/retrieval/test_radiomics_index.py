@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from growing_ball import GrowingBall, ball_anatomy, build_balls
 
-from gliomap.errors import ParameterError
-from gliomap.retrieval import ExhaustiveIndex, Query
-from gliomap.retrieval.radiomics_index import RadiomicsIndex
+from gliofield.errors import ParameterError
+from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval.radiomics_index import RadiomicsIndex
 
 
 def _build(path, num_tumors):
@@ -176,6 +176,6 @@ def test_no_hits_cannot_be_asked_for(database, tmp_path):
 def test_missing_scikit_image_is_named(database, tmp_path, monkeypatch):
     """Before any tumor is read."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ParameterError, match=r"scikit-image: pip install \"gliomap\[search\]\""):
+    with pytest.raises(ParameterError, match=r"scikit-image: pip install \"gliofield\[search\]\""):
         RadiomicsIndex.open(database, folder=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -5,8 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.retrieval.shape_features import center_of_mass, shape_features
+from gliofield.errors import ParameterError
+from gliofield.retrieval.shape_features import center_of_mass, shape_features
 
 
 def _ellipsoid():
@@ -164,10 +164,10 @@ def test_what_has_no_shape_is_refused(mask, spacing_mm, message):
 
 def test_missing_scikit_image_is_named(monkeypatch):
     """With the command that installs it."""
-    from gliomap.retrieval import shape_features as module
+    from gliofield.retrieval import shape_features as module
 
     module._triangles_of_cubes.cache_clear()
     module._tables.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ParameterError, match=r"pip install \"gliomap\[search\]\""):
+    with pytest.raises(ParameterError, match=r"pip install \"gliofield\[search\]\""):
         shape_features(np.ones((2, 2, 2), dtype=bool), (1.0, 1.0, 1.0))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gliomap.box import box_of, enclosing_box, make_box, slices_of, widened
+from gliofield.box import box_of, enclosing_box, make_box, slices_of, widened
 
 SHAPE = (6, 7, 8)
 

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.dice import dice, dice_from_counts
-from gliomap.errors import ParameterError
+from gliofield.dice import dice, dice_from_counts
+from gliofield.errors import ParameterError
 
 HALF = np.array([[True, True], [False, False]])
 CORNER = np.array([[True, False], [False, False]])

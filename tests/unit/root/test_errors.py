@@ -1,11 +1,11 @@
 import pytest
 
-from gliomap import errors
-from gliomap.errors import (
+from gliofield import errors
+from gliofield.errors import (
     AtlasError,
     DatabaseError,
     DeviceError,
-    GliomapError,
+    GliofieldError,
     GridMismatchError,
     ImageError,
     NumericalError,
@@ -32,18 +32,18 @@ from gliomap.errors import (
         (OutputError, RuntimeError),
     ],
 )
-def test_every_error_is_caught_as_gliomap_error_and_as_the_builtin_one_expects(error, builtin):
-    """Code that knows nothing of gliomap can catch its errors."""
-    assert issubclass(error, GliomapError)
+def test_every_error_is_caught_as_gliofield_error_and_as_the_builtin_one_expects(error, builtin):
+    """Code that knows nothing of gliofield can catch its errors."""
+    assert issubclass(error, GliofieldError)
     assert issubclass(error, builtin)
 
 
 def test_the_error_tree_holds_no_class_outside_the_documented_root():
-    """Every exception class defined in the module descends from GliomapError."""
+    """Every exception class defined in the module descends from GliofieldError."""
     classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
 
     assert len(classes) >= 10
-    assert all(issubclass(value, GliomapError) for value in classes)
+    assert all(issubclass(value, GliofieldError) for value in classes)
 
 
 def test_a_numerical_error_carries_its_step():

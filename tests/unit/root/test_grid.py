@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gliomap.errors import GridMismatchError, ParameterError
-from gliomap.grid import Grid, reoriented_to_ras
+from gliofield.errors import GridMismatchError, ParameterError
+from gliofield.grid import Grid, reoriented_to_ras
 
 PLAIN = Grid.axis_aligned((4, 5, 6), (1.0, 2.0, 3.0), (-10.0, 20.0, 30.0))
 

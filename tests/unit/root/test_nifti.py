@@ -4,10 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from gliomap.errors import GridMismatchError, ImageError, OutputError
-from gliomap.grid import Grid
-from gliomap.nifti import read_grid, read_volume, write_volume
-from gliomap.volume import Volume
+from gliofield.errors import GridMismatchError, ImageError, OutputError
+from gliofield.grid import Grid
+from gliofield.nifti import read_grid, read_volume, write_volume
+from gliofield.volume import Volume
 
 SHAPE = (3, 4, 5)
 GRID = Grid.axis_aligned(SHAPE, (1.0, 1.5, 2.0), (-10.0, 5.0, 2.0))

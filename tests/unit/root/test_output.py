@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from gliomap.errors import OutputError
-from gliomap.output import atomic_file, atomic_folder, require_absent
+from gliofield.errors import OutputError
+from gliofield.output import atomic_file, atomic_folder, require_absent
 
 is_root = hasattr(os, "geteuid") and os.geteuid() == 0
 

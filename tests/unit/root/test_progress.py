@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from gliomap.progress import ProgressEvent, ignore_progress
+from gliofield.progress import ProgressEvent, ignore_progress
 
 
 def test_the_default_reporter_swallows_every_event(capsys):

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gliomap.grid import Grid
-from gliomap.resample import resample, resample_mask
-from gliomap.volume import Volume
+from gliofield.grid import Grid
+from gliofield.resample import resample, resample_mask
+from gliofield.volume import Volume
 
 SOURCE = Grid.axis_aligned((8, 9, 10), (1.0, 1.5, 2.0), (-4.0, -6.0, -10.0))
 

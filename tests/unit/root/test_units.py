@@ -1,6 +1,6 @@
 import pytest
 
-from gliomap.units import ml_from_mm3, mm2_per_day_from_cm2_per_day
+from gliofield.units import ml_from_mm3, mm2_per_day_from_cm2_per_day
 
 
 def test_the_papers_diffusivity_unit_is_a_hundred_times_ours():

@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from gliomap.errors import GridMismatchError, ImageError
-from gliomap.grid import Grid
-from gliomap.volume import Volume
+from gliofield.errors import GridMismatchError, ImageError
+from gliofield.grid import Grid
+from gliofield.volume import Volume
 
 SHAPE = (2, 3, 4)
 VALUES = np.arange(24, dtype=np.float32).reshape(SHAPE)

@@ -5,8 +5,8 @@ import sys
 import numba
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.worker_processes import WorkerProcesses, require_picklable
+from gliofield.errors import ParameterError
+from gliofield.worker_processes import WorkerProcesses, require_picklable
 
 
 def test_workers_are_prepared_and_compute_with_one_thread(tmp_path):
@@ -31,7 +31,7 @@ def test_workers_leave_when_their_parent_is_gone():
     """A parent that ends without a word: its worker shares its output, which would stay open as long as it lives."""
     script = (
         "import os\n"
-        "from gliomap.worker_processes import WorkerProcesses\n"
+        "from gliofield.worker_processes import WorkerProcesses\n"
         "workers = WorkerProcesses(1, int)\n"
         "print(workers.executor.submit(abs, -7).result(), flush=True)\n"
         "os._exit(3)\n"

@@ -6,10 +6,10 @@ from growth_phantoms import mixed_anatomy
 from phantom_brain import phantom_atlas
 from small_surrogates import phantom
 
-from gliomap.errors import ParameterError
-from gliomap.grid import Grid
-from gliomap.surrogate import patient_like_anatomy
-from gliomap.surrogate.anatomies import crop_around, paste_around, random_diffeomorphism, tissue_channels
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
+from gliofield.surrogate import patient_like_anatomy
+from gliofield.surrogate.anatomies import crop_around, paste_around, random_diffeomorphism, tissue_channels
 
 ATLAS = phantom_atlas()
 GRID = ATLAS.simulation_grid(spacing_mm=8.0, shape=(22, 25, 20))

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.learning import Cosine
-from gliomap.surrogate import ParameterRanges, SurrogateNetworkSettings, SurrogateSettings
+from gliofield.errors import ParameterError
+from gliofield.learning import Cosine
+from gliofield.surrogate import ParameterRanges, SurrogateNetworkSettings, SurrogateSettings
 
 
 def test_the_papers_preset_has_the_papers_values():

@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gliomap.surrogate import SURROGATE_LOSSES, SurrogateNetworkSettings  # noqa: E402
-from gliomap.surrogate.losses import region_errors, total_loss  # noqa: E402
-from gliomap.surrogate.network import SurrogateNetwork, make_network  # noqa: E402
+from gliofield.surrogate import SURROGATE_LOSSES, SurrogateNetworkSettings  # noqa: E402
+from gliofield.surrogate.losses import region_errors, total_loss  # noqa: E402
+from gliofield.surrogate.network import SurrogateNetwork, make_network  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_maps
 from small_surrogates import SHAPE, SPACING_MM, phantom, tiny_samples
 
-from gliomap.anatomy import growth_domain
-from gliomap.errors import OutputError, ParameterError
-from gliomap.growth import FisherKolmogorov
-from gliomap.learning import ProcessGroup
-from gliomap.surrogate import ParameterRanges, simulate_samples
-from gliomap.surrogate.anatomies import crop_around, tissue_channels
-from gliomap.surrogate.sample_files import completed_file
+from gliofield.anatomy import growth_domain
+from gliofield.errors import OutputError, ParameterError
+from gliofield.growth import FisherKolmogorov
+from gliofield.learning import ProcessGroup
+from gliofield.surrogate import ParameterRanges, simulate_samples
+from gliofield.surrogate.anatomies import crop_around, tissue_channels
+from gliofield.surrogate.sample_files import completed_file
 
 OTHER_RULE = growth_domain(phantom_maps(SHAPE, SPACING_MM), rule="brain")
 

@@ -6,9 +6,9 @@ from growth_phantoms import mixed_anatomy, tumor_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gliomap.errors import ParameterError
-from gliomap.surrogate import ParameterRanges
-from gliomap.surrogate.scaling import growth_in_ranges, scaled_growth
+from gliofield.errors import ParameterError
+from gliofield.surrogate import ParameterRanges
+from gliofield.surrogate.scaling import growth_in_ranges, scaled_growth
 
 RANGES = ParameterRanges()
 ANATOMY = mixed_anatomy((8, 8, 8), 5.0)

@@ -5,10 +5,10 @@ from mass_effect_phantoms import phantom_maps
 from phantom_brain import phantom_atlas
 from small_surrogates import SHAPE, SPACING_MM, phantom, tiny_samples, tiny_surrogate
 
-from gliomap.anatomy import growth_domain
-from gliomap.errors import CheckpointError, OutputError, ParameterError
-from gliomap.learning import read_checkpoint, write_checkpoint
-from gliomap.surrogate import (
+from gliofield.anatomy import growth_domain
+from gliofield.errors import CheckpointError, OutputError, ParameterError
+from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.surrogate import (
     LearnedFisherKolmogorov,
     ParameterRanges,
     SurrogateHeader,

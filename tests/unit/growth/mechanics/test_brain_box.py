@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gliomap.growth.mechanics.brain_box import BrainBox
+from gliofield.growth.mechanics.brain_box import BrainBox
 
 
 def mask(shape, *slices):

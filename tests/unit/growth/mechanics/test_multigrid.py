@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mass_effect_phantoms import box_solver, padded_cells, phantom_maps
 
-from gliomap.growth.mechanics.brain_box import BrainBox
-from gliomap.growth.mechanics.multigrid import ElasticitySolver
+from gliofield.growth.mechanics.brain_box import BrainBox
+from gliofield.growth.mechanics.multigrid import ElasticitySolver
 
 SIZE = 12
 

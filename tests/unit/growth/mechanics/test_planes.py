@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from gliomap.growth.mechanics.planes import PlaneRunner
+from gliofield.growth.mechanics.planes import PlaneRunner
 
 
 def visited(x0, x1, start, stop, out):

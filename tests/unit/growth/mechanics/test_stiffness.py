@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.growth import Elasticity, TissueElasticity
+from gliofield.errors import ParameterError
+from gliofield.growth import Elasticity, TissueElasticity
 
 TISSUES = ("white_matter", "gray_matter", "csf", "tumor")
 

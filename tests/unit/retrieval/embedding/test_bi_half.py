@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gliomap.retrieval.embedding.bi_half import bi_half, quantization_loss  # noqa: E402
+from gliofield.retrieval.embedding.bi_half import bi_half, quantization_loss  # noqa: E402
 
 
 def test_the_larger_half_of_each_column_becomes_plus_one():

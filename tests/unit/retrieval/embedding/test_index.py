@@ -5,15 +5,15 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 from small_embeddings import train_tiny
 
-from gliomap.database import SimulationDatabase
-from gliomap.errors import CheckpointError, DatabaseError, ParameterError
-from gliomap.imaging import VisibilityThresholds
-from gliomap.retrieval import ExhaustiveIndex, Query, open_index
-from gliomap.retrieval.embedding import EMBEDDING_KINDS, read_embedding_header
+from gliofield.database import SimulationDatabase
+from gliofield.errors import CheckpointError, DatabaseError, ParameterError
+from gliofield.imaging import VisibilityThresholds
+from gliofield.retrieval import ExhaustiveIndex, Query, open_index
+from gliofield.retrieval.embedding import EMBEDDING_KINDS, read_embedding_header
 
 torch = pytest.importorskip("torch")
 
-from gliomap.retrieval.embedding.index import EmbeddingIndex  # noqa: E402
+from gliofield.retrieval.embedding.index import EmbeddingIndex  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +179,9 @@ def test_networks_of_another_atlas_are_refused(database, checkpoints, tmp_path, 
 
 
 def test_a_checkpoint_of_another_version_is_refused(database, checkpoints, tmp_path, monkeypatch):
-    """Written by a gliomap to come."""
+    """Written by a gliofield to come."""
     with monkeypatch.context() as patch:
-        patch.setattr("gliomap.learning.checkpoint.CHECKPOINT_VERSION", 99)
+        patch.setattr("gliofield.learning.checkpoint.CHECKPOINT_VERSION", 99)
         newer = train_tiny(database, "ae", tmp_path / "newer.safetensors", num_epochs=1)
     with pytest.raises(CheckpointError, match="checkpoint version 99"):
         EmbeddingIndex.open(database, checkpoint=newer, folder=tmp_path)
@@ -190,7 +190,7 @@ def test_a_checkpoint_of_another_version_is_refused(database, checkpoints, tmp_p
 def test_indexes_by_name_need_their_checkpoint_and_no_other(database, checkpoints):
     """Missing, superfluous, of another kind."""
     thresholds = VisibilityThresholds()
-    with pytest.raises(ParameterError, match=r"index 'vae' needs a trained network.*gliomap train vae"):
+    with pytest.raises(ParameterError, match=r"index 'vae' needs a trained network.*gliofield train vae"):
         open_index("vae", database, thresholds=thresholds)
     with pytest.raises(ParameterError, match="index 'exact' uses no network"):
         open_index("exact", database, thresholds=thresholds, checkpoint=checkpoints["ae"])
@@ -244,7 +244,7 @@ def test_the_nearest_are_the_hits_without_their_dice(database, checkpoints, tmp_
 def test_batches_bound_the_memory_and_change_nothing_that_matters(database, checkpoints, tmp_path, monkeypatch):
     """One tumor at a time gives the codes of many at a time, to rounding."""
     at_once = EmbeddingIndex.open(database, checkpoint=checkpoints["ae"], folder=tmp_path / "many")
-    monkeypatch.setattr("gliomap.retrieval.embedding.index._VOXELS_AT_ONCE", 1)
+    monkeypatch.setattr("gliofield.retrieval.embedding.index._VOXELS_AT_ONCE", 1)
     one_by_one = EmbeddingIndex.open(database, checkpoint=checkpoints["ae"], folder=tmp_path / "one")
     for many, one in zip(at_once.prepared.segments, one_by_one.prepared.segments, strict=True):
         assert one["flair"] == pytest.approx(many["flair"], abs=1e-5)

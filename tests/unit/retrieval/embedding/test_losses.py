@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gliomap.retrieval.embedding.losses import (  # noqa: E402
+from gliofield.retrieval.embedding.losses import (  # noqa: E402
     RECONSTRUCTION_LOSS,
     dice_loss,
     kl_divergence,

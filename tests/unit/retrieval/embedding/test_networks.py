@@ -2,11 +2,11 @@
 
 import pytest
 
-from gliomap.retrieval.embedding import EMBEDDING_KINDS, NetworkSettings
+from gliofield.retrieval.embedding import EMBEDDING_KINDS, NetworkSettings
 
 torch = pytest.importorskip("torch")
 
-from gliomap.retrieval.embedding.networks import MaskAutoencoder, MaskEncoder, latent_of, make_decoder, make_encoder  # noqa: E402
+from gliofield.retrieval.embedding.networks import MaskAutoencoder, MaskEncoder, latent_of, make_decoder, make_encoder  # noqa: E402
 
 SHAPE = (16, 8, 24)
 

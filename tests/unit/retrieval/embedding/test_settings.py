@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from gliomap.errors import ParameterError
-from gliomap.retrieval.embedding import EMBEDDING_KINDS, EmbeddingSettings, NetworkSettings
-from gliomap.retrieval.embedding.settings import label_of
+from gliofield.errors import ParameterError
+from gliofield.retrieval.embedding import EMBEDDING_KINDS, EmbeddingSettings, NetworkSettings
+from gliofield.retrieval.embedding.settings import label_of
 
 
 @pytest.mark.parametrize(("kind", "rate"), [("ae", 1e-5), ("vae", 3e-5), ("hash", 1e-5)])

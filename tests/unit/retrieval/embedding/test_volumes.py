@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gliomap.retrieval.embedding.settings import NetworkSettings
-from gliomap.retrieval.embedding.volumes import VolumeLayout
+from gliofield.retrieval.embedding.settings import NetworkSettings
+from gliofield.retrieval.embedding.volumes import VolumeLayout
 
 
 def _layout(shape, *, pooling=1, channels=(2, 4), box=None):

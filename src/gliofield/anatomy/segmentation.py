@@ -1,0 +1,273 @@
+"""Tumor segmentations and the label schemes they come in.
+
+====================  ========  =====  =========  ======
+scheme                necrotic  edema  enhancing  cavity
+====================  ========  =====  =========  ======
+``brats2021``         1         2      4
+``brats2023``         1         2      3
+``brats2024-post``    1         2      3          4
+====================  ========  =====  =========  ======
+
+`tumor_core` (necrotic + enhancing) is what T1Gd shows, `whole_tumor` (core + edema) what FLAIR shows; the whole
+tumor includes the core. A resection cavity belongs to neither. Enhancing tumor may be absent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.errors import ParameterError, SegmentationError, unknown_name
+from gliofield.grid import Grid
+from gliofield.volume import Volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelScheme:
+    """Which integer means which tissue; 0 is background everywhere.
+
+    Parameters
+    ----------
+    name : str
+        Name shown in results; of an own map its text, so results say what the labels were taken for.
+    necrotic, edema, enhancing, cavity : int or None
+        Label of each class, positive and distinct; None where the scheme has no such class.
+
+    Raises
+    ------
+    ParameterError
+        If labels are not distinct positive integers, or no tumor class is given.
+    """
+
+    name: str
+    necrotic: int | None = None
+    edema: int | None = None
+    enhancing: int | None = None
+    cavity: int | None = None
+
+    def __post_init__(self) -> None:
+        labels = sorted(self.labels)
+        given = [label for label in (self.necrotic, self.edema, self.enhancing, self.cavity) if label is not None]
+        if len(given) != len(labels) or any(label < 1 for label in labels):
+            raise ParameterError(f"LabelScheme {self.name!r}: labels must be distinct and positive, got {given}.")
+        if self.necrotic is None and self.edema is None and self.enhancing is None:
+            raise ParameterError(f"LabelScheme {self.name!r}: at least one tumor class needs a label.")
+
+    @property
+    def labels(self) -> frozenset[int]:
+        """All labels of the scheme but the background."""
+        classes = (self.necrotic, self.edema, self.enhancing, self.cavity)
+        return frozenset(label for label in classes if label is not None)
+
+    def describe(self) -> str:
+        """One line, such as ``brats2021 (necrotic 1, edema 2, enhancing 4)``."""
+        classes = ("necrotic", "edema", "enhancing", "cavity")
+        parts = [f"{name} {getattr(self, name)}" for name in classes if getattr(self, name) is not None]
+        return f"{self.name} ({', '.join(parts)})"
+
+
+LABEL_SCHEMES: dict[str, LabelScheme] = {
+    scheme.name: scheme
+    for scheme in (
+        LabelScheme(name="brats2021", necrotic=1, edema=2, enhancing=4),
+        LabelScheme(name="brats2023", necrotic=1, edema=2, enhancing=3),
+        LabelScheme(name="brats2024-post", necrotic=1, edema=2, enhancing=3, cavity=4),
+    )
+}
+
+
+def label_scheme(text: str) -> LabelScheme:
+    """Scheme from its name, or an own map such as ``"necrotic=1,edema=2,enhancing=3"``.
+
+    Raises
+    ------
+    ParameterError
+        If the name is unknown or the map cannot be understood.
+
+    Examples
+    --------
+    >>> label_scheme("enhancing=1,edema=7").edema
+    7
+    """
+    if "=" not in text:
+        if text not in LABEL_SCHEMES:
+            raise ParameterError(unknown_name("label scheme", text, LABEL_SCHEMES))
+        return LABEL_SCHEMES[text]
+    labels: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if name not in ("necrotic", "edema", "enhancing", "cavity") or not value.isdecimal() or name in labels:
+            raise ParameterError(
+                f"label map {text!r} cannot be understood at {part!r}: expected NAME=LABEL with NAME once among "
+                "necrotic, edema, enhancing, cavity and LABEL a positive integer."
+            )
+        labels[name] = int(value)
+    return LabelScheme(
+        name=",".join(f"{name}={label}" for name, label in labels.items()),
+        necrotic=labels.get("necrotic"),
+        edema=labels.get("edema"),
+        enhancing=labels.get("enhancing"),
+        cavity=labels.get("cavity"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Segmentation:
+    """The two masks a growth model is fitted to, on one grid.
+
+    Parameters
+    ----------
+    tumor_core : (X, Y, Z) bool array
+        Necrotic and enhancing tumor (the T1Gd mask). May be empty.
+    whole_tumor : (X, Y, Z) bool array
+        Core and edema (the FLAIR mask); includes the core.
+    grid : Grid
+        Their grid.
+    scheme : str
+        Name of the label scheme, or ``"masks"``.
+
+    Raises
+    ------
+    SegmentationError
+        If a shape differs from the grid's, the whole tumor is empty, or it does not include the core.
+    """
+
+    tumor_core: NDArray[np.bool_]
+    whole_tumor: NDArray[np.bool_]
+    grid: Grid
+    scheme: str = "masks"
+
+    def __post_init__(self) -> None:
+        for name in ("tumor_core", "whole_tumor"):
+            mask = getattr(self, name)
+            if mask.shape != self.grid.shape or mask.dtype != bool:
+                raise SegmentationError(
+                    f"Segmentation: {name} must be a bool array of the grid's shape {self.grid.shape}, got "
+                    f"{mask.dtype} of shape {mask.shape}."
+                )
+        if not self.whole_tumor.any():
+            raise SegmentationError(
+                "the segmentation holds no tumor: expected at least one voxel of necrotic, enhancing or edema. "
+                "Check that the right file and label scheme were given."
+            )
+        outside = int(np.count_nonzero(self.tumor_core & ~self.whole_tumor))
+        if outside:
+            raise SegmentationError(
+                f"whole_tumor must include tumor_core, but {outside} core voxels lie outside it. "
+                "Were the two masks swapped?"
+            )
+
+    @property
+    def core_ml(self) -> float:
+        """Volume of the tumor core [ml]."""
+        return float(np.count_nonzero(self.tumor_core)) * self.grid.voxel_volume_ml
+
+    @property
+    def whole_ml(self) -> float:
+        """Volume of the whole tumor [ml]."""
+        return float(np.count_nonzero(self.whole_tumor)) * self.grid.voxel_volume_ml
+
+    @property
+    def has_core(self) -> bool:
+        """Whether any core voxel is set; without one only the FLAIR mask can be matched."""
+        return bool(self.tumor_core.any())
+
+
+def segmentation_from_labels(labels: Volume, *, scheme: LabelScheme | None = None) -> Segmentation:
+    """Masks of a label image.
+
+    Parameters
+    ----------
+    labels : Volume
+        Integer labels (any numeric type holding integers).
+    scheme : LabelScheme, optional
+        What the labels mean; left out, it is told from the labels by `detect_label_scheme`.
+
+    Raises
+    ------
+    SegmentationError
+        If values are not integers, a label is not of the scheme, or there is no tumor.
+    """
+    values = np.unique(labels.data)
+    if not np.all(values == np.round(values)):
+        odd = float(values[values != np.round(values)][0])
+        raise SegmentationError(
+            f"labels must be integers, got the value {odd:g}. The segmentation was probably resampled with "
+            "linear interpolation; use the original, or nearest neighbor."
+        )
+    found = {int(value) for value in values} - {0}
+    if not found:
+        raise SegmentationError(
+            "the segmentation holds no tumor: all voxels are 0. Check that the right file was given."
+        )
+    chosen = scheme if scheme is not None else detect_label_scheme(found)
+    unknown = found - chosen.labels
+    if unknown:
+        raise SegmentationError(
+            f"labels {sorted(unknown)} are not of the scheme {chosen.describe()}; found {sorted(found)}. {_known()}"
+        )
+    core = np.isin(labels.data, [v for v in (chosen.necrotic, chosen.enhancing) if v is not None])
+    edema = labels.data == chosen.edema if chosen.edema is not None else np.zeros_like(core)
+    return Segmentation(tumor_core=core, whole_tumor=core | edema, grid=labels.grid, scheme=chosen.name)
+
+
+def segmentation_from_masks(tumor_core: Volume | None, whole_tumor: Volume) -> Segmentation:
+    """Masks given as two images (0 and one other value each); the core is added to the whole tumor.
+
+    Parameters
+    ----------
+    tumor_core : Volume or None
+        Core mask; None when only FLAIR was segmented.
+    whole_tumor : Volume
+        Whole-tumor mask, or the edema alone.
+
+    Raises
+    ------
+    GridMismatchError
+        If the masks lie on different grids.
+    SegmentationError
+        If both are empty, or an image is no mask: labels and interpolated values mean something else than "set".
+    """
+    whole = _mask_of("whole-tumor mask", whole_tumor)
+    core = np.zeros_like(whole)
+    if tumor_core is not None:
+        tumor_core.grid.require_same_as(whole_tumor.grid, self_name="core mask", other_name="whole-tumor mask")
+        core = _mask_of("core mask", tumor_core)
+    return Segmentation(tumor_core=core, whole_tumor=whole | core, grid=whole_tumor.grid)
+
+
+def detect_label_scheme(labels: set[int]) -> LabelScheme:
+    """Scheme of a set of labels: `brats2021` without a 3, `brats2023` with 3 and without 4.
+
+    Raises
+    ------
+    SegmentationError
+        If 3 and 4 occur together, or any label outside 1 to 4 does.
+    """
+    if labels - {1, 2, 3, 4}:
+        raise SegmentationError(
+            f"labels {sorted(labels - {1, 2, 3, 4})} belong to no known scheme; found {sorted(labels)}. {_known()}"
+        )
+    if {3, 4} <= labels:
+        raise SegmentationError(
+            f"labels 3 and 4 occur together, so the scheme cannot be told; found {sorted(labels)}. {_known()}"
+        )
+    return LABEL_SCHEMES["brats2023" if 3 in labels else "brats2021"]
+
+
+def _mask_of(name: str, image: Volume) -> NDArray[np.bool_]:
+    values = np.unique(image.data)
+    if np.count_nonzero(values) > 1:
+        shown = ", ".join(f"{value:g}" for value in values[:6]) + (", …" if len(values) > 6 else "")
+        raise SegmentationError(
+            f"{name}: expected 0 and one other value, got {len(values)} values ({shown}). Give a label image as "
+            "segmentation (--seg), and threshold an interpolated mask at 0.5 first."
+        )
+    return np.asarray(image.data != 0)
+
+
+def _known() -> str:
+    schemes = "; ".join(scheme.describe() for scheme in LABEL_SCHEMES.values())
+    return f"Known schemes: {schemes}. Name one with --labels, or give an own map like necrotic=1,edema=2,enhancing=3."

@@ -1,0 +1,44 @@
+"""Images of a patient at half the resolution, for the coarse level of a sampler.
+
+Blocks of 2 x 2 x 2 voxels become one: masks and region where more than half of a block is set, PET by its mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.anatomy import Anatomy
+from gliofield.database.screening import block_means
+from gliofield.imaging import ImagingLikelihood, TumorObservation
+from gliofield.volume import Volume
+
+
+def coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLikelihood:
+    """The same comparison on the grid of an anatomy of half the resolution, in every voxel of its region.
+
+    Raises
+    ------
+    ImageError
+        If the whole tumor is smaller than a coarse voxel.
+    """
+    observation = fine.observation
+    pet = observation.pet
+    options = replace(fine.options, mask_stride=1, pet_stride=1)
+    return ImagingLikelihood(
+        observation=TumorObservation(
+            tumor_core=_coarsened_mask(observation.tumor_core),
+            whole_tumor=_coarsened_mask(observation.whole_tumor),
+            pet=None if pet is None else Volume(block_means(pet.data), anatomy.grid),
+            grid=anatomy.grid,
+        ),
+        domain=anatomy.domain,
+        region=_coarsened_mask(fine.region),
+        options=options,
+    )
+
+
+def _coarsened_mask(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    return None if mask is None else block_means(mask) > 0.5

@@ -1,0 +1,261 @@
+"""Build a simulation database, or continue or grow one.
+
+The tumors are the same whoever makes them (`workforce`), in whatever order they finish and however often the build was
+killed: a build that is run again after any interruption ends with the very files it would have had. One process
+builds a folder at a time; a kill costs at most the batches that were under way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gliofield import __version__
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.database import layout
+from gliofield.database.design import Design
+from gliofield.database.local_workers import LocalWorkers
+from gliofield.database.lock import LOCK_NAME, build_lock
+from gliofield.database.manifest import MANIFEST_NAME, Manifest, require_unchanged
+from gliofield.database.schema import DatabaseHeader, describe_settings
+from gliofield.database.simulate import BatchSimulator
+from gliofield.database.staging import Staging, put_in_place
+from gliofield.database.store import BUILDING_NAME, SimulationDatabase
+from gliofield.database.tumor_table import Rejections
+from gliofield.database.workforce import Workforce
+from gliofield.errors import DatabaseError, OutputError, ParameterError
+from gliofield.growth import GrowthModel, MassEffect
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+
+TASK_NAME = "build database"
+_DEFAULT_THRESHOLDS = VisibilityThresholds()
+_ONE_PROCESS = LocalWorkers(1)
+
+
+def build_database(
+    path: str | os.PathLike[str],
+    *,
+    num_tumors: int,
+    design: Design,
+    anatomy: Anatomy,
+    atlas_name: str,
+    atlas_hash: str,
+    model: GrowthModel[Any],
+    seed: int = 0,
+    first_tumor: int = 0,
+    workers: Workforce = _ONE_PROCESS,
+    thresholds: VisibilityThresholds = _DEFAULT_THRESHOLDS,
+    report: Reporter = ignore_progress,
+) -> SimulationDatabase:
+    """Database of `num_tumors` tumors; a finished one of the same settings is grown, an unfinished one continued.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the database; missing parents are made.
+    num_tumors : int
+        Tumors wanted in the end, ≥ 1.
+    design, model : Design, GrowthModel
+        What is drawn and how it grows: a model with mass effect needs a design with a range of `push_pa`, one without
+        needs a design without.
+    anatomy : Anatomy
+        Where the tumors grow.
+    atlas_name, atlas_hash : str
+        Name and content hash of the atlas behind the anatomy, for the record.
+    seed : int
+        Root of all random numbers, ≥ 0.
+    first_tumor : int
+        Number of the first tumor, for a part of a database that is merged with others later (`merge_databases`,
+        `part_of_database`); a multiple of the tumors in one shard.
+    workers : Workforce
+        Who simulates: `LocalWorkers`, `DaskWorkers` or `CudaWorker`.
+    thresholds : VisibilityThresholds
+        Densities above which the stored volumes count.
+    report : Reporter
+        Receives the number of finished tumors and of rejected draws.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range, design and model do not fit, or a setting cannot be recorded.
+    DatabaseError
+        If the folder holds something else, a database or unfinished build of other settings, more tumors, or is being
+        built by another process; or if a tumor cannot be simulated.
+    DeviceError
+        If the workers need a device that is not there.
+    OutputError
+        If the folder cannot be written, e.g. the disk is full. What was finished is kept.
+    """
+    _require_integers(num_tumors=num_tumors, seed=seed, first_tumor=first_tumor)
+    if num_tumors < 1:
+        raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
+    _require_fitting(design, model)
+    _require_shard_start(first_tumor, design.snapshots_per_run)
+    header = DatabaseHeader(
+        atlas_name=atlas_name,
+        atlas_hash=atlas_hash,
+        grid=anatomy.grid,
+        domain_rule=anatomy.domain_rule,
+        anatomy_hash=anatomy.content_hash,
+        model=describe_settings(model),
+        design=describe_settings(design),
+        root_seed=int(seed),
+        snapshots_per_run=int(design.snapshots_per_run),
+        thresholds=thresholds,
+        gliofield_version=__version__,
+        first_tumor=int(first_tumor),
+    )
+    simulator = BatchSimulator(anatomy=anatomy, model=model, design=design, header=header)
+    folder = Path(path)
+    with _resumable_output_errors(folder):
+        _require_own_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with build_lock(folder):
+            put_in_place(folder)
+            existing = _existing_database(folder, header, num_tumors)
+            if existing is None or existing.num_tumors < num_tumors:
+                if existing is not None:
+                    _require_unchanged(existing)
+                staging = Staging(database_folder=folder, header=header, existing=existing, num_tumors=num_tumors)
+                staging.begin_or_resume()
+                _build(staging, simulator, workers, report)
+                put_in_place(folder)
+    return SimulationDatabase.open(folder)
+
+
+def part_of_database(num_tumors: int, part: int, num_parts: int, *, snapshots_per_run: int = 1) -> range:
+    """Numbers of the tumors of one part of a database, in whole shards: `first_tumor` is where it starts.
+
+    Parameters
+    ----------
+    num_tumors : int
+        Tumors of the whole database.
+    part, num_parts : int
+        Which part of how many, 1 … num_parts.
+    snapshots_per_run : int
+        Of the design.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such part, or fewer shards than parts.
+
+    Examples
+    --------
+    >>> part_of_database(50_000, 1, 4), part_of_database(50_000, 4, 4)
+    (range(0, 12416), range(37504, 50000))
+    """
+    if num_tumors < 1:
+        raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
+    if not 1 <= part <= num_parts:
+        raise ParameterError(f"expected a part from 1 to the number of parts, got part {part} of {num_parts}.")
+    size = layout.tumors_per_shard(snapshots_per_run)
+    num_shards = -(-num_tumors // size)
+    if num_parts > num_shards:
+        raise ParameterError(
+            f"{num_tumors} tumors are {num_shards} shards of {size} and cannot be built in {num_parts} parts: ask for "
+            f"at most {num_shards}."
+        )
+    first, last = (num_shards * edge // num_parts * size for edge in (part - 1, part))
+    return range(first, min(last, num_tumors))
+
+
+def _build(staging: Staging, simulator: BatchSimulator, workers: Workforce, report: Reporter) -> None:
+    """Simulate what is missing, assemble each shard once its last batch is there, and write the tables."""
+    missing = {shard: set(staging.missing_batches(shard)) for shard in staging.shards()}
+    for shard, batches in missing.items():
+        if not batches and not staging.is_finished(shard):
+            staging.finish_shard(shard)
+    shard_of_batch = {batch: shard for shard, batches in missing.items() for batch in sorted(batches)}
+    completed = staging.num_tumors - sum(stop - start for start, stop in shard_of_batch)
+    rejections = Rejections()
+    report(ProgressEvent(task=TASK_NAME, completed=completed, total=staging.num_tumors))
+    with closing(workers.finished_batches(staging, simulator, list(shard_of_batch))) as finished_batches:
+        for finished in finished_batches:
+            batch = (finished.start, finished.stop)
+            shard = shard_of_batch[batch]
+            missing[shard].remove(batch)
+            if not missing[shard]:
+                staging.finish_shard(shard)
+            completed += finished.stop - finished.start
+            rejections += finished.rejections
+            event = ProgressEvent(
+                task=TASK_NAME, completed=completed, total=staging.num_tumors, message=str(rejections)
+            )
+            report(event)
+    staging.complete()
+
+
+def _require_integers(**numbers: object) -> None:
+    for name, value in numbers.items():
+        if not isinstance(value, (int, np.integer)):
+            raise ParameterError(f"{name} must be an integer, got {value!r}.")
+
+
+def _require_fitting(design: Design, model: GrowthModel[Any]) -> None:
+    """Raise `ParameterError` unless the design draws a push for a model that has one, and only then."""
+    draws_push = design.push_pa is not None
+    if isinstance(model, MassEffect) and not draws_push:
+        raise ParameterError(
+            f"the model {model.name!r} needs a push: give the design {design.name!r} a range of it, for example "
+            "named_design(name, mass_effect=True)."
+        )
+    if draws_push and not isinstance(model, MassEffect):
+        raise ParameterError(
+            f"the design {design.name!r} draws a push, which the model {model.name!r} does not have. Use the model "
+            "MassEffect(), or push_pa=None."
+        )
+
+
+def _require_shard_start(first_tumor: int, snapshots_per_run: int) -> None:
+    size = layout.tumors_per_shard(snapshots_per_run)
+    if first_tumor < 0 or first_tumor % size:
+        raise ParameterError(
+            f"first_tumor must be a multiple of {size}, the tumors of one shard, and not negative: got {first_tumor}. "
+            "part_of_database(...) gives fitting parts."
+        )
+
+
+def _require_own_folder(folder: Path) -> None:
+    """Raise `DatabaseError` if the folder holds anything that no build has put there."""
+    if folder.is_dir() and any(folder.iterdir()):
+        if any((folder / name).exists() for name in (MANIFEST_NAME, BUILDING_NAME, LOCK_NAME)):
+            return
+        raise DatabaseError(f"{folder} is not empty and holds no simulation database. Choose an empty or new folder.")
+
+
+def _existing_database(folder: Path, header: DatabaseHeader, num_tumors: int) -> SimulationDatabase | None:
+    if not (folder / MANIFEST_NAME).is_file():
+        return None
+    existing = SimulationDatabase.open(folder)
+    existing.header.require_same_as(header, source=str(folder))
+    if existing.num_tumors > num_tumors:
+        raise DatabaseError(
+            f"{folder} holds {existing.num_tumors} tumors already, {num_tumors} were asked for. "
+            "A database can be grown, not shrunk: ask for at least as many, or build into another folder."
+        )
+    return existing
+
+
+def _require_unchanged(existing: SimulationDatabase) -> None:
+    """Raise `DatabaseError` if what a growing database writes again is damaged: its tables and its last shard."""
+    last_shard = (existing.num_tumors - 1) // existing.tumors_per_shard
+    entries = Manifest.read(existing.path / MANIFEST_NAME).files
+    require_unchanged(existing.path, [e for e in entries if layout.shard_of_name(e.path) in (None, last_shard)])
+
+
+@contextmanager
+def _resumable_output_errors(folder: Path) -> Iterator[None]:
+    advice = "What was finished before is kept: run the same build again to continue."
+    try:
+        yield
+    except OutputError as error:
+        raise OutputError(f"{error} {advice}") from error
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}. {advice}") from error

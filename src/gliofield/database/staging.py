@@ -1,0 +1,318 @@
+"""The unfinished build inside a database folder, and how it becomes the database.
+
+    building/settings.json           header, tumors already there, tumors wanted
+    building/anatomy.npz             for the worker processes
+    building/parts/A-B.npz           tumors A … B − 1 of a shard that is not finished
+    building/rows/k.npz              table of shard k, written after the shard itself: the shard is finished
+    building/shards/density/c/k/…    finished shards, as they will lie in the database
+    building/tables/…                everything else of the new database
+    building/manifest.json           the new manifest; from here on the build is decided and only renames are left
+
+Every file appears by rename, so whatever a killed process leaves is either complete or ignored. Renaming into place
+goes shards first, then tables, then Zarr metadata, then the manifest: at every moment a reader sees either the old
+database or the new one, and the old tumors of a grown shard are the same bytes in both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.database import layout
+from gliofield.database.manifest import MANIFEST_NAME, Manifest, entry_of, files_below
+from gliofield.database.schema import DatabaseHeader
+from gliofield.database.sharding import join_shard
+from gliofield.database.simulate import EncodedTumors
+from gliofield.database.store import BUILDING_NAME, SimulationDatabase
+from gliofield.database.tumor_table import TABLE_NAMES, TumorTable, joined
+from gliofield.errors import DatabaseError
+from gliofield.output import atomic_file, flush_names, flush_to_disk
+
+_SETTINGS_NAME = "settings.json"
+ANATOMY_NAME = "anatomy.npz"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Staging:
+    """An unfinished build.
+
+    Parameters
+    ----------
+    database_folder : Path
+        The database's folder; the build lies in ``building`` inside it.
+    header : DatabaseHeader
+        What is built.
+    existing : SimulationDatabase or None
+        The database that is grown; its tumors are kept.
+    num_tumors : int
+        Tumors wanted in the end.
+    """
+
+    database_folder: Path
+    header: DatabaseHeader
+    existing: SimulationDatabase | None
+    num_tumors: int
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the unfinished build."""
+        return self.database_folder / BUILDING_NAME
+
+    @property
+    def first_tumor(self) -> int:
+        """First tumor that is not yet in the database."""
+        return 0 if self.existing is None else self.existing.num_tumors
+
+    def begin_or_resume(self) -> None:
+        """Make the folder, or take up the build it holds.
+
+        Raises
+        ------
+        DatabaseError
+            If it holds results of a build with other settings.
+        """
+        wanted = {"header": self.header.to_attributes(), "first": self.first_tumor, "num_tumors": self.num_tumors}
+        found = _read_settings(self.folder)
+        if found == wanted:
+            return
+        if found is not None and found["num_tumors"] < self.num_tumors and found | wanted == wanted:
+            self._enlarge(found["num_tumors"], wanted)
+            return
+        if found is not None and found["num_tumors"] > self.first_tumor and self._has_results():
+            source = f"the unfinished build in {self.database_folder}"
+            advice = f"Finish it with its own settings, or delete {self.folder} to start over."
+            stored = DatabaseHeader.from_attributes(found["header"], source=source)
+            try:
+                stored.require_same_as(self.header, source=source)
+            except DatabaseError as error:
+                raise DatabaseError(f"{error} {advice}") from error
+            raise DatabaseError(
+                f"{source} is for {found['num_tumors']} tumors, {self.num_tumors} were asked for. {advice} "
+                "A finished database can be grown."
+            )
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("parts", "rows", "shards"):
+            (self.folder / name).mkdir(parents=True)
+        with atomic_file(self.folder / _SETTINGS_NAME) as partial:
+            partial.write_text(json.dumps(wanted), encoding="utf-8")
+
+    def _enlarge(self, num_tumors: int, wanted: dict[str, Any]) -> None:
+        """Take up a build of fewer tumors: all it has is kept, but a last shard that was not to be full."""
+        shard, rest = divmod(num_tumors, layout.tumors_per_shard(self.header.snapshots_per_run))
+        if rest:
+            (self.folder / "rows" / f"{shard}.npz").unlink(missing_ok=True)
+        with atomic_file(self.folder / _SETTINGS_NAME) as partial:
+            partial.write_text(json.dumps(wanted), encoding="utf-8")
+
+    def shards(self) -> range:
+        """Shards this build writes."""
+        size = layout.tumors_per_shard(self.header.snapshots_per_run)
+        return range(self.first_tumor // size, (self.num_tumors - 1) // size + 1)
+
+    def batches(self, shard: int) -> list[tuple[int, int]]:
+        """Units of work (start, stop) of a shard, in order."""
+        per_shard = layout.tumors_per_shard(self.header.snapshots_per_run)
+        per_batch = layout.tumors_per_batch(self.header.snapshots_per_run)
+        start = max(self.first_tumor, shard * per_shard)
+        stop = min(self.num_tumors, (shard + 1) * per_shard)
+        edges = [start, *range((start // per_batch + 1) * per_batch, stop, per_batch), stop]
+        return list(zip(edges[:-1], edges[1:], strict=True))
+
+    def missing_batches(self, shard: int) -> list[tuple[int, int]]:
+        """Units of work of a shard whose result is not there yet, or cannot be read."""
+        if self.is_finished(shard):
+            return []
+        return [batch for batch in self.batches(shard) if not _is_readable(part_path(self.folder, *batch))]
+
+    def is_finished(self, shard: int) -> bool:
+        """Whether a shard has been assembled."""
+        return (
+            _is_readable(self.folder / "rows" / f"{shard}.npz")
+            and (self.folder / "shards" / layout.shard_name(shard)).is_file()
+        )
+
+    def finish_shard(self, shard: int) -> None:
+        """Assemble a shard from its parts, all of which must be there, and drop them."""
+        batches = self.batches(shard)
+        tumors = [read_part(part_path(self.folder, *batch)) for batch in batches]
+        tumors = self._existing_tumors(shard) + tumors
+        chunks = [chunk for encoded in tumors for chunk in encoded.chunks]
+        content = join_shard(chunks, layout.tumors_per_shard(self.header.snapshots_per_run))
+        path = self.folder / "shards" / layout.shard_name(shard)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as partial:
+            partial.write_bytes(content)
+        with atomic_file(self.folder / "rows" / f"{shard}.npz") as partial:
+            names = np.array(tumors[-1].parameter_names)
+            _save(partial, parameter_names=names, **joined([encoded.table for encoded in tumors]).arrays())
+        for batch in batches:
+            part_path(self.folder, *batch).unlink(missing_ok=True)
+
+    def complete(self) -> None:
+        """Write tables and manifest from the finished shards; only `put_in_place` is left."""
+        tables: list[TumorTable] = []
+        if self.existing is not None:
+            size = self.existing.tumors_per_shard
+            tables.append(self.existing.table.rows(0, self.shards().start * size))
+        names: tuple[str, ...] = ()
+        for shard in self.shards():
+            rows, names = _read_rows(self.folder / "rows" / f"{shard}.npz")
+            tables.append(rows)
+        target = self.folder / "tables"
+        shutil.rmtree(target, ignore_errors=True)
+        layout.write_tables(target, self.header, names, joined(tables))
+        flush_to_disk(target)
+        entries = {}
+        if self.existing is not None:
+            entries.update(Manifest.read(self.database_folder / MANIFEST_NAME).by_path)
+        # By name, not by listing: a killed build leaves temporary files beside its shards.
+        for shard in self.shards():
+            name = layout.shard_name(shard)
+            entries[name] = entry_of(self.folder / "shards", name)
+        entries.update({name: entry_of(target, name) for name in files_below(target)})
+        files = tuple(entries[name] for name in sorted(entries))
+        Manifest(self.num_tumors, files).write(self.folder / MANIFEST_NAME)
+
+    def _existing_tumors(self, shard: int) -> list[EncodedTumors]:
+        """Tumors of a shard that are in the database already."""
+        if self.existing is None:
+            return []
+        start, stop = shard * self.existing.tumors_per_shard, self.existing.num_tumors
+        if start >= stop:
+            return []
+        chunks = tuple(self.existing.encoded_levels(index) for index in range(start, stop))
+        names = self.existing.parameter_names
+        return [
+            EncodedTumors(
+                start=start, chunks=chunks, table=self.existing.table.rows(start, stop), parameter_names=names
+            )
+        ]
+
+    def _has_results(self) -> bool:
+        return any(any((self.folder / name).glob("[0-9]*.npz")) for name in ("parts", "rows"))
+
+
+def put_in_place(database_folder: Path) -> None:
+    """Turn a build whose manifest is written into the database; nothing happens where there is none.
+
+    Safe to repeat after a crash at any point.
+
+    Raises
+    ------
+    DatabaseError
+        If a file of the new manifest is neither in the build nor in the database.
+    """
+    building = database_folder / BUILDING_NAME
+    pending = building / MANIFEST_NAME
+    if not pending.is_file():
+        return
+    manifest = Manifest.read(pending)
+    changed: set[Path] = set()
+    for entry in sorted(manifest.files, key=lambda entry: _placing_order(entry.path)):
+        target = database_folder / entry.path
+        for source in (building / "shards" / entry.path, building / "tables" / entry.path):
+            if source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+                changed.update(parent for parent in target.parents if parent.is_relative_to(database_folder))
+        if not target.is_file() or target.stat().st_size != entry.size:
+            raise DatabaseError(
+                f"{entry.path} of the build in {database_folder} is missing or damaged, so it cannot be finished. "
+                f"Delete {building} and build again."
+            )
+    # The manifest must not reach the disk before what it lists.
+    for folder in sorted(changed):
+        flush_names(folder)
+    os.replace(pending, database_folder / MANIFEST_NAME)
+    flush_names(database_folder)
+    shutil.rmtree(building)
+
+
+def part_path(building: Path, start: int, stop: int) -> Path:
+    """File of one unit of work."""
+    return building / "parts" / f"{start}-{stop}.npz"
+
+
+def write_part(building: Path, tumors: EncodedTumors) -> None:
+    """Keep one unit of work."""
+    with atomic_file(part_path(building, tumors.start, tumors.start + len(tumors.chunks))) as partial:
+        _save(
+            partial,
+            start=np.array(tumors.start),
+            content=np.frombuffer(b"".join(tumors.chunks), dtype=np.uint8),
+            lengths=np.array([len(chunk) for chunk in tumors.chunks]),
+            parameter_names=np.array(tumors.parameter_names),
+            **tumors.table.arrays(),
+        )
+
+
+def read_part(path: Path) -> EncodedTumors:
+    """One unit of work as `write_part` kept it."""
+    with _opened(path) as stored:
+        content = stored["content"].tobytes()
+        edges = np.concatenate([[0], np.cumsum(stored["lengths"])])
+        return EncodedTumors(
+            start=int(stored["start"]),
+            chunks=tuple(content[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)),
+            table=_table_of(stored),
+            parameter_names=tuple(str(name) for name in stored["parameter_names"]),
+        )
+
+
+def _read_rows(path: Path) -> tuple[TumorTable, tuple[str, ...]]:
+    with _opened(path) as stored:
+        return _table_of(stored), tuple(str(name) for name in stored["parameter_names"])
+
+
+def _save(path: Path, **arrays: NDArray[Any]) -> None:
+    np.savez(path, **cast(dict[str, Any], arrays))
+
+
+def _table_of(stored: Any) -> TumorTable:
+    return TumorTable(**{name: stored[name] for name in TABLE_NAMES})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Arrays of a file; unlike `np.load` of a path, it closes the file also when that is no archive."""
+    with open(path, "rb") as handle, np.load(handle) as stored:
+        yield stored
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether every array of a file can be read; the archive checks its own CRCs."""
+    try:
+        with _opened(path) as stored:
+            for name in stored.files:
+                stored[name]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return False
+    return True
+
+
+def _read_settings(building: Path) -> dict[str, Any] | None:
+    """Settings of an unfinished build; None where there is none, or it was killed while being started or removed."""
+    try:
+        settings: dict[str, Any] = json.loads((building / _SETTINGS_NAME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return settings
+
+
+def _placing_order(name: str) -> tuple[int, str]:
+    """Shards, then tables, then the metadata of arrays, then that of the group."""
+    if layout.shard_of_name(name) is not None:
+        return 0, name
+    if not name.endswith(layout.METADATA_NAME):
+        return 1, name
+    return (3 if name == layout.METADATA_NAME else 2), name

@@ -1,0 +1,255 @@
+"""A complete simulation database, open for reading.
+
+`SimulationDatabase.open` checks that every file of the manifest is there with its size (Zarr itself reads a missing
+shard as zeros), keeps the tumor table in memory and reads densities one tumor at a time, from any number of threads.
+Nothing is written: a database on a read-only disk works. Bytes are checked by `verify`, not here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.database import layout
+from gliofield.database.manifest import MANIFEST_NAME, Manifest
+from gliofield.database.quantization import dequantize
+from gliofield.database.schema import DatabaseHeader
+from gliofield.database.sharding import ShardIndex, decode_levels
+from gliofield.database.tumor_table import TABLE_NAMES, TumorTable
+from gliofield.errors import DatabaseError, ParameterError
+from gliofield.growth import FisherKolmogorovParameters, growth_parameters_of
+from gliofield.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO
+
+BUILDING_NAME = "building"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulationDatabase:
+    """Simulated tumors in atlas space; made by `open`.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    header : DatabaseHeader
+        What the tumors depend on, `header.grid` among it.
+    parameter_names : tuple of str
+        Columns of `table.parameters`.
+    table : TumorTable
+        Parameters, volumes, bounding boxes, checksums and attempts of all tumors; read-only arrays.
+    """
+
+    path: Path
+    header: DatabaseHeader
+    parameter_names: tuple[str, ...]
+    table: TumorTable
+    _shard_indexes: dict[int, ShardIndex] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> SimulationDatabase:
+        """Open a database folder for reading.
+
+        Raises
+        ------
+        DatabaseError
+            If the folder is missing, no database, an unfinished build, of another format version, or if a file of
+            its manifest is missing or has the wrong size.
+        """
+        folder = Path(path)
+        header = read_header(folder)
+        manifest = _read_manifest(folder)
+        _require_files(folder, manifest, tumors_per_shard=layout.tumors_per_shard(header.snapshots_per_run))
+        return load(folder, header, manifest.num_tumors)
+
+    @property
+    def num_tumors(self) -> int:
+        """Number of tumors N."""
+        return len(self.table)
+
+    @property
+    def parameters(self) -> NDArray[np.float64]:
+        """Parameters of all tumors, (N, P); columns as in `parameter_names`."""
+        return self.table.parameters
+
+    @property
+    def volume_ml(self) -> NDArray[np.float32]:
+        """Visible volumes in FLAIR and T1Gd at the header's thresholds, (N, 2) [ml]."""
+        return self.table.volume_ml
+
+    @property
+    def bounding_box(self) -> NDArray[np.int16]:
+        """Bounds of the voxels above level 0, (N, 6): x_start, x_stop, y_start, …; stop exclusive."""
+        return self.table.bounding_box
+
+    @property
+    def tumors_per_shard(self) -> int:
+        """Number of tumors in one file."""
+        return layout.tumors_per_shard(self.header.snapshots_per_run)
+
+    def parameters_of(self, index: int) -> dict[str, float]:
+        """Parameters of one tumor by name, units in the names."""
+        row = self.table.parameters[self._checked(index)]
+        return {name: float(value) for name, value in zip(self.parameter_names, row, strict=True)}
+
+    @property
+    def diffusivity_ratio(self) -> float:
+        """D_w / D_g of all tumors; the default where their design records none."""
+        return float(self.header.design["settings"].get("diffusivity_ratio", DEFAULT_DIFFUSIVITY_RATIO))
+
+    def growth_of(self, index: int) -> tuple[FisherKolmogorovParameters, float]:
+        """Growth parameters of one tumor and its growth time [days], as they were simulated."""
+        values = self.parameters_of(index) | {"diffusivity_ratio": self.diffusivity_ratio}
+        return growth_parameters_of(values), values["growth_time_days"]
+
+    def density_levels(self, index: int, *, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Stored levels of one tumor, (X, Y, Z); u > m/255 where level > m.
+
+        Parameters
+        ----------
+        index : int
+            Tumor, 0 … N − 1.
+        out : (X, Y, Z) uint8 array, optional
+            C-contiguous array to fill and return, to read many tumors without allocating.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such tumor, or `out` does not fit.
+        DatabaseError
+            If its chunk cannot be read.
+        """
+        self._checked(index)
+        levels = np.empty(self.header.grid.shape, dtype=np.uint8) if out is None else out
+        if levels.shape != self.header.grid.shape or levels.dtype != np.uint8 or not levels.flags.c_contiguous:
+            raise ParameterError(
+                f"out must be a C-contiguous uint8 array of shape {self.header.grid.shape}, got {levels.dtype} of "
+                f"shape {levels.shape}."
+            )
+        try:
+            decode_levels(self.encoded_levels(index), levels)
+        except DatabaseError as error:
+            raise DatabaseError(f"tumor {index} of {self.path} is damaged: {error}") from error
+        return levels
+
+    def cell_density(self, index: int) -> NDArray[np.float32]:
+        """Cell density of one tumor, (X, Y, Z), decoded to the middle of each level; errors as `density_levels`."""
+        return dequantize(self.density_levels(index))
+
+    def encoded_levels(self, index: int) -> bytes:
+        """Compressed chunk of one tumor as it lies in the file; errors as `density_levels`."""
+        shard, slot = divmod(self._checked(index), self.tumors_per_shard)
+        if shard not in self._shard_indexes:
+            path = self.path / layout.shard_name(shard)
+            self._shard_indexes[shard] = ShardIndex.read(path, self.tumors_per_shard)
+        return self._shard_indexes[shard].read_chunk(slot)
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < self.num_tumors:
+            raise ParameterError(
+                f"tumor {index} does not exist: {self.path} holds {self.num_tumors} tumors, 0 to {self.num_tumors - 1}."
+            )
+        return int(index)
+
+
+def read_header(folder: Path) -> DatabaseHeader:
+    """Header of a database folder, from the group's attributes.
+
+    Raises
+    ------
+    DatabaseError
+        If the folder is missing, no database, or of another format version.
+    """
+    path = folder / layout.METADATA_NAME
+    if not folder.is_dir():
+        raise DatabaseError(f"{folder} does not exist. Check the path, or build it with `gliofield database build`.")
+    if not path.is_file():
+        if (folder / BUILDING_NAME).is_dir():
+            raise DatabaseError(f"{folder} holds an unfinished build. Run the same build again to finish it.")
+        raise DatabaseError(f"{folder} is not a gliofield simulation database: it has no {path.name}. Check the path.")
+    try:
+        attributes = json.loads(path.read_bytes())["attributes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatabaseError(f"{path} cannot be read ({error}). {_VERIFY}") from error
+    return DatabaseHeader.from_attributes(attributes, source=str(folder))
+
+
+def load(folder: Path, header: DatabaseHeader, num_tumors: int) -> SimulationDatabase:
+    """Database with its table in memory, without looking at any other file.
+
+    Raises
+    ------
+    DatabaseError
+        If an array of the table is missing or does not have `num_tumors` rows.
+    """
+    import zarr
+
+    try:
+        group: Any = zarr.open_group(folder, mode="r", zarr_format=3)
+        names = tuple(str(name) for name in group["parameters"].attrs["names"])
+        arrays: dict[str, Any] = {name: np.ascontiguousarray(group[name][:num_tumors]) for name in TABLE_NAMES}
+    except Exception as error:  # zarr and its codecs raise many types for damaged files; the cause is chained
+        raise DatabaseError(f"{folder}: the tumor table cannot be read ({error}). {_VERIFY}") from error
+    for name, values in arrays.items():
+        if len(values) != num_tumors:
+            raise DatabaseError(f"{folder}: {name} has {len(values)} rows: expected {num_tumors}. {_VERIFY}")
+        values.setflags(write=False)
+    return SimulationDatabase(path=folder, header=header, parameter_names=names, table=TumorTable(**arrays))
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    if not (folder / MANIFEST_NAME).is_file():
+        if (folder / BUILDING_NAME).is_dir():
+            raise DatabaseError(f"{folder} holds an unfinished build. Run the same build again to finish it.")
+        raise DatabaseError(
+            f"{folder} has no {MANIFEST_NAME}, so nobody knows whether it is complete. Was it copied in full?"
+        )
+    return Manifest.read(folder / MANIFEST_NAME)
+
+
+def _require_files(folder: Path, manifest: Manifest, *, tumors_per_shard: int) -> None:
+    """Raise `DatabaseError` unless every file is there with its size.
+
+    While a grown database is being put in place, its files may already be those of the next manifest, which waits in
+    the build folder. They hold the same tumors and more, so readers may go on.
+    """
+    pending_path = folder / BUILDING_NAME / MANIFEST_NAME
+    pending = Manifest.read(pending_path).by_path if pending_path.is_file() else {}
+    problems = []
+    for entry in manifest.files:
+        sizes = {entry.size} | ({pending[entry.path].size} if entry.path in pending else set())
+        try:
+            size = os.stat(folder / entry.path).st_size
+        except OSError:
+            problems.append(f"  {describe_file(entry.path, manifest.num_tumors, tumors_per_shard)} is missing")
+            continue
+        if size not in sizes:
+            description = describe_file(entry.path, manifest.num_tumors, tumors_per_shard)
+            problems.append(f"  {description} has {size} bytes: expected {entry.size}")
+    if problems:
+        shown = problems[:10] + ([f"  and {len(problems) - 10} more"] if len(problems) > 10 else [])
+        raise DatabaseError(
+            f"{folder} is damaged:\n" + "\n".join(shown) + "\nRestore the files from a copy, or build it again."
+        )
+
+
+def tumors_of_file(name: str, num_tumors: int, tumors_per_shard: int) -> range:
+    """Tumors whose density lies in a file; empty for files other than shards."""
+    shard = layout.shard_of_name(name)
+    if shard is None:
+        return range(0)
+    return range(shard * tumors_per_shard, min((shard + 1) * tumors_per_shard, num_tumors))
+
+
+def describe_file(name: str, num_tumors: int, tumors_per_shard: int) -> str:
+    """A file's path and, for a shard, its tumors."""
+    tumors = tumors_of_file(name, num_tumors, tumors_per_shard)
+    return f"{name} (tumors {tumors.start} to {tumors.stop - 1})" if tumors else name
+
+
+_VERIFY = "Run `gliofield database verify` on it."

@@ -1,0 +1,81 @@
+"""Every error gliofield raises on purpose, as one tree under `GliofieldError`.
+
+Each class is also the built-in error a caller would expect (`ValueError`, `RuntimeError`), so code that
+knows nothing of gliofield can still catch it. Messages follow one pattern: what is wrong, what was expected
+(with unit), what came, and what to do. Errors that carry a measured value keep it as an attribute.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class GliofieldError(Exception):
+    """Root of all errors raised by gliofield on purpose."""
+
+
+class ParameterError(GliofieldError, ValueError):
+    """A parameter or setting lies outside its valid range, or names something that does not exist."""
+
+
+class GridMismatchError(GliofieldError, ValueError):
+    """Two volumes that must share a grid do not."""
+
+
+class ImageError(GliofieldError, ValueError):
+    """An image file cannot be read, or its content cannot be used."""
+
+
+class SegmentationError(ImageError):
+    """A segmentation cannot be understood: unknown labels, an ambiguous scheme, or no tumor."""
+
+
+class AtlasError(GliofieldError, RuntimeError):
+    """An atlas is unknown, incomplete, damaged, or cannot be fetched."""
+
+
+class NumericalError(GliofieldError, RuntimeError):
+    """A computation left the range where its result means anything.
+
+    Attributes
+    ----------
+    step : int or None
+        Step at which the symptom was seen.
+    """
+
+    def __init__(self, message: str, *, step: int | None = None) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class DeviceError(GliofieldError, RuntimeError):
+    """A GPU is not there, has too little memory, or the software to use it is not installed."""
+
+
+class RegistrationError(GliofieldError, RuntimeError):
+    """A registration failed or produced a transform that cannot be used."""
+
+
+class DatabaseError(GliofieldError, RuntimeError):
+    """A simulation database is missing, damaged, locked, or does not fit the request."""
+
+
+class CheckpointError(GliofieldError, RuntimeError):
+    """A file of network weights or training state is missing, damaged, or of another kind or version."""
+
+
+class OutputError(GliofieldError, RuntimeError):
+    """A result cannot be written: it exists already, the disk is full, or the folder is read-only."""
+
+
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
+    """Message for a name that does not exist: the valid ones and the closest match.
+
+    Examples
+    --------
+    >>> unknown_name("atlas", "sri42", ["sri24", "mni152"])
+    "atlas 'sri42' is unknown: expected one of mni152, sri24. Did you mean 'sri24'?"
+    """
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{kind} {name!r} is unknown: expected one of {', '.join(names)}.{hint}"

@@ -1,0 +1,127 @@
+"""Face coefficients: how easily cells pass from each voxel to its six neighbors.
+
+Between two voxels of the domain the coefficient is the harmonic mean of their diffusivities (two-point flux, exact for
+a one-dimensional interface between two media); a face to a voxel outside the domain has coefficient 0, which is the
+zero-flux condition. Each face is stored once and used by both its voxels, so no cells are lost on the way.
+
+Coefficients are proportional to D_w. They are stored for D_w = 1 mm²/day, on the bounding box of the domain with one
+voxel of zeros around it, and kept as long as the anatomy lives: thousands of tumors in one brain share them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.box import box_of, slices_of
+
+# Row extents of a row without voxels: a start beyond every index and a stop of 0.
+EMPTY_START, EMPTY_STOP = 1 << 20, 0
+# Ratios kept per anatomy; a study uses one or two.
+_MAX_KEPT_RATIOS = 4
+_lock = threading.Lock()
+_kept: WeakKeyDictionary[Anatomy, OrderedDict[float, FaceCoefficients]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FaceCoefficients:
+    """Coefficients at D_w = 1 mm²/day on the padded bounding box of the domain.
+
+    Parameters
+    ----------
+    x, y, z : float32 arrays of shape (X', Y', Z')
+        Coefficient of the face between a voxel and its predecessor along the axis [1]. X' is the extent of the
+        domain plus 2; likewise Y', Z'. All read-only.
+    box : tuple of 3 slice
+        Where the box without its padding lies in the arrays of the anatomy.
+    grid_shape : tuple of 3 int
+        Shape of those arrays.
+    row_start, row_stop : int32 arrays of shape (X', Y')
+        Extent of the domain along z in each row, as indices into the padded box.
+    max_face_sum : float
+        Largest sum of the six coefficients of a voxel; 6 inside uniform white matter.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    z: NDArray[np.float32]
+    box: tuple[slice, slice, slice]
+    grid_shape: tuple[int, int, int]
+    row_start: NDArray[np.int32]
+    row_stop: NDArray[np.int32]
+    max_face_sum: float
+
+    def padded(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Part of an (X, Y, Z) array inside the box, with one voxel of zeros around it."""
+        return np.pad(volume[self.box].astype(np.float32, copy=False), 1)
+
+    def unpadded_into(self, target: NDArray[np.float32], padded: NDArray[np.float32]) -> None:
+        """Write a padded box into its place in an (X, Y, Z) array."""
+        target[self.box] = padded[1:-1, 1:-1, 1:-1]
+
+
+def face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoefficients:
+    """Coefficients of an anatomy at a ratio D_w / D_g, computed once per anatomy object and ratio.
+
+    The arrays of the anatomy must not be changed afterwards; make a new `Anatomy` instead.
+    """
+    with _lock:
+        of_anatomy = _kept.setdefault(anatomy, OrderedDict())
+        if diffusivity_ratio in of_anatomy:
+            of_anatomy.move_to_end(diffusivity_ratio)
+            return of_anatomy[diffusivity_ratio]
+    made = make_face_coefficients(anatomy, diffusivity_ratio)
+    with _lock:
+        of_anatomy[diffusivity_ratio] = made
+        while len(of_anatomy) > _MAX_KEPT_RATIOS:
+            of_anatomy.popitem(last=False)
+    return made
+
+
+def make_face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoefficients:
+    """As `face_coefficients`, computed anew and not kept."""
+    diffusivity = anatomy.white_matter + anatomy.gray_matter * np.float32(1.0 / diffusivity_ratio)
+    return faces_between(diffusivity, anatomy.domain)
+
+
+def faces_between(diffusivity: NDArray[np.float32], domain: NDArray[np.bool_]) -> FaceCoefficients:
+    """Coefficients of a `diffusivity` relative to D_w in a `domain` that is not empty, both (X, Y, Z)."""
+    box = slices_of(box_of(domain))
+    cells = np.pad(np.where(domain, diffusivity, 0.0)[box].astype(np.float32), 1)
+    x, y, z = (_harmonic_mean_with_predecessor(cells, axis) for axis in range(3))
+    face_sum = x + y + z
+    face_sum[:-1] += x[1:]
+    face_sum[:, :-1] += y[:, 1:]
+    face_sum[:, :, :-1] += z[:, :, 1:]
+    inside = np.pad(domain[box], 1)
+    occupied = inside.any(axis=2)
+    row_start = np.where(occupied, inside.argmax(axis=2), EMPTY_START).astype(np.int32)
+    row_stop = np.where(occupied, inside.shape[2] - inside[:, :, ::-1].argmax(axis=2), EMPTY_STOP).astype(np.int32)
+    for array in (x, y, z, row_start, row_stop):
+        array.setflags(write=False)
+    return FaceCoefficients(
+        x=x,
+        y=y,
+        z=z,
+        box=box,
+        grid_shape=domain.shape,
+        row_start=row_start,
+        row_stop=row_stop,
+        max_face_sum=float(face_sum.max()),
+    )
+
+
+def _harmonic_mean_with_predecessor(cells: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """2 a b / (a + b) of each voxel and its predecessor along the axis; 0 where either is 0."""
+    own = np.moveaxis(cells, axis, 0)[1:]
+    previous = np.moveaxis(cells, axis, 0)[:-1]
+    both = (own > 0.0) & (previous > 0.0)
+    faces = np.zeros_like(cells)
+    np.moveaxis(faces, axis, 0)[1:] = np.where(both, 2.0 * own * previous / np.where(both, own + previous, 1.0), 0.0)
+    return faces

@@ -1,0 +1,156 @@
+"""Parameters of the Fisher–Kolmogorov growth model.
+
+One frozen value per simulated tumor: how fast cells move in white matter, how fast they divide, where the tumor
+started. Growth time is no parameter of the model: times are given to `simulate`, so one run yields several.
+
+At a fixed anatomy and seed the tumor depends on D_w T and ρ T only, never on D_w, ρ and T separately; an inferred
+growth rate without a known growth time is a statement about the prior.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gliofield.errors import ParameterError
+
+#: White over gray matter diffusivity of the published simulations (Lipková et al. 2019, doi 10.1109/TMI.2019.2902044).
+DEFAULT_DIFFUSIVITY_RATIO = 10.0
+#: Parameters that have a default.
+OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
+#: Push γ [Pa]: a tumor of 50 ml moves the wall of a ventricle by 2-8 mm. *Chosen*, docs/design/0005-mass-effect.md.
+DEFAULT_PUSH_PA = 10_000.0
+# *Chosen*: a hundred times the stiffness of a tumor.
+_MAX_PUSH_PA = 1e6
+# Beyond this the slower tissue is a wall, and the coefficients leave the range of float32 arithmetic. *Chosen*.
+_MAX_RATIO = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class FisherKolmogorovParameters:
+    """Growth parameters of one tumor.
+
+    Parameters
+    ----------
+    white_matter_diffusivity_mm2_per_day : float
+        D_w [mm²/day], ≥ 0; published tumors 0.02-1.5.
+    proliferation_rate_per_day : float
+        ρ [1/day], ≥ 0; published tumors 0.002-0.2.
+    seed_mm : (float, float, float)
+        World position of the seed [mm, RAS+].
+    diffusivity_ratio : float
+        D_w / D_g, between 1e-6 and 1e6.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not finite, or outside its range.
+
+    Examples
+    --------
+    >>> tumor = FisherKolmogorovParameters(
+    ...     white_matter_diffusivity_mm2_per_day=0.4, proliferation_rate_per_day=0.1, seed_mm=(0.0, 0.0, 0.0)
+    ... )
+    >>> tumor.infiltration_length_mm, tumor.front_speed_mm_per_day
+    (2.0, 0.4)
+    """
+
+    white_matter_diffusivity_mm2_per_day: float
+    proliferation_rate_per_day: float
+    seed_mm: tuple[float, float, float]
+    diffusivity_ratio: float = DEFAULT_DIFFUSIVITY_RATIO
+
+    def __post_init__(self) -> None:
+        _require("white_matter_diffusivity_mm2_per_day", self.white_matter_diffusivity_mm2_per_day, "mm²/day")
+        _require("proliferation_rate_per_day", self.proliferation_rate_per_day, "1/day")
+        if not 1.0 / _MAX_RATIO <= self.diffusivity_ratio <= _MAX_RATIO:
+            raise ParameterError(
+                f"diffusivity_ratio must lie between {1.0 / _MAX_RATIO:g} and {_MAX_RATIO:g} (white over gray matter), "
+                f"got {self.diffusivity_ratio}."
+            )
+        seed = tuple(float(x) for x in self.seed_mm)
+        if len(seed) != 3 or not all(math.isfinite(x) for x in seed):
+            raise ParameterError(f"seed_mm must be three finite world coordinates (x, y, z) [mm], got {self.seed_mm}.")
+        object.__setattr__(self, "seed_mm", seed)
+
+    @property
+    def gray_matter_diffusivity_mm2_per_day(self) -> float:
+        """D_g = D_w / ratio [mm²/day]."""
+        return self.white_matter_diffusivity_mm2_per_day / self.diffusivity_ratio
+
+    @property
+    def infiltration_length_mm(self) -> float:
+        """√(D_w / ρ) [mm], the width of the invading front; infinite without proliferation."""
+        if self.proliferation_rate_per_day == 0.0:
+            return math.inf
+        return math.sqrt(self.white_matter_diffusivity_mm2_per_day / self.proliferation_rate_per_day)
+
+    @property
+    def front_speed_mm_per_day(self) -> float:
+        """2 √(D_w ρ) [mm/day], the asymptotic speed of the front in white matter."""
+        return 2.0 * math.sqrt(self.white_matter_diffusivity_mm2_per_day * self.proliferation_rate_per_day)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MassEffectParameters(FisherKolmogorovParameters):
+    """Growth parameters of one tumor that pushes the tissue around it.
+
+    Parameters
+    ----------
+    push_pa : float
+        γ [Pa], ≥ 0 and ≤ 1e6: the force on tissue is −γ ∇c per volume. 0 is the model without mass effect.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not finite, or outside its range.
+
+    Examples
+    --------
+    >>> tumor = MassEffectParameters(
+    ...     white_matter_diffusivity_mm2_per_day=0.4, proliferation_rate_per_day=0.1, seed_mm=(0.0, 0.0, 0.0)
+    ... )
+    >>> tumor.push_pa == DEFAULT_PUSH_PA
+    True
+    """
+
+    push_pa: float = DEFAULT_PUSH_PA
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require("push_pa", self.push_pa, "Pa")
+        if self.push_pa > _MAX_PUSH_PA:
+            raise ParameterError(
+                f"push_pa must be at most {_MAX_PUSH_PA:g} Pa, got {self.push_pa:g}. Brain tissue has a stiffness of "
+                "some 1000 Pa: check the unit."
+            )
+
+
+def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParameters:
+    """Growth parameters from numbers by name; `MassEffectParameters` where there is a push.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        ``white_matter_diffusivity_mm2_per_day``, ``proliferation_rate_per_day``, ``seed_x_mm``, ``seed_y_mm``,
+        ``seed_z_mm``, and if wanted ``diffusivity_ratio`` and ``push_pa``; others are not looked at.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not finite, or outside its range.
+    """
+    optional = {name: values[name] for name in OPTIONAL_NAMES if name in values}
+    kind = MassEffectParameters if "push_pa" in values else FisherKolmogorovParameters
+    return kind(
+        white_matter_diffusivity_mm2_per_day=values["white_matter_diffusivity_mm2_per_day"],
+        proliferation_rate_per_day=values["proliferation_rate_per_day"],
+        seed_mm=(values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"]),
+        **optional,
+    )
+
+
+def _require(name: str, value: float, unit: str) -> None:
+    if not math.isfinite(value) or value < 0.0:
+        raise ParameterError(f"{name} must be finite and ≥ 0 [{unit}], got {value}.")

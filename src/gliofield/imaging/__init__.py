@@ -1,0 +1,32 @@
+"""From cell density to what a scanner shows; the one observation model all inverse methods share."""
+
+from gliofield.imaging.correlation import independent_voxel_fraction
+from gliofield.imaging.likelihood import (
+    ComparedVoxels,
+    ImagingLikelihood,
+    ImagingParameters,
+    LikelihoodOptions,
+    LogLikelihoodTerms,
+    TumorObservation,
+)
+from gliofield.imaging.pet import normalized_pet, pet_log_likelihood
+from gliofield.imaging.region import EqualVolumeSphere, equal_volume_sphere
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.imaging.visibility_probability import log_visibility, mask_log_likelihood
+
+__all__ = [
+    "ComparedVoxels",
+    "EqualVolumeSphere",
+    "ImagingLikelihood",
+    "ImagingParameters",
+    "LikelihoodOptions",
+    "LogLikelihoodTerms",
+    "TumorObservation",
+    "VisibilityThresholds",
+    "equal_volume_sphere",
+    "independent_voxel_fraction",
+    "log_visibility",
+    "mask_log_likelihood",
+    "normalized_pet",
+    "pet_log_likelihood",
+]

@@ -1,0 +1,384 @@
+"""How well a cell density explains a patient's T1Gd mask, FLAIR mask and FET-PET.
+
+`TumorObservation` holds what was seen, `ImagingParameters` the five numbers of the imaging model, `ImagingLikelihood`
+compares a simulated density with the observation: modalities and voxels are independent given the density (Ezhov et al.
+2021, "Learnable surrogate", Eq. 4), and a modality that is missing says nothing. The equations are in
+`visibility_probability` and `pet`.
+
+Voxels are compared where cells may live, in a region if one is given, and every stride-th along each axis.
+Independence of voxels is the paper's assumption and a known weakness: residuals are smooth. `LikelihoodOptions`
+therefore has a weight per kind of image; `correlation` computes one from a correlation length.
+
+What this module does not do: run a growth model, or know of priors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.errors import GridMismatchError, ImageError, NumericalError, ParameterError, unknown_name
+from gliofield.grid import Grid
+from gliofield.imaging.pet import pet_log_likelihood, require_pet_parameters, require_pet_values
+from gliofield.imaging.visibility_probability import FORMULAS, Formula, mask_log_likelihood, require_visibility
+from gliofield.volume import Volume
+
+# Solvers overshoot by rounding; anything more is another quantity or a failed run.
+_DENSITY_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagingParameters:
+    """Parameters of the imaging model, five of the paper's eleven.
+
+    Parameters
+    ----------
+    t1gd_threshold, flair_threshold : float
+        Cell density u_c above which the modality shows tumor, in (0, 1).
+    visibility_width : float
+        σ_α, how blurred both thresholds are, in units of cell density; published values 0.05-0.08.
+    pet_scale : float or None
+        b, PET value of a fully occupied voxel, > 0; None without PET.
+    pet_noise_std : float or None
+        σ, standard deviation of the PET noise, > 0; None without PET.
+
+    Raises
+    ------
+    ParameterError
+        If a value lies outside its range.
+    """
+
+    t1gd_threshold: float
+    flair_threshold: float
+    visibility_width: float
+    pet_scale: float | None = None
+    pet_noise_std: float | None = None
+
+    def __post_init__(self) -> None:
+        for threshold in (self.t1gd_threshold, self.flair_threshold):
+            require_visibility(threshold, self.visibility_width, "paper")
+        if (self.pet_scale is None) != (self.pet_noise_std is None):
+            raise ParameterError(
+                f"pet_scale and pet_noise_std belong together: expected both or none, got {self.pet_scale} and "
+                f"{self.pet_noise_std}."
+            )
+        if self.pet_scale is not None and self.pet_noise_std is not None:
+            require_pet_parameters(self.pet_scale, self.pet_noise_std)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TumorObservation:
+    """What the scans of one patient show of the tumor, on one grid; at least one of three.
+
+    Parameters
+    ----------
+    tumor_core : (X, Y, Z) bool array or None
+        The T1Gd mask. May be empty: a tumor that does not enhance is an observation.
+    whole_tumor : (X, Y, Z) bool array or None
+        The FLAIR mask, not empty.
+    pet : Volume or None
+        FET-PET in [0, 1] on the same grid, see `normalized_pet`.
+    grid : Grid
+        Grid of all three.
+
+    Raises
+    ------
+    GridMismatchError
+        If a mask has another shape than the grid, or PET lies on another grid.
+    ImageError
+        If nothing is given, the whole tumor is empty, or PET is negative, above 1 or not finite.
+    """
+
+    tumor_core: NDArray[np.bool_] | None = None
+    whole_tumor: NDArray[np.bool_] | None = None
+    pet: Volume | None = None
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.tumor_core is None and self.whole_tumor is None and self.pet is None:
+            raise ImageError("TumorObservation: nothing was observed. Give tumor_core, whole_tumor or pet.")
+        for name, mask in (("tumor_core", self.tumor_core), ("whole_tumor", self.whole_tumor)):
+            if mask is not None:
+                _require_shape(name, mask.shape, self.grid)
+                if mask.dtype != np.bool_:
+                    raise ImageError(f"TumorObservation: {name} must be a bool array, got {mask.dtype}.")
+        if self.whole_tumor is not None and not self.whole_tumor.any():
+            raise ImageError("TumorObservation: whole_tumor is empty: there is no tumor to explain.")
+        if self.pet is not None:
+            self.pet.grid.require_same_as(self.grid, self_name="pet", other_name="TumorObservation")
+            require_pet_values(self.pet.data)
+            if float(self.pet.data.max()) > 1.0:
+                raise ImageError(
+                    f"TumorObservation: pet must lie in [0, 1], got a maximum of {float(self.pet.data.max()):.4g}. "
+                    "Normalize it first, with normalized_pet(...)."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodOptions:
+    """How densities and images are compared; the defaults are the paper's equations over all voxels.
+
+    Parameters
+    ----------
+    formula : str
+        ``"paper"`` or ``"published-code"``; what differs is written in `visibility_probability` and `pet`.
+    mask_stride, pet_stride : int
+        Every how many voxels along each axis masks and PET are compared, ≥ 1; the published code takes 1 and 3.
+    mask_weight, pet_weight : float
+        What a voxel's log-likelihood is multiplied by, in (0, 1]: the share of voxels worth an independent one, see
+        `independent_voxel_fraction`. A weight below 1 widens the posterior; it is no likelihood any more then, and its
+        evidence has no meaning beside that of another weight.
+
+    Raises
+    ------
+    ParameterError
+        If a value lies outside its range, or the formula is unknown.
+    """
+
+    formula: Formula = "paper"
+    mask_stride: int = 1
+    pet_stride: int = 1
+    mask_weight: float = 1.0
+    pet_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.formula not in FORMULAS:
+            raise ParameterError(unknown_name("formula", self.formula, FORMULAS))
+        for name in ("mask_stride", "pet_stride"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} must be at least 1 voxel, got {getattr(self, name)}.")
+        for name in ("mask_weight", "pet_weight"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ParameterError(f"{name} must lie in (0, 1], got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLikelihoodTerms:
+    """Log-likelihood of each modality [nats], weighted; None where it was not observed."""
+
+    t1gd: float | None
+    flair: float | None
+    pet: float | None
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return sum(term for term in (self.t1gd, self.flair, self.pet) if term is not None)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparedVoxels:
+    """A density and the images where they are compared; None for a modality that was not observed.
+
+    Parameters
+    ----------
+    mask_density : (V,) float array
+        Density in the voxels of the masks.
+    tumor_core, whole_tumor : (V,) bool arrays or None
+        Masks there.
+    pet_density : (W,) float array or None
+        Density in the voxels of the PET.
+    pet : (W,) float64 array or None
+        PET there.
+    """
+
+    mask_density: NDArray[np.floating]
+    tumor_core: NDArray[np.bool_] | None
+    whole_tumor: NDArray[np.bool_] | None
+    pet_density: NDArray[np.floating] | None
+    pet: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImagingLikelihood:
+    """Log-likelihood of one patient's images as a function of the cell density and the imaging parameters.
+
+    Parameters
+    ----------
+    observation : TumorObservation
+        What was seen.
+    domain : (X, Y, Z) bool array
+        Where cells may live. Voxels outside are not compared: no parameter changes them.
+    region : (X, Y, Z) bool array or None
+        Compare only there, e.g. `EqualVolumeSphere.region`; None: in the whole domain.
+    options : LikelihoodOptions
+        Formula, strides and weights.
+
+    Raises
+    ------
+    GridMismatchError
+        If domain or region have another shape than the observation's grid.
+    ImageError
+        If a stride leaves no voxel, or the whole of a mask lies outside the voxels compared.
+    """
+
+    observation: TumorObservation
+    domain: NDArray[np.bool_]
+    region: NDArray[np.bool_] | None = None
+    options: LikelihoodOptions = LikelihoodOptions()
+
+    def __post_init__(self) -> None:
+        _require_shape("domain", self.domain.shape, self.observation.grid)
+        if self.region is not None:
+            _require_shape("region", self.region.shape, self.observation.grid)
+        for name, share in self.mask_share_outside.items():
+            if share == 1.0:
+                raise ImageError(
+                    f"{name} lies entirely outside the voxels that are compared (tissue domain and region): no tumor "
+                    "of the model can explain it. Check the registration, or that mask and anatomy share a grid."
+                )
+        for kind, voxels in (("mask", self._mask_voxels), ("pet", self._pet_voxels)):
+            if voxels.size == 0:
+                raise ImageError(
+                    f"no voxel is left to compare: domain and region share none at {kind}_stride "
+                    f"{getattr(self.options, f'{kind}_stride')}. Use a smaller stride or another region."
+                )
+
+    @cached_property
+    def mask_share_outside(self) -> dict[str, float]:
+        """Share of each non-empty mask that lies where nothing is compared: a cap on what any tumor can explain."""
+        compared = self._compared
+        masks = {"tumor_core": self.observation.tumor_core, "whole_tumor": self.observation.whole_tumor}
+        return {
+            name: float(np.count_nonzero(mask & ~compared) / np.count_nonzero(mask))
+            for name, mask in masks.items()
+            if mask is not None and mask.any()
+        }
+
+    @property
+    def num_mask_voxels(self) -> int:
+        """Voxels compared in each mask."""
+        return self._mask_voxels.size
+
+    @property
+    def num_pet_voxels(self) -> int:
+        """Voxels compared in PET."""
+        return self._pet_voxels.size
+
+    def log_likelihood(self, cell_density: NDArray[np.floating], parameters: ImagingParameters) -> LogLikelihoodTerms:
+        """Log-likelihood of the observation [nats], per modality.
+
+        Parameters
+        ----------
+        cell_density : (X, Y, Z) array
+            Density in [0, 1] on the observation's grid.
+        parameters : ImagingParameters
+            Thresholds and width; scale and noise of the PET where it was observed.
+
+        Raises
+        ------
+        GridMismatchError
+            If the density has another shape.
+        NumericalError
+            If a density is NaN or outside [0, 1] by more than 0.001.
+        ParameterError
+            If PET was observed and its parameters are missing.
+        """
+        voxels = self.compared(cell_density)
+        width, formula, weight = parameters.visibility_width, self.options.formula, self.options.mask_weight
+
+        def mask_term(mask: NDArray[np.bool_] | None, threshold: float) -> float | None:
+            if mask is None:
+                return None
+            return weight * mask_log_likelihood(
+                mask, voxels.mask_density, threshold=threshold, visibility_width=width, formula=formula
+            )
+
+        return LogLikelihoodTerms(
+            t1gd=mask_term(voxels.tumor_core, parameters.t1gd_threshold),
+            flair=mask_term(voxels.whole_tumor, parameters.flair_threshold),
+            pet=self._pet_term(voxels, parameters),
+        )
+
+    def compared(self, cell_density: NDArray[np.floating]) -> ComparedVoxels:
+        """A density (X, Y, Z) and the images, in the voxels that are compared.
+
+        Raises
+        ------
+        GridMismatchError
+            If the density has another shape.
+        NumericalError
+            If a density is NaN or outside [0, 1] by more than 0.001.
+        """
+        _require_shape("cell_density", cell_density.shape, self.observation.grid)
+        flat = cell_density.reshape(-1)
+        voxels = ComparedVoxels(
+            mask_density=flat[self._mask_voxels],
+            tumor_core=self._core_values,
+            whole_tumor=self._whole_values,
+            pet_density=None if self._pet_values is None else flat[self._pet_voxels],
+            pet=self._pet_values,
+        )
+        _require_density(voxels.mask_density)
+        if voxels.pet_density is not None:
+            _require_density(voxels.pet_density)
+        return voxels
+
+    def _pet_term(self, voxels: ComparedVoxels, parameters: ImagingParameters) -> float | None:
+        if voxels.pet is None or voxels.pet_density is None:
+            return None
+        if parameters.pet_scale is None or parameters.pet_noise_std is None:
+            raise ParameterError("PET was observed: ImagingParameters need pet_scale and pet_noise_std.")
+        return self.options.pet_weight * pet_log_likelihood(
+            voxels.pet,
+            voxels.pet_density,
+            pet_scale=parameters.pet_scale,
+            pet_noise_std=parameters.pet_noise_std,
+            formula=self.options.formula,
+        )
+
+    @cached_property
+    def _compared(self) -> NDArray[np.bool_]:
+        return self.domain if self.region is None else self.domain & self.region
+
+    @cached_property
+    def _mask_voxels(self) -> NDArray[np.int64]:
+        return _strided_voxels(self._compared, self.options.mask_stride)
+
+    @cached_property
+    def _pet_voxels(self) -> NDArray[np.int64]:
+        return _strided_voxels(self._compared, self.options.pet_stride)
+
+    @cached_property
+    def _core_values(self) -> NDArray[np.bool_] | None:
+        mask = self.observation.tumor_core
+        return None if mask is None else mask.reshape(-1)[self._mask_voxels]
+
+    @cached_property
+    def _whole_values(self) -> NDArray[np.bool_] | None:
+        mask = self.observation.whole_tumor
+        return None if mask is None else mask.reshape(-1)[self._mask_voxels]
+
+    @cached_property
+    def _pet_values(self) -> NDArray[np.float64] | None:
+        pet = self.observation.pet
+        return None if pet is None else pet.data.reshape(-1)[self._pet_voxels].astype(np.float64)
+
+
+def _strided_voxels(compared: NDArray[np.bool_], stride: int) -> NDArray[np.int64]:
+    """Flat indices of the voxels of a mask whose three indices are multiples of the stride."""
+    kept = np.zeros_like(compared)
+    every = slice(None, None, stride)
+    kept[every, every, every] = compared[every, every, every]
+    return np.flatnonzero(kept)
+
+
+def _require_shape(name: str, shape: tuple[int, ...], grid: Grid) -> None:
+    if tuple(shape) != grid.shape:
+        raise GridMismatchError(
+            f"{name} must lie on the observation's grid ({grid.describe()}), got shape {tuple(shape)}. "
+            "Resample it onto that grid first."
+        )
+
+
+def _require_density(density: NDArray[np.floating]) -> None:
+    lowest, highest = float(density.min()), float(density.max())
+    if math.isnan(lowest) or not (-_DENSITY_TOLERANCE <= lowest and highest <= 1.0 + _DENSITY_TOLERANCE):
+        raise NumericalError(
+            f"cell_density must be finite and lie in [0, 1], got values from {lowest:.4g} to {highest:.4g}. "
+            "The simulation failed, or the array holds another quantity."
+        )

@@ -1,0 +1,126 @@
+"""Training of an inverse method: all its networks, one after the other, into one checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+from gliofield.database.schema import without_backend
+from gliofield.errors import ParameterError
+from gliofield.inverse.checkpoint import CHECKPOINT_KIND, InverseHeader, network_names
+from gliofield.inverse.config import InverseSettings
+from gliofield.inverse.targets import TargetScaling, target_groups
+from gliofield.inverse.trained_ranges import trained_ranges
+from gliofield.inverse.tumors import TumorOrigin, TumorSource
+from gliofield.learning import TrainingHistory, process_group, require_torch, train, write_checkpoint
+from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
+from gliofield.progress import Reporter, ignore_progress
+
+# Seeds of first weights and of batches of the members lie this far apart.
+_SEEDS_PER_MEMBER = 1000
+
+
+def train_inverse(
+    source: TumorSource,
+    settings: InverseSettings,
+    out: str | os.PathLike[str],
+    *,
+    replace: bool = False,
+    restart: bool = False,
+    report: Reporter = ignore_progress,
+) -> InverseHeader:
+    """Train the networks of an inverse method and write them as one checkpoint.
+
+    The running state lies beside the checkpoint, in a folder with ``.training`` added to its name: interrupted and
+    called again, training goes on where it was and ends with the same weights. At the end only the TensorBoard files
+    are left of it. Under PyTorch's launcher several processes share every batch, and the first writes.
+
+    Parameters
+    ----------
+    source : TumorSource
+        `DatabaseTumors` or `SimulatedTumors`.
+    settings : InverseSettings
+        Targets, masks, networks, training.
+    out : path
+        The checkpoint, ``.safetensors``.
+    replace : bool
+        Whether an older checkpoint may be replaced.
+    restart : bool
+        Whether an interrupted training is begun anew instead of gone on with.
+    report : Reporter
+        Receives the batches done, the losses of each epoch, and at the end the tumors whose ranges are taken.
+
+    Raises
+    ------
+    ParameterError
+        If the volumes are too small for the network, PyTorch is missing, or an interrupted training was started with
+        other settings.
+    OutputError
+        If the checkpoint exists and may not be replaced, or cannot be written.
+    NumericalError
+        If the loss is no longer a finite number.
+    TrainingInterruptedError
+        After SIGTERM, when the state is saved.
+    """
+    require_torch()
+    from gliofield.inverse.networks import SMALLEST_INPUT
+    from gliofield.inverse.training_task import InverseTask, input_layout
+
+    path = checkpoint_path(out, replace=replace)
+    origin = source.origin
+    layout = input_layout(settings, origin)
+    if min(layout.shape) < SMALLEST_INPUT:
+        raise ParameterError(
+            f"the network would see volumes of {layout.shape} voxels: expected at least {SMALLEST_INPUT} along each "
+            "axis. Choose less pooling, or a finer grid."
+        )
+    groups = target_groups(settings.targets)
+    seed_ranges_mm = origin.shown_with(settings.observation).seed_ranges_mm
+    scalings = {group: TargetScaling.of(settings.targets, names, seed_ranges_mm) for group, names in groups.items()}
+    folder = training_folder(path)
+    histories: dict[str, TrainingHistory] = {}
+    tensors: dict[str, Any] = {}
+    with process_group(settings.training.device) as processes:
+        for group, member in network_names(settings):
+            name = f"{group}.{member}"
+            seed = settings.training.seed + _SEEDS_PER_MEMBER * member
+            task = InverseTask(settings, source, scalings[group], seed=seed)
+            histories[name] = train(
+                task,
+                dataclasses.replace(settings.training, seed=seed),
+                folder=folder / name,
+                identity=_identity(settings, origin, scalings[group]),
+                resume=not restart,
+                report=named_progress(name, report),
+                keep="best" if source.num_validation_tumors else "last",
+            )
+            tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
+        header = InverseHeader(
+            settings=settings,
+            origin=origin,
+            layout=layout,
+            scalings=scalings,
+            num_training_tumors=source.num_training_tumors,
+            history=histories,
+            # Only the first process writes the header, and ranges may cost simulations.
+            trained_ranges=trained_ranges(source, settings, report=report) if processes.is_first else None,
+        )
+        if processes.is_first:
+            write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=tensors)
+            keep_logs_alone(folder)
+        processes.wait_for_all()
+    return header
+
+
+def _identity(settings: InverseSettings, origin: TumorOrigin, scaling: TargetScaling) -> dict[str, Any]:
+    """What the weights depend on besides the training settings, which the loop compares itself."""
+    described = settings.to_json()
+    return {
+        "observation": described["observation"],
+        "network": described["network"],
+        "targets": scaling.to_json(),
+        "occupied": [list(ends) for ends in origin.occupied],
+        # The record of a database says its model itself. A training may go on on another device.
+        "trained_on": {"model": without_backend(origin.model), **origin.record},
+    }

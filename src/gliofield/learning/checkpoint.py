@@ -1,0 +1,303 @@
+"""Weights on disk: one safetensors file with a header, which loads no code and knows when it is damaged.
+
+The file is what safetensors says (8 bytes of length, JSON, tensors); its metadata hold gliofield's own header under the
+key "gliofield" and the CRC-32C of that header under "gliofield_crc32c". The header in turn holds the CRC-32C of each
+tensor with its name, type and shape, so a flipped byte anywhere is noticed. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import google_crc32c
+
+from gliofield import __version__
+from gliofield.errors import CheckpointError, ParameterError
+from gliofield.learning.outputs import make_folder
+from gliofield.learning.require import require_torch
+from gliofield.output import atomic_file
+
+if TYPE_CHECKING:
+    import torch
+
+HeaderT = TypeVar("HeaderT")
+
+CHECKPOINT_VERSION = 1
+
+_FORMAT = "gliofield checkpoint"
+# Keys of the metadata, and of the version in the header: now, and before the package was renamed.
+_NAMES = ("gliofield", "gliomap")
+_LENGTH_BYTES = 8
+_BLOCK_BYTES = 1 << 24
+
+
+class CheckpointHeader(NamedTuple):
+    """What a checkpoint is: the kind of its tensors, and the JSON values its writer stored beside them."""
+
+    kind: str
+    header: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint read from a file.
+
+    Attributes
+    ----------
+    kind : str
+        What the tensors are, such as "inverse network".
+    header : mapping
+        What the writer stored beside the tensors: JSON values.
+    tensors : mapping of str to torch.Tensor
+        Tensors by name, on the processor.
+    gliofield_version : str
+        The gliofield that wrote it.
+    digest : str
+        Stands for names, types, shapes and bytes of the tensors read, by their checksums.
+    """
+
+    kind: str
+    header: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
+    gliofield_version: str
+    digest: str
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str], *, kind: str, header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Write tensors and a header, replacing an older file at once; missing folders are made.
+
+    Parameters
+    ----------
+    path : path
+        File to write; its name should end in .safetensors.
+    kind : str
+        What the tensors are; readers ask for it.
+    header : mapping
+        JSON values: everything that is needed to make the network again, and what its model card says.
+    tensors : mapping of str to torch.Tensor
+        Tensors of any device; those that share memory are stored one by one.
+
+    Raises
+    ------
+    ParameterError
+        If the header is not JSON, or PyTorch or safetensors is not installed.
+    OutputError
+        If the file cannot be written.
+    """
+    require_torch()
+    stored = {name: tensor.detach().contiguous() for name, tensor in sorted(tensors.items())}
+    content = {
+        "format": _FORMAT,
+        "version": CHECKPOINT_VERSION,
+        "kind": kind,
+        "gliofield_version": __version__,
+        "tensors_crc32c": {name: _checksum_of(name, tensor) for name, tensor in stored.items()},
+        "header": dict(header),
+    }
+    text = _json_of(content)
+    metadata = {"gliofield": text, "gliofield_crc32c": str(google_crc32c.value(text.encode()))}
+    make_folder(Path(path).parent)
+    # Not safetensors' own save: it needs the whole file in memory, and what it leaves behind when killed has no name
+    # to find it by.
+    with atomic_file(path) as partial, open(partial, "wb") as handle:
+        handle.write(_safetensors_header(stored, metadata))
+        for tensor in stored.values():
+            for block in _blocks_of(tensor):
+                handle.write(block)
+
+
+def read_checkpoint(path: str | os.PathLike[str], *, kind: str | None = None, prefix: str = "") -> Checkpoint:
+    """Checkpoint of a file; every byte that is read is checked.
+
+    Parameters
+    ----------
+    path : path
+        File of `write_checkpoint`.
+    kind : str, optional
+        The kind it must have.
+    prefix : str
+        Read only the tensors whose names begin so, and leave that out of their names.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, is no checkpoint of gliofield, is damaged or cut short, has another version or kind, or no
+        tensor with that prefix.
+    ParameterError
+        If PyTorch or safetensors is not installed.
+    """
+    require_torch()
+    import safetensors
+
+    content = _content_of(path, kind)
+    expected = {name: crc for name, crc in content["tensors_crc32c"].items() if name.startswith(prefix)}
+    if prefix and not expected:
+        raise CheckpointError(f"{path} holds no tensors named {prefix}…. Choose another file, or train again.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as handle:
+            mapped = {name: handle.get_tensor(name) for name in expected}
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise _damaged(path, str(error)) from error
+    if any(_checksum_of(name, mapped[name]) != crc for name, crc in expected.items()):
+        raise _damaged(path, "its tensors fail the checksum")
+    return Checkpoint(
+        kind=content["kind"],
+        header=content["header"],
+        # Copies: the file may be replaced or cut while its memory map is in use.
+        tensors={name.removeprefix(prefix): tensor.clone() for name, tensor in mapped.items()},
+        gliofield_version=content["gliofield_version"],
+        digest=hashlib.sha256(json.dumps(expected, sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def read_checkpoint_header(path: str | os.PathLike[str], *, kind: str | None = None) -> CheckpointHeader:
+    """Kind and header of a checkpoint, without its tensors and without PyTorch.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, is no checkpoint of gliofield, its header is damaged, it is cut short, or has another
+        version or kind. Damaged tensors are not noticed.
+    """
+    content = _content_of(path, kind)
+    return CheckpointHeader(content["kind"], content["header"])
+
+
+def read_header_as(
+    path: str | os.PathLike[str], from_dict: Callable[[Mapping[str, Any]], HeaderT], *, kind: str
+) -> HeaderT:
+    """Header of a checkpoint as an object, without its tensors and without PyTorch.
+
+    Parameters
+    ----------
+    path : path
+        File of `write_checkpoint`.
+    from_dict : callable
+        Makes the object of the stored header; raises `KeyError`, `TypeError` or `ValueError` where it cannot.
+    kind : str
+        The kind the checkpoint must have.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_checkpoint_header`, and if the header is not what `from_dict` expects.
+    """
+    header = read_checkpoint_header(path, kind=kind).header
+    try:
+        return from_dict(header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} says something of its {kind} that this gliofield does not understand ({error}). Train it again."
+        ) from error
+
+
+def _content_of(path: str | os.PathLike[str], kind: str | None) -> dict[str, Any]:
+    metadata = _metadata_of(path)
+    name = next((name for name in _NAMES if name in metadata), None)
+    if name is None:
+        raise CheckpointError(
+            f"{path} is no checkpoint of gliofield, but another safetensors file. Choose another file."
+        )
+    text = metadata[name]
+    if metadata.get(f"{name}_crc32c") != str(google_crc32c.value(text.encode())):
+        raise _damaged(path, "its header fails the checksum")
+    content: dict[str, Any] = json.loads(text)
+    content["gliofield_version"] = content.pop(f"{name}_version")
+    if content["version"] != CHECKPOINT_VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint version {content['version']}, written by version {content['gliofield_version']}; "
+            f"this gliofield {__version__} reads version {CHECKPOINT_VERSION}. Use that version, or train again."
+        )
+    if kind is not None and content["kind"] != kind:
+        raise CheckpointError(
+            f"{path} is a checkpoint of another kind: expected {kind!r}, got {content['kind']!r}. Choose another file."
+        )
+    return content
+
+
+def _metadata_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a safetensors file that has its full length."""
+    try:
+        size = os.path.getsize(path)
+        with open(path, "rb") as handle:
+            length = int.from_bytes(handle.read(_LENGTH_BYTES), "little")
+            if size < _LENGTH_BYTES or not 2 <= length:
+                raise CheckpointError(f"{path} is no checkpoint: it is no safetensors file. Choose another file.")
+            text = handle.read(min(length, size))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}. Give the file of a checkpoint.") from error
+    if not text.startswith(b"{"):
+        raise CheckpointError(f"{path} is no checkpoint: it is no safetensors file. Choose another file.")
+    try:
+        entries = json.loads(text)
+        metadata = entries.pop("__metadata__", {})
+        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise _damaged(path, f"its header cannot be read ({error})") from error
+    if size != _LENGTH_BYTES + length + end:
+        raise _damaged(path, f"it has {size} bytes instead of {_LENGTH_BYTES + length + end}")
+    return dict(metadata)
+
+
+def _checksum_of(name: str, tensor: torch.Tensor) -> int:
+    """CRC-32C of name, type, shape and bytes."""
+
+    checksum = int(google_crc32c.value(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()))
+    for block in _blocks_of(tensor):
+        checksum = int(google_crc32c.extend(checksum, block))
+    return checksum
+
+
+def _blocks_of(tensor: torch.Tensor) -> Iterator[bytes]:
+    """Bytes of a tensor, little-endian, a few megabytes at a time."""
+    import torch
+
+    flat = tensor.contiguous().reshape(-1)
+    length = max(1, _BLOCK_BYTES // flat.element_size())
+    for first in range(0, flat.numel(), length):
+        yield flat[first : first + length].cpu().view(torch.uint8).numpy().tobytes()
+
+
+def _safetensors_header(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Length and JSON of a safetensors file: types, shapes and places of the tensors, one after the other."""
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)}
+    begin = 0
+    for name, tensor in tensors.items():
+        end = begin + tensor.numel() * tensor.element_size()
+        entries[name] = {"dtype": _type_name(tensor), "shape": list(tensor.shape), "data_offsets": [begin, end]}
+        begin = end
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text
+
+
+def _type_name(tensor: torch.Tensor) -> str:
+    """Name of a tensor's type in a safetensors file."""
+    import torch
+
+    names = {
+        torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+        torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+    }  # fmt: skip
+    if tensor.dtype not in names:
+        raise ParameterError(f"tensors of type {tensor.dtype} cannot be stored: expected {', '.join(map(str, names))}.")
+    return names[tensor.dtype]
+
+
+def _json_of(content: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(content, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"header of a checkpoint must be JSON with finite numbers: {error}.") from error
+
+
+def _damaged(path: str | os.PathLike[str], reason: str) -> CheckpointError:
+    return CheckpointError(f"{path} is damaged: {reason}. Restore it from a copy, or train again.")

@@ -1,0 +1,171 @@
+"""Pictures of a posterior: all pairs of parameters, and the stages of the sampler that found it.
+
+The pairs are drawn by the library `corner` (Foreman-Mackey 2016, doi 10.21105/joss.00024), or where it is not
+installed, or samples are weighted (it draws all points alike) or fewer than it takes, by plain histograms and points
+whose area is the weight.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import textwrap
+import warnings
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.bayes import PosteriorSamples, StageInfo
+from gliofield.bayes.multilevel_state import MultilevelStageInfo
+from gliofield.report.page_layout import TEXT_COLOR
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOR, _TRUTH_COLOR = "#0B3C5D", "#D55E00"
+_INCHES_PER_PARAMETER = 1.7
+_NUM_BINS = 20
+_LABEL_INCHES = 1.2
+_LABEL_LINE = 14
+
+
+def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None) -> Figure:
+    """All pairs of parameters and each alone, weighted; parameters without spread are left out.
+
+    Parameters
+    ----------
+    samples : PosteriorSamples
+        What to draw.
+    truth : mapping of str to float, optional
+        True values to mark, by name.
+    """
+    columns = [index for index in range(len(samples.names)) if np.ptp(samples.parameters[:, index]) > 0.0]
+    labels = [_label(samples.names[index], samples.units[index]) for index in columns]
+    values = samples.parameters[:, columns]
+    marks = [None if truth is None else truth.get(samples.names[index]) for index in columns]
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    side = max(2, len(columns)) * _INCHES_PER_PARAMETER
+    figure = Figure(figsize=(side, side), dpi=100)
+    FigureCanvasAgg(figure)
+    if not columns:
+        figure.text(0.5, 0.5, "all samples are equal", ha="center", va="center", color=TEXT_COLOR)
+        return figure
+    is_weighted = np.ptp(samples.log_weights) > 0.0
+    if is_weighted or importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
+        _plain_corner(figure, values, samples.weights, labels, marks)
+        return figure
+    _corner_library().corner(
+        values,
+        fig=figure,
+        labels=labels,
+        bins=_NUM_BINS,
+        color=_COLOR,
+        truths=marks,
+        truth_color=_TRUTH_COLOR,
+        plot_contours=False,
+        plot_density=False,
+        no_fill_contours=True,
+        quantiles=[0.025, 0.5, 0.975],
+        data_kwargs={"alpha": 0.6, "ms": 3.0},
+        label_kwargs={"fontsize": 8},
+        labelpad=0.2,
+    )
+    # Room for numbers and two lines of words below and left of them.
+    figure.subplots_adjust(left=_LABEL_INCHES / side, bottom=_LABEL_INCHES / side)
+    return figure
+
+
+def stage_figure(stages: Sequence[StageInfo]) -> Figure:
+    """Trace of a sampler: exponent, effective samples, acceptance and simulations per stage."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 7.5), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    numbers = [info.stage for info in stages]
+    panels = figure.subplots(4, 1, sharex=True)
+    _draw_exponents(panels[0], numbers, stages)
+    panels[1].plot(numbers, [info.effective_sample_size for info in stages], marker="o", color=_COLOR, label="weights")
+    panels[1].plot(numbers, [info.num_distinct for info in stages], marker="s", color=_TRUTH_COLOR, label="distinct")
+    panels[1].set_ylabel("samples")
+    panels[2].plot(numbers, [info.acceptance_rate for info in stages], marker="o", color=_COLOR, label="steps")
+    levels = [info for info in stages if isinstance(info, MultilevelStageInfo)]
+    decided = [(info.stage, info.fine_acceptance_rate) for info in levels if info.fine_acceptance_rate is not None]
+    if decided:
+        panels[2].plot(*zip(*decided, strict=True), marker="s", color=_TRUTH_COLOR, label="walks, fine level")
+    panels[2].set_ylabel("accepted")
+    panels[2].set_ylim(0.0, 1.0)
+    panels[3].plot(numbers, [info.num_evaluations for info in stages], marker="o", color=_COLOR, label="likelihoods")
+    if levels:
+        counts = [info.num_fine_evaluations for info in levels]
+        panels[3].plot([info.stage for info in levels], counts, marker="s", color=_TRUTH_COLOR, label="fine level")
+    panels[3].set_ylabel("likelihoods")
+    panels[3].set_xlabel("stage")
+    for panel in panels:
+        panel.legend(fontsize=8, frameon=False)
+        panel.tick_params(labelsize=8)
+    return figure
+
+
+def _draw_exponents(axes: Axes, numbers: Sequence[int], stages: Sequence[StageInfo]) -> None:
+    axes.semilogy(numbers, [info.tempering_exponent for info in stages], marker="o", color=_COLOR, label="exponent p")
+    levels = [info for info in stages if isinstance(info, MultilevelStageInfo)]
+    if levels:
+        shares = axes.twinx()
+        shares.plot(numbers, [info.fine_share for info in levels], marker="s", color=_TRUTH_COLOR)
+        shares.set_ylabel("share of the fine level", fontsize=8, color=_TRUTH_COLOR)
+        shares.set_ylim(-0.05, 1.05)
+        shares.tick_params(labelsize=8)
+    axes.set_ylabel("p")
+
+
+def _corner_library() -> ModuleType:
+    """The library `corner`; ArviZ, which it imports, announces its own future once a day by a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return importlib.import_module("corner")
+
+
+def _plain_corner(
+    figure: Figure,
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    labels: Sequence[str],
+    truths: Sequence[float | None],
+) -> None:
+    """Histograms on the diagonal, points whose area is their weight below it."""
+    number = len(labels)
+    panels = figure.subplots(number, number, squeeze=False)
+    sizes = np.clip(8.0 * weights / weights.mean(), 0.5, 120.0)
+    for row in range(number):
+        for column in range(number):
+            axes = panels[row, column]
+            axes.tick_params(labelsize=6)
+            if column > row:
+                axes.set_axis_off()
+            elif column == row:
+                axes.hist(values[:, row], bins=_NUM_BINS, weights=weights, color=_COLOR)
+                axes.set_yticks([])
+            else:
+                axes.scatter(values[:, column], values[:, row], s=sizes, color=_COLOR, alpha=0.4, linewidths=0)
+            truth = truths[column]
+            if column <= row and truth is not None:
+                axes.axvline(truth, color=_TRUTH_COLOR, linewidth=1.0)
+            if row == number - 1:
+                axes.set_xlabel(labels[column], fontsize=7)
+            if column == 0 and row > 0:
+                axes.set_ylabel(labels[row], fontsize=7)
+
+
+def _label(name: str, unit: str) -> str:
+    """Words of a name without its unit, and the unit, in short lines."""
+    endings = ("_mm2_per_day", "_per_day", "_days", "_mm")
+    bare = next((name.removesuffix(ending) for ending in endings if name.endswith(ending)), name)
+    words = bare.replace("_", " ")
+    return textwrap.fill(words if unit == "1" else f"{words} [{unit}]", _LABEL_LINE)

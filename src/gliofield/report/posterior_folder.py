@@ -1,0 +1,86 @@
+"""The posterior of a personalization on disk: the folder ``posterior`` of a result.
+
+mean_patient.nii.gz, std_patient.nii.gz                posterior mean and standard deviation of the density
+probability_t1gd_patient.nii.gz, …_flair_…             P(u > threshold) of the two thresholds
+…_atlas.nii.gz                                         the same in the atlas
+samples.npz, samples.nc                                parameters with weights; the same for ArviZ, if unweighted
+posterior.json                                         intervals, checks of the masks, stages, how it was found
+corner.png, stages.png                                 pairs of parameters, trace of the sampler
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gliofield.nifti import write_volume
+from gliofield.personalize.density_posterior import DensityPosterior
+from gliofield.personalize.result import PersonalizationResult
+from gliofield.report.json_files import write_json
+from gliofield.report.posterior_figures import corner_figure, stage_figure
+
+_DESCRIPTIONS = {
+    "mean": "posterior mean of the tumor-cell density",
+    "std": "posterior standard deviation of the density",
+    "probability_t1gd": "P(density > T1Gd threshold)",
+    "probability_flair": "P(density > FLAIR threshold)",
+}
+
+
+def write_posterior(folder: Path, result: PersonalizationResult) -> None:
+    """Write the posterior of a result into a new folder; nothing if it has none."""
+    posterior = result.estimate.posterior
+    if posterior is None:
+        return
+    folder.mkdir()
+    for name, volume in posterior.maps.items():
+        write_volume(folder / f"{name}_atlas.nii.gz", volume, description=f"{_DESCRIPTIONS[name]}; atlas")
+    for name, volume in result.posterior_patient.items():
+        write_volume(
+            folder / f"{name}_patient.nii.gz",
+            volume,
+            stored_as=result.case.stored_grid,
+            description=f"{_DESCRIPTIONS[name]}; research use only",
+        )
+    write_json(folder / "posterior.json", posterior_summary(posterior))
+    _write_samples(folder, posterior)
+    corner_figure(posterior.samples).savefig(folder / "corner.png")
+    if posterior.stages:
+        stage_figure(posterior.stages).savefig(folder / "stages.png")
+
+
+def posterior_summary(posterior: DensityPosterior) -> dict[str, Any]:
+    """Content of `posterior.json`."""
+    samples = posterior.samples
+    return {
+        "map": samples.map_parameters,
+        "mean": samples.mean,
+        "std": samples.std,
+        "units": dict(zip(samples.names, samples.units, strict=True)),
+        "intervals": {name: dataclasses.asdict(interval) for name, interval in posterior.intervals.items()},
+        "effective_sample_size": samples.effective_sample_size,
+        "mask_checks": {name: dataclasses.asdict(check) for name, check in posterior.mask_checks.items()},
+        "details": dict(posterior.details),
+        "stages": [dataclasses.asdict(info) for info in posterior.stages],
+    }
+
+
+def _write_samples(folder: Path, posterior: DensityPosterior) -> None:
+    samples = posterior.samples
+    np.savez(
+        folder / "samples.npz",
+        names=np.array(samples.names),
+        units=np.array(samples.units),
+        parameters=samples.parameters,
+        log_weights=samples.log_weights,
+        log_prior=samples.log_prior,
+        log_likelihood=samples.log_likelihood,
+    )
+    # ArviZ knows equal weights only.
+    if np.ptp(samples.log_weights) == 0.0:
+        chain = {name: [column.tolist()] for name, column in zip(samples.names, samples.parameters.T, strict=True)}
+        log_posterior = (samples.log_prior + samples.log_likelihood).tolist()
+        write_json(folder / "samples.json", {"posterior": chain, "sample_stats": {"lp": [log_posterior]}})

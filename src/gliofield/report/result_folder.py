@@ -1,0 +1,206 @@
+"""A personalization on disk: the result folder of `DESIGN` section 8.
+
+    density_patient.nii.gz   cell density on the patient's grid and affine, float32
+    density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
+    candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
+    parameters.json          growth parameters with units, runners-up
+    transforms/              patient <-> atlas, as ITK files
+    quality.json             registration, Dice per modality in both spaces, part outside the domain, concerns
+    overview.png             the picture to look at first
+    posterior/               how sure the method is, where it says (`posterior_folder`)
+    provenance.json          input hashes, versions, settings, seconds, references
+
+The folder appears by one rename when everything in it is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gliofield.nifti import write_volume
+from gliofield.output import atomic_folder
+from gliofield.personalize.method import Candidate
+from gliofield.personalize.provenance import provenance
+from gliofield.personalize.result import MaskAgreement, PersonalizationResult
+from gliofield.progress import StageClock
+from gliofield.registration import write_transform
+from gliofield.report.json_files import write_json
+from gliofield.report.overview import overview_figure
+from gliofield.report.posterior_folder import write_posterior
+
+# Written last; a folder without it is no result and is never replaced.
+RESULT_MARKER = "provenance.json"
+_PICTURE_MODALITIES = ("t1c", "t1", "flair", "t2")
+
+
+def write_result_folder(
+    result: PersonalizationResult,
+    folder: str | os.PathLike[str],
+    *,
+    name: str = "",
+    force: bool = False,
+    seconds_before: Mapping[str, float] | None = None,
+) -> Path:
+    """Write a result folder and return its path.
+
+    Parameters
+    ----------
+    result : PersonalizationResult
+        What `personalize` returned.
+    folder : path
+        Target; must not exist (or be empty) unless `force`.
+    name : str
+        Name of the patient for the picture's title.
+    force : bool
+        Replace an existing result folder.
+    seconds_before : mapping of str to float, optional
+        Wall time of stages before `personalize`, for the provenance [s].
+
+    Raises
+    ------
+    OutputError
+        If the folder exists and `force` is false or it is no result folder, or it cannot be written (nothing is left
+        then).
+    """
+    target = Path(folder)
+    clock = StageClock()
+    with atomic_folder(target, replace=force, marker=RESULT_MARKER) as partial:
+        with clock.stage("write"):
+            write_volume(
+                partial / "density_patient.nii.gz",
+                result.density_patient,
+                stored_as=result.case.stored_grid,
+                description="tumor-cell density, relative; research use only",
+            )
+            write_volume(
+                partial / "density_atlas.nii.gz",
+                result.estimate.cell_density,
+                description="tumor-cell density, relative; atlas space",
+            )
+            _write_candidates(partial / "candidates", result)
+            write_posterior(partial / "posterior", result)
+            write_transform(partial / "transforms", result.registration.transform)
+            write_json(partial / "parameters.json", _parameters(result))
+            write_json(partial / "quality.json", quality_summary(result))
+            figure = result_figure(result, name=name)
+            figure.savefig(partial / "overview.png", facecolor=figure.get_facecolor())
+        record = provenance(result, seconds_before=seconds_before, seconds_after=clock.seconds)
+        write_json(partial / RESULT_MARKER, record)
+    return target
+
+
+def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
+    """Overview figure (matplotlib) of a result."""
+    modality = next(key for key in _PICTURE_MODALITIES if key in result.case.images)
+    agreement = result.agreement_patient
+    core = "no core" if agreement.dice_t1gd is None else f"T1Gd {agreement.dice_t1gd:.2f}"
+    title = " · ".join(
+        part
+        for part in (
+            name,
+            f"{modality} image",
+            f"method {result.method_name}",
+            f"Dice {core}, FLAIR {agreement.dice_flair:.2f}",
+        )
+        if part
+    )
+    return overview_figure(
+        background=result.case.images[modality],
+        segmentation=result.case.segmentation,
+        cell_density=result.density_patient,
+        brain=result.case.brain,
+        thresholds=result.thresholds,
+        title=title,
+        caption="gliofield · research use only",
+    )
+
+
+def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
+    """Content of `quality.json`."""
+    return {
+        "dice_patient_space": _agreement(result.agreement_patient),
+        "dice_atlas_space": _agreement(result.agreement_atlas),
+        "tumor_volume_ml": {
+            "tumor_core": result.case.segmentation.core_ml,
+            "whole_tumor": result.case.segmentation.whole_ml,
+        },
+        "tumor_outside_domain": dict(result.tumor_outside_domain),
+        "registration": dataclasses.asdict(result.registration_quality),
+        "concerns": list(result.concerns),
+    }
+
+
+def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
+    return {
+        "t1gd": agreement.dice_t1gd,
+        "flair": agreement.dice_flair,
+        "combined": agreement.combined,
+        "num_modalities": agreement.num_modalities,
+    }
+
+
+def _write_candidates(folder: Path, result: PersonalizationResult) -> None:
+    in_atlas = [one.cell_density for one in result.estimate.candidates if one.cell_density is not None]
+    if not in_atlas:
+        return
+    folder.mkdir()
+    pairs = zip(in_atlas, result.candidate_densities_patient, strict=True)
+    for rank, (atlas_density, patient_density) in enumerate(pairs, start=1):
+        write_volume(
+            folder / f"patient_{rank:02d}.nii.gz",
+            patient_density,
+            stored_as=result.case.stored_grid,
+            description=f"tumor-cell density of match {rank}; research use only",
+        )
+        write_volume(
+            folder / f"atlas_{rank:02d}.nii.gz",
+            atlas_density,
+            description=f"tumor-cell density of match {rank}; atlas space",
+        )
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    """Numbers of a candidate; its density, if kept, is a file."""
+    names = [field.name for field in dataclasses.fields(candidate) if field.name != "cell_density"]
+    return {name: getattr(candidate, name) for name in names}
+
+
+def _intervals(result: PersonalizationResult) -> dict[str, Any] | None:
+    """Credible intervals by name; None where the method gives none."""
+    posterior = result.estimate.posterior
+    if posterior is None:
+        return None
+    return {name: dataclasses.asdict(interval) for name, interval in posterior.intervals.items()}
+
+
+def _parameters(result: PersonalizationResult) -> dict[str, Any]:
+    parameters = dict(result.estimate.parameters)
+    diffusivity = parameters["white_matter_diffusivity_mm2_per_day"]
+    rate = parameters["proliferation_rate_per_day"]
+    growth_time = parameters["growth_time_days"]
+    return {
+        "parameters": parameters,
+        "identifiable": {
+            "diffusion_length_mm": math.sqrt(diffusivity * growth_time),
+            "proliferation_number": math.sqrt(rate * growth_time),
+            "infiltration_length_mm": math.sqrt(diffusivity / rate),
+            "seed_atlas_mm": [parameters[f"seed_{axis}_mm"] for axis in "xyz"],
+            "seed_patient_mm": list(result.seed_patient_mm),
+        },
+        "intervals": _intervals(result),
+        "note": (
+            "One scan determines only sqrt(D*T), sqrt(rho*T) and the seed; diffusivity, proliferation rate and growth "
+            "time alone are not determined by it. "
+            + (
+                f"The method {result.method_name!r} gives no intervals."
+                if result.estimate.posterior is None
+                else "Intervals hold 95 % of the posterior, under the weights and checks in posterior/posterior.json."
+            )
+        ),
+        "candidates": [_candidate(candidate) for candidate in result.estimate.candidates],
+    }

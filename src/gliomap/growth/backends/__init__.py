@@ -1,3 +1,0 @@
-"""Implementations of `gliomap.growth.stepper.Stepper`, imported one by one: Numba only where it is used."""
-
-__all__: list[str] = []

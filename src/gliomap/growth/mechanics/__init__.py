@@ -1,5 +1,0 @@
-"""Elastic deformation of the brain: stiffness, equilibrium of forces, transport of what moves with the tissue."""
-
-from gliomap.growth.mechanics.stiffness import Elasticity, TissueElasticity
-
-__all__ = ["Elasticity", "TissueElasticity"]
