@@ -31,7 +31,8 @@ from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.database import LocalWorkers, PapersDesign, build_database
 from gliofield.database.design import AttemptRng, TumorDraw
 from gliofield.database.quantization import quantize_density
-from gliofield.database.screening import SCREENING_MODEL, coarsened_anatomy, passes_screening
+from gliofield.anatomy.coarsening import coarsened_anatomy
+from gliofield.database.screening import SCREENING_MODEL, passes_screening
 from gliofield.database.sharding import encode_levels
 from gliofield.growth import FisherKolmogorov, VolumeLimit
 

@@ -29,7 +29,8 @@ from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import DeviceError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov
-from gliofield.growth.batch import load_backend, simulate_batch
+from gliofield.growth.backends.triton_loading import load_backend
+from gliofield.growth.batch import simulate_batch
 from gliofield.growth.diffusivity import face_coefficients
 
 #: Shapes of a tile and its warps that the table of kernels compares; the first is the default.

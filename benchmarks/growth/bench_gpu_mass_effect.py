@@ -29,7 +29,7 @@ from gliofield.anatomy.tissue_maps import TissueMaps
 from gliofield.errors import DeviceError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters
-from gliofield.growth.batch import load_backend
+from gliofield.growth.backends.triton_loading import load_backend
 from gliofield.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliofield.growth.mechanics.brain_box import BrainBox
 

@@ -79,3 +79,38 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"{kind} {name!r} is unknown: expected one of {', '.join(names)}.{hint}"
+
+
+def require_type(name: str, value: object, expected: type | tuple[type, ...], *, hint: str = "") -> None:
+    """Raise `ParameterError` unless a value is of an expected type.
+
+    Parameters
+    ----------
+    name : str
+        The argument, as the caller knows it.
+    value : object
+        What came.
+    expected : type or tuple of types
+        What was expected.
+    hint : str
+        What to do, in a sentence.
+
+    Raises
+    ------
+    ParameterError
+        If it is of another type.
+
+    Examples
+    --------
+    >>> require_type("grid", "sri24", (int, float), hint="Give a spacing.")
+    Traceback (most recent call last):
+    gliofield.errors.ParameterError: grid must be int or float, got 'sri24' (str). Give a spacing.
+    """
+    if isinstance(value, expected):
+        return
+    kinds = expected if isinstance(expected, tuple) else (expected,)
+    wanted = " or ".join(kind.__name__ for kind in kinds)
+    kind = type(value).__name__
+    # A long or many-line value would bury the message.
+    came = f"{value!r} ({kind})" if isinstance(value, (str, int, float)) else kind
+    raise ParameterError(f"{name} must be {wanted}, got {came}.{f' {hint}' if hint else ''}")

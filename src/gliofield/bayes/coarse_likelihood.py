@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
-from gliofield.database.screening import block_means
+from gliofield.anatomy.coarsening import block_means
 from gliofield.imaging import ImagingLikelihood, TumorObservation
 from gliofield.volume import Volume
 

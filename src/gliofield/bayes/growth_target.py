@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
+from gliofield.anatomy.coarsening import coarsened_anatomy
 from gliofield.bayes.coarse_likelihood import coarsened_likelihood
 from gliofield.bayes.device_growth import grows_on_device
 from gliofield.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior, tumors_of
@@ -39,7 +40,6 @@ from gliofield.bayes.row_simulation import (
     density_of,
 )
 from gliofield.bayes.simulation_workers import SimulationWorkers
-from gliofield.database.screening import coarsened_anatomy
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import (
     FisherKolmogorov,

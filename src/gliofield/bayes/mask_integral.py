@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from gliofield.bayes.prior import ParameterRange
 from gliofield.bayes.tabulated_density import drawn_from, finely, log_integral
+from gliofield.compiled import compiled
 from gliofield.errors import ParameterError
-from gliofield.growth.backends.compiled import compiled
 from gliofield.imaging import log_visibility
 
 _Vector = NDArray[np.float64]

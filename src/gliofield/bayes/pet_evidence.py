@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from gliofield.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange
 from gliofield.bayes.published_priors import PET_NAMES
 from gliofield.bayes.tabulated_density import drawn_from
+from gliofield.compiled import compiled
 from gliofield.errors import ParameterError
-from gliofield.growth.backends.compiled import compiled
 
 _Vector = NDArray[np.float64]
 # How far the log of an integrand drops within its window, and points there. *Chosen*: a window is ±8 widths of a normal

@@ -27,7 +27,8 @@ from gliofield.database.tumor_table import Rejections
 from gliofield.database.workforce import Batch, FinishedBatch, named_failures
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, mass_effect_batch
-from gliofield.growth.batch import DEFAULT_BATCH, load_backend, require_max_batch, simulate_batch
+from gliofield.growth.backends.triton_loading import load_backend
+from gliofield.growth.batch import DEFAULT_BATCH, require_max_batch, simulate_batch
 
 _BACKEND = "cuda"
 # Attempts of a wave per tumor at once. *Chosen*: the end of a wave, when places of the batch stay empty, is a small

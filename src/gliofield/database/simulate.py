@@ -15,12 +15,13 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from gliofield.anatomy.coarsening import coarsened_anatomy
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.anatomy.tissue_maps import TissueMaps
 from gliofield.database.design import AttemptRng, Design, TumorDraw
 from gliofield.database.quantization import quantize_density
 from gliofield.database.schema import DatabaseHeader
-from gliofield.database.screening import coarsened_anatomy, passes_screening
+from gliofield.database.screening import passes_screening
 from gliofield.database.sharding import encode_levels
 from gliofield.database.tumor_table import Rejections, TumorTable, joined, measured, parameter_names, parameter_row
 from gliofield.errors import DatabaseError, NumericalError, ParameterError

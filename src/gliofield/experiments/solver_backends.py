@@ -13,7 +13,8 @@ from gliofield.errors import DeviceError
 from gliofield.experiments.measuring import RunCounter, timed
 from gliofield.experiments.solver_tumors import EvaluationTumor
 from gliofield.growth import FisherKolmogorov, Solution
-from gliofield.growth.batch import DEFAULT_BATCH, load_backend, simulate_batch
+from gliofield.growth.backends.triton_loading import load_backend
+from gliofield.growth.batch import DEFAULT_BATCH, simulate_batch
 from gliofield.progress import Reporter, ignore_progress
 
 

@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import DeviceError, GliofieldError, ParameterError
+from gliofield.growth.backends.triton_loading import load_backend
 from gliofield.growth.diffusivity import FaceCoefficients, face_coefficients
 from gliofield.growth.parameters import FisherKolmogorovParameters
+from gliofield.growth.run_inputs import checked_times, require_anatomy
 from gliofield.growth.seed import SEED_VARIANCE_MM2, seed_cells
 from gliofield.growth.solution import Solution
 from gliofield.growth.stage_operations import NUM_CODES, NUM_WEIGHTS, Operations, write_out
-from gliofield.growth.time_step import checked_times, plan_steps, require_time_step_scale
+from gliofield.growth.time_step import plan_steps, require_time_step_scale
 from gliofield.growth.volume_limit import VolumeLimit, VoxelLimit
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
@@ -96,6 +98,7 @@ def simulate_batch(
     DeviceError
         If PyTorch, Triton or the device is missing, or not even one tumor fits into its memory.
     """
+    require_anatomy(anatomy)
     tumors = list(zip(parameters, times_of_each(parameters, times_days), strict=True))
     volume_limits = limits_of_each(volume_limit, len(tumors))
     limits = [None if limit is None else limit.on(anatomy.grid) for limit in volume_limits]
@@ -108,26 +111,6 @@ def simulate_batch(
     queue = _Queue(anatomy=anatomy, tumors=tumors, time_step_scale=time_step_scale, limits=limits)
     batch = _make_batch(backend, queue, device, max_batch, report)
     return _Runner(queue=queue, batch=batch, report=report).solutions()
-
-
-def load_backend() -> ModuleType:
-    """The module `gliofield.growth.backends.triton_batch`.
-
-    Raises
-    ------
-    DeviceError
-        If PyTorch or Triton is not installed.
-    """
-    try:
-        from gliofield.growth.backends import triton_batch
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "triton"):
-            raise
-        raise DeviceError(
-            f"growing tumors on a GPU needs PyTorch and Triton, and {error.name} is not installed. "
-            "Install gliofield with its extra 'learn', with a build of PyTorch for CUDA: that brings Triton along."
-        ) from error
-    return triton_batch
 
 
 @dataclass(eq=False)

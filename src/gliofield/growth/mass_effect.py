@@ -33,7 +33,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,9 +47,10 @@ from gliofield.grid import Grid
 from gliofield.growth.mechanics.stiffness import TissueElasticity
 from gliofield.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
 from gliofield.growth.reaction_diffusion import FisherKolmogorov
+from gliofield.growth.run_inputs import checked_run
 from gliofield.growth.seed import seed_density
-from gliofield.growth.solution import MassEffectSolution, Solution
-from gliofield.growth.time_step import checked_times
+from gliofield.growth.solution import MassEffectSolution
+from gliofield.growth.tissue_at_rest import NO_PUSH_PA, required_maps, solution_at_rest
 from gliofield.growth.volume_limit import VolumeLimit
 from gliofield.progress import Reporter, ignore_progress
 
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
     from gliofield.growth.mass_effect_evolution import MassEffectRun, Snapshot
 
 
-#: A push that moves nothing by as much as a float32 can tell.
-NO_PUSH_PA = 1e-9
 #: What `MassEffect` computes on.
 MASS_EFFECT_BACKENDS = ("numba", "cuda")
 
@@ -78,7 +77,7 @@ class MassEffect:
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it.
     backend : {"numba", "cuda"}
-        Compiled kernels, or a GPU. One tumor does not fill a GPU: many go through `simulate_mass_effect_batch`.
+        Compiled kernels, or a GPU, which takes many tumors at once: `simulate_mass_effect_batch`. Databases record it.
     time_step_scale : float
         Factor on the steps of reaction and diffusion within a coupling step, as in `FisherKolmogorov`.
     report : Reporter
@@ -126,7 +125,7 @@ class MassEffect:
         self,
         anatomy: Anatomy,
         parameters: MassEffectParameters,
-        times_days: Sequence[float],
+        times_days: float | Sequence[float],
         *,
         volume_limit: VolumeLimit | None = None,
     ) -> MassEffectSolution:
@@ -138,58 +137,31 @@ class MassEffect:
             Brain to grow in, with its tissue maps (`growth_domain` keeps them).
         parameters : MassEffectParameters
             Growth, push and seed.
-        times_days : sequence of float
-            Times after the seed [day], strictly increasing, > 0.
+        times_days : float or sequence of float
+            Time or times after the seed [day], strictly increasing, > 0.
         volume_limit : VolumeLimit or None
             The run ends after the first coupling step before the last time at whose end the tumor is larger.
 
         Raises
         ------
         ParameterError
-            If times are invalid, the seed is off the grid or outside the tissue, the anatomy has no tissue maps, or
-            the run is far too long.
+            If an argument is of another type, times are invalid, the seed is off the grid or outside the tissue, the
+            anatomy has no tissue maps, the run is far too long, or the backend is a GPU.
         NumericalError
             If push and tissue do not come to equilibrium, or tissue is turned inside out (det J ≤ 0): γ is too large
             for linear elasticity.
         """
+        times = checked_run(anatomy, parameters, times_days, needs_push=True)
         maps = required_maps(anatomy)
-        if not isinstance(parameters, MassEffectParameters):
-            raise ParameterError(f"mass effect needs MassEffectParameters, got {type(parameters).__name__}.")
-        times = checked_times(times_days)
         if self.backend == "cuda":
-            # The module of batches needs this one.
-            from gliofield.growth.mass_effect_batch import simulate_mass_effect_batch
-
-            return next(
-                simulate_mass_effect_batch(anatomy, [parameters], [times], model=self, volume_limit=volume_limit)
+            raise ParameterError(
+                "MassEffect(backend='cuda') does not grow one tumor at a time, which would not fill a GPU: expected a "
+                "call of simulate_mass_effect_batch(anatomy, [parameters], [times_days], model=model). Use the backend "
+                "'numba' for a single tumor."
             )
         if parameters.push_pa <= NO_PUSH_PA:
             return self._at_rest(anatomy, maps, parameters, times, volume_limit)
-        # Numba takes a second to import.
-        from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
-
-        initial = seed_density(anatomy, parameters.seed_mm)
-        settings = CouplingSettings(
-            num_coupling_steps=self.num_coupling_steps,
-            force_tolerance=self.force_tolerance,
-            time_step_scale=self.time_step_scale,
-        )
-        with shared_threads(self.num_threads) as executor:
-            run = MassEffectRun(
-                maps,
-                anatomy.domain,
-                initial,
-                parameters,
-                elasticity=self.elasticity,
-                settings=settings,
-                executor=executor,
-                num_threads=self.num_threads,
-            )
-            limit = volume_limit.on(anatomy.grid) if volume_limit is not None else None
-            states = [
-                _State.of(snapshot, run, anatomy.grid)
-                for snapshot in run.snapshots(times, limit=limit, report=self.report)
-            ]
+        run, states = self._grow(anatomy, maps, parameters, times, volume_limit)
         return MassEffectSolution(
             cell_density=_stacked([s.cell_density for s in states], anatomy.grid.shape),
             white_matter=_stacked([s.tissue[0] for s in states], anatomy.grid.shape),
@@ -211,6 +183,39 @@ class MassEffect:
             stopped_at_days=run.stopped_at_days,
         )
 
+    def _grow(
+        self,
+        anatomy: Anatomy,
+        maps: TissueMaps,
+        parameters: MassEffectParameters,
+        times_days: Sequence[float],
+        volume_limit: VolumeLimit | None,
+    ) -> tuple[MassEffectRun, list[_State]]:
+        """A finished run and its state at each time it reached."""
+        # Numba takes a second to import.
+        from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
+
+        initial = seed_density(anatomy, parameters.seed_mm)
+        settings = CouplingSettings(
+            num_coupling_steps=self.num_coupling_steps,
+            force_tolerance=self.force_tolerance,
+            time_step_scale=self.time_step_scale,
+        )
+        with shared_threads(self.num_threads) as executor:
+            run = MassEffectRun(
+                maps,
+                anatomy.domain,
+                initial,
+                parameters,
+                elasticity=self.elasticity,
+                settings=settings,
+                executor=executor,
+                num_threads=self.num_threads,
+            )
+            limit = volume_limit.on(anatomy.grid) if volume_limit is not None else None
+            snapshots = run.snapshots(times_days, limit=limit, report=self.report)
+            return run, [_State.of(snapshot, run, anatomy.grid) for snapshot in snapshots]
+
     def _at_rest(
         self,
         anatomy: Anatomy,
@@ -222,25 +227,6 @@ class MassEffect:
         """Solution at γ = 0, where nothing moves."""
         growth = self._without_push().simulate(anatomy, parameters, times_days, volume_limit=volume_limit)
         return solution_at_rest(growth, maps)
-
-
-def solution_at_rest(growth: Solution, maps: TissueMaps) -> MassEffectSolution:
-    """A run without push as a solution of this model: nothing has moved."""
-    num_times = len(growth.times_days)
-    at_rest = (maps.white_matter, maps.gray_matter, maps.csf, maps.brain.astype(np.float32))
-    white_matter, gray_matter, csf, volume = (np.repeat(tissue[np.newaxis], num_times, axis=0) for tissue in at_rest)
-    return MassEffectSolution(
-        **{entry.name: getattr(growth, entry.name) for entry in fields(Solution)},
-        white_matter=white_matter,
-        gray_matter=gray_matter,
-        csf=csf,
-        compression=volume,
-        displacement_mm=np.zeros((num_times, *growth.grid.shape, 3), np.float32),
-        min_jacobian_determinant=(1.0,) * num_times,
-        brain=maps.brain,
-        num_coupling_steps=0,
-        num_solver_iterations=0,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -276,19 +262,3 @@ class _State:
 def _stacked(fields: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Fields of equal shape one behind the other; none give an empty array."""
     return np.stack(fields) if fields else np.zeros((0, *shape), np.float32)
-
-
-def required_maps(anatomy: Anatomy) -> TissueMaps:
-    """Tissue maps of an anatomy, within its brain mask.
-
-    Raises
-    ------
-    ParameterError
-        If the anatomy has none.
-    """
-    if anatomy.tissue_maps is None:
-        raise ParameterError(
-            "mass effect needs the CSF and the brain mask of the anatomy: expected an Anatomy with tissue_maps, got "
-            "one without. Make it with growth_domain(maps) or Atlas.anatomy()."
-        )
-    return anatomy.tissue_maps.within_brain()

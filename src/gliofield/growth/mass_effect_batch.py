@@ -21,14 +21,17 @@ from numpy.typing import NDArray
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.anatomy.tissue_maps import TissueMaps
 from gliofield.errors import DeviceError, GliofieldError, NumericalError, ParameterError
-from gliofield.growth.batch import limits_of_each, load_backend, require_max_batch, simulate_batch, times_of_each
+from gliofield.growth.backends.triton_loading import load_backend
+from gliofield.growth.batch import limits_of_each, require_max_batch, simulate_batch, times_of_each
 from gliofield.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
-from gliofield.growth.mass_effect import NO_PUSH_PA, MassEffect, required_maps, solution_at_rest
+from gliofield.growth.mass_effect import MassEffect
 from gliofield.growth.mechanics.brain_box import BrainBox
 from gliofield.growth.parameters import MassEffectParameters
+from gliofield.growth.run_inputs import require_anatomy
 from gliofield.growth.seed import seed_density
 from gliofield.growth.solution import MassEffectSolution
 from gliofield.growth.stage_operations import Operations, write_out
+from gliofield.growth.tissue_at_rest import NO_PUSH_PA, required_maps, solution_at_rest
 from gliofield.growth.volume_limit import VolumeLimit
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
@@ -122,6 +125,7 @@ def mass_effect_outcomes(
 
     So one tumor without equilibrium does not cost the others of its batch.
     """
+    require_anatomy(anatomy)
     tumors = _checked_tumors(parameters, times_days, limits_of_each(volume_limit, len(parameters)))
     require_max_batch(max_batch)
     maps = required_maps(anatomy)

@@ -29,11 +29,11 @@ class GrowthModel(Protocol[ParametersT_contra]):
         self,
         anatomy: Anatomy,
         parameters: ParametersT_contra,
-        times_days: Sequence[float],
+        times_days: float | Sequence[float],
         *,
         volume_limit: VolumeLimit | None = None,
     ) -> Solution:
-        """Cell density at each of the strictly increasing, positive `times_days` [day] after the seed.
+        """Cell density at each of the strictly increasing, positive `times_days` [day] after the seed, or at one.
 
         A model may end a run after the first time step whose tumor is larger than `volume_limit`, and then says so in
         `Solution.stopped_at_days`; one that cannot save anything that way may ignore the limit.

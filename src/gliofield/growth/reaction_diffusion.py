@@ -29,10 +29,11 @@ from gliofield.errors import ParameterError, unknown_name
 from gliofield.growth.diffusivity import FaceCoefficients, face_coefficients
 from gliofield.growth.evolution import Evolution, evolve, evolve_published
 from gliofield.growth.parameters import FisherKolmogorovParameters
+from gliofield.growth.run_inputs import checked_run
 from gliofield.growth.seed import DENSITY_FLOOR, SEED_VARIANCE_MM2, seed_density
 from gliofield.growth.solution import Solution
 from gliofield.growth.stepper import Stepper
-from gliofield.growth.time_step import checked_times, require_time_step_scale
+from gliofield.growth.time_step import require_time_step_scale
 from gliofield.growth.volume_limit import VolumeLimit, VoxelLimit
 from gliofield.progress import Reporter, ignore_progress
 
@@ -99,7 +100,7 @@ class FisherKolmogorov:
         self,
         anatomy: Anatomy,
         parameters: FisherKolmogorovParameters,
-        times_days: Sequence[float],
+        times_days: float | Sequence[float],
         *,
         volume_limit: VolumeLimit | None = None,
     ) -> Solution:
@@ -112,17 +113,18 @@ class FisherKolmogorov:
             lives, so its arrays must not be changed afterwards.
         parameters : FisherKolmogorovParameters
             Growth parameters and seed.
-        times_days : sequence of float
-            Times after the seed [day], strictly increasing, > 0.
+        times_days : float or sequence of float
+            Time or times after the seed [day], strictly increasing, > 0.
         volume_limit : VolumeLimit or None
             The run ends after the first time step before the last time at whose end the tumor is larger.
 
         Raises
         ------
         ParameterError
-            If times are invalid, the seed is off the grid or outside the tissue, or the run is far too long.
+            If an argument is of another type, times are invalid, the seed is off the grid or outside the tissue, or
+            the run is far too long.
         """
-        times = checked_times(times_days)
+        times = checked_run(anatomy, parameters, times_days)
         initial = seed_density(anatomy, parameters.seed_mm)
         faces = face_coefficients(anatomy, parameters.diffusivity_ratio)
         with shared_threads(self.num_threads) as executor:
@@ -190,7 +192,7 @@ def make_stepper(
     """
     padded = faces.padded(initial_density)
     if backend == _DEVICE_BACKEND:
-        from gliofield.growth.batch import load_backend
+        from gliofield.growth.backends.triton_loading import load_backend
 
         load_backend()  # says what to install
         from gliofield.growth.backends.triton_stepper import TritonStepper

@@ -94,23 +94,6 @@ class StepCount:
         return self._crossover_days + (count - count_at_crossover) * self.longest_step_days
 
 
-def checked_times(times_days: Sequence[float], *, name: str = "times_days") -> tuple[float, ...]:
-    """Requested times [day] as floats.
-
-    Raises
-    ------
-    ParameterError
-        If they are not finite, strictly increasing and > 0, or there are none.
-    """
-    times = tuple(float(time) for time in times_days)
-    in_order = all(a < b for a, b in zip((0.0, *times), times, strict=False))
-    if not times or not in_order or not all(math.isfinite(time) for time in times):
-        raise ParameterError(
-            f"{name} must be finite, strictly increasing and > 0 [day], at least one time, got {list(times_days)}."
-        )
-    return times
-
-
 def require_time_step_scale(scale: float) -> None:
     """Refuse factors on the time step that no tumor bears.
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.growth.backends.compiled import compiled
+from gliofield.compiled import compiled
 
 _LOG_2 = math.log(2.0)
 

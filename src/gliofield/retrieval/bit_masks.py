@@ -20,7 +20,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from gliofield.growth.backends.compiled import compiled
+from gliofield.compiled import compiled
 
 #: Voxels in a word.
 WORD_BITS = 64

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.growth.backends.compiled import compiled
+from gliofield.compiled import compiled
 from gliofield.retrieval.bit_masks import num_set_bits
 
 #: Edge of a block [voxels].

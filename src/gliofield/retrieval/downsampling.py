@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.box import box_of
-from gliofield.growth.backends.compiled import compiled
+from gliofield.compiled import compiled
 
 Table = NDArray[np.int64]
 

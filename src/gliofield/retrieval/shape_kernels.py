@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.growth.backends.compiled import compiled
+from gliofield.compiled import compiled
 
 #: Ways in which the 8 corners of a cube can be inside or outside.
 NUM_CUBES = 256

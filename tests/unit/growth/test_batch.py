@@ -17,7 +17,8 @@ from gliofield.errors import DeviceError, ParameterError
 from gliofield.growth import FisherKolmogorov, seed_density
 from gliofield.growth import batch as batch_module
 from gliofield.growth.backends.numpy_reference import net_inflow
-from gliofield.growth.batch import load_backend, simulate_batch
+from gliofield.growth.backends.triton_loading import load_backend
+from gliofield.growth.batch import simulate_batch
 from gliofield.growth.diffusivity import face_coefficients
 from gliofield.growth.stage_operations import ENDS_STEP, KIND, NEWER_INCREMENT, NUM_STAGES, OperationKind
 from gliofield.growth.volume_limit import VolumeLimit

@@ -22,7 +22,7 @@ def test_parameters_of_another_model_are_refused():
         white_matter_diffusivity_mm2_per_day=0.3, proliferation_rate_per_day=0.1, seed_mm=SEED_MM
     )
 
-    with pytest.raises(ParameterError, match="needs MassEffectParameters, got FisherKolmogorovParameters"):
+    with pytest.raises(ParameterError, match="must be MassEffectParameters, got FisherKolmogorovParameters"):
         MassEffect().simulate(BRAIN, parameters, [10.0])
 
 

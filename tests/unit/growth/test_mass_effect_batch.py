@@ -136,11 +136,12 @@ def test_each_tumor_may_have_a_limit_of_its_own(fake_batch, monkeypatch):
     assert [solution.stopped_at_days for solution in solutions] == [None, 1.0]
 
 
-def test_a_single_tumor_may_be_grown_on_the_device(fake_batch):
-    """By the model whose backend says so; no other backend is known."""
+def test_a_single_tumor_is_not_grown_on_the_device():
+    """The error names what grows many there; no other backend is known."""
     (parameters,), (times,) = seeded(100.0)
 
-    assert MassEffect(backend="cuda").simulate(ANATOMY, parameters, times).backend == "cuda"
+    with pytest.raises(ParameterError, match=r"one tumor at a time.* simulate_mass_effect_batch\(anatomy"):
+        MassEffect(backend="cuda").simulate(ANATOMY, parameters, times)
     with pytest.raises(ParameterError, match="backend of mass effect 'cude' is unknown"):
         MassEffect(backend="cude")
 

@@ -6,7 +6,6 @@ from growth_phantoms import anatomy_of, mixed_anatomy, tumor_parameters
 
 from gliofield.errors import ImageError, ParameterError
 from gliofield.growth import FisherKolmogorov
-from gliofield.growth.backends import compiled as compiled_module
 
 ANATOMY = mixed_anatomy((12, 14, 13), 4.0)
 
@@ -103,17 +102,31 @@ def test_progress_reaches_the_end():
     assert events[-1].completed == events[-1].total == 30.0
 
 
-def test_kernels_compile_without_a_cache_folder(monkeypatch):
-    """Where Numba finds no writable cache folder, kernels are compiled without one."""
+def test_a_single_time_may_be_a_number():
+    """150 is as good as [150]."""
+    parameters = tumor_parameters(ANATOMY)
+    alone, listed = (FisherKolmogorov().simulate(ANATOMY, parameters, times) for times in (30, [30.0]))
 
-    def njit_on_a_read_only_disk(kernel, *, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available for file")
-        return ("compiled", kernel, options)
+    assert alone.times_days == listed.times_days == (30.0,)
+    np.testing.assert_array_equal(alone.cell_density, listed.cell_density)
 
-    monkeypatch.setattr(compiled_module, "njit", njit_on_a_read_only_disk)
 
-    def kernel():
-        """Nothing."""
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (
+            {"times_days": "150"},
+            r"times_days must be a number or a sequence of numbers .*got '150'\. Give",
+        ),
+        ({"times_days": None}, "times_days must be a number or a sequence of numbers .*got None"),
+        ({"anatomy": "sri24"}, r"anatomy must be Anatomy, got 'sri24' \(str\)\. .*atlas\.anatomy\(\)"),
+        ({"parameters": {"rate": 0.1}}, r"parameters must be FisherKolmogorovParameters, got dict\. Make them with"),
+    ],
+    ids=["times as text", "None", "name of an atlas", "parameters in a dictionary"],
+)
+def test_an_argument_of_another_type_is_refused(change, complaint):
+    """With what was expected, what came and what to do."""
+    call = {"anatomy": ANATOMY, "parameters": tumor_parameters(ANATOMY), "times_days": [30.0], **change}
 
-    assert compiled_module.compiled(kernel)[:2] == ("compiled", kernel)
+    with pytest.raises(ParameterError, match=complaint):
+        FisherKolmogorov().simulate(**call)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from gliofield import errors
@@ -13,6 +15,7 @@ from gliofield.errors import (
     ParameterError,
     RegistrationError,
     SegmentationError,
+    require_type,
     unknown_name,
 )
 
@@ -62,3 +65,25 @@ def test_an_unknown_name_lists_the_valid_ones_and_the_closest():
 def test_a_name_that_resembles_nothing_gets_no_suggestion():
     """No 'did you mean' when every valid name is far away."""
     assert "Did you mean" not in unknown_name("atlas", "zzz", ["sri24", "mni152"])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "message"),
+    [
+        ("x", int, "name must be int, got 'x' (str)."),
+        (None, (int, float), "name must be int or float, got NoneType."),
+        ([1, 2], str, "name must be str, got list."),
+    ],
+)
+def test_a_value_of_another_type_is_refused(value, expected, message):
+    """With what was expected and what came: short values as they are, others by their type alone."""
+    with pytest.raises(ParameterError, match=re.escape(message) + "$"):
+        require_type("name", value, expected)
+    with pytest.raises(ParameterError, match="Take another one.$"):
+        require_type("name", value, expected, hint="Take another one.")
+
+
+def test_a_value_of_the_expected_type_passes():
+    """Subclasses too."""
+    require_type("name", True, int)
+    require_type("name", "x", (int, str))

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.growth.backends.compiled import compiled, inlined
+from gliofield.compiled import compiled, inlined
 from gliofield.growth.backends.vectors import NUM_LANES, count_greater, load, nonzero_lanes, select_less, splat, store
 
 Values = NDArray[np.float32]

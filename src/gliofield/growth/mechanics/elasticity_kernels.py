@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.growth.backends.compiled import compiled, compiled_sum, inlined
+from gliofield.compiled import compiled, compiled_sum, inlined
 
 Sums = NDArray[np.float64]
 Field = NDArray[np.float32]

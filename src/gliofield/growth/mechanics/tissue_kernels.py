@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.growth.backends.compiled import compiled
+from gliofield.compiled import compiled
 
 Field = NDArray[np.float32]
 Rows = NDArray[np.int32]
