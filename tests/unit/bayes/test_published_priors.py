@@ -74,6 +74,45 @@ def test_the_patient_specific_box_follows_the_masks():
     assert product == pytest.approx([shortest**2 * 0.19, longest**2 * 0.0027], rel=0.05)
 
 
+def test_the_ranges_of_the_patient_specific_prior_are_those_of_the_published_code():
+    """GenericPrior.txt of GliomaSolver, log-uniform: D_w 2e-4 to 0.013 cm²/day, ρ, PET and thresholds as printed there.
+
+    100 times its diffusivity is ours in mm²/day; it samples σ_α², we sample σ_α.
+    """
+    prior = patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE)
+    published = {
+        "white_matter_diffusivity_mm2_per_day": (100 * 2e-4, 100 * 0.013),
+        "proliferation_rate_per_day": (0.0027, 0.19),
+        "t1gd_threshold": (0.6, 0.8),
+        "flair_threshold": (0.05, 0.6),
+        "visibility_width": (0.05**0.5, 0.08**0.5),
+        "pet_scale": (0.6, 1.02),
+        "pet_noise_std": (0.018, 0.25),
+    }
+
+    found = {each.name: each for each in prior.box.ranges}
+
+    for name, low_high in published.items():
+        assert (found[name].low, found[name].high) == pytest.approx(low_high, rel=1e-12), name
+        assert found[name].scale == "log-uniform", name
+
+
+def test_no_tumor_is_younger_than_the_fastest_front_allows():
+    """T_min = R/v_max with R 1.25 radii of the FLAIR mask, v_max the largest 2 √(D_w ρ) (Glioma_UQ_DataPreprocessing).
+
+    With the published 0.013 cm²/day and 0.19 1/day, v_max is 0.994 mm/day; a whole tumor of 40 mm takes 50 days, so
+    ρ T² begins at T_min² ρ_max.
+    """
+    whole = DISTANCE_MM <= 40.0
+    reach_mm = 1.25 * (0.75 / np.pi * np.count_nonzero(whole) * 4.0**3) ** (1 / 3)
+
+    prior = patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=whole)
+
+    fastest_mm_per_day = 10 * 2 * np.sqrt(0.013 * 0.19)
+    assert reach_mm / fastest_mm_per_day == pytest.approx(50.0, abs=0.5)
+    assert prior.box.bounds[2][0] == pytest.approx((reach_mm / fastest_mm_per_day) ** 2 * 0.19, rel=1e-6)
+
+
 def test_an_empty_core_leaves_the_center_to_the_whole_tumor():
     """A tumor that does not enhance still has a place."""
     prior = patient_specific_prior(ANATOMY, tumor_core=np.zeros_like(CORE), whole_tumor=WHOLE)
