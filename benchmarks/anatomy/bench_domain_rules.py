@@ -84,9 +84,8 @@ def main() -> None:
             arguments.scratch / f"{rule}-{arguments.number}",
             num_tumors=arguments.number,
             design=named_design(DEFAULT_DESIGN),
-            anatomy=anatomy,
-            atlas_name=atlas.name,
-            atlas_hash=atlas.content_hash,
+            atlas=atlas,
+            domain_rule=rule,
             model=FisherKolmogorov(),
             workers=LocalWorkers(available_cores()),
         )

@@ -35,7 +35,6 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=None, help="folder to keep the database in")
     arguments = parser.parse_args()
     atlas = load_atlas(arguments.atlas)
-    anatomy = atlas.anatomy(atlas.simulation_grid(spacing_mm=arguments.spacing_mm))
     design = named_design(
         arguments.design, snapshots_per_run=arguments.snapshots, mass_effect=arguments.model == "mass-effect"
     )
@@ -46,9 +45,8 @@ def main() -> None:
             path,
             num_tumors=arguments.number,
             design=design,
-            anatomy=anatomy,
-            atlas_name=atlas.name,
-            atlas_hash=atlas.content_hash,
+            atlas=atlas,
+            grid=atlas.simulation_grid(spacing_mm=arguments.spacing_mm),
             model=named_model(arguments.model),
             seed=arguments.seed,
             workers=LocalWorkers(arguments.workers),
@@ -61,7 +59,7 @@ def main() -> None:
         summary = summarize(database)
     print(
         f"design {arguments.design}, {summary.num_tumors} tumors, {arguments.workers} workers\n"
-        f"atlas {atlas.name}, {anatomy.grid.describe()}"
+        f"atlas {atlas.name}, {database.header.grid.describe()}"
     )
     print(f"build        {build_s:8.1f} s   {summary.num_tumors / build_s:6.2f} tumors/s (start-up included)")
     cpu_s, peak_mb = sum(u.ru_utime + u.ru_stime for u in used), max(u.ru_maxrss for u in used) / 1e3

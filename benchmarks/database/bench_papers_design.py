@@ -42,7 +42,7 @@ PROJECTED_NUMBER = 50_000
 LONGEST_DAYS = 1500.0
 
 
-def build_line(atlas: Atlas, anatomy: Anatomy, number: int, num_workers: int) -> str:
+def build_line(atlas: Atlas, number: int, num_workers: int) -> str:
     """Build a database and say what it cost."""
     with tempfile.TemporaryDirectory() as scratch:
         start_s = time.perf_counter()
@@ -50,9 +50,7 @@ def build_line(atlas: Atlas, anatomy: Anatomy, number: int, num_workers: int) ->
             Path(scratch) / "database",
             num_tumors=number,
             design=PapersDesign(),
-            anatomy=anatomy,
-            atlas_name=atlas.name,
-            atlas_hash=atlas.content_hash,
+            atlas=atlas,
             model=FisherKolmogorov(),
             seed=ROOT_SEED,
             workers=LocalWorkers(num_workers),
@@ -170,7 +168,7 @@ def main() -> None:
     anatomy = atlas.anatomy()
     print(f"{atlas.name}, {anatomy.grid.describe()}, domain {anatomy.domain_rule} {anatomy.volume_ml:.0f} ml")
     if arguments.number:
-        print(build_line(atlas, anatomy, arguments.number, arguments.workers), flush=True)
+        print(build_line(atlas, arguments.number, arguments.workers), flush=True)
     if arguments.attempts:
         print("\n".join(attempt_table(anatomy, arguments.attempts)), flush=True)
     if arguments.draws:

@@ -33,9 +33,7 @@ def seconds_per_tumor(number: int, design: str, atlas_name: str) -> float:
                 Path(scratch) / name,
                 num_tumors=num_tumors,
                 design=named_design(design),
-                anatomy=atlas.anatomy(),
-                atlas_name=atlas.name,
-                atlas_hash=atlas.content_hash,
+                atlas=atlas,
                 model=named_model("fk"),
                 seed=1,
             )

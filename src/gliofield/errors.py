@@ -106,11 +106,16 @@ def require_type(name: str, value: object, expected: type | tuple[type, ...], *,
     Traceback (most recent call last):
     gliofield.errors.ParameterError: grid must be int or float, got 'sri24' (str). Give a spacing.
     """
-    if isinstance(value, expected):
-        return
     kinds = expected if isinstance(expected, tuple) else (expected,)
+    # A protocol takes a class for an object of it, for the class has all the methods.
+    if isinstance(value, kinds) and not (isinstance(value, type) and type not in kinds):
+        return
+    if isinstance(value, type):
+        came = f"the class {value.__name__}"
+    elif isinstance(value, (str, int, float)):
+        came = f"{value!r} ({type(value).__name__})"
+    else:
+        # Arrays and the like would bury the message.
+        came = type(value).__name__
     wanted = " or ".join(kind.__name__ for kind in kinds)
-    kind = type(value).__name__
-    # A long or many-line value would bury the message.
-    came = f"{value!r} ({kind})" if isinstance(value, (str, int, float)) else kind
     raise ParameterError(f"{name} must be {wanted}, got {came}.{f' {hint}' if hint else ''}")

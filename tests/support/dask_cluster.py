@@ -13,6 +13,7 @@ from typing import Any
 
 from distributed import Client, LocalCluster
 from growing_ball import BallDesign, GrowingBall, ball_anatomy
+from one_brain_atlas import atlas_of
 
 from gliofield.database import SimulationDatabase, Workforce, build_database
 from gliofield.database.dask_workers import DaskWorkers
@@ -77,9 +78,7 @@ def build_balls_with(
         path,
         num_tumors=num_tumors,
         design=BallDesign(),
-        anatomy=ball_anatomy(),
-        atlas_name="cube",
-        atlas_hash="0" * 64,
+        atlas=atlas_of(ball_anatomy()),
         model=model if model is not None else GrowingBall(),
         seed=7,
         workers=workers,

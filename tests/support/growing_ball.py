@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from one_brain_atlas import atlas_of
 
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.database import LocalWorkers, SimulationDatabase, TumorDraw, build_database
@@ -143,9 +144,7 @@ def build_balls(
         path,
         num_tumors=num_tumors,
         design=design if design is not None else BallDesign(),
-        anatomy=anatomy if anatomy is not None else ball_anatomy(),
-        atlas_name=atlas_name,
-        atlas_hash="0" * 64,
+        atlas=atlas_of(anatomy if anatomy is not None else ball_anatomy(), name=atlas_name),
         model=model if model is not None else GrowingBall(),
         seed=seed,
         first_tumor=first_tumor,

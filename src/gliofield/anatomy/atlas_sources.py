@@ -24,7 +24,7 @@ import numpy as np
 from gliofield.anatomy.atlas import Atlas, read_atlas_folder
 from gliofield.anatomy.tissue_maps import TissueMaps, normalized_tissue_maps
 from gliofield.cache import cache_folder
-from gliofield.errors import AtlasError, OutputError, ParameterError, unknown_name
+from gliofield.errors import AtlasError, OutputError, ParameterError, require_type, unknown_name
 from gliofield.nifti import read_volume, write_volume
 from gliofield.output import atomic_folder
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
@@ -98,6 +98,22 @@ def load_atlas(name_or_folder: str | os.PathLike[str], *, report: Reporter = ign
     raise ParameterError(
         unknown_name("atlas", str(name_or_folder), ATLAS_NAMES) + " An own atlas is given as the path of its folder."
     )
+
+
+def resolve_atlas(atlas: Atlas | str | os.PathLike[str], *, report: Reporter = ignore_progress) -> Atlas:
+    """An atlas, or the one that `load_atlas` finds under its name or folder.
+
+    Raises
+    ------
+    ParameterError, AtlasError
+        If it is neither, or as `load_atlas`.
+    """
+    if isinstance(atlas, Atlas):
+        return atlas
+    require_type(
+        "atlas", atlas, (Atlas, str, os.PathLike), hint="Give load_atlas(...), or a name such as 'sri24', or a folder."
+    )
+    return load_atlas(atlas, report=report)
 
 
 def fetch_atlas(

@@ -110,16 +110,16 @@ def build_command(
         loaded = load_atlas(atlas, report=report)
         folder = default_database_path(loaded) if path is None else path
         grid = loaded.simulation_grid(spacing_mm=spacing_mm)
-        anatomy = loaded.anatomy(grid, domain_rule=request.domain_rule)
+        loaded.anatomy(grid, domain_rule=request.domain_rule)  # made once; a dry run refuses what the build would
         if not dry_run:
             build_database(
                 folder,
                 num_tumors=len(tumors),
                 first_tumor=tumors.start,
                 design=growth_design,
-                anatomy=anatomy,
-                atlas_name=loaded.name,
-                atlas_hash=loaded.content_hash,
+                atlas=loaded,
+                grid=grid,
+                domain_rule=request.domain_rule,
                 model=growth_model,
                 seed=seed,
                 workers=crew,

@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 
 from gliofield import __version__
-from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.anatomy.atlas import Atlas
+from gliofield.anatomy.atlas_sources import resolve_atlas
+from gliofield.anatomy.growth_domain import DEFAULT_DOMAIN_RULE
 from gliofield.database import layout
+from gliofield.database.cuda_worker import CudaWorker
 from gliofield.database.design import Design
-from gliofield.database.local_workers import LocalWorkers
+from gliofield.database.designs import DEFAULT_DESIGN, resolve_design
+from gliofield.database.local_workers import resolve_workers
 from gliofield.database.lock import LOCK_NAME, build_lock
 from gliofield.database.manifest import MANIFEST_NAME, Manifest, require_unchanged
+from gliofield.database.models import DEFAULT_MODEL, resolve_model
 from gliofield.database.schema import DatabaseHeader, describe_settings
 from gliofield.database.simulate import BatchSimulator
 from gliofield.database.staging import Staging, put_in_place
@@ -29,27 +34,27 @@ from gliofield.database.store import BUILDING_NAME, SimulationDatabase
 from gliofield.database.tumor_table import Rejections
 from gliofield.database.workforce import Workforce
 from gliofield.errors import DatabaseError, OutputError, ParameterError
+from gliofield.grid import Grid
 from gliofield.growth import GrowthModel, MassEffect
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 TASK_NAME = "build database"
 _DEFAULT_THRESHOLDS = VisibilityThresholds()
-_ONE_PROCESS = LocalWorkers(1)
 
 
 def build_database(
     path: str | os.PathLike[str],
     *,
     num_tumors: int,
-    design: Design,
-    anatomy: Anatomy,
-    atlas_name: str,
-    atlas_hash: str,
-    model: GrowthModel[Any],
+    atlas: Atlas | str | os.PathLike[str],
+    design: Design | str = DEFAULT_DESIGN,
+    model: GrowthModel[Any] | str = DEFAULT_MODEL,
+    grid: Grid | None = None,
+    domain_rule: str = DEFAULT_DOMAIN_RULE,
     seed: int = 0,
     first_tumor: int = 0,
-    workers: Workforce = _ONE_PROCESS,
+    workers: Workforce | int = 1,
     thresholds: VisibilityThresholds = _DEFAULT_THRESHOLDS,
     report: Reporter = ignore_progress,
 ) -> SimulationDatabase:
@@ -61,20 +66,23 @@ def build_database(
         Folder of the database; missing parents are made.
     num_tumors : int
         Tumors wanted in the end, ≥ 1.
-    design, model : Design, GrowthModel
-        What is drawn and how it grows: a model with mass effect needs a design with a range of `push_pa`, one without
-        needs a design without.
-    anatomy : Anatomy
-        Where the tumors grow.
-    atlas_name, atlas_hash : str
-        Name and content hash of the atlas behind the anatomy, for the record.
+    atlas : Atlas, or what `load_atlas` takes
+        Brain the tumors grow in.
+    design : Design, or one of `DESIGNS`
+        What is drawn; by name it draws a push where the model has mass effect.
+    model : GrowthModel, "fk" or "mass-effect"
+        How it grows: with mass effect it needs a design with a range of `push_pa`, without one a design without.
+    grid : Grid or None
+        Where they grow; None: the atlas's `simulation_grid()`.
+    domain_rule : str
+        Which tissue they grow in, one of `DOMAIN_RULES`.
     seed : int
         Root of all random numbers, ≥ 0.
     first_tumor : int
         Number of the first tumor, for a part of a database that is merged with others later (`merge_databases`,
         `part_of_database`); a multiple of the tumors in one shard.
-    workers : Workforce
-        Who simulates: `LocalWorkers`, `DaskWorkers` or `CudaWorker`.
+    workers : Workforce or int
+        Who simulates: so many processes of this machine, or `LocalWorkers`, `DaskWorkers` or `CudaWorker`.
     thresholds : VisibilityThresholds
         Densities above which the stored volumes count.
     report : Reporter
@@ -83,36 +91,46 @@ def build_database(
     Raises
     ------
     ParameterError
-        If a number is out of range, design and model do not fit, or a setting cannot be recorded.
+        If an argument is of another type or out of range, or design and model do not fit.
     DatabaseError
-        If the folder holds something else, a database or unfinished build of other settings, more tumors, or is being
-        built by another process; or if a tumor cannot be simulated.
-    DeviceError
-        If the workers need a device that is not there.
-    OutputError
-        If the folder cannot be written, e.g. the disk is full. What was finished is kept.
+        If the folder holds something else, a database of other settings or more tumors, or is being built by another
+        process; or if a tumor cannot be simulated.
+    DeviceError, OutputError
+        If the workers' device is not there; if the folder cannot be written. What was finished is kept.
     """
     _require_integers(num_tumors=num_tumors, seed=seed, first_tumor=first_tumor)
     if num_tumors < 1:
         raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
-    _require_fitting(design, model)
-    _require_shard_start(first_tumor, design.snapshots_per_run)
+    crew = resolve_workers(workers)
+    grown_by = resolve_model(model, device="cuda" if isinstance(crew, CudaWorker) else "cpu")
+    drawn_by = resolve_design(design, mass_effect=isinstance(grown_by, MassEffect))
+    _require_fitting(drawn_by, grown_by)
+    _require_shard_start(first_tumor, drawn_by.snapshots_per_run)
+    brain = resolve_atlas(atlas, report=report)
+    anatomy = brain.anatomy(grid, domain_rule=domain_rule)
     header = DatabaseHeader(
-        atlas_name=atlas_name,
-        atlas_hash=atlas_hash,
+        atlas_name=brain.name,
+        atlas_hash=brain.content_hash,
         grid=anatomy.grid,
         domain_rule=anatomy.domain_rule,
         anatomy_hash=anatomy.content_hash,
-        model=describe_settings(model),
-        design=describe_settings(design),
+        model=describe_settings(grown_by),
+        design=describe_settings(drawn_by),
         root_seed=int(seed),
-        snapshots_per_run=int(design.snapshots_per_run),
+        snapshots_per_run=int(drawn_by.snapshots_per_run),
         thresholds=thresholds,
         gliofield_version=__version__,
         first_tumor=int(first_tumor),
     )
-    simulator = BatchSimulator(anatomy=anatomy, model=model, design=design, header=header)
-    folder = Path(path)
+    simulator = BatchSimulator(anatomy=anatomy, model=grown_by, design=drawn_by, header=header)
+    return _build_in(Path(path), simulator, num_tumors, crew, report)
+
+
+def _build_in(
+    folder: Path, simulator: BatchSimulator, num_tumors: int, workers: Workforce, report: Reporter
+) -> SimulationDatabase:
+    """The database that a simulator's header describes: opened if it is there, else begun, continued or grown."""
+    header = simulator.header
     with _resumable_output_errors(folder):
         _require_own_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -204,7 +222,7 @@ def _require_fitting(design: Design, model: GrowthModel[Any]) -> None:
     if isinstance(model, MassEffect) and not draws_push:
         raise ParameterError(
             f"the model {model.name!r} needs a push: give the design {design.name!r} a range of it, for example "
-            "named_design(name, mass_effect=True)."
+            "named_design(name, mass_effect=True), or give its name instead of the design."
         )
     if draws_push and not isinstance(model, MassEffect):
         raise ParameterError(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -78,6 +78,7 @@ class TumorDraw:
     screening: Screening | None = None
 
 
+@runtime_checkable
 class Design(Protocol):
     """Which tumors a database is made of. Dataclass fields are recorded as its settings."""
 

@@ -18,8 +18,8 @@ from gliofield.database.design import Design
 from gliofield.database.schema import DatabaseHeader
 from gliofield.database.simulate import BatchSimulator, load_anatomy, save_anatomy
 from gliofield.database.staging import ANATOMY_NAME, Staging, write_part
-from gliofield.database.workforce import Batch, FinishedBatch, require_sendable, simulated_batch
-from gliofield.errors import DatabaseError, ParameterError
+from gliofield.database.workforce import Batch, FinishedBatch, Workforce, require_sendable, simulated_batch
+from gliofield.errors import DatabaseError, ParameterError, require_type
 from gliofield.growth import GrowthModel
 from gliofield.output import atomic_file
 from gliofield.worker_processes import WorkerProcesses
@@ -104,3 +104,18 @@ def _prepare(building: Path, model: GrowthModel[Any], design: Design, header: Da
 
 def _run_batch_in_worker(start: int, stop: int) -> FinishedBatch:
     return _run_batch(*_worker["state"], start, stop)
+
+
+def resolve_workers(workers: Workforce | int) -> Workforce:
+    """A workforce, or so many processes of this machine.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither, or the number is negative.
+    """
+    if isinstance(workers, int):
+        return LocalWorkers(workers)
+    hint = "Give a number of processes, or LocalWorkers, DaskWorkers or CudaWorker."
+    require_type("workers", workers, (Workforce, int), hint=hint)
+    return workers

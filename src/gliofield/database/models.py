@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gliofield.database.schema import describe_settings, without_backend
-from gliofield.errors import DatabaseError, ParameterError, unknown_name
+from gliofield.errors import DatabaseError, ParameterError, require_type, unknown_name
 from gliofield.growth import FisherKolmogorov, GrowthModel, MassEffect
 
 #: Half of the coupling steps of a single run, for two thirds of its time. *Chosen*: the tumors of a database lie much
@@ -14,6 +14,7 @@ from gliofield.growth import FisherKolmogorov, GrowthModel, MassEffect
 MASS_EFFECT_COUPLING_STEPS = 8
 
 MODELS = ("fk", "mass-effect")
+DEFAULT_MODEL = "fk"
 DEVICES = ("cpu", "cuda")
 
 
@@ -40,6 +41,21 @@ def named_model(name: str, *, device: str = "cpu") -> GrowthModel[Any]:
     if name == "mass-effect":
         return MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend)
     raise ParameterError(unknown_name("growth model", name, MODELS))
+
+
+def resolve_model(model: GrowthModel[Any] | str, *, device: str = "cpu") -> GrowthModel[Any]:
+    """A growth model, or `named_model` of its name.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither, or the name is unknown.
+    """
+    if isinstance(model, str):
+        return named_model(model, device=device)
+    hint = f"Name one ({', '.join(MODELS)}), or give an object such as FisherKolmogorov()."
+    require_type("model", model, (GrowthModel, str), hint=hint)
+    return model
 
 
 def recorded_model(description: Mapping[str, Any], *, source: str) -> GrowthModel[Any]:

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class FinishedBatch:
         return cls(start=tumors.start, stop=stop, rejections=Rejections(tuple(int(n) for n in counts)))
 
 
+@runtime_checkable
 class Workforce(Protocol):
     """Simulates batches of tumors."""
 

@@ -9,6 +9,7 @@ import pytest
 from growing_ball import BallDesign
 from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_anatomy
+from one_brain_atlas import atlas_of
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
 from gliofield.database import LocalWorkers, PapersDesign, build_database, verify_database
@@ -22,9 +23,7 @@ def built(path, *, workers, model, design, anatomy, num_tumors):
         path,
         num_tumors=num_tumors,
         design=design,
-        anatomy=anatomy,
-        atlas_name="phantom",
-        atlas_hash="0" * 64,
+        atlas=atlas_of(anatomy),
         model=model,
         workers=workers,
     )

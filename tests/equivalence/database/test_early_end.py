@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from growing_ball import folder_content
 from growth_phantoms import mixed_anatomy
+from one_brain_atlas import atlas_of
 
 from gliofield.database import ClinicalDesign, PapersDesign, build_database
 from gliofield.growth import FisherKolmogorov
@@ -48,9 +49,7 @@ def test_early_ends_change_no_tumor(tmp_path, hasty, patient, settings, snapshot
                 tmp_path / design.__name__,
                 num_tumors=6,
                 design=design(**settings, snapshots_per_run=snapshots_per_run),
-                anatomy=ANATOMY,
-                atlas_name="phantom",
-                atlas_hash="0" * 64,
+                atlas=atlas_of(ANATOMY),
                 model=FisherKolmogorov(),
             )
         )

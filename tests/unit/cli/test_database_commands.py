@@ -168,9 +168,8 @@ def test_the_command_is_one_call_of_the_library(atlas_folder, built, tmp_path):
         tmp_path / "db",
         num_tumors=3,
         design=named_design("clinical"),
-        anatomy=atlas.anatomy(atlas.simulation_grid(spacing_mm=4.0)),
-        atlas_name=atlas.name,
-        atlas_hash=atlas.content_hash,
+        atlas=atlas,
+        grid=atlas.simulation_grid(spacing_mm=4.0),
         model=FisherKolmogorov(),
     )
     assert folder_content(tmp_path / "db") == folder_content(built)

@@ -23,9 +23,8 @@ def database(tmp_path_factory):
         path,
         num_tumors=26,
         design=ClinicalDesign(whole_volume_ml=(3.0, 900.0)),
-        anatomy=atlas.anatomy(atlas.simulation_grid(spacing_mm=5.0, shape=(36, 38, 34))),
-        atlas_name=atlas.name,
-        atlas_hash=atlas.content_hash,
+        atlas=atlas,
+        grid=atlas.simulation_grid(spacing_mm=5.0, shape=(36, 38, 34)),
         model=named_model("fk"),
         workers=LocalWorkers(1),
     )

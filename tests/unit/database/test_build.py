@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls, folder_content
 from mass_effect_phantoms import phantom_anatomy
+from one_brain_atlas import atlas_of
 
 from gliofield.database import (
     DESIGNS,
@@ -24,6 +26,7 @@ from gliofield.database import (
 )
 from gliofield.database.design import AttemptRng
 from gliofield.database.lock import build_lock
+from gliofield.database.schema import describe_settings
 from gliofield.errors import DatabaseError, NumericalError, OutputError, ParameterError
 from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters
 from gliofield.growth.parameters import DEFAULT_PUSH_PA
@@ -81,9 +84,7 @@ def test_a_real_model_and_design_build(tmp_path):
         tmp_path / "db",
         num_tumors=2,
         design=design,
-        anatomy=anatomy,
-        atlas_name="cube",
-        atlas_hash="0",
+        atlas=atlas_of(anatomy),
         model=FisherKolmogorov(),
         seed=1,
     )
@@ -115,8 +116,8 @@ def test_progress_counts_tumors_and_rejections(tmp_path):
     """Events run from 0 to all tumors, and the last tells the draws rejected."""
     events: list[ProgressEvent] = []
     database = build_database(
-        tmp_path / "db", num_tumors=20, design=BallDesign(), anatomy=ball_anatomy(), atlas_name="cube",
-        atlas_hash="0", model=GrowingBall(), seed=0, report=events.append,
+        tmp_path / "db", num_tumors=20, design=BallDesign(), atlas=atlas_of(ball_anatomy()),
+        model=GrowingBall(), seed=0, report=events.append,
     )  # fmt: skip
     completed = [event.completed for event in events]
     assert completed == sorted(completed)
@@ -431,8 +432,8 @@ PUSHING_DESIGN = ClinicalDesign(
 
 def _build_pushing(path, **changes):
     settings = {"num_tumors": 4, "design": PUSHING_DESIGN, "model": MassEffect(num_coupling_steps=4),
-                "anatomy": phantom_anatomy()} | changes  # fmt: skip
-    return build_database(path, atlas_name="phantom", atlas_hash="0", **settings)
+                "atlas": atlas_of(phantom_anatomy())} | changes  # fmt: skip
+    return build_database(path, **settings)
 
 
 def test_a_database_with_mass_effect_stores_the_push(pushing):
@@ -460,7 +461,7 @@ def test_workers_grow_tumors_with_mass_effect(tmp_path):
     tiny = phantom_anatomy((14, 16, 15), 5.0)
     for name, workers in (("one", 1), ("two", 2)):
         # More than one batch, or workers are not asked.
-        _build_pushing(tmp_path / name, num_tumors=10, anatomy=tiny, workers=LocalWorkers(workers))
+        _build_pushing(tmp_path / name, num_tumors=10, atlas=atlas_of(tiny), workers=LocalWorkers(workers))
     assert folder_content(tmp_path / "one") == folder_content(tmp_path / "two")
 
 
@@ -609,9 +610,8 @@ def test_numbers_of_tumors_and_seeds_are_integers(tmp_path, wrong):
     settings = {"num_tumors": 3, "seed": 0, "first_tumor": 0} | wrong
     with pytest.raises(ParameterError, match=f"{next(iter(wrong))} must be an integer"):
         build_database(
-            tmp_path / "db", design=BallDesign(), anatomy=ball_anatomy(), atlas_name="cube", atlas_hash="0",
-            model=GrowingBall(), **settings,
-        )  # fmt: skip
+            tmp_path / "db", design=BallDesign(), atlas=atlas_of(ball_anatomy()), model=GrowingBall(), **settings
+        )
 
 
 @pytest.mark.parametrize("flaw", ["not finite", "too few"])
@@ -640,3 +640,60 @@ def test_a_model_that_never_finds_a_solution_is_blamed(tmp_path, monkeypatch):
     monkeypatch.setattr("gliofield.database.simulate.MAX_ATTEMPTS", 10)
     with pytest.raises(DatabaseError, match=r"10 draws rejected \(10 not solvable\)"):
         build_balls(tmp_path / "db", model=Hopeless())
+
+
+def test_design_model_and_workers_may_be_words_and_numbers(tmp_path):
+    """A name means the default settings; the defaults are clinical tumors of the model fk, on the atlas's own grid."""
+    atlas = atlas_of(ball_anatomy(num_voxels=16, spacing_mm=4.0))
+    objects = {"design": named_design("clinical"), "model": FisherKolmogorov(), "workers": LocalWorkers(1)}
+    for name, settings in {"words": {"design": "clinical", "model": "fk", "workers": 1}, "objects": objects}.items():
+        with pytest.raises(DatabaseError, match="accepted none of 2 tumors"):
+            _build_hopeless(tmp_path / name, atlas, settings)
+
+    words, spelled_out = (
+        json.loads((tmp_path / name / "building" / "settings.json").read_text()) for name in ("words", "objects")
+    )
+    assert words == spelled_out
+
+
+def test_a_design_by_name_pushes_where_the_model_does(tmp_path):
+    """`papers` with `mass-effect` is the published design with the default range of the push."""
+    settings = {"design": "papers", "model": "mass-effect"}
+    with pytest.raises(DatabaseError, match="accepted none of 2 tumors"):
+        _build_hopeless(tmp_path / "db", atlas_of(phantom_anatomy()), settings)
+
+    recorded = json.loads((tmp_path / "db" / "building" / "settings.json").read_text())
+    assert json.dumps(describe_settings(named_design("papers", mass_effect=True))) in json.dumps(recorded)
+
+
+def _build_hopeless(path, atlas, settings):
+    """A build that ends with its second draw, once its settings are recorded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gliofield.database.simulate.MAX_ATTEMPTS", 2)
+        patch.setattr("gliofield.database.simulate.BatchSimulator.is_worth_simulating", lambda self, draw: False)
+        build_database(path, num_tumors=1, atlas=atlas, **settings)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"design": "clinic"}, "design 'clinic' is unknown: .*Did you mean 'clinical'"),
+        ({"design": 3}, r"design must be Design or str, got 3 \(int\)\. Name one \(clinical, papers\)"),
+        ({"model": "kf"}, "growth model 'kf' is unknown"),
+        (
+            {"model": GrowingBall},
+            r"model must be GrowthModel or str, got the class GrowingBall\. Name one \(fk, mass-effect\)",
+        ),
+        ({"workers": "all"}, r"workers must be Workforce or int, got 'all' \(str\)\. Give a number of processes"),
+        ({"workers": -1}, "num_workers must be 0 or more, got -1"),
+        ({"atlas": ball_anatomy()}, r"atlas must be Atlas or str or PathLike, got Anatomy\. Give load_atlas\(\.\.\.\)"),
+        ({"atlas": "sri42"}, "atlas 'sri42' is unknown: .*Did you mean 'sri24'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_is_no_design_model_workforce_or_atlas_is_refused(tmp_path, wrong, complaint):
+    """With what was expected, what came and what to do; nothing is written."""
+    settings = {"design": BallDesign(), "model": GrowingBall(), "atlas": atlas_of(ball_anatomy()), **wrong}
+    with pytest.raises(ParameterError, match=complaint):
+        build_database(tmp_path / "db", num_tumors=2, **settings)
+    assert not (tmp_path / "db").exists()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, folder_content
 from growth_phantoms import mixed_anatomy
+from one_brain_atlas import atlas_of
 
 from gliofield.database import LocalWorkers, PapersDesign, build_database, cuda_worker
 from gliofield.database.cuda_worker import CudaWorker, device_outcomes
@@ -25,9 +26,7 @@ def build(path, *, workers, model=ON_DEVICE, design=None, anatomy=None, num_tumo
         path,
         num_tumors=num_tumors,
         design=design or BallDesign(),
-        anatomy=anatomy or ball_anatomy(),
-        atlas_name="cube",
-        atlas_hash="0" * 64,
+        atlas=atlas_of(anatomy or ball_anatomy()),
         model=model,
         workers=workers,
     )

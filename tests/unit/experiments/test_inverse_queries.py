@@ -29,9 +29,8 @@ def database(tmp_path_factory):
         tmp_path_factory.mktemp("queries") / "db",
         num_tumors=26,
         design=ClinicalDesign(whole_volume_ml=(3.0, 900.0)),
-        anatomy=ATLAS.anatomy(GRID),
-        atlas_name=ATLAS.name,
-        atlas_hash=ATLAS.content_hash,
+        atlas=ATLAS,
+        grid=GRID,
         model=named_model("fk"),
         workers=LocalWorkers(1),
     )

@@ -42,9 +42,8 @@ def database(atlas, tmp_path_factory):
         tmp_path_factory.mktemp("phantom") / "db",
         num_tumors=4,
         design=ClinicalDesign(snapshots_per_run=2, reach_mm=(8.0, 20.0, 40.0)),
-        anatomy=atlas.anatomy(atlas.simulation_grid(spacing_mm=SPACING_MM)),
-        atlas_name=atlas.name,
-        atlas_hash=atlas.content_hash,
+        atlas=atlas,
+        grid=atlas.simulation_grid(spacing_mm=SPACING_MM),
         model=FisherKolmogorov(),
         seed=0,
     )

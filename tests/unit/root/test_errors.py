@@ -1,4 +1,5 @@
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -73,6 +74,7 @@ def test_a_name_that_resembles_nothing_gets_no_suggestion():
         ("x", int, "name must be int, got 'x' (str)."),
         (None, (int, float), "name must be int or float, got NoneType."),
         ([1, 2], str, "name must be str, got list."),
+        (dict, Mapping, "name must be Mapping, got the class dict."),
     ],
 )
 def test_a_value_of_another_type_is_refused(value, expected, message):
