@@ -65,6 +65,28 @@ def test_the_displacement_acts_before_the_affine_and_its_inverse_after():
     assert transform.to_atlas(_single_voxel((1, 1, 1)), GRID).data[4, 2, 2] == 1.0
 
 
+def test_a_turn_shows_which_way_points_and_images_go():
+    """Displaced by (1, 0, 1) mm, turned a quarter to the left and shifted: (2, 1, 0) is seen at (11, 23, 31) mm.
+
+    By hand: (2, 1, 0) + (1, 0, 1) = (3, 1, 1), turned (−1, 3, 1), shifted by (12, 20, 30) mm. No part of the map is its
+    own inverse, so neither is taken for the other, nor their order.
+    """
+    turned = np.array([[0.0, -1.0, 0.0, 12.0], [1.0, 0.0, 0.0, 20.0], [0.0, 0.0, 1.0, 30.0], [0.0, 0.0, 0.0, 1.0]])
+    transform = Transform(
+        atlas_from_patient=turned,
+        displacement_mm=_constant_field((1, 0, 1)),
+        inverse_displacement_mm=_constant_field((-1, 0, -1)),
+        displacement_grid=GRID,
+    )
+    atlas_grid = Grid.axis_aligned((6, 5, 4), 1.0, (8.0, 20.0, 30.0))
+
+    assert np.array_equal(transform.atlas_points_of([2.0, 1.0, 0.0]), [11.0, 23.0, 31.0])
+    assert np.array_equal(transform.patient_points_of([11.0, 23.0, 31.0]), [2.0, 1.0, 0.0])
+    in_patient, in_atlas = _single_voxel((2, 1, 0)), _single_voxel((3, 3, 1), atlas_grid)
+    assert np.argwhere(transform.to_atlas(in_patient, atlas_grid).data == 1.0).tolist() == [[3, 3, 1]]
+    assert np.argwhere(transform.to_patient(in_atlas, GRID).data == 1.0).tolist() == [[2, 1, 0]]
+
+
 def test_outside_the_field_of_view_is_zero_and_outside_the_field_is_affine():
     """No image value is invented outside its grid, and no displacement outside its own."""
     ones = Volume(np.ones(GRID.shape, dtype=np.float32), GRID)
