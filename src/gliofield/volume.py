@@ -43,6 +43,9 @@ class Volume:
                 f"Volume: data must have the shape of its grid {self.grid.shape}, got {tuple(self.data.shape)}."
             )
 
+    def __repr__(self) -> str:
+        return f"Volume({self.data.dtype}, {self.grid.describe()})"
+
     def to_ras(self) -> Volume:
         """The same voxels in RAS+ axis order (transposed and flipped, never interpolated)."""
         grid, order, flips = reoriented_to_ras(self.grid)

@@ -16,7 +16,7 @@ from gliofield.grid import Grid
 from gliofield.imaging.visibility import VisibilityThresholds
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LevelDatabase(SimulationDatabase):
     """Database whose chunks lie in memory; the number of a tumor is its parameter."""
 

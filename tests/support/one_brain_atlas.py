@@ -11,7 +11,7 @@ from gliofield.grid import Grid
 from gliofield.volume import Volume
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OneBrainAtlas(Atlas):
     """An atlas that gives the same anatomy whatever grid and rule it is asked for."""
 

@@ -68,6 +68,9 @@ class Atlas:
     def __post_init__(self) -> None:
         self.t1.grid.require_same_as(self.tissue_maps.grid, self_name="T1", other_name="tissue maps")
 
+    def __repr__(self) -> str:
+        return f"Atlas({self.name!r}, {self.source}\n  {self.grid.describe()})"
+
     @property
     def grid(self) -> Grid:
         """Grid of the template."""

@@ -103,6 +103,13 @@ class Anatomy:
         if self.tissue_maps is not None:
             self.grid.require_same_as(self.tissue_maps.grid, self_name="Anatomy", other_name="tissue_maps")
 
+    def __repr__(self) -> str:
+        maps = "with" if self.tissue_maps is not None else "without"
+        return (
+            f"Anatomy(domain {self.volume_ml:.0f} ml by the rule {self.domain_rule!r}, {maps} tissue_maps"
+            f"\n  {self.grid.describe()})"
+        )
+
     @cached_property
     def spacing_mm(self) -> float:
         """The one voxel spacing [mm]."""

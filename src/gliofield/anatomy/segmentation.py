@@ -159,6 +159,12 @@ class Segmentation:
                 "Were the two masks swapped?"
             )
 
+    def __repr__(self) -> str:
+        return (
+            f"Segmentation(scheme {self.scheme!r}, tumor_core {self.core_ml:.1f} ml, whole_tumor {self.whole_ml:.1f} ml"
+            f"\n  {self.grid.describe()})"
+        )
+
     @property
     def core_ml(self) -> float:
         """Volume of the tumor core [ml]."""

@@ -61,6 +61,14 @@ class TissueMaps:
                 "Normalize the maps first, e.g. with normalized_tissue_maps(...)."
             )
 
+    def __repr__(self) -> str:
+        volumes_ml = {
+            name: float(getattr(self, name).sum(dtype=np.float64)) * self.grid.voxel_volume_ml
+            for name in ("white_matter", "gray_matter", "csf", "brain")
+        }
+        listed = ", ".join(f"{name} {volume_ml:.0f} ml" for name, volume_ml in volumes_ml.items())
+        return f"TissueMaps({listed}\n  {self.grid.describe()})"
+
     def within_brain(self) -> TissueMaps:
         """The maps with no tissue beyond the brain mask, where resampling leaves traces of it."""
         kept = {name: getattr(self, name) * self.brain for name in ("white_matter", "gray_matter", "csf")}

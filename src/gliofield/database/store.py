@@ -22,7 +22,7 @@ from gliofield.database.quantization import dequantize
 from gliofield.database.schema import DatabaseHeader
 from gliofield.database.sharding import ShardIndex, decode_levels
 from gliofield.database.tumor_table import TABLE_NAMES, TumorTable
-from gliofield.errors import DatabaseError, ParameterError
+from gliofield.errors import DatabaseError, ParameterError, require_type
 from gliofield.growth import FisherKolmogorovParameters, growth_parameters_of
 from gliofield.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO
 
@@ -57,15 +57,29 @@ class SimulationDatabase:
 
         Raises
         ------
+        ParameterError
+            If the path is none.
         DatabaseError
             If the folder is missing, no database, an unfinished build, of another format version, or if a file of
             its manifest is missing or has the wrong size.
         """
+        require_type("path", path, (str, os.PathLike), hint="Name the folder of a database.")
         folder = Path(path)
         header = read_header(folder)
         manifest = _read_manifest(folder)
         _require_files(folder, manifest, tumors_per_shard=layout.tumors_per_shard(header.snapshots_per_run))
         return load(folder, header, manifest.num_tumors)
+
+    def __repr__(self) -> str:
+        header = self.header
+        return (
+            f"{type(self).__name__}({str(self.path)!r}, {self.num_tumors} tumors"
+            f"\n  model {header.model['name']}, design {header.design['name']}, atlas {header.atlas_name}, "
+            f"domain {header.domain_rule}\n  {header.grid.describe()})"
+        )
+
+    def __len__(self) -> int:
+        return self.num_tumors
 
     @property
     def num_tumors(self) -> int:

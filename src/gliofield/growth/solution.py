@@ -13,6 +13,9 @@ from gliofield.anatomy.tissue_maps import TissueMaps, fractions_of
 from gliofield.errors import ParameterError
 from gliofield.grid import Grid
 
+# More times than this are counted, not listed.
+_TIMES_SHOWN = 6
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Solution:
@@ -62,6 +65,15 @@ class Solution:
                 f"got {self.cell_density.shape}."
             )
 
+    def __repr__(self) -> str:
+        times = ", ".join(f"{time:g}" for time in self.times_days[:_TIMES_SHOWN])
+        more = f", … ({len(self.times_days)} times)" if len(self.times_days) > _TIMES_SHOWN else ""
+        stopped = "" if self.stopped_at_days is None else f", stopped at day {self.stopped_at_days:g} by its volume"
+        return (
+            f"{type(self).__name__}(days {times or 'none'}{more}{stopped}; {self.scheme} on {self.backend}, "
+            f"{self.num_steps} steps\n  {self.grid.describe()})"
+        )
+
     @property
     def is_front_resolved(self) -> bool:
         """Whether a voxel is no longer than the front is wide."""
@@ -91,7 +103,7 @@ class Solution:
         return np.array(counts, dtype=np.float64) * self.grid.voxel_volume_ml
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MassEffectSolution(Solution):
     """Cell density, displacement and moved tissue of one tumor with mass effect at one or more times.
 

@@ -187,3 +187,12 @@ def test_a_damaged_tumor_is_named(copy):
     with pytest.raises(DatabaseError, match="tumor 0 of .* is damaged: a chunk of"):
         database.density_levels(0)
     assert database.density_levels(1).any()
+
+
+@pytest.mark.parametrize(("path", "came"), [(None, "NoneType"), (3, r"3 \(int\)")])
+def test_what_is_no_path_is_refused(path, came):
+    """Before anything is looked for."""
+    with pytest.raises(
+        ParameterError, match=f"path must be str or PathLike, got {came}. Name the folder of a database"
+    ):
+        SimulationDatabase.open(path)
