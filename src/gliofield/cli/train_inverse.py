@@ -205,9 +205,8 @@ class SimulationOptions:
         loaded = load_atlas(self.atlas or "sri24", report=report)
         spacing_mm = DEFAULT_SPACING_MM if self.spacing_mm is None else self.spacing_mm
         return SimulatedTumors(
-            anatomy=loaded.anatomy(loaded.simulation_grid(spacing_mm=spacing_mm)),
-            atlas_name=loaded.name,
-            atlas_hash=loaded.content_hash,
+            atlas=loaded,
+            grid=loaded.simulation_grid(spacing_mm=spacing_mm),
             design=named_design(self.design or "clinical", mass_effect=model == "mass-effect"),
             model=named_model(model, device=self.solver_device or "cpu"),
             num_training_tumors=num_training_tumors,

@@ -9,6 +9,7 @@ of a batch depends on the batch's random numbers, hence on seed, epoch and place
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,17 +18,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.anatomy.atlas import Atlas
+from gliofield.anatomy.atlas_sources import resolve_atlas
+from gliofield.anatomy.growth_domain import DEFAULT_DOMAIN_RULE
 from gliofield.box import Box, box_of, enclosing_box, make_box
 from gliofield.cores import require_threads
 from gliofield.database import CudaWorker, Design, SimulationDatabase, TumorDraw, quantize_density
 from gliofield.database.cuda_worker import device_outcomes
+from gliofield.database.designs import DEFAULT_DESIGN, resolve_design
+from gliofield.database.models import DEFAULT_MODEL, resolve_model
 from gliofield.database.schema import DatabaseHeader, describe_settings
 from gliofield.database.simulate import MAX_ATTEMPTS, BatchSimulator
 from gliofield.database.tumor_table import PARAMETER_NAMES, Rejections, parameter_row
 from gliofield.errors import DatabaseError, NumericalError, ParameterError
 from gliofield.grid import Grid
-from gliofield.growth import GrowthModel, Solution
+from gliofield.growth import GrowthModel, MassEffect, Solution
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.inverse.config import ObservationSettings
 from gliofield.inverse.targets import Range
@@ -208,35 +213,37 @@ class SimulatedTumors:
 
     Parameters
     ----------
-    anatomy : Anatomy
-        Where they grow.
-    atlas_name, atlas_hash : str
-        Name and content hash of the atlas behind it.
-    design : Design
-        Which are drawn and accepted; one snapshot per run.
-    model : GrowthModel
-        How they grow. With ``backend="cuda"`` a batch grows on the device at once.
+    atlas : Atlas, or what `load_atlas` takes
+        Brain they grow in.
     num_training_tumors, num_validation_tumors : int
         Tumors per epoch, ≥ 1; and to validate on, the same in every epoch, ≥ 0.
+    design : Design, or one of `DESIGNS`
+        Which are drawn and accepted; one snapshot per run.
+    model : GrowthModel, "fk" or "mass-effect"
+        How they grow. With ``backend="cuda"`` a batch grows on the device at once.
+    grid : Grid or None
+        Where they grow; None: the atlas's `simulation_grid()`.
+    domain_rule : str
+        Which tissue they grow in, one of `DOMAIN_RULES`.
     num_threads : int or None
         Threads that simulate; None: all cores.
 
     Raises
     ------
     ParameterError
-        If a number is out of range, or the design takes several snapshots of a run.
+        If an argument is of another type or out of range, or the design takes several snapshots of a run.
     """
 
     def __init__(
         self,
         *,
-        anatomy: Anatomy,
-        atlas_name: str,
-        atlas_hash: str,
-        design: Design,
-        model: GrowthModel[Any],
+        atlas: Atlas | str | os.PathLike[str],
         num_training_tumors: int,
         num_validation_tumors: int,
+        design: Design | str = DEFAULT_DESIGN,
+        model: GrowthModel[Any] | str = DEFAULT_MODEL,
+        grid: Grid | None = None,
+        domain_rule: str = DEFAULT_DOMAIN_RULE,
         num_threads: int | None = None,
     ) -> None:
         if num_training_tumors < 1 or num_validation_tumors < 0:
@@ -244,25 +251,28 @@ class SimulatedTumors:
                 f"num_training_tumors must be at least 1 and num_validation_tumors not negative, got "
                 f"{num_training_tumors} and {num_validation_tumors}."
             )
-        if design.snapshots_per_run != 1:
+        self._model = resolve_model(model)
+        self._design = resolve_design(design, mass_effect=isinstance(self._model, MassEffect))
+        if self._design.snapshots_per_run != 1:
             raise ParameterError(
                 f"the design of tumors simulated on the fly must have snapshots_per_run = 1, got "
-                f"{design.snapshots_per_run}."
+                f"{self._design.snapshots_per_run}."
             )
         self.num_training_tumors, self.num_validation_tumors = num_training_tumors, num_validation_tumors
-        self._anatomy, self._design, self._model = anatomy, design, model
+        brain = resolve_atlas(atlas)
+        self._anatomy = brain.anatomy(grid, domain_rule=domain_rule)
         self._num_threads = require_threads(num_threads)
         self.origin = TumorOrigin(
-            grid=anatomy.grid,
-            atlas_name=atlas_name,
-            atlas_hash=atlas_hash,
-            domain_rule=anatomy.domain_rule,
-            model=describe_settings(model),
-            occupied=box_of(anatomy.domain),
+            grid=self._anatomy.grid,
+            atlas_name=brain.name,
+            atlas_hash=brain.content_hash,
+            domain_rule=self._anatomy.domain_rule,
+            model=describe_settings(self._model),
+            occupied=box_of(self._anatomy.domain),
             record={
                 "source": "simulated on the fly",
-                "anatomy_hash": anatomy.content_hash,
-                "design": describe_settings(design),
+                "anatomy_hash": self._anatomy.content_hash,
+                "design": describe_settings(self._design),
                 "num_training_tumors": num_training_tumors,
                 "num_validation_tumors": num_validation_tumors,
             },

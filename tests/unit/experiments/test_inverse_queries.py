@@ -97,9 +97,8 @@ def test_a_network_of_another_grid_and_growth_model_is_asked_as_well(database, c
     """It sees the masks on its own grid; its density is compared on that of the queries."""
     other = ATLAS.simulation_grid(spacing_mm=4.5, shape=(32, 38, 30))
     source = SimulatedTumors(
-        anatomy=ATLAS.anatomy(other),
-        atlas_name=ATLAS.name,
-        atlas_hash=ATLAS.content_hash,
+        atlas=ATLAS,
+        grid=other,
         design=dataclasses.replace(ClinicalDesign(whole_volume_ml=(3.0, 900.0)), push_pa=(0.0, 100.0)),
         model=named_model("mass-effect"),
         num_training_tumors=2,

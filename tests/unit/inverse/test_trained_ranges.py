@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy
+from one_brain_atlas import atlas_of
 from small_inverse_networks import FewBalls, tiny_inverse
 
 from gliofield.errors import ParameterError
@@ -96,7 +97,7 @@ def test_few_tumors_are_looked_at_and_said(monkeypatch):
     monkeypatch.setattr(module, "_NUM_SIMULATED_TUMORS", 3)
     monkeypatch.setattr(module, "_TUMORS_PER_READ", 2)
     simulated = SimulatedTumors(
-        anatomy=ball_anatomy(), atlas_name="cube", atlas_hash="0" * 64, design=BallDesign(), model=GrowingBall(),
+        atlas=atlas_of(ball_anatomy()), design=BallDesign(), model=GrowingBall(),
         num_training_tumors=9, num_validation_tumors=7, num_threads=1,
     )  # fmt: skip
     for source, number in ((FewBalls(9), 5), (simulated, 3)):

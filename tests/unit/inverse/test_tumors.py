@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls
+from mass_effect_phantoms import phantom_anatomy
+from one_brain_atlas import atlas_of
 
 from gliofield.database import ClinicalDesign, PapersDesign
 from gliofield.database.schema import describe_settings
@@ -20,9 +22,7 @@ def database(tmp_path_factory):
 
 def simulated(**changes):
     values = {
-        "anatomy": ball_anatomy(),
-        "atlas_name": "cube",
-        "atlas_hash": "0" * 64,
+        "atlas": atlas_of(ball_anatomy()),
         "design": BallDesign(),
         "model": GrowingBall(),
         "num_training_tumors": 6,
@@ -175,3 +175,12 @@ def test_senseless_numbers_are_refused(changes, message):
     """No tumors, or several of a run."""
     with pytest.raises(ParameterError, match=message):
         simulated(**changes)
+
+
+def test_design_model_and_atlas_may_be_given_by_name():
+    """By name the design pushes where the model does; what is neither name nor object is refused."""
+    source = simulated(model="mass-effect", design="papers", atlas=atlas_of(phantom_anatomy((12, 14, 13), 10.0)))
+    assert source.origin.model["name"] == "mass-effect"
+    assert source.origin.record["design"]["settings"]["push_pa"][0] == 0.0
+    with pytest.raises(ParameterError, match=r"atlas must be Atlas or str or PathLike, got Anatomy"):
+        simulated(atlas=ball_anatomy())

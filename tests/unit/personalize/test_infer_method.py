@@ -39,9 +39,8 @@ def predictor(tmp_path_factory):
     """A network that has seen a few tumors of the phantom."""
     path = tmp_path_factory.mktemp("infer") / "net.safetensors"
     source = SimulatedTumors(
-        anatomy=ATLAS.anatomy(GRID),
-        atlas_name=ATLAS.name,
-        atlas_hash=ATLAS.content_hash,
+        atlas=ATLAS,
+        grid=GRID,
         design=ClinicalDesign(whole_volume_ml=(3.0, 900.0)),
         model=named_model("fk"),
         num_training_tumors=4,
