@@ -9,7 +9,7 @@ WORKERS ?= 2
 export VENV PYTHON WORKERS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev test test-slow test-all lint types format docs bench clean
+.PHONY: help demo core dev test test-slow test-all lint types format docs bench size clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ bench: $(DEV)  ## Run the benchmarks (ARGS=benchmarks/growth/bench_reaction_diff
 	@for script in $(if $(ARGS),$(ARGS),$(sort $(wildcard benchmarks/*/bench_*.py))); do \
 		echo "== $$script"; $(BIN)/python $$script || exit 1; \
 	done
+
+size: $(CORE)  ## Count files, lines and lines of code of each folder
+	@$(BIN)/python scripts/count_size.py
 
 clean:  ## Remove the environment and everything that was built
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
