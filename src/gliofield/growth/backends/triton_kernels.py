@@ -156,82 +156,148 @@ def advance(
     x0 = 1 + tile // (num_tiles_y * num_tiles_z) * tile_x
     y0 = tile // num_tiles_z % num_tiles_y * tile_y
     z0 = tile % num_tiles_z * tile_z
-    box = boxes + 6 * tumor
-    is_outside = (x0 + tile_x <= tl.load(box)) | (x0 > tl.load(box + 3))
-    is_outside |= (y0 + tile_y <= tl.load(box + 1)) | (y0 > tl.load(box + 4))
-    is_outside |= (z0 + tile_z <= tl.load(box + 2)) | (z0 > tl.load(box + 5))
-    if is_outside:
+    if _is_outside(boxes + 6 * tumor, x0, y0, z0, tile_x, tile_y, tile_z):
         return
 
     # 64-bit: a large batch has more floats than 32 bits count.
     field = num_tumors.to(tl.int64) * num_voxels
     density = state + tumor.to(tl.int64) * num_voxels
-    rate = density + field
     newer_increment = tl.load(codes + 4 * tumor + 1)
-    newer = density + (2 + newer_increment) * field
-    older = density + (3 - newer_increment) * field
     weight = weights + 6 * tumor
     survival, threshold = tl.load(weight + 4), tl.load(weight + 5)
     y = y0 + tl.arange(0, tile_y)[:, None]
     z = z0 + tl.arange(0, tile_z)[None, :]
     at = x0 * plane + y * pitch + z
-
-    num_counted = tl.zeros([tile_y, tile_z], tl.int32)
     if kind == REACT:
-        for _ in tl.range(tile_x):
-            c = _grown(tl.load(density + at), survival, floor)
-            tl.store(density + at, c)
-            num_counted += (c > threshold).to(tl.int32)
-            at += plane
+        num_counted = _react(density, at, plane, survival, threshold, floor, tile_x, tile_y, tile_z)
     else:
-        w_newer, w_older = tl.load(weight), tl.load(weight + 1)
-        w_operator, w_initial = tl.load(weight + 2), tl.load(weight + 3)
         fx = faces + tl.load(face_sets + tumor).to(tl.int64) * 3 * num_voxels
-        fy = fx + num_voxels
-        fz = fy + num_voxels
-        # The operator acts on the density in the first stage, on the newer increment later on.
-        source = density + tl.where(kind == FIRST, 0, 2 + newer_increment) * field
-        own = tl.load(source + at)
-        flow_x = tl.load(fx + at) * (own - tl.load(source + at - plane))
-        lowest_x = tl.full([tile_y, tile_z], FAR, tl.int32)
-        highest_x = tl.full([tile_y, tile_z], -1, tl.int32)
-        for i in tl.range(tile_x):
-            next_x = tl.load(source + at + plane)
-            next_flow_x = tl.load(fx + at + plane) * (next_x - own)
-            next_flow_y = tl.load(fy + at + pitch) * (tl.load(source + at + pitch) - own)
-            flow_y = tl.load(fy + at) * (own - tl.load(source + at - pitch))
-            next_flow_z = tl.load(fz + at + 1) * (tl.load(source + at + 1) - own)
-            flow_z = tl.load(fz + at) * (own - tl.load(source + at - 1))
-            change = ((next_flow_x - flow_x) + (next_flow_y - flow_y)) + (next_flow_z - flow_z)
-            if kind == FIRST:
-                tl.store(rate + at, change)
-                tl.store(newer + at, w_operator * change)
-            else:
-                d = (w_newer * own + w_older * tl.load(older + at)) + (
-                    w_operator * change + w_initial * tl.load(rate + at)
-                )
-                if kind == MIDDLE:
-                    tl.store(older + at, tl.where(tl.abs(d) > TINY, d, 0.0))
-                else:
-                    c = _grown(tl.load(density + at) + d, survival, floor)
-                    tl.store(density + at, c)
-                    num_counted += (c > threshold).to(tl.int32)
-                    lowest_x = tl.where(c > 0.0, tl.minimum(lowest_x, x0 + i), lowest_x)
-                    highest_x = tl.where(c > 0.0, x0 + i, highest_x)
-            own, flow_x = next_x, next_flow_x
-            at += plane
+        num_counted, lowest_x, highest_x = _diffuse(
+            kind, density, field, newer_increment, fx, num_voxels,
+            at, x0, plane, pitch, weight, survival, threshold, floor, tile_x, tile_y, tile_z,
+        )  # fmt: skip
         if kind == LAST:
-            has_cells = highest_x >= 0
-            _record_lowest(found + 6 * tumor, tl.min(lowest_x))
-            _record_lowest(found + 6 * tumor + 1, tl.min(tl.where(has_cells, y, FAR)))
-            _record_lowest(found + 6 * tumor + 2, tl.min(tl.where(has_cells, z, FAR)))
-            _record_highest(found + 6 * tumor + 3, tl.max(highest_x))
-            _record_highest(found + 6 * tumor + 4, tl.max(tl.where(has_cells, y, -1)))
-            _record_highest(found + 6 * tumor + 5, tl.max(tl.where(has_cells, z, -1)))
+            _record_cells(found + 6 * tumor, lowest_x, highest_x, y, z)
     if tl.load(codes + 4 * tumor + 3) != 0:
         total = tl.sum(num_counted).to(tl.int64)
         if total > 0:
             tl.atomic_add(status + STATUS * tumor + COUNTED, total)
+
+
+@triton.jit
+def _is_outside(
+    box: tl.tensor,
+    x0: tl.tensor,
+    y0: tl.tensor,
+    z0: tl.tensor,
+    tile_x: tl.constexpr,
+    tile_y: tl.constexpr,
+    tile_z: tl.constexpr,
+) -> tl.tensor:
+    """Whether a tile that begins at (x0, y0, z0) holds nothing of an active box."""
+    is_outside = (x0 + tile_x <= tl.load(box)) | (x0 > tl.load(box + 3))
+    is_outside |= (y0 + tile_y <= tl.load(box + 1)) | (y0 > tl.load(box + 4))
+    is_outside |= (z0 + tile_z <= tl.load(box + 2)) | (z0 > tl.load(box + 5))
+    return is_outside
+
+
+@triton.jit
+def _react(
+    density: tl.tensor,
+    at: tl.tensor,
+    plane: tl.tensor,
+    survival: tl.tensor,
+    threshold: tl.tensor,
+    floor: tl.tensor,
+    tile_x: tl.constexpr,
+    tile_y: tl.constexpr,
+    tile_z: tl.constexpr,
+) -> tl.tensor:
+    """Grow the cells of a tile; voxels above the threshold in each of its columns along x."""
+    num_counted = tl.zeros([tile_y, tile_z], tl.int32)
+    for _ in tl.range(tile_x):
+        c = _grown(tl.load(density + at), survival, floor)
+        tl.store(density + at, c)
+        num_counted += (c > threshold).to(tl.int32)
+        at += plane
+    return num_counted
+
+
+@triton.jit
+def _diffuse(
+    kind: tl.tensor,
+    density: tl.tensor,
+    field: tl.tensor,
+    newer_increment: tl.tensor,
+    fx: tl.tensor,
+    num_voxels: tl.tensor,
+    at: tl.tensor,
+    x0: tl.tensor,
+    plane: tl.tensor,
+    pitch: tl.tensor,
+    weight: tl.tensor,
+    survival: tl.tensor,
+    threshold: tl.tensor,
+    floor: tl.tensor,
+    tile_x: tl.constexpr,
+    tile_y: tl.constexpr,
+    tile_z: tl.constexpr,
+) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
+    """One stage of diffusion on a tile, plane by plane along x; growth follows the last.
+
+    Returns voxels above the threshold, and the lowest and highest x with cells, in each column of the tile along x; all
+    three are known after the last stage alone.
+    """
+    rate = density + field
+    newer = density + (2 + newer_increment) * field
+    older = density + (3 - newer_increment) * field
+    w_newer, w_older = tl.load(weight), tl.load(weight + 1)
+    w_operator, w_initial = tl.load(weight + 2), tl.load(weight + 3)
+    fy = fx + num_voxels
+    fz = fy + num_voxels
+    # The operator acts on the density in the first stage, on the newer increment later on.
+    source = density + tl.where(kind == FIRST, 0, 2 + newer_increment) * field
+    num_counted = tl.zeros([tile_y, tile_z], tl.int32)
+    lowest_x = tl.full([tile_y, tile_z], FAR, tl.int32)
+    highest_x = tl.full([tile_y, tile_z], -1, tl.int32)
+    own = tl.load(source + at)
+    flow_x = tl.load(fx + at) * (own - tl.load(source + at - plane))
+    for i in tl.range(tile_x):
+        next_x = tl.load(source + at + plane)
+        next_flow_x = tl.load(fx + at + plane) * (next_x - own)
+        next_flow_y = tl.load(fy + at + pitch) * (tl.load(source + at + pitch) - own)
+        flow_y = tl.load(fy + at) * (own - tl.load(source + at - pitch))
+        next_flow_z = tl.load(fz + at + 1) * (tl.load(source + at + 1) - own)
+        flow_z = tl.load(fz + at) * (own - tl.load(source + at - 1))
+        change = ((next_flow_x - flow_x) + (next_flow_y - flow_y)) + (next_flow_z - flow_z)
+        if kind == FIRST:
+            tl.store(rate + at, change)
+            tl.store(newer + at, w_operator * change)
+        else:
+            d = (w_newer * own + w_older * tl.load(older + at)) + (w_operator * change + w_initial * tl.load(rate + at))
+            if kind == MIDDLE:
+                tl.store(older + at, tl.where(tl.abs(d) > TINY, d, 0.0))
+            else:
+                c = _grown(tl.load(density + at) + d, survival, floor)
+                tl.store(density + at, c)
+                num_counted += (c > threshold).to(tl.int32)
+                lowest_x = tl.where(c > 0.0, tl.minimum(lowest_x, x0 + i), lowest_x)
+                highest_x = tl.where(c > 0.0, x0 + i, highest_x)
+        own, flow_x = next_x, next_flow_x
+        at += plane
+    return num_counted, lowest_x, highest_x
+
+
+@triton.jit
+def _record_cells(found: tl.tensor, lowest_x: tl.tensor, highest_x: tl.tensor, y: tl.tensor, z: tl.tensor) -> None:
+    """Widen what is known of where a tumor has cells by those of a tile."""
+    has_cells = highest_x >= 0
+    _record_lowest(found, tl.min(lowest_x))
+    _record_lowest(found + 1, tl.min(tl.where(has_cells, y, FAR)))
+    _record_lowest(found + 2, tl.min(tl.where(has_cells, z, FAR)))
+    _record_highest(found + 3, tl.max(highest_x))
+    _record_highest(found + 4, tl.max(tl.where(has_cells, y, -1)))
+    _record_highest(found + 5, tl.max(tl.where(has_cells, z, -1)))
 
 
 @triton.jit

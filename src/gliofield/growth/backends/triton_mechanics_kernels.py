@@ -72,13 +72,31 @@ def elastic(
         return
     n = tl.load(blocks + tl.program_id(0)) * block + tl.arange(0, block)
     field = tumor.to(tl.int64) * num_voxels
-    x = u + 3 * field + n
+    x_c, y_c, z_c, row_x, row_y, row_z = _operate(
+        u + 3 * field + n, lame + field + n, shear + field + n, edges + 3 * field + n, num_voxels, plane, pitch
+    )
+    at = 3 * field + n
+    weight = tl.load(weights + tumor)
+    _finish(at, x_c, row_x, inverse, force, change, out, momentum, weight, mode)
+    _finish(at + num_voxels, y_c, row_y, inverse, force, change, out, momentum, weight, mode)
+    _finish(at + 2 * num_voxels, z_c, row_z, inverse, force, change, out, momentum, weight, mode)
+
+
+@triton.jit
+def _operate(
+    x: tl.tensor,
+    l0: tl.tensor,
+    m0: tl.tensor,
+    xy: tl.tensor,
+    num_voxels: tl.tensor,
+    plane: tl.tensor,
+    pitch: tl.tensor,
+) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
+    """The displacement of a block of voxels and A u there, x, y, z each; from where u, λ, μ and edge moduli lie."""
     y = x + num_voxels
     z = y + num_voxels
-    xy = edges + 3 * field + n
     xz = xy + num_voxels
     yz = xz + num_voxels
-    l0, m0 = lame + field + n, shear + field + n
 
     x_c, y_c, z_c = tl.load(x), tl.load(y), tl.load(z)
     x_ip, y_jp, z_kp = tl.load(x + plane), tl.load(y + pitch), tl.load(z + 1)
@@ -117,12 +135,7 @@ def elastic(
     shear_yz_jp = tl.load(yz + pitch) * ((y_jp - y_jp_km) + (tl.load(z + pitch) - z_c))
     normal_z = (pressure_k - pressure) + ((mu_k + mu_k) * zz_k - shear_c * zz)
     row_z = normal_z + ((shear_xz - shear_xz_ip) + (shear_yz - shear_yz_jp))
-
-    at = 3 * field + n
-    weight = tl.load(weights + tumor)
-    _finish(at, x_c, row_x, inverse, force, change, out, momentum, weight, mode)
-    _finish(at + num_voxels, y_c, row_y, inverse, force, change, out, momentum, weight, mode)
-    _finish(at + 2 * num_voxels, z_c, row_z, inverse, force, change, out, momentum, weight, mode)
+    return x_c, y_c, z_c, row_x, row_y, row_z
 
 
 @triton.jit
