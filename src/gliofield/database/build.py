@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gliofield import __version__
-from gliofield.anatomy.atlas import Atlas
+from gliofield.anatomy.atlas import DEFAULT_ATLAS, Atlas
 from gliofield.anatomy.atlas_sources import resolve_atlas
 from gliofield.anatomy.growth_domain import DEFAULT_DOMAIN_RULE
 from gliofield.database import layout
@@ -45,9 +45,9 @@ _DEFAULT_THRESHOLDS = VisibilityThresholds()
 
 def build_database(
     path: str | os.PathLike[str],
-    *,
     num_tumors: int,
-    atlas: Atlas | str | os.PathLike[str],
+    *,
+    atlas: Atlas | str | os.PathLike[str] = DEFAULT_ATLAS,
     design: Design | str = DEFAULT_DESIGN,
     model: GrowthModel[Any] | str = DEFAULT_MODEL,
     grid: Grid | None = None,
@@ -98,9 +98,7 @@ def build_database(
     DeviceError, OutputError
         If the workers' device is not there; if the folder cannot be written. What was finished is kept.
     """
-    _require_integers(num_tumors=num_tumors, seed=seed, first_tumor=first_tumor)
-    if num_tumors < 1:
-        raise ParameterError(f"num_tumors must be at least 1, got {num_tumors}.")
+    _require_numbers(num_tumors=num_tumors, seed=seed, first_tumor=first_tumor)
     crew = resolve_workers(workers)
     grown_by = resolve_model(model, device="cuda" if isinstance(crew, CudaWorker) else "cpu")
     drawn_by = resolve_design(design, mass_effect=isinstance(grown_by, MassEffect))
@@ -210,10 +208,12 @@ def _build(staging: Staging, simulator: BatchSimulator, workers: Workforce, repo
     staging.complete()
 
 
-def _require_integers(**numbers: object) -> None:
+def _require_numbers(**numbers: int) -> None:
     for name, value in numbers.items():
         if not isinstance(value, (int, np.integer)):
             raise ParameterError(f"{name} must be an integer, got {value!r}.")
+    if numbers["num_tumors"] < 1:
+        raise ParameterError(f"num_tumors must be at least 1, got {numbers['num_tumors']}.")
 
 
 def _require_fitting(design: Design, model: GrowthModel[Any]) -> None:

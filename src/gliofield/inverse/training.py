@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gliofield.database.schema import without_backend
@@ -13,8 +14,9 @@ from gliofield.inverse.config import InverseSettings
 from gliofield.inverse.targets import TargetScaling, target_groups
 from gliofield.inverse.trained_ranges import trained_ranges
 from gliofield.inverse.tumors import TumorOrigin, TumorSource
-from gliofield.learning import TrainingHistory, process_group, require_torch, train, write_checkpoint
-from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
+from gliofield.learning import process_group, require_torch, write_checkpoint
+from gliofield.learning.members import Member, train_members
+from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, training_folder
 from gliofield.progress import Reporter, ignore_progress
 
 # Seeds of first weights and of batches of the members lie this far apart.
@@ -65,7 +67,7 @@ def train_inverse(
     """
     require_torch()
     from gliofield.inverse.networks import SMALLEST_INPUT
-    from gliofield.inverse.training_task import InverseTask, input_layout
+    from gliofield.inverse.training_task import input_layout
 
     path = checkpoint_path(out, replace=replace)
     origin = source.origin
@@ -79,23 +81,9 @@ def train_inverse(
     seed_ranges_mm = origin.shown_with(settings.observation).seed_ranges_mm
     scalings = {group: TargetScaling.of(settings.targets, names, seed_ranges_mm) for group, names in groups.items()}
     folder = training_folder(path)
-    histories: dict[str, TrainingHistory] = {}
-    tensors: dict[str, Any] = {}
     with process_group(settings.training.device) as processes:
-        for group, member in network_names(settings):
-            name = f"{group}.{member}"
-            seed = settings.training.seed + _SEEDS_PER_MEMBER * member
-            task = InverseTask(settings, source, scalings[group], seed=seed)
-            histories[name] = train(
-                task,
-                dataclasses.replace(settings.training, seed=seed),
-                folder=folder / name,
-                identity=_identity(settings, origin, scalings[group]),
-                resume=not restart,
-                report=named_progress(name, report),
-                keep="best" if source.num_validation_tumors else "last",
-            )
-            tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
+        members = _members(source, settings, scalings)
+        histories, tensors = train_members(members, folder=folder, resume=not restart, report=report)
         header = InverseHeader(
             settings=settings,
             origin=origin,
@@ -111,6 +99,21 @@ def train_inverse(
             keep_logs_alone(folder)
         processes.wait_for_all()
     return header
+
+
+def _members(source: TumorSource, settings: InverseSettings, scalings: Mapping[str, TargetScaling]) -> Iterator[Member]:
+    """The networks of each group of targets, with first weights and batches of their own."""
+    from gliofield.inverse.training_task import InverseTask
+
+    for group, number in network_names(settings):
+        seed = settings.training.seed + _SEEDS_PER_MEMBER * number
+        yield Member(
+            name=f"{group}.{number}",
+            task=InverseTask(settings, source, scalings[group], seed=seed),
+            settings=dataclasses.replace(settings.training, seed=seed),
+            identity=_identity(settings, source.origin, scalings[group]),
+            keep="best" if source.num_validation_tumors else "last",
+        )
 
 
 def _identity(settings: InverseSettings, origin: TumorOrigin, scaling: TargetScaling) -> dict[str, Any]:

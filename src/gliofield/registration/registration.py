@@ -19,7 +19,7 @@ from gliofield.errors import ParameterError, RegistrationError, unknown_name
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.registration.ants_backend import AntsBackend
 from gliofield.registration.backend import Alignment, RegistrationBackend
-from gliofield.registration.image_pair import prepare_image_pair
+from gliofield.registration.image_pair import ImagePair, prepare_image_pair
 from gliofield.registration.presets import DEFAULT_PRESET, RegistrationPreset, registration_preset
 from gliofield.registration.transform import Transform
 from gliofield.volume import Volume
@@ -121,12 +121,8 @@ def register(
 
     Raises
     ------
-    ParameterError
-        If the preset or back end is unknown, or the seed or thread count out of range.
-    GridMismatchError
-        If a brain or the lesion lies on another grid than its image.
-    ImageError
-        If an image cannot be used: NaN, no contrast, no brain.
+    ParameterError, GridMismatchError, ImageError
+        If a setting is unknown or out of range, a mask lies on another grid than its image, or an image cannot be used.
     RegistrationError
         If the lesion covers most of the brain, the program fails, or its result is not a plausible alignment.
 
@@ -150,13 +146,9 @@ def register(
         preset=recipe,
     )
     seconds = {"prepare": time.perf_counter() - start}
-    if recipe.affine is None:
-        alignment = Alignment(transform=Transform.identity(), seconds={}, versions={})
-    else:
-        alignment = program.align(
-            pair, recipe, seed=seed, deterministic=deterministic, num_threads=threads, report=report
-        )
-        require_plausible_affine(alignment.transform.atlas_from_patient)
+    alignment = _align(
+        pair, recipe, program, seed=seed, deterministic=deterministic, num_threads=threads, report=report
+    )
     return RegistrationResult(
         transform=alignment.transform,
         preset=recipe,
@@ -167,6 +159,26 @@ def register(
         seconds={**seconds, **alignment.seconds, "total": time.perf_counter() - start},
         versions=alignment.versions,
     )
+
+
+def _align(
+    pair: ImagePair,
+    recipe: RegistrationPreset,
+    program: RegistrationBackend,
+    *,
+    seed: int,
+    deterministic: bool,
+    num_threads: int,
+    report: Reporter,
+) -> Alignment:
+    """What the program finds, once it is plausible; the identity where the recipe asks for nothing."""
+    if recipe.affine is None:
+        return Alignment(transform=Transform.identity(), seconds={}, versions={})
+    alignment = program.align(
+        pair, recipe, seed=seed, deterministic=deterministic, num_threads=num_threads, report=report
+    )
+    require_plausible_affine(alignment.transform.atlas_from_patient)
+    return alignment
 
 
 def require_plausible_affine(atlas_from_patient: np.ndarray) -> None:

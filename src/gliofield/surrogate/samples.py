@@ -170,19 +170,21 @@ def simulate_samples(
     }
     require_own_folder(folder, identity)
     grown = partial(_grown, anatomies, crop_size=crop_size, solver=solver, num_threads=require_threads(num_threads))
-    num_files = -(-number // SAMPLES_PER_FILE)
-    first = 0 if processes is None else num_files * processes.rank // processes.num_processes
     files: dict[int, NDArray[np.float16]] = {}
-    for index in (*range(first, num_files), *range(first)):
-        block = draws[index * SAMPLES_PER_FILE : (index + 1) * SAMPLES_PER_FILE]
-        files[index] = completed_file(
-            folder / f"tumors-{index:06d}.npy", len(block), crop_size=crop_size, grown=partial(grown, block)
-        )
-        report(
-            ProgressEvent(task=f"simulate files of {SAMPLES_PER_FILE}, {part}", completed=len(files), total=num_files)
-        )
-    in_order = [files[index] for index in range(num_files)]
+    blocks = [draws[start : start + SAMPLES_PER_FILE] for start in range(0, number, SAMPLES_PER_FILE)]
+    for index in _order_of_files(len(blocks), processes):
+        name, block = f"tumors-{index:06d}.npy", blocks[index]
+        files[index] = completed_file(folder / name, len(block), crop_size=crop_size, grown=partial(grown, block))
+        task = f"simulate files of {SAMPLES_PER_FILE}, {part}"
+        report(ProgressEvent(task=task, completed=len(files), total=len(blocks)))
+    in_order = [files[index] for index in range(len(blocks))]
     return SurrogateSamples(anatomies, draws, in_order, ranges, {**identity, "number": number})
+
+
+def _order_of_files(num_files: int, processes: ProcessGroup | None) -> Sequence[int]:
+    """All files, from the share of this process on, so that processes meet as late as they can."""
+    first = 0 if processes is None else num_files * processes.rank // processes.num_processes
+    return (*range(first, num_files), *range(first))
 
 
 def drawn_sample(

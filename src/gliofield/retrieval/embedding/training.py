@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.errors import ParameterError
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.learning import TrainingHistory, process_group, require_torch, train, write_checkpoint
-from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
+from gliofield.learning import process_group, require_torch, write_checkpoint
+from gliofield.learning.members import Member, train_members
+from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, training_folder
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.retrieval.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
 from gliofield.retrieval.embedding.settings import EmbeddingSettings
@@ -67,8 +69,6 @@ def train_embedding(
         If the loss is no longer a finite number.
     """
     require_torch()
-    from gliofield.retrieval.embedding.training_task import ReconstructionTask
-
     path = checkpoint_path(out, replace=replace)
     training_tumors, validation_tumors = _chosen_tumors(database, settings)
     header = database.header
@@ -78,38 +78,11 @@ def train_embedding(
     trained_on = {**header.to_attributes(), "num_tumors": database.num_tumors}
     folder = training_folder(path)
 
-    histories: dict[str, TrainingHistory] = {}
-    tensors: dict[str, Any] = {}
     with process_group(settings.training.device) as group:
         _require_batches(settings, group.num_processes)
-        for modality, name in enumerate(MODALITIES):
-            task = ReconstructionTask(
-                settings.network,
-                volumes,
-                modality=modality,
-                training_tumors=training_tumors,
-                validation_tumors=validation_tumors,
-                seed=settings.training.seed,
-            )
-            # The training settings are compared by the loop, which lets the number of epochs grow.
-            identity = {
-                "network": dataclasses.asdict(settings.network),
-                "training_tumors": training_tumors.tolist(),
-                "validation_tumors": validation_tumors.tolist(),
-                "modality": name,
-                "box": [list(ends) for ends in box],
-                "levels": list(levels),
-                "trained_on": trained_on,
-            }
-            histories[name] = train(
-                task,
-                settings.training,
-                folder=folder / name,
-                identity=identity,
-                resume=not restart,
-                report=named_progress(name, report),
-            )
-            tensors |= {f"{name}.{key}": value for key, value in task.network.state_dict().items()}
+        shown = {"box": [list(ends) for ends in box], "levels": list(levels), "trained_on": trained_on}
+        members = _members(settings, volumes, training_tumors, validation_tumors, shown)
+        histories, tensors = train_members(members, folder=folder, resume=not restart, report=report)
         made = EmbeddingHeader(
             settings=settings,
             grid=header.grid,
@@ -125,6 +98,39 @@ def train_embedding(
             keep_logs_alone(folder)
         group.wait_for_all()
     return made
+
+
+def _members(
+    settings: EmbeddingSettings,
+    volumes: TumorVolumes,
+    training_tumors: NDArray[np.int64],
+    validation_tumors: NDArray[np.int64],
+    shown: Mapping[str, Any],
+) -> Iterator[Member]:
+    """The network of each modality; `shown` is what the volumes were made of."""
+    from gliofield.retrieval.embedding.training_task import ReconstructionTask
+
+    for modality, name in enumerate(MODALITIES):
+        yield Member(
+            name=name,
+            task=ReconstructionTask(
+                settings.network,
+                volumes,
+                modality=modality,
+                training_tumors=training_tumors,
+                validation_tumors=validation_tumors,
+                seed=settings.training.seed,
+            ),
+            settings=settings.training,
+            # The training settings are compared by the loop, which lets the number of epochs grow.
+            identity={
+                "network": dataclasses.asdict(settings.network),
+                "training_tumors": training_tumors.tolist(),
+                "validation_tumors": validation_tumors.tolist(),
+                "modality": name,
+                **shown,
+            },
+        )
 
 
 def _require_batches(settings: EmbeddingSettings, num_processes: int) -> None:
