@@ -107,7 +107,8 @@ def register(
     atlas_brain : Volume, optional
         Brain mask of the atlas on the atlas image's grid. Default: where the image is not 0.
     preset : str or RegistrationPreset
-        Recipe; a name of `REGISTRATION_PRESETS`, or an own one.
+        Recipe: a name of `REGISTRATION_PRESETS`, or an own one. With ``none`` the images are checked and the transform
+        is the identity.
     backend : str or RegistrationBackend
         Program that estimates the transform.
     seed : int
@@ -125,10 +126,6 @@ def register(
         If a setting is unknown or out of range, a mask lies on another grid than its image, or an image cannot be used.
     RegistrationError
         If the lesion covers most of the brain, the program fails, or its result is not a plausible alignment.
-
-    Notes
-    -----
-    With the preset ``none`` the images are checked and the transform is the identity.
     """
     start = time.perf_counter()
     recipe = registration_preset(preset)
