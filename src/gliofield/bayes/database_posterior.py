@@ -183,11 +183,9 @@ def database_posterior(
     ------
     NumericalError
         If too few tumors carry the weight, too much of it lies on tumors not read, or the prior has no mass on them.
-    ParameterError
-        If masks are missing, the anatomy is another one, the prior lacks a parameter, or the design's density is not
-        known.
-    GridMismatchError
-        If masks, anatomy and database have different grids.
+    ParameterError, GridMismatchError
+        If anatomy, masks and database do not belong together, the prior lacks a parameter, or the design's density is
+        not known.
     """
     begin_s = time.perf_counter()
     chosen = DatabasePosteriorSettings() if settings is None else settings
@@ -195,32 +193,23 @@ def database_posterior(
     _require_fitting(database, observation, anatomy)
     grid = threshold_grid_of(prior)
     pet_prior = None if observation.pet is None else PetPrior.of(prior)
+    num_read = min(chosen.num_tumors, database.num_tumors)
     assert observation.tumor_core is not None
     assert observation.whole_tumor is not None
     query = Query(tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, grid=observation.grid)
-    num_read = min(chosen.num_tumors, database.num_tumors)
-    ranked = np.array([hit.index for hit in index.search(query, _RANKED_PER_READ * num_read).hits], dtype=np.int64)
-    probes = _probes(num_read, len(ranked), database.num_tumors)
-    tumors = ranked[np.concatenate([np.arange(num_read), probes.ranks])]
+    tumors, probes = _nearest_tumors(index, query, num_read)
     classes = voxel_classes(observation.tumor_core, observation.whole_tumor, anatomy.domain)
-    pet = (
-        None if observation.pet is None else np.where(classes == NOT_COMPARED, 0.0, observation.pet.data.astype(float))
-    )
+    pet = _compared_pet(observation, classes)
     read = _read_tumors(database, tumors, classes, pet, num_kept=num_read, num_threads=chosen.num_threads)
     identifiable = IdentifiableTumors.of_parameters(database.parameters[tumors], database.parameter_names)
     log_prior = log_prior_of_tumors(prior, identifiable)
-    log_design = (
-        log_design_of_tumors(database.header.design, identifiable, anatomy)
-        if log_design_density is None
-        else log_design_density[tumors]
-    )
+    spacing_mm, length_mm = anatomy.grid.spacing_mm, chosen.correlation_length_mm
+    independent_share = independent_voxel_fraction(spacing_mm, correlation_length_mm=length_mm)
     weighing = _Weighing(
         likelihoods=grid.tabulated(read.counts, uses_t1gd=query.has_core),
         pet=None if pet_prior is None or pet is None else (pet_prior, read.pet_sums(pet)),
-        log_ratio=log_prior - log_design,
-        independent_share=independent_voxel_fraction(
-            anatomy.grid.spacing_mm, correlation_length_mm=chosen.correlation_length_mm
-        ),
+        log_ratio=log_prior - _log_design(database, identifiable, anatomy, log_design_density, tumors),
+        independent_share=independent_share,
         num_read=num_read,
     )
     exponent = weighing.exponent(chosen)
@@ -228,23 +217,9 @@ def database_posterior(
     log_weights = log_likelihood + weighing.log_ratio
     effective = effective_sample_size(log_weights[:num_read])
     truncation = probes.share_of_weight(log_weights, num_read)
-    if truncation > chosen.max_truncation_error:
-        raise NumericalError(
-            f"some {truncation:.0%} of the weight lies beyond the {num_read} nearest tumors: expected at most "
-            f"{chosen.max_truncation_error:.0%}. At the tempering exponent {exponent:.2g} this likelihood hardly tells "
-            "them apart: read more (num_tumors), grow the database, or sample the posterior (method 'sample')."
-        )
+    _require_small(truncation, exponent, num_read, chosen)
     kept = slice(0, num_read)
-    lengths, numbers = identifiable.diffusion_length_mm, identifiable.proliferation_number
-    samples = PosteriorSamples(
-        names=NAMES,
-        units=_UNITS,
-        parameters=np.column_stack([lengths, numbers, identifiable.seed_mm])[kept],
-        log_weights=log_weights[kept],
-        # From (log λ, log τ) to (λ √τ, √τ): the determinant is 2 over their product.
-        log_prior=(log_prior + math.log(2.0) - np.log(lengths * numbers))[kept],
-        log_likelihood=log_likelihood[kept],
-    )
+    samples = _samples(identifiable, log_prior, log_likelihood, log_weights, kept)
     mean, std, exceedance = _summaries(read, samples.weights, anatomy, index.effective_thresholds)
     return DatabasePosterior(
         samples=samples,
@@ -258,6 +233,63 @@ def database_posterior(
         tempering_exponent=exponent,
         num_voxels=int(np.count_nonzero(classes)),
         seconds=time.perf_counter() - begin_s,
+    )
+
+
+def _nearest_tumors(index: BlockIndex, query: Query, num_read: int) -> tuple[NDArray[np.int64], _Probes]:
+    """Numbers of the nearest tumors, and after them of the probes."""
+    ranked = np.array([hit.index for hit in index.search(query, _RANKED_PER_READ * num_read).hits], dtype=np.int64)
+    probes = _probes(num_read, len(ranked), index.database.num_tumors)
+    return ranked[np.concatenate([np.arange(num_read), probes.ranks])], probes
+
+
+def _compared_pet(observation: TumorObservation, classes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """PET, 0 where nothing is compared, if there is one."""
+    if observation.pet is None:
+        return None
+    return np.where(classes == NOT_COMPARED, 0.0, observation.pet.data.astype(float))
+
+
+def _log_design(
+    database: SimulationDatabase,
+    identifiable: IdentifiableTumors,
+    anatomy: Anatomy,
+    given: NDArray[np.float64] | None,
+    tumors: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Log density of the design at the tumors looked at: the one given for all of the database, or its own."""
+    if given is None:
+        return log_design_of_tumors(database.header.design, identifiable, anatomy)
+    return given[tumors]
+
+
+def _require_small(truncation: float, exponent: float, num_read: int, settings: DatabasePosteriorSettings) -> None:
+    """Refuse a posterior much of whose weight lies on tumors that were not read."""
+    if truncation > settings.max_truncation_error:
+        raise NumericalError(
+            f"some {truncation:.0%} of the weight lies beyond the {num_read} nearest tumors: expected at most "
+            f"{settings.max_truncation_error:.0%}. At the tempering exponent {exponent:.2g} this likelihood hardly "
+            "tells them apart: read more (num_tumors), grow the database, or sample the posterior (method 'sample')."
+        )
+
+
+def _samples(
+    tumors: IdentifiableTumors,
+    log_prior: NDArray[np.float64],
+    log_likelihood: NDArray[np.float64],
+    log_weights: NDArray[np.float64],
+    kept: slice,
+) -> PosteriorSamples:
+    """What a scan determines of the tumors that are kept, with their weights."""
+    lengths, numbers = tumors.diffusion_length_mm, tumors.proliferation_number
+    return PosteriorSamples(
+        names=NAMES,
+        units=_UNITS,
+        parameters=np.column_stack([lengths, numbers, tumors.seed_mm])[kept],
+        log_weights=log_weights[kept],
+        # From (log λ, log τ) to (λ √τ, √τ): the determinant is 2 over their product.
+        log_prior=(log_prior + math.log(2.0) - np.log(lengths * numbers))[kept],
+        log_likelihood=log_likelihood[kept],
     )
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy import Anatomy, Atlas
+from gliofield.anatomy import Atlas
 from gliofield.bayes import TmcmcSettings
 from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.cores import require_threads
@@ -216,49 +216,26 @@ def evaluate_bayes(
 
     Raises
     ------
-    ParameterError
+    ParameterError, DatabaseError, CheckpointError
         If the folder holds an evaluation of other inputs, a surrogate is given without patients or missing for a new
-        one, or a patient's file cannot be read.
-    DatabaseError
-        If the database was built in another atlas.
-    CheckpointError
-        If the surrogate cannot be read.
+        one, the database is another atlas's, or a file cannot be read.
     NumericalError
         If not one virtual case can be sampled.
     OutputError
         If the folder cannot be written, or holds something else than an older evaluation to replace.
     """
     conditions = MachineConditions.now()
-    if checkpoint is not None and not patients:
-        raise ParameterError("a surrogate is compared on real patients only: give patients, or leave it out.")
-    if database is not None:
-        require_atlas_of(database.header, atlas)
+    given = patients or {}
+    _require_fitting(atlas, database, given, checkpoint)
     place, num_workers = Path(folder), require_threads(settings.num_threads)
     surrogate = None if checkpoint is None else _surrogate(checkpoint)
     chosen = replace(registration or PersonalizationSettings(), seed=settings.seed, deterministic=True)
-    asked = {
-        **settings.identity(),
-        "atlas_content_hash": atlas.content_hash,
-        "database": None if database is None else database_identity(database),
-        "surrogate": None if surrogate is None else surrogate_identity(surrogate.checkpoint, surrogate.header),
-        "registration": registration_identity(chosen) if patients else None,
-    }
+    asked = _identity(settings, atlas, database, surrogate, chosen if given else None)
     cohort = _cohort(atlas, settings)
     sampler = CaseSampler(cohort=cohort, settings=settings.case, folder=place / "cases", conditions=conditions)
-    compare = partial(
-        compare_costs,
-        _cost_anatomy(atlas, settings, database),
-        atlas_hash=atlas.content_hash,
-        settings=_cost_settings(settings, num_workers),
-        database=database,
-        conditions=conditions,
-        report=report,
-    )
-    given = patients or {}
+    compare = _comparison(atlas, settings, database, conditions, report)
     if replace_older:
-        for files in given.values():
-            files.hashes()  # refuses those that cannot be read
-        _remove(place)
+        _remove_for(place, given)
     compared = continued_identity(place, asked)["surrogate"]
     patient_sampler = PatientSampler(
         atlas=atlas,
@@ -273,6 +250,21 @@ def evaluate_bayes(
     cost = _cost(place / "cost.json", compare) if with_cost else None
     sampled, left_out = patient_sampler.run(given, report=report)
     cases = sample_cases(sampler, settings.num_cases, num_workers=num_workers, report=report)
+    name = "" if checkpoint is None else os.path.basename(checkpoint)
+    return _evaluation(settings, cohort, cases, cost=cost, patients=sampled, left_out=left_out, surrogate=name)
+
+
+def _evaluation(
+    settings: BayesEvaluationSettings,
+    cohort: VirtualCohort,
+    cases: tuple[CaseRecord, ...],
+    *,
+    cost: CostComparison | None,
+    patients: tuple[PatientPosterior, ...],
+    left_out: Mapping[str, str],
+    surrogate: str,
+) -> BayesEvaluation:
+    """What the parts say together: the virtual cases are calibrated here."""
     return BayesEvaluation(
         settings=settings,
         cases=cases,
@@ -281,10 +273,40 @@ def evaluate_bayes(
         num_domain_voxels=int(cohort.anatomy.domain.sum()),
         num_compared_voxels=int(cohort.compared.sum()),
         cost=cost,
-        patients=sampled,
+        patients=patients,
         left_out=left_out,
-        surrogate="" if checkpoint is None else os.path.basename(checkpoint),
+        surrogate=surrogate,
     )
+
+
+def _require_fitting(
+    atlas: Atlas,
+    database: SimulationDatabase | None,
+    patients: Mapping[str, CaseFiles],
+    checkpoint: str | os.PathLike[str] | None,
+) -> None:
+    """Refuse inputs that do not belong together, before anything is computed."""
+    if checkpoint is not None and not patients:
+        raise ParameterError("a surrogate is compared on real patients only: give patients, or leave it out.")
+    if database is not None:
+        require_atlas_of(database.header, atlas)
+
+
+def _identity(
+    settings: BayesEvaluationSettings,
+    atlas: Atlas,
+    database: SimulationDatabase | None,
+    surrogate: LearnedFisherKolmogorov | None,
+    personalization: PersonalizationSettings | None,
+) -> dict[str, Any]:
+    """What the results depend on: an evaluation of other inputs is not continued."""
+    return {
+        **settings.identity(),
+        "atlas_content_hash": atlas.content_hash,
+        "database": None if database is None else database_identity(database),
+        "surrogate": None if surrogate is None else surrogate_identity(surrogate.checkpoint, surrogate.header),
+        "registration": None if personalization is None else registration_identity(personalization),
+    }
 
 
 def _cohort(atlas: Atlas, settings: BayesEvaluationSettings) -> VirtualCohort:
@@ -302,27 +324,43 @@ def _surrogate(checkpoint: str | os.PathLike[str]) -> LearnedFisherKolmogorov:
     return LearnedFisherKolmogorov(checkpoint=os.fspath(checkpoint))
 
 
-def _remove(folder: Path) -> None:
-    """Remove an older evaluation; anything else is refused."""
+def _remove_for(folder: Path, patients: Mapping[str, CaseFiles]) -> None:
+    """Remove an older evaluation, once the new patients can be read; anything else in the folder is refused."""
+    for files in patients.values():
+        files.hashes()  # refuses those that cannot be read
     require_absent(folder, replace=True, marker=SETTINGS_FILE)
     if folder.is_dir():
         shutil.rmtree(folder)
 
 
-def _cost_settings(settings: BayesEvaluationSettings, num_workers: int) -> CostSettings:
-    return CostSettings(
+def _comparison(
+    atlas: Atlas,
+    settings: BayesEvaluationSettings,
+    database: SimulationDatabase | None,
+    conditions: MachineConditions,
+    report: Reporter,
+) -> Callable[[], CostComparison]:
+    """The comparison of ways to sample, ready to be made; on the database's grid where there is one."""
+    if database is None:
+        anatomy = atlas.anatomy(atlas.simulation_grid(spacing_mm=settings.sample_spacing_mm))
+    else:
+        anatomy = atlas.anatomy(database.header.grid, domain_rule=database.header.domain_rule)
+    how = CostSettings(
         num_samples=settings.num_samples,
         num_steps=settings.num_steps,
         num_paper_samples=settings.num_paper_samples,
         seed=settings.seed,
-        num_workers=num_workers,
+        num_workers=require_threads(settings.num_threads),
     )
-
-
-def _cost_anatomy(atlas: Atlas, settings: BayesEvaluationSettings, database: SimulationDatabase | None) -> Anatomy:
-    if database is None:
-        return atlas.anatomy(atlas.simulation_grid(spacing_mm=settings.sample_spacing_mm))
-    return atlas.anatomy(database.header.grid, domain_rule=database.header.domain_rule)
+    return partial(
+        compare_costs,
+        anatomy,
+        atlas_hash=atlas.content_hash,
+        settings=how,
+        database=database,
+        conditions=conditions,
+        report=report,
+    )
 
 
 def _cost(path: Path, make: Callable[[], CostComparison]) -> CostComparison:

@@ -35,7 +35,7 @@ from gliofield.experiments.retrieval_queries import (
     require_distinct_names,
     require_held_out,
 )
-from gliofield.experiments.retrieval_ranking import Matches, rank_answers
+from gliofield.experiments.retrieval_ranking import ExactRanking, Matches, rank_answers
 from gliofield.experiments.retrieval_scores import (
     ReconstructionScore,
     StrategyResult,
@@ -265,56 +265,22 @@ def evaluate_retrieval(
     DatabaseError
         If a network was trained for other tumors, which is found first of all, or a tumor cannot be read.
     """
-    if not strategies:
-        raise ParameterError("strategies is empty: expected at least one way to search.")
     chosen = RetrievalEvaluationSettings() if settings is None else settings
     load_before = os.getloadavg()[0]
-    # Whatever can be refused is refused before hours are spent.
-    for strategy in strategies:
-        strategy.check(database)
-    require_distinct_names(queries.names)
-    asked = on_grid_of(database, queries)
-    asked_of_other = None if compare is None else on_grid_of(compare, queries)
+    asked, asked_of_other = _refuse_early(database, queries, strategies, compare)
     row_of_patient = {patient.name: asked.names.index(patient.name) for patient in patients}
-    for each in (database, compare):
-        if each is not None:
-            require_held_out(each, queries)
     labels = distinct_labels(strategies)
     answers = [
         _ask(strategy, label, database, asked, chosen, report)
         for strategy, label in zip(strategies, labels, strict=True)
     ]
-    num_common = None if compare is None else min(database.num_tumors, compare.num_tumors)
-    ranking_s, ranking = timed(
-        lambda: rank_answers(
-            database,
-            asked.packed,
-            [answer.hits for answer in answers],
-            asked=[answer.asked for answer in answers],
-            num_first=num_common,
-            num_threads=chosen.num_threads,
-            report=report,
-        )
-    )
+    num_first = None if compare is None else min(database.num_tumors, compare.num_tumors)
+    ranking_s, ranking = timed(lambda: _rank(database, asked, answers, num_first, chosen, report))
     comparison = None
-    if compare is not None and asked_of_other is not None and num_common is not None:
-        other = rank_answers(
-            compare,
-            asked_of_other.packed,
-            [],
-            asked=[],
-            num_first=num_common,
-            num_threads=chosen.num_threads,
-            report=report,
-        )
-        comparison = ModelComparison(
-            num_tumors=num_common,
-            databases=(describe_database(database), describe_database(compare)),
-            best=(ranking.best_of_first, other.best_of_first),
-        )
-    pipelines, failures = _ways_back(
-        database, patients, [int(ranking.best.tumor[row_of_patient[patient.name]]) for patient in patients], report
-    )
+    if compare is not None and asked_of_other is not None:
+        comparison = _compare_models(database, compare, ranking.best_of_first, asked_of_other, chosen, report)
+    nearest = [int(ranking.best.tumor[row_of_patient[patient.name]]) for patient in patients]
+    pipelines, failures = _ways_back(database, patients, nearest, report)
     return RetrievalEvaluation(
         settings=chosen,
         database=describe_database(database),
@@ -336,6 +302,66 @@ def evaluate_retrieval(
         patients=pipelines,
         comparison=comparison,
         notes=(*notes, *failures),
+    )
+
+
+def _refuse_early(
+    database: SimulationDatabase,
+    queries: MatchingQueries,
+    strategies: Sequence[RetrievalStrategy],
+    compare: SimulationDatabase | None,
+) -> tuple[MatchingQueries, MatchingQueries | None]:
+    """The queries on the grids of both databases, once all that can be refused is refused: hours are spent later."""
+    if not strategies:
+        raise ParameterError("strategies is empty: expected at least one way to search.")
+    for strategy in strategies:
+        strategy.check(database)
+    require_distinct_names(queries.names)
+    asked = on_grid_of(database, queries)
+    asked_of_other = None if compare is None else on_grid_of(compare, queries)
+    for each in (database, compare):
+        if each is not None:
+            require_held_out(each, queries)
+    return asked, asked_of_other
+
+
+def _rank(
+    database: SimulationDatabase,
+    queries: MatchingQueries,
+    answers: Sequence[StrategyAnswers],
+    num_first: int | None,
+    settings: RetrievalEvaluationSettings,
+    report: Reporter,
+) -> ExactRanking:
+    """The exact ranking with the answers of all strategies placed in it."""
+    return rank_answers(
+        database,
+        queries.packed,
+        [answer.hits for answer in answers],
+        asked=[answer.asked for answer in answers],
+        num_first=num_first,
+        num_threads=settings.num_threads,
+        report=report,
+    )
+
+
+def _compare_models(
+    database: SimulationDatabase,
+    other: SimulationDatabase,
+    best: Matches,
+    queries: MatchingQueries,
+    settings: RetrievalEvaluationSettings,
+    report: Reporter,
+) -> ModelComparison:
+    """Best matches beside those of another database, of whose grid the queries are, among as many tumors of each."""
+    number = min(database.num_tumors, other.num_tumors)
+    ranking = rank_answers(
+        other, queries.packed, [], asked=[], num_first=number, num_threads=settings.num_threads, report=report
+    )
+    return ModelComparison(
+        num_tumors=number,
+        databases=(describe_database(database), describe_database(other)),
+        best=(best, ranking.best_of_first),
     )
 
 
