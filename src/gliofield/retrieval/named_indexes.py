@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from gliofield.database.store import SimulationDatabase
-from gliofield.errors import ParameterError, unknown_name
+from gliofield.errors import ParameterError, require_type, unknown_name
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.learning import require_torch
 from gliofield.progress import Reporter, ignore_progress
@@ -56,6 +56,7 @@ INDEX_NAMES = ("exact", "direct", *(name for name in _OPENERS if name != "exact"
 
 def require_index_name(name: str, *, checkpoint: str | os.PathLike[str] | None = None) -> None:
     """Raise `ParameterError` unless there is an index of that name, with a checkpoint where it needs one."""
+    require_type("index", name, str, hint=f"Name one of {', '.join(INDEX_NAMES)}.")
     if name not in INDEX_NAMES:
         raise ParameterError(unknown_name("index", name, INDEX_NAMES))
     if name in EMBEDDING_KINDS and checkpoint is None:
@@ -120,6 +121,8 @@ def open_index(
         If a tumor cannot be read, or the networks were trained for other tumors.
     """
     require_index_name(name, checkpoint=checkpoint)
+    require_type("database", database, SimulationDatabase, hint="Open one with SimulationDatabase.open(folder).")
+    require_type("thresholds", thresholds, VisibilityThresholds, hint="The usual ones are VisibilityThresholds().")
     if metric is not None and name != DEFAULT_INDEX:
         raise ParameterError(f"another metric than the sum of Dice needs index {DEFAULT_INDEX!r}, got {name!r}.")
     settings: dict[str, Any] = {

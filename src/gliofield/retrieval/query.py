@@ -12,16 +12,17 @@ equal distances by lower index. Two empty masks count as no overlap (Dice 0).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy.segmentation import Segmentation
 from gliofield.database.quantization import NUM_LEVELS, level_of_threshold, levels_of
-from gliofield.errors import ParameterError
+from gliofield.database.store import SimulationDatabase
+from gliofield.errors import ParameterError, require_type
 from gliofield.grid import Grid
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import Reporter, ignore_progress
@@ -104,6 +105,9 @@ class Query:
             )
         return Query(tumor_core=core, whole_tumor=whole, grid=grid)
 
+# More hits than this are counted, not listed.
+_HITS_SHOWN = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
@@ -131,8 +135,8 @@ class Hit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hits:
-    """Answer to a query.
+class Hits(Sequence[Hit]):
+    """Answer to a query: a sequence of hits, and what it cost to find them.
 
     Parameters
     ----------
@@ -148,20 +152,55 @@ class Hits:
     num_candidates_evaluated: int
     seconds: float
 
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __repr__(self) -> str:
+        cost = f"{self.num_candidates_evaluated} compared in full, {self.seconds:.3g} s"
+        shown = [
+            f"\n  {hit.index}: distance {hit.distance:.4f}, Dice FLAIR {hit.dice_flair:.3f}"
+            + ("" if hit.dice_t1gd is None else f", T1Gd {hit.dice_t1gd:.3f}")
+            for hit in self.hits[:_HITS_SHOWN]
+        ]
+        more = f"\n  and {len(self) - _HITS_SHOWN} more" if len(self) > _HITS_SHOWN else ""
+        return f"Hits({len(self)} tumors, {cost}{''.join(shown)}{more})"
+
 
 class AtThresholds:
     """What an index that compares at fixed thresholds says of them, and of its preparation.
 
     Attributes
     ----------
+    database : SimulationDatabase
+        What is searched.
     thresholds : VisibilityThresholds
         Those asked for.
     notices : tuple of str
         What was found damaged, outdated or unwritable when the index was opened; nothing for one that needs no file.
     """
 
+    database: SimulationDatabase
     thresholds: VisibilityThresholds
     notices: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        at = self.effective_thresholds
+        return (
+            f"{type(self).__name__}({str(self.database.path)!r}, {self.database.num_tumors} tumors, shown above "
+            f"{at.flair_threshold:.3g} in FLAIR and {at.t1gd_threshold:.3g} in T1Gd)"
+        )
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -226,5 +265,6 @@ def distance_from_dice(dice_t1gd: NDArray[np.float64] | None, dice_flair: NDArra
 
 def require_count(k: int) -> None:
     """Raise `ParameterError` unless at least one hit is asked for."""
+    require_type("k", k, (int, np.integer), hint="It is the number of hits wanted.")
     if k < 1:
         raise ParameterError(f"k must be at least 1, got {k}.")

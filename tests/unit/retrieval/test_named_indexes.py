@@ -65,6 +65,31 @@ def test_an_unknown_name_lists_the_known_ones(database):
     assert DEFAULT_INDEX == "exact"
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "complaint"),
+    [
+        (3, {}, r"index must be str, got 3 \(int\)\. Name one of exact, direct"),
+        ("exact", {"database": "tumors"}, r"database must be SimulationDatabase, got 'tumors' \(str\)\. Open one with"),
+        ("exact", {"thresholds": 0.2}, r"thresholds must be VisibilityThresholds, got 0\.2 \(float\)\. The usual ones"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(database, name, changes, complaint):
+    """With what was expected, what came and what to do."""
+    call = {"database": database, "thresholds": THRESHOLDS, **changes}
+    with pytest.raises(ParameterError, match=complaint):
+        open_index(name, call.pop("database"), **call)
+
+
+@pytest.mark.parametrize("name", WITHOUT_NETWORK)
+def test_a_search_for_something_else_is_refused(database, name):
+    """A segmentation is no query yet, and a number of hits is an integer."""
+    index = open_index(name, database, thresholds=THRESHOLDS, num_threads=1)
+    with pytest.raises(ParameterError, match=r"query must be Observation, got ndarray\. Make one with Observation"):
+        index.search(database.density_levels(0) > 51, 5)
+    with pytest.raises(ParameterError, match=r"k must be int or integer, got '5' \(str\)\. It is the number of hits"):
+        index.search(_query(database), "5")
+
+
 def test_another_metric_reaches_the_exact_index(database):
     """Jaccard with weights; one of its distances by hand."""
     metric = OverlapMetric.jaccard(flair_weight=2.0)
