@@ -23,6 +23,9 @@ from gliofield.errors import ParameterError, SegmentationError, unknown_name
 from gliofield.grid import Grid
 from gliofield.volume import Volume
 
+# With more values than this, and larger ones, a file holds intensities.
+_MOST_LABELS = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelScheme:
@@ -197,11 +200,16 @@ def segmentation_from_labels(labels: Volume, *, scheme: LabelScheme | None = Non
         If values are not integers, a label is not of the scheme, or there is no tumor.
     """
     values = np.unique(labels.data)
+    if len(values) > _MOST_LABELS < values[-1]:
+        raise SegmentationError(
+            f"this is an image with {len(values):,} different values, not a segmentation: expected a few labels, such "
+            "as 1, 2 and 4. Give the segmentation of the tumor instead."
+        )
     if not np.all(values == np.round(values)):
         odd = float(values[values != np.round(values)][0])
         raise SegmentationError(
-            f"labels must be integers, got the value {odd:g}. The segmentation was probably resampled with "
-            "linear interpolation; use the original, or nearest neighbor."
+            f"labels must be integers, got the value {odd:g}. Either the file is an image, not a segmentation, or it "
+            "was resampled with linear interpolation: then use the original, or nearest neighbor."
         )
     found = {int(value) for value in values} - {0}
     if not found:
@@ -212,7 +220,7 @@ def segmentation_from_labels(labels: Volume, *, scheme: LabelScheme | None = Non
     unknown = found - chosen.labels
     if unknown:
         raise SegmentationError(
-            f"labels {sorted(unknown)} are not of the scheme {chosen.describe()}; found {sorted(found)}. {_known()}"
+            f"labels {_shown(unknown)} are not of the scheme {chosen.describe()}; found {_shown(found)}. {_known()}"
         )
     core = np.isin(labels.data, [v for v in (chosen.necrotic, chosen.enhancing) if v is not None])
     edema = labels.data == chosen.edema if chosen.edema is not None else np.zeros_like(core)
@@ -252,13 +260,14 @@ def detect_label_scheme(labels: set[int]) -> LabelScheme:
     SegmentationError
         If 3 and 4 occur together, or any label outside 1 to 4 does.
     """
-    if labels - {1, 2, 3, 4}:
+    unknown = labels - {1, 2, 3, 4}
+    if unknown:
         raise SegmentationError(
-            f"labels {sorted(labels - {1, 2, 3, 4})} belong to no known scheme; found {sorted(labels)}. {_known()}"
+            f"labels {_shown(unknown)} belong to no known scheme; found {_shown(labels)}. {_known()}"
         )
     if {3, 4} <= labels:
         raise SegmentationError(
-            f"labels 3 and 4 occur together, so the scheme cannot be told; found {sorted(labels)}. {_known()}"
+            f"labels 3 and 4 occur together, which fits several schemes; found {_shown(labels)}. {_known()}"
         )
     return LABEL_SCHEMES["brats2023" if 3 in labels else "brats2021"]
 
@@ -268,12 +277,17 @@ def _mask_of(name: str, image: Volume) -> NDArray[np.bool_]:
     if np.count_nonzero(values) > 1:
         shown = ", ".join(f"{value:g}" for value in values[:6]) + (", …" if len(values) > 6 else "")
         raise SegmentationError(
-            f"{name}: expected 0 and one other value, got {len(values)} values ({shown}). Give a label image as "
-            "segmentation (--seg), and threshold an interpolated mask at 0.5 first."
+            f"{name}: expected 0 and one other value, got {len(values):,} values ({shown}). If this is an image of "
+            "labels, give a mask of one of them; if it is an interpolated mask, threshold it at 0.5 first."
         )
     return np.asarray(image.data != 0)
 
 
+def _shown(labels: set[int]) -> str:
+    """The labels in order, the first of them where there are many."""
+    return f"[{', '.join(map(str, sorted(labels)[:8]))}{', …' if len(labels) > 8 else ''}]"
+
+
 def _known() -> str:
     schemes = "; ".join(scheme.describe() for scheme in LABEL_SCHEMES.values())
-    return f"Known schemes: {schemes}. Name one with --labels, or give an own map like necrotic=1,edema=2,enhancing=3."
+    return f"Known schemes: {schemes}. Name one (--labels), or give a map of your own: necrotic=1,edema=2,enhancing=3."

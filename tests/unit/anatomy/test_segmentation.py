@@ -95,6 +95,26 @@ def test_interpolated_labels_are_refused():
         segmentation_from_labels(labels(0, 1, 0.5, 2, 0, 0, dtype=np.float32))
 
 
+def test_an_image_of_intensities_is_no_segmentation(rng):
+    """Its 1,900 values are counted, not listed: the message is short, with a scheme and without."""
+    image = Volume(rng.permutation(1900).reshape(1900, 1, 1), Grid.axis_aligned((1900, 1, 1), 1.0, (0, 0, 0)))
+    for scheme in (None, LABEL_SCHEMES["brats2021"]):
+        with pytest.raises(
+            SegmentationError, match="an image with 1,900 different values, not a segmentation"
+        ) as caught:
+            segmentation_from_labels(image, scheme=scheme)
+        assert len(str(caught.value)) <= 600
+
+
+def test_many_labels_are_not_all_listed():
+    """Eight of thirty, so that the sentence after them is read."""
+    with pytest.raises(
+        SegmentationError, match=r"labels \[5, 6, 7, 8, 9, 10, 11, 12, …\] belong to no known scheme"
+    ) as caught:
+        detect_label_scheme(set(range(1, 31)))
+    assert len(str(caught.value)) <= 600
+
+
 def test_an_empty_label_image_holds_no_tumor():
     """All zeros is the wrong file, most likely."""
     with pytest.raises(SegmentationError, match="holds no tumor: all voxels are 0"):
