@@ -156,8 +156,8 @@ class MassEffect:
         if self.backend == "cuda":
             raise ParameterError(
                 "MassEffect(backend='cuda') does not grow one tumor at a time, which would not fill a GPU: expected a "
-                "call of simulate_mass_effect_batch(anatomy, [parameters], [times_days], model=model). Use the backend "
-                "'numba' for a single tumor."
+                "call of simulate_mass_effect_batch(anatomy, [parameters], [times_days], model=model), or a CudaWorker "
+                "where a database is built. Use the backend 'numba' for a single tumor."
             )
         if parameters.push_pa <= NO_PUSH_PA:
             return self._at_rest(anatomy, maps, parameters, times, volume_limit)
