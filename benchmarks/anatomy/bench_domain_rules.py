@@ -21,35 +21,21 @@ from gliofield.cache import cache_folder
 from gliofield.cores import available_cores
 from gliofield.database import DEFAULT_DESIGN, LocalWorkers, build_database, named_design
 from gliofield.growth import FisherKolmogorov
-from gliofield.personalize import (
-    AtlasObservation,
-    Case,
-    PersonalizationSettings,
-    observe_in_atlas,
-    read_case,
-)
-from gliofield.registration import register
-from gliofield.retrieval import ExhaustiveIndex, Query
-from gliofield.volume import Volume
+from gliofield.imaging.observation import Observation
+from gliofield.pipeline import Case, PersonalizationSettings, observe_in_atlas, read_case, register_case
+from gliofield.retrieval import ExhaustiveIndex
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "personalize"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 from bench_patients import default_data, patient_files
 
 # Ranks beyond this have a probability below 1e-12 to be the best of a random half.
 _NUM_RANKS = 40
 
 
-def observe(case: Case, atlas: Atlas, preset: str) -> AtlasObservation:
+def observe(case: Case, atlas: Atlas, preset: str) -> Observation:
     """Masks of a patient on the atlas's simulation grid."""
     settings = PersonalizationSettings(registration=preset)
-    registration = register(
-        patient_image=case.structural_image,
-        atlas_image=atlas.t1,
-        patient_brain=Volume(case.brain, case.grid),
-        lesion=Volume(case.segmentation.whole_tumor, case.grid),
-        preset=preset,
-    )
-    return observe_in_atlas(case, registration.transform, atlas.simulation_grid(), settings)
+    return observe_in_atlas(case, atlas, register_case(case, atlas, settings).transform, settings)
 
 
 def best_of_random_half(dice_sums: NDArray[np.float64]) -> tuple[float, float]:
@@ -91,9 +77,8 @@ def main() -> None:
         )
         inside, best, halves = [], [], []
         for observation in observations.values():
-            segmentation = observation.segmentation
-            inside.append(float(anatomy.domain[segmentation.whole_tumor].mean()))
-            hits = ExhaustiveIndex(database).search(Query.from_segmentation(segmentation), _NUM_RANKS).hits
+            inside.append(float(anatomy.domain[observation.whole_tumor].mean()))
+            hits = ExhaustiveIndex(database).search(observation, _NUM_RANKS)
             dice_sums = np.array([(hit.dice_t1gd or 0.0) + hit.dice_flair for hit in hits])
             best.append(dice_sums[0])
             halves.append(best_of_random_half(dice_sums))

@@ -26,7 +26,7 @@ from gliofield.bayes import (
     surrogate_paper_prior,
 )
 from gliofield.database import SimulationDatabase
-from gliofield.imaging import TumorObservation
+from gliofield.imaging import Observation
 from gliofield.retrieval import BlockIndex
 from gliofield.volume import Volume
 
@@ -35,18 +35,18 @@ NUMBERS_READ = (96, 192, 384, 768)
 PET_SCALE, PET_NOISE_STD = 0.8, 0.1
 
 
-def moved_tumor(database: SimulationDatabase, tumor: int, anatomy: Anatomy) -> TumorObservation:
+def moved_tumor(database: SimulationDatabase, tumor: int, anatomy: Anatomy) -> Observation:
     """Masks of a tumor of the database, moved and cut to the tissue."""
     levels = np.roll(database.density_levels(tumor), SHIFT_VOXELS, axis=(0, 1, 2))
     limits = database.header.threshold_levels
-    return TumorObservation(
+    return Observation(
         tumor_core=(levels > limits["t1gd"]) & anatomy.domain,
         whole_tumor=(levels > limits["flair"]) & anatomy.domain,
         grid=database.header.grid,
     )
 
 
-def with_pet(observation: TumorObservation, database: SimulationDatabase, tumor: int) -> TumorObservation:
+def with_pet(observation: Observation, database: SimulationDatabase, tumor: int) -> Observation:
     """The same and noisy uptake of the moved tumor."""
     density = np.roll(database.cell_density(tumor), SHIFT_VOXELS, axis=(0, 1, 2))
     noise = PET_NOISE_STD * np.random.default_rng(tumor).normal(size=density.shape)
@@ -56,7 +56,7 @@ def with_pet(observation: TumorObservation, database: SimulationDatabase, tumor:
 
 def timed(
     index: BlockIndex,
-    observation: TumorObservation,
+    observation: Observation,
     anatomy: Anatomy,
     prior: BoxPrior,
     settings: DatabasePosteriorSettings,

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gliofield.anatomy import Anatomy, Segmentation, load_atlas
+from gliofield.anatomy import Anatomy, AtlasSpace, load_atlas
 from gliofield.bayes import PosteriorSamples, TmcmcSettings, effective_number_of_distinct
 from gliofield.experiments.bayes_cases import VirtualCase, VirtualCohort
 from gliofield.growth import FisherKolmogorov, growth_parameters_of
-from gliofield.imaging import VisibilityThresholds
-from gliofield.personalize import AtlasObservation, SampleMethod, SampleSettings
+from gliofield.imaging import Observation
+from gliofield.pipeline import SampleMethod, SampleSettings
 from gliofield.progress import ignore_progress
 from gliofield.volume import Volume
 
@@ -32,7 +32,7 @@ LEAST_FLAIR_THRESHOLD = 0.25
 PAPER_SAMPLES = 2048
 
 
-def virtual_patient(anatomy: Anatomy, seed: int) -> tuple[VirtualCase, AtlasObservation]:
+def virtual_patient(anatomy: Anatomy, seed: int) -> tuple[VirtualCase, Observation]:
     """The first virtual case that looks like a patient's, its PET clipped."""
     cohort = VirtualCohort(anatomy=anatomy, seed=seed)
     grid = anatomy.grid
@@ -40,16 +40,16 @@ def virtual_patient(anatomy: Anatomy, seed: int) -> tuple[VirtualCase, AtlasObse
     while True:
         case = cohort.case(number)
         seen = case.observation
-        assert seen.tumor_core is not None
-        assert seen.whole_tumor is not None
         assert seen.pet is not None
         whole_ml = np.count_nonzero(seen.whole_tumor) * grid.voxel_volume_ml
         if case.truth["flair_threshold"] >= LEAST_FLAIR_THRESHOLD and WHOLE_ML[0] <= whole_ml <= WHOLE_ML[1]:
-            segmentation = Segmentation(
-                tumor_core=seen.tumor_core, whole_tumor=seen.whole_tumor | seen.tumor_core, grid=grid
+            return case, Observation(
+                tumor_core=seen.tumor_core,
+                whole_tumor=seen.whole_tumor | seen.tumor_core,
+                pet=Volume(np.clip(seen.pet.data, 0.0, 1.0), grid),
+                grid=grid,
+                space=AtlasSpace(anatomy=anatomy),
             )
-            pet = Volume(np.clip(seen.pet.data, 0.0, 1.0), grid)
-            return case, AtlasObservation(segmentation=segmentation, thresholds=VisibilityThresholds(), pet=pet)
         number += 1
 
 
@@ -67,7 +67,7 @@ class Run:
     samples: PosteriorSamples
 
 
-def sampled(method: SampleMethod, case: VirtualCase, observation: AtlasObservation) -> Run:
+def sampled(method: SampleMethod, case: VirtualCase, observation: Observation) -> Run:
     """Sample and time it."""
     begin = time.perf_counter()
     estimate = method.estimate(observation, report=ignore_progress)
@@ -123,14 +123,12 @@ def main() -> None:
             integrates_imaging=not asked.sample_imaging,
             num_workers=asked.workers,
         )
-        method = SampleMethod(anatomy=anatomy, atlas_hash=atlas.content_hash, settings=settings)
-        runs.append(sampled(method, case, observation))
+        runs.append(sampled(SampleMethod(settings=settings), case, observation))
 
-    segmentation = observation.segmentation
-    whole_ml = np.count_nonzero(segmentation.whole_tumor) * anatomy.grid.voxel_volume_ml
     load = os.getloadavg()[0]
     print(
-        f"Case {case.number} of seed {asked.seed}: core {segmentation.core_ml:.1f} ml, whole {whole_ml:.1f} ml, PET; "
+        f"Case {case.number} of seed {asked.seed}: core {observation.core_ml:.1f} ml, whole "
+        f"{observation.whole_ml:.1f} ml, PET; "
         f"{anatomy.spacing_mm:g} mm, {asked.samples} samples, {asked.steps} steps, {asked.workers} processes, "
         f"load {load:.1f} at the end.\n"
     )

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from gliofield.anatomy import load_atlas
 from gliofield.database import named_design
 from gliofield.database.design import AttemptRng
-from gliofield.dice import dice
 from gliofield.errors import NumericalError
 from gliofield.growth import MassEffect
+from gliofield.metrics.overlap import dice
 from gliofield.report.tables import markdown_table, number
 
 

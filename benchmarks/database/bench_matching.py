@@ -34,7 +34,7 @@ from gliofield.report.matching_figure import matching_figure
 from gliofield.report.matching_tables import differences_table, matching_csv, matching_record, matching_table
 
 # The files of the four patients are listed once, in the benchmark of the whole pipeline.
-sys.path.insert(0, str(Path(__file__).parent.parent / "personalize"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 from bench_patients import default_data, patient_files
 
 

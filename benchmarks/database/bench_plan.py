@@ -16,8 +16,9 @@ from pathlib import Path
 
 from gliofield.anatomy import load_atlas
 from gliofield.database import SimulationDatabase, build_database, named_design, named_model, summarize
+from gliofield.imaging.observation import Observation
 from gliofield.report.tables import markdown_table
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
 
 NUMBERS = (50_000, 1_000_000, 10_000_000)
@@ -54,7 +55,7 @@ def main() -> None:
     summary = summarize(database)
     table_bytes = sum(values.nbytes for values in database.table.arrays().values()) / database.num_tumors
     levels = database.density_levels(0)
-    query = Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    query = Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
     direct_s = ExhaustiveIndex(database).search(query, 15).seconds / database.num_tumors
     packed = PackedQueries.pack([query], database.header.grid)
     begin = time.perf_counter()

@@ -18,7 +18,7 @@ from gliofield.grid import Grid
 from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
-    TumorObservation,
+    Observation,
     equal_volume_sphere,
     log_visibility,
 )
@@ -62,7 +62,7 @@ def main() -> None:
     density = np.where(radius < 60, 1 / (1 + np.exp((radius - 22) / 4)), 0).astype(np.float32)
     noise = np.random.default_rng(0).normal(scale=0.05, size=GRID.shape)
     pet = Volume(np.clip(0.8 * density + noise, 0, 1).astype(np.float32), GRID)
-    seen = TumorObservation(tumor_core=density > 0.6, whole_tumor=density > 0.2, pet=pet, grid=GRID)
+    seen = Observation(tumor_core=density > 0.6, whole_tumor=density > 0.2, pet=pet, grid=GRID)
     domain = np.linalg.norm(world / [66, 80, 60], axis=-1) <= 1
     sphere = equal_volume_sphere(density > 0.2, GRID).region(GRID)
     print("| region | voxels | compiled [ms] | NumPy [ms] | ratio | relative difference |")

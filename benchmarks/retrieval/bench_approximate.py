@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.database import SimulationDatabase
-from gliofield.retrieval import Index, Query
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import Index
 from gliofield.retrieval.block_index import BlockIndex
 from gliofield.retrieval.downsampled_index import DownsampledIndex
 from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
@@ -81,7 +82,7 @@ def opened(
 
 
 def compare(
-    records: Sequence[Record], queries: Sequence[Query], own: Sequence[int | None], distances: NDArray[np.float64]
+    records: Sequence[Record], queries: Sequence[Observation], own: Sequence[int | None], distances: NDArray[np.float64]
 ) -> None:
     """Ask every index every query; `own` is the tumor to leave out, `distances` (Q, N) are the exact ones."""
     for query, left_out, row in zip(queries, own, distances, strict=True):
@@ -121,7 +122,7 @@ def main() -> None:
         queries, own = [], []
         for tumor in tumors:
             levels = database.density_levels(int(tumor))
-            queries.append(Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid))
+            queries.append(Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid))
             own.append(int(tumor))
     options = {"folder": arguments.folder, "num_threads": arguments.threads}
     num_near = max(NUM_HITS + 1, round(PRESELECTED_SHARE * database.num_tumors))

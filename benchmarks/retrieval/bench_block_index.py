@@ -36,7 +36,8 @@ from gliofield.cores import available_cores
 from gliofield.database import SimulationDatabase
 from gliofield.database.quantization import levels_of
 from gliofield.database.tumor_table import TumorTable, joined
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.best_first import best_first
 from gliofield.retrieval.block_index import BlockIndex
 from gliofield.retrieval.block_kernels import overlap_similarities, shared_voxels
@@ -48,7 +49,7 @@ from gliofield.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryB
 _K = 15
 
 
-def perturbed_query(database: SimulationDatabase, rng: np.random.Generator) -> Query:
+def perturbed_query(database: SimulationDatabase, rng: np.random.Generator) -> Observation:
     """A tumor of the database, moved, at other thresholds, a tenth of them without core."""
     levels = database.density_levels(int(rng.integers(database.num_tumors)))
     levels = np.roll(levels, tuple(rng.integers(-3, 4, 3)), axis=(0, 1, 2))
@@ -56,10 +57,10 @@ def perturbed_query(database: SimulationDatabase, rng: np.random.Generator) -> Q
     core = levels > (255 if rng.random() < 0.1 else rng.integers(120, 200))
     if not whole.any():
         return perturbed_query(database, rng)
-    return Query(tumor_core=core & whole, whole_tumor=whole, grid=database.header.grid)
+    return Observation(tumor_core=core & whole, whole_tumor=whole, grid=database.header.grid)
 
 
-def adversarial_queries(database: SimulationDatabase, rng: np.random.Generator) -> list[Query]:
+def adversarial_queries(database: SimulationDatabase, rng: np.random.Generator) -> list[Observation]:
     """One voxel in every corner, everything, all faces, dust, one row; some of them without core."""
     grid, nothing = database.header.grid, np.zeros(database.header.grid.shape, dtype=bool)
     masks = []
@@ -71,8 +72,8 @@ def adversarial_queries(database: SimulationDatabase, rng: np.random.Generator) 
     row = nothing.copy()
     row[grid.shape[0] // 2, grid.shape[1] // 2] = True
     masks.extend([~nothing, faces, rng.random(grid.shape) < 0.3, rng.random(grid.shape) < 0.001, row, row[::-1]])
-    queries = [Query(tumor_core=mask, whole_tumor=mask, grid=grid) for mask in masks]
-    return queries + [Query(tumor_core=nothing, whole_tumor=mask, grid=grid) for mask in masks[-6:]]
+    queries = [Observation(tumor_core=mask, whole_tumor=mask, grid=grid) for mask in masks]
+    return queries + [Observation(tumor_core=nothing, whole_tumor=mask, grid=grid) for mask in masks[-6:]]
 
 
 def check_hits(database: SimulationDatabase, index: BlockIndex, queries: PackedQueries) -> int:
@@ -86,7 +87,7 @@ def check_hits(database: SimulationDatabase, index: BlockIndex, queries: PackedQ
     return equal
 
 
-def all_bits_search(index: BlockIndex, query: Query) -> NDArray[np.intp]:
+def all_bits_search(index: BlockIndex, query: Observation) -> NDArray[np.intp]:
     """The same k by comparing the bits of every tumor on one thread: what the index saves beyond packing."""
     blocks = QueryBlocks.of(query, index.database.header.grid)
     distance = []
@@ -214,11 +215,11 @@ def print_opening(database: SimulationDatabase, folder: Path) -> tuple[BlockInde
 
 
 def print_queries(
-    index: BlockIndex, free: FreeThresholdIndex, queries: Sequence[Query], *, num_full: int, num_direct: int
+    index: BlockIndex, free: FreeThresholdIndex, queries: Sequence[Observation], *, num_full: int, num_direct: int
 ) -> None:
     """Table of one query by every way, taken in turns."""
     direct = ExhaustiveIndex(index.database)
-    ways: dict[str, tuple[int, Callable[[Query], Any]]] = {
+    ways: dict[str, tuple[int, Callable[[Observation], Any]]] = {
         "exact index": (len(queries), lambda query: index.search(query, _K)),
         "all bits in memory": (num_full, lambda query: all_bits_search(index, query)),
         "direct query": (num_direct, lambda query: direct.search(query, _K)),
@@ -244,7 +245,11 @@ def print_queries(
 
 
 def print_growth(
-    index: BlockIndex, queries: Sequence[Query], sizes: Sequence[int], made_up: Sequence[int], rng: np.random.Generator
+    index: BlockIndex,
+    queries: Sequence[Observation],
+    sizes: Sequence[int],
+    made_up: Sequence[int],
+    rng: np.random.Generator,
 ) -> None:
     """Table of one query against the number of tumors."""
     print("\n| tumors | wall ms, median / p99 | process ms, median / p99 | process µs per 1000 tumors |")

@@ -15,14 +15,15 @@ import numpy as np
 
 from gliofield.anatomy import load_atlas
 from gliofield.database import SimulationDatabase
-from gliofield.personalize import open_or_build_database
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.pipeline import open_database
+from gliofield.retrieval import ExhaustiveIndex
 
 
-def shifted_query(database: SimulationDatabase, tumor: int) -> Query:
+def shifted_query(database: SimulationDatabase, tumor: int) -> Observation:
     """Masks of a tumor one voxel further along x."""
     levels = np.roll(database.density_levels(tumor), 1, axis=0)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    database = open_or_build_database(arguments.database, load_atlas("sri24"))
+    database = open_database(arguments.database, load_atlas("sri24"))
     rng = np.random.default_rng(arguments.seed)
     with_core = np.flatnonzero(database.volume_ml[:, 1] > 0)
     queries = [shifted_query(database, int(tumor)) for tumor in rng.choice(with_core, arguments.queries)]

@@ -98,11 +98,11 @@ def require_absent(path: str | os.PathLike[str], *, replace: bool, marker: str |
     """
     target = Path(path).resolve()
     if target.is_file() and not replace:
-        raise OutputError(f"{path} exists. Choose another name, or pass --force (replace=True) to replace it.")
+        raise OutputError(f"{path} exists. Choose another name, or pass replace=True to replace it.")
     if target.is_dir() and any(target.iterdir()):
         if not replace:
             raise OutputError(
-                f"{path} exists and is not empty. Choose another folder, or pass --force (replace=True) to replace it."
+                f"{path} exists and is not empty. Choose another folder, or pass replace=True to replace it."
             )
         if marker is not None and not (target / marker).is_file():
             raise OutputError(
@@ -111,9 +111,20 @@ def require_absent(path: str | os.PathLike[str], *, replace: bool, marker: str |
             )
     if Path.cwd().is_relative_to(target):
         raise OutputError(f"{path} is the current folder, or holds it, and cannot be replaced. Choose a new folder.")
-    place = next(parent for parent in target.parents if parent.exists())
+    require_writable_place(path)
+
+
+def require_writable_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a file or folder whose place is no folder or read-only.
+
+    Raises
+    ------
+    OutputError
+        If nothing can be written there.
+    """
+    place = next(parent for parent in Path(path).resolve().parents if parent.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
-        reason = "is read-only" if place.is_dir() else "is no folder"
+        reason = "is read-only" if place.is_dir() else "is not a folder"
         raise OutputError(f"{path} cannot be written: {place} {reason}. Choose another place.")
 
 

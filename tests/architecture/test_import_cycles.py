@@ -11,12 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from repository import SOURCE
-
-# Imports that may close a circle: (importing module, imported module), and why nothing better was found.
-DECLARED_EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("gliofield.pipeline.result", "gliofield.report"): "a result shows and saves itself; report alone knows how",
-}
+from repository import DECLARED_EXCEPTIONS, SOURCE
 
 Graph = dict[str, set[str]]
 

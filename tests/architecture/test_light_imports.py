@@ -50,7 +50,7 @@ def test_no_heavy_library_is_loaded(code):
     assert loaded.isdisjoint(_HEAVY)
 
 
-@pytest.mark.parametrize("package", ["anatomy", "growth", "database", "retrieval", "personalize"])
+@pytest.mark.parametrize("package", ["anatomy", "growth", "database", "retrieval", "pipeline"])
 def test_a_package_loads_neither_torch_nor_plotting_nor_registration(package):
     """Computation may need numba and scipy; torch, matplotlib, ANTs and nilearn wait for their functions."""
     loaded = modules_after(f"import gliofield.{package}")

@@ -8,7 +8,8 @@ from growing_ball import ball_anatomy, build_balls, folder_content
 
 from gliofield.database import SimulationDatabase, verify_database
 from gliofield.errors import OutputError
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import ExhaustiveIndex
 
 SMALL = ball_anatomy(num_voxels=6)
 
@@ -68,7 +69,7 @@ def test_a_database_on_a_read_only_disk_is_searched_and_verified(disk):
     assert remount("ro").returncode == 0
     database = SimulationDatabase.open(place / "db")
     levels = database.density_levels(visible[0])
-    query = Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    query = Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
     assert ExhaustiveIndex(database).search(query, 1).hits[0].distance == 0.0
     assert verify_database(place / "db").is_intact
     with pytest.raises(OutputError, match="cannot be written: Read-only file system"):

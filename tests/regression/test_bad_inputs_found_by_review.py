@@ -10,12 +10,11 @@ from phantom_brain import GRID, phantom_atlas, phantom_labels, phantom_tissue_ma
 from gliofield.anatomy import Atlas, TissueMaps, growth_domain, label_scheme
 from gliofield.anatomy import atlas_sources as sources
 from gliofield.errors import AtlasError, ImageError, NumericalError, OutputError, ParameterError, SegmentationError
-from gliofield.evaluation import cells_covered_at_equal_volume
-from gliofield.experiments import virtual_patient
 from gliofield.grid import Grid
+from gliofield.metrics import cells_covered_at_equal_volume
 from gliofield.nifti import read_volume, write_volume
-from gliofield.personalize import CaseFiles, find_case_files, read_case
-from gliofield.personalize.provenance import package_versions
+from gliofield.pipeline import CaseFiles, find_case_files, read_case, virtual_patient
+from gliofield.pipeline.provenance import package_versions
 from gliofield.volume import Volume
 
 
@@ -122,7 +121,7 @@ def test_a_trace_of_rounding_does_not_make_another_atlas():
 def test_the_version_of_gliofield_is_recorded_where_it_is_not_installed(monkeypatch):
     """A source tree on the path has no package metadata."""
     from gliofield import __version__
-    from gliofield.personalize import provenance
+    from gliofield.pipeline import provenance
 
     def nothing_installed(name):
         raise provenance.metadata.PackageNotFoundError(name)

@@ -116,7 +116,7 @@ def test_the_current_folder_cannot_be_the_result(tmp_path, monkeypatch, name):
 def test_a_place_that_cannot_be_written_is_found_out_before_the_work(tmp_path, monkeypatch):
     """A file in the place of a parent, or a read-only one, is an error at once."""
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(OutputError, match=r"notes\.txt is no folder"):
+    with pytest.raises(OutputError, match=r"notes\.txt is not a folder"):
         require_absent(tmp_path / "notes.txt" / "deep" / "result", replace=False)
 
     monkeypatch.setattr("os.access", lambda path, mode: False)

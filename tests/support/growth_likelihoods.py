@@ -13,7 +13,7 @@ from gliofield.bayes import BoxPrior, ParameterRange
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, Solution
-from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation
+from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation
 from gliofield.volume import Volume
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
@@ -45,7 +45,7 @@ def rows_around_truth(number: int) -> np.ndarray:
     return truth_row() * (1.0 + 0.1 * np.random.default_rng(3).uniform(-1.0, 1.0, (number, len(NAMES))))
 
 
-def observation(*, has_pet: bool = True) -> TumorObservation:
+def observation(*, has_pet: bool = True) -> Observation:
     """Masks of the true tumor and noisy PET."""
     from gliofield.growth import growth_parameters_of
 
@@ -53,7 +53,7 @@ def observation(*, has_pet: bool = True) -> TumorObservation:
     values = density.cell_density[0]
     noise = 0.05 * np.random.default_rng(1).normal(size=values.shape)
     pet = Volume(np.clip(0.9 * values + noise, 0.0, 1.0).astype(np.float32), ANATOMY.grid)
-    return TumorObservation(
+    return Observation(
         tumor_core=values > TRUTH["t1gd_threshold"],
         whole_tumor=values > TRUTH["flair_threshold"],
         pet=pet if has_pet else None,

@@ -3,13 +3,13 @@
 import numpy as np
 from phantom_brain import phantom_tissue_maps
 
-from gliofield.experiments.density_errors import INVERSE_LEVELS, SURROGATE_LEVELS, DensityErrors, MeanValue
 from gliofield.experiments.inverse_evaluation import InverseEvaluation, InverseEvaluationSettings, InverseScore
 from gliofield.experiments.inverse_queries import AxialSlice, MethodAnswer
 from gliofield.experiments.surrogate_evaluation import SurrogateEvaluation, SurrogateScore
 from gliofield.experiments.surrogate_times import SurrogateAtTimes, TumorAtTimes
 from gliofield.growth import FisherKolmogorovParameters
-from gliofield.personalize import MaskAgreement
+from gliofield.metrics import MaskAgreement
+from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, DensityErrors, MeanValue
 
 TISSUES = ("white_matter", "gray_matter", "csf")
 

@@ -13,9 +13,10 @@ from gliofield.database import SimulationDatabase
 from gliofield.errors import ParameterError
 from gliofield.experiments.matching_queries import MatchingQueries
 from gliofield.experiments.retrieval_strategies import NetworkDescription, RetrievalStrategy
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.retrieval import ExhaustiveIndex, Hits, PackedQueries, Query
+from gliofield.retrieval import ExhaustiveIndex, Hits, PackedQueries
 from gliofield.retrieval.ranking_index import RankingIndex
 
 
@@ -26,7 +27,7 @@ class ShiftedIndex(ExhaustiveIndex):
     finds_nothing = False
     refuses = False
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The exact answer from the tumor after the first `shift`."""
         if self.refuses:
             raise ParameterError("nothing of the query is left")
@@ -37,7 +38,7 @@ class ShiftedIndex(ExhaustiveIndex):
 class RebuildingIndex(ShiftedIndex):
     """A network that remembers whole tumors and half of every core's voxels."""
 
-    def reconstruct(self, query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def reconstruct(self, query: Observation) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Tumor core and whole tumor."""
         core = query.tumor_core.copy()
         core.flat[np.flatnonzero(core)[::2]] = False
@@ -49,13 +50,13 @@ class RankingFake(ShiftedIndex, RankingIndex):
 
     SCORING_S = 0.02
 
-    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def nearest(self, query: Observation, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Nothing, or a refusal: who reads seconds does not look at it."""
         if self.refuses:
             raise ParameterError("nothing of the query is left")
         return np.empty(0, dtype=np.intp), np.empty(0)
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The exact answer, late."""
         time.sleep(self.SCORING_S)
         return super().search(query, k, report=report)
@@ -127,7 +128,7 @@ def queries_of(database: SimulationDatabase, groups: tuple[str, ...], *, without
         levels = database.density_levels(row)
         core, whole = levels > at["t1gd"], levels > at["flair"]
         queries.append(
-            Query(tumor_core=np.zeros_like(core) if row in without_core else core, whole_tumor=whole, grid=grid)
+            Observation(tumor_core=np.zeros_like(core) if row in without_core else core, whole_tumor=whole, grid=grid)
         )
     return MatchingQueries(
         names=tuple(f"{group}-{row}" for row, group in enumerate(groups)),

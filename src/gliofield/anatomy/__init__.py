@@ -19,6 +19,7 @@ from gliofield.anatomy.segmentation import (
     segmentation_from_labels,
     segmentation_from_masks,
 )
+from gliofield.anatomy.space import AtlasSpace, PatientMap, Space, SpaceName, SpaceRequest
 from gliofield.anatomy.tissue_maps import TissueMaps, normalized_tissue_maps
 
 __all__ = [
@@ -30,8 +31,13 @@ __all__ = [
     "Anatomy",
     "Atlas",
     "AtlasEntry",
+    "AtlasSpace",
     "LabelScheme",
+    "PatientMap",
     "Segmentation",
+    "Space",
+    "SpaceName",
+    "SpaceRequest",
     "TissueMaps",
     "detect_label_scheme",
     "fetch_atlas",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
 from gliofield.anatomy.coarsening import block_means
-from gliofield.imaging import ImagingLikelihood, TumorObservation
+from gliofield.imaging import ImagingLikelihood
 from gliofield.volume import Volume
 
 
@@ -28,17 +28,19 @@ def coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLi
     pet = observation.pet
     options = replace(fine.options, mask_stride=1, pet_stride=1)
     return ImagingLikelihood(
-        observation=TumorObservation(
+        observation=replace(
+            observation,
             tumor_core=_coarsened_mask(observation.tumor_core),
             whole_tumor=_coarsened_mask(observation.whole_tumor),
             pet=None if pet is None else Volume(block_means(pet.data), anatomy.grid),
             grid=anatomy.grid,
+            space=None,
         ),
         domain=anatomy.domain,
-        region=_coarsened_mask(fine.region),
+        region=None if fine.region is None else _coarsened_mask(fine.region),
         options=options,
     )
 
 
-def _coarsened_mask(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    return None if mask is None else block_means(mask) > 0.5
+def _coarsened_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(block_means(mask) > 0.5)

@@ -47,13 +47,14 @@ from gliofield.bayes.level_likelihood import (
 )
 from gliofield.bayes.pet_evidence import PetPrior, PetSums, sum_of_products
 from gliofield.bayes.posterior import PosteriorSamples
-from gliofield.bayes.prior import SEED_NAMES, BoxPrior, GrowthTimePrior, ParameterRange
+from gliofield.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange
 from gliofield.database import SimulationDatabase
 from gliofield.database.quantization import dequantize
 from gliofield.errors import NumericalError, ParameterError
+from gliofield.growth.parameters import SEED_NAMES
 from gliofield.imaging import VisibilityThresholds, independent_voxel_fraction
-from gliofield.imaging.likelihood import TumorObservation
-from gliofield.retrieval import BlockIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import BlockIndex
 from gliofield.volume import Volume
 
 NAMES = ("diffusion_length_mm", "proliferation_number", *SEED_NAMES)
@@ -153,7 +154,7 @@ class DatabasePosterior:
 
 def database_posterior(
     index: BlockIndex,
-    observation: TumorObservation,
+    observation: Observation,
     anatomy: Anatomy,
     prior: BoxPrior | GrowthTimePrior,
     *,
@@ -166,7 +167,7 @@ def database_posterior(
     ----------
     index : BlockIndex
         Exact index of the database, and the thresholds at which overlap is ranked and exceedance is told.
-    observation : TumorObservation
+    observation : Observation
         Both masks on the database's grid, and PET if there is one; an empty core is observed by FLAIR alone, as in the
         query.
     anatomy : Anatomy
@@ -194,10 +195,7 @@ def database_posterior(
     grid = threshold_grid_of(prior)
     pet_prior = None if observation.pet is None else PetPrior.of(prior)
     num_read = min(chosen.num_tumors, database.num_tumors)
-    assert observation.tumor_core is not None
-    assert observation.whole_tumor is not None
-    query = Query(tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, grid=observation.grid)
-    tumors, probes = _nearest_tumors(index, query, num_read)
+    tumors, probes = _nearest_tumors(index, observation, num_read)
     classes = voxel_classes(observation.tumor_core, observation.whole_tumor, anatomy.domain)
     pet = _compared_pet(observation, classes)
     read = _read_tumors(database, tumors, classes, pet, num_kept=num_read, num_threads=chosen.num_threads)
@@ -206,7 +204,7 @@ def database_posterior(
     spacing_mm, length_mm = anatomy.grid.spacing_mm, chosen.correlation_length_mm
     independent_share = independent_voxel_fraction(spacing_mm, correlation_length_mm=length_mm)
     weighing = _Weighing(
-        likelihoods=grid.tabulated(read.counts, uses_t1gd=query.has_core),
+        likelihoods=grid.tabulated(read.counts, uses_t1gd=observation.has_core),
         pet=None if pet_prior is None or pet is None else (pet_prior, read.pet_sums(pet)),
         log_ratio=log_prior - _log_design(database, identifiable, anatomy, log_design_density, tumors),
         independent_share=independent_share,
@@ -236,14 +234,15 @@ def database_posterior(
     )
 
 
-def _nearest_tumors(index: BlockIndex, query: Query, num_read: int) -> tuple[NDArray[np.int64], _Probes]:
+def _nearest_tumors(index: BlockIndex, observation: Observation, num_read: int) -> tuple[NDArray[np.int64], _Probes]:
     """Numbers of the nearest tumors, and after them of the probes."""
-    ranked = np.array([hit.index for hit in index.search(query, _RANKED_PER_READ * num_read).hits], dtype=np.int64)
+    hits = index.search(observation, _RANKED_PER_READ * num_read)
+    ranked = np.array([hit.index for hit in hits.hits], dtype=np.int64)
     probes = _probes(num_read, len(ranked), index.database.num_tumors)
     return ranked[np.concatenate([np.arange(num_read), probes.ranks])], probes
 
 
-def _compared_pet(observation: TumorObservation, classes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+def _compared_pet(observation: Observation, classes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """PET, 0 where nothing is compared, if there is one."""
     if observation.pet is None:
         return None
@@ -484,11 +483,7 @@ class _Weighing:
         return effective_sample_size((self.log_likelihood(exponent) + self.log_ratio)[: self.num_read])
 
 
-def _require_fitting(database: SimulationDatabase, observation: TumorObservation, anatomy: Anatomy) -> None:
-    if observation.tumor_core is None or observation.whole_tumor is None:
-        raise ParameterError(
-            "the database posterior needs both masks, tumor_core and whole_tumor; the core may be empty."
-        )
+def _require_fitting(database: SimulationDatabase, observation: Observation, anatomy: Anatomy) -> None:
     grid = database.header.grid
     observation.grid.require_same_as(grid, self_name="observation", other_name="database")
     anatomy.grid.require_same_as(grid, self_name="anatomy", other_name="database")

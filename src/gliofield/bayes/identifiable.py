@@ -26,7 +26,6 @@ from gliofield.bayes.prior import (
     DIFFUSIVITY_NAME,
     PRODUCT_NAME,
     RATE_NAME,
-    SEED_NAMES,
     TIME_NAME,
     BoxPrior,
     GrowthTimePrior,
@@ -35,6 +34,7 @@ from gliofield.bayes.prior import (
 from gliofield.bayes.seed_tissue import TissueSeeds
 from gliofield.database.clinical_design import smallest_reach_mm
 from gliofield.errors import ParameterError
+from gliofield.growth.parameters import SEED_NAMES
 
 _Vector = NDArray[np.float64]
 # Triangular densities end at 0, where a weight would have no bound; this part of their peak is the least. *Chosen*.

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.dice import dice
 from gliofield.imaging import log_visibility
+from gliofield.metrics.overlap import dice
 
 
 @dataclass(frozen=True, kw_only=True)

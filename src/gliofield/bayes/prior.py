@@ -21,10 +21,10 @@ from gliofield.anatomy import Anatomy
 from gliofield.bayes.seed_tissue import TissueSeeds
 from gliofield.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform, ScanTransform
 from gliofield.errors import ParameterError, unknown_name
+from gliofield.growth.parameters import SEED_NAMES
 
 Scale = Literal["uniform", "log-uniform"]
 DIFFUSIVITY_NAME = "white_matter_diffusivity_mm2_per_day"
-SEED_NAMES = ("seed_x_mm", "seed_y_mm", "seed_z_mm")
 RATE_NAME = "proliferation_rate_per_day"
 TIME_NAME = "growth_time_days"
 #: c = ρ T², bounded by `GrowthTimePrior` in the place of T.

@@ -18,13 +18,13 @@ from gliofield.bayes.prior import (
     DIFFUSIVITY_NAME,
     PRODUCT_NAME,
     RATE_NAME,
-    SEED_NAMES,
     TIME_NAME,
     BoxPrior,
     GrowthTimePrior,
     ParameterRange,
 )
 from gliofield.errors import ParameterError
+from gliofield.growth.parameters import SEED_NAMES
 from gliofield.imaging import equal_volume_sphere
 
 PET_NAMES = ("pet_scale", "pet_noise_std")

@@ -1,4 +1,4 @@
-"""Virtual patients with known truth, what is measured on them, and what the solvers cost."""
+"""The tables and figures of the papers, measured."""
 
 from gliofield.experiments.bayes_evaluation import BayesEvaluation, BayesEvaluationSettings, evaluate_bayes
 from gliofield.experiments.database_coverage import (
@@ -10,7 +10,6 @@ from gliofield.experiments.database_coverage import (
     cohort_of_patients,
     coverage_of,
 )
-from gliofield.experiments.demo import DemoOutcome, run_demo
 from gliofield.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
 from gliofield.experiments.inverse_queries import compare_with_query
 from gliofield.experiments.literature_volumes import PUBLISHED_VOLUMES, RANGES_TO_COVER, PublishedVolume
@@ -39,15 +38,6 @@ from gliofield.experiments.solver_evaluation import SolverEvaluation, SolverEval
 from gliofield.experiments.surrogate_checkpoints import load_surrogates
 from gliofield.experiments.surrogate_evaluation import evaluate_surrogate
 from gliofield.experiments.surrogate_times import grow_at_times
-from gliofield.experiments.virtual_patient import (
-    TruthScore,
-    VirtualPatient,
-    VirtualTumor,
-    make_virtual_patient,
-    score_against_truth,
-    virtual_tissue_maps,
-    write_virtual_patient,
-)
 
 __all__ = [
     "CLASSICAL_NAMES",
@@ -56,7 +46,6 @@ __all__ = [
     "RANGES_TO_COVER",
     "BayesEvaluation",
     "BayesEvaluationSettings",
-    "DemoOutcome",
     "InverseEvaluationSettings",
     "MatchingQueries",
     "NetworkDescription",
@@ -70,10 +59,7 @@ __all__ = [
     "RetrievalStrategy",
     "SolverEvaluation",
     "SolverEvaluationSettings",
-    "TruthScore",
     "TumorCohort",
-    "VirtualPatient",
-    "VirtualTumor",
     "cohort_of_database",
     "cohort_of_patients",
     "compare_with_query",
@@ -87,14 +73,9 @@ __all__ = [
     "grow_at_times",
     "held_out_tumors",
     "load_surrogates",
-    "make_virtual_patient",
     "measure_patients",
     "named_strategy",
     "network_strategy",
     "on_grid_of",
     "register_patients",
-    "run_demo",
-    "score_against_truth",
-    "virtual_tissue_maps",
-    "write_virtual_patient",
 ]

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.bayes import IdentifiableTumors, PosteriorSamples, rank_uniformity, truth_ranks
-from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
+from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.errors import ParameterError
+from gliofield.growth.parameters import SEED_NAMES
 
 COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME, *SEED_NAMES)

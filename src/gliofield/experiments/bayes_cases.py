@@ -25,7 +25,7 @@ from gliofield.anatomy import Anatomy
 from gliofield.bayes import BoxPrior, GrowthLikelihood, surrogate_paper_prior
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit, growth_parameters_of
-from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation, log_visibility
+from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation, log_visibility
 from gliofield.volume import Volume
 
 # Far more than it takes where tumors of that size fit.
@@ -33,10 +33,10 @@ _MOST_DRAWS = 10_000
 _TRUTH_STREAM = 0
 
 
-class DrawnObservation(TumorObservation):
+class DrawnObservation(Observation):
     """Images drawn from the likelihood; PET is what Eq. 7 gives, below 0 and above 1 where its noise goes there.
 
-    `TumorObservation` refuses such PET, for no scanner gives it. Clipped, it would not be the likelihood's own, and the
+    `Observation` refuses such PET, for no scanner gives it. Clipped, it would not be the likelihood's own, and the
     noise of every case would seem smaller than it is.
     """
 

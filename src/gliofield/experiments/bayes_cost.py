@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy import Anatomy, Segmentation
+from gliofield.anatomy import Anatomy, AtlasSpace
 from gliofield.bayes import DatabasePosteriorSettings, IdentifiableTumors, TmcmcSettings, effective_number_of_distinct
 from gliofield.database import SimulationDatabase
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.experiments.bayes_cases import VirtualCohort
 from gliofield.experiments.bayes_measuring import MachineConditions, require_failure_of_data, timed_sampling
 from gliofield.experiments.measuring import RunCounter
-from gliofield.imaging import VisibilityThresholds
-from gliofield.personalize import AtlasEstimate, AtlasObservation, QueryMethod, QueryWithPosterior
-from gliofield.personalize.density_posterior import DensityPosterior
-from gliofield.personalize.sample_method import SampleMethod, SampleSettings
+from gliofield.imaging import Estimate, Observation
+from gliofield.pipeline import QueryMethod, QueryWithPosterior
+from gliofield.pipeline.density_posterior import DensityPosterior
+from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 from gliofield.progress import Reporter, ignore_progress
 
 #: The way others are compared with.
@@ -133,7 +133,6 @@ class CostComparison:
 def compare_costs(
     anatomy: Anatomy,
     *,
-    atlas_hash: str,
     settings: CostSettings,
     database: SimulationDatabase | None = None,
     conditions: MachineConditions | None = None,
@@ -145,8 +144,6 @@ def compare_costs(
     ----------
     anatomy : Anatomy
         Where tumors grow; that of the database, if there is one.
-    atlas_hash : str
-        Content hash of its atlas.
     settings : CostSettings
         Samples and steps.
     database : SimulationDatabase or None
@@ -162,16 +159,15 @@ def compare_costs(
         If no case is found.
     """
     begin = MachineConditions.now() if conditions is None else conditions
-    truth, density, segmentation = _case(VirtualCohort(anatomy=anatomy, seed=settings.seed))
-    observation = AtlasObservation(segmentation=segmentation, thresholds=VisibilityThresholds())
-    ways = _ways(anatomy, atlas_hash, settings, database)
+    truth, density, observation = _case(VirtualCohort(anatomy=anatomy, seed=settings.seed))
+    ways = _ways(settings, database)
     counter = RunCounter("ways to a posterior", len(ways), report)
     found = [_Found.of(counter, method, name, text, observation) for name, (text, method) in ways.items()]
     reference = next(each.mean for each in found if each.way == REFERENCE_WAY)
     return CostComparison(
         truth=truth,
-        core_ml=segmentation.core_ml,
-        whole_ml=float(np.count_nonzero(segmentation.whole_tumor)) * anatomy.grid.voxel_volume_ml,
+        core_ml=observation.core_ml,
+        whole_ml=observation.whole_ml,
         spacing_mm=anatomy.spacing_mm,
         ways=tuple(_cost(each, reference, density) for each in found),
         conditions=begin.at_end(),
@@ -193,7 +189,7 @@ class _Found:
     way: str
     settings: str
     seconds: float = float("nan")
-    estimate: AtlasEstimate | None = None
+    estimate: Estimate | None = None
     refusal: str = ""
 
     @classmethod
@@ -203,7 +199,7 @@ class _Found:
         method: SampleMethod | QueryWithPosterior,
         way: str,
         text: str,
-        observation: AtlasObservation,
+        observation: Observation,
     ) -> _Found:
         try:
             _, (seconds, estimate) = counter.timed(partial(timed_sampling, method, observation))
@@ -215,25 +211,28 @@ class _Found:
 
     @property
     def posterior(self) -> DensityPosterior | None:
-        return None if self.estimate is None else self.estimate.posterior
+        found = None if self.estimate is None else self.estimate.posterior
+        return found if isinstance(found, DensityPosterior) else None
 
     @property
     def mean(self) -> NDArray[np.floating] | None:
         return None if self.posterior is None else self.posterior.mean.data
 
 
-def _case(cohort: VirtualCohort) -> tuple[dict[str, float], NDArray[np.float32], Segmentation]:
+def _case(cohort: VirtualCohort) -> tuple[dict[str, float], NDArray[np.float32], Observation]:
     """Truth, density and masks of the first case that looks like a patient's."""
     low_ml, high_ml = _WHOLE_ML
     for number in range(_MOST_CASES):
         case = cohort.case(number)
         core, whole = case.observation.tumor_core, case.observation.whole_tumor
-        assert core is not None
-        assert whole is not None
-        segmentation = Segmentation(tumor_core=core, whole_tumor=whole | core, grid=cohort.anatomy.grid)
-        whole_ml = float(np.count_nonzero(segmentation.whole_tumor)) * cohort.anatomy.grid.voxel_volume_ml
-        if case.truth["flair_threshold"] >= _LEAST_FLAIR_THRESHOLD and low_ml <= whole_ml <= high_ml:
-            return _with_derived(case.truth), case.density, segmentation
+        observation = Observation(
+            tumor_core=core,
+            whole_tumor=whole | core,
+            grid=cohort.anatomy.grid,
+            space=AtlasSpace(anatomy=cohort.anatomy),
+        )
+        if case.truth["flair_threshold"] >= _LEAST_FLAIR_THRESHOLD and low_ml <= observation.whole_ml <= high_ml:
+            return _with_derived(case.truth), case.density, observation
     raise NumericalError(f"none of {_MOST_CASES} virtual cases has {low_ml:g}-{high_ml:g} ml of whole tumor.")
 
 
@@ -247,7 +246,7 @@ def _with_derived(truth: Mapping[str, float]) -> dict[str, float]:
 
 
 def _ways(
-    anatomy: Anatomy, atlas_hash: str, settings: CostSettings, database: SimulationDatabase | None
+    settings: CostSettings, database: SimulationDatabase | None
 ) -> dict[str, tuple[str, SampleMethod | QueryWithPosterior]]:
     """Settings in words and the method, by way."""
     sampler = TmcmcSettings.thorough(seed=settings.seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
@@ -261,7 +260,7 @@ def _ways(
     asked = f"{settings.num_samples} samples, {settings.num_steps} steps"
 
     def method(chosen: SampleSettings, start: SimulationDatabase | None = None) -> SampleMethod:
-        return SampleMethod(anatomy=anatomy, atlas_hash=atlas_hash, settings=chosen, database=start)
+        return SampleMethod(settings=chosen, database=start)
 
     ways: dict[str, tuple[str, SampleMethod | QueryWithPosterior]] = {
         REFERENCE_WAY: (asked, method(replace(base, num_levels=1))),
@@ -275,7 +274,7 @@ def _ways(
         ways["two levels, started from the database"] = (asked, method(base, database))
         ways["posterior of the database"] = (
             f"{posterior.num_tumors} of {database.num_tumors} tumors",
-            QueryWithPosterior(query=query, anatomy=anatomy, settings=posterior),
+            QueryWithPosterior(query=query, settings=posterior),
         )
     return ways
 

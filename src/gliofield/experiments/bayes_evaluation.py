@@ -46,8 +46,8 @@ from gliofield.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseSamp
 from gliofield.experiments.retrieval_queries import require_atlas_of
 from gliofield.growth import FisherKolmogorov
 from gliofield.output import atomic_file, require_absent
-from gliofield.personalize import CaseFiles, PersonalizationSettings
-from gliofield.personalize.sample_method import SampleSettings
+from gliofield.pipeline import CaseFiles, PersonalizationSettings
+from gliofield.pipeline.sample_method import SampleSettings
 from gliofield.progress import Reporter, ignore_progress
 
 if TYPE_CHECKING:
@@ -355,7 +355,6 @@ def _comparison(
     return partial(
         compare_costs,
         anatomy,
-        atlas_hash=atlas.content_hash,
         settings=how,
         database=database,
         conditions=conditions,

@@ -19,7 +19,7 @@ from gliofield.database import SimulationDatabase
 from gliofield.database.manifest import MANIFEST_NAME
 from gliofield.errors import DatabaseError, OutputError, ParameterError
 from gliofield.output import atomic_file
-from gliofield.personalize import PersonalizationSettings
+from gliofield.pipeline import PersonalizationSettings
 
 if TYPE_CHECKING:
     from gliofield.surrogate import SurrogateHeader

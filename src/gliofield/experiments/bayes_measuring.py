@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from gliofield.cores import available_cores
 from gliofield.experiments.measuring import MeasuredUnderLoad
-from gliofield.personalize import AtlasEstimate, AtlasObservation, InverseMethod
+from gliofield.imaging import Estimate, InverseMethod, Observation
 from gliofield.progress import ProgressEvent
 
 # What `SampleMethod` reports once it has its samples.
@@ -58,7 +58,7 @@ class MachineConditions(MeasuredUnderLoad):
         return replace(self, load_average_after=os.getloadavg()[0])
 
 
-def timed_sampling(method: InverseMethod, observation: AtlasObservation) -> tuple[float, AtlasEstimate]:
+def timed_sampling(method: InverseMethod, observation: Observation) -> tuple[float, Estimate]:
     """Wall seconds until a method has its samples, and its answer.
 
     Simulations for maps and checks are in no count of simulations, so their seconds are left aside as well. A method

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy import Anatomy, Atlas
-from gliofield.dice import dice
+from gliofield.anatomy import Atlas
 from gliofield.errors import GridMismatchError, ImageError, NumericalError, ParameterError, RegistrationError
 from gliofield.experiments.bayes_cost import mean_distance
 from gliofield.experiments.bayes_identity import differing_keys, registration_identity
@@ -34,11 +33,13 @@ from gliofield.experiments.bayes_patient_files import (
     read_patient,
     write_patient,
 )
-from gliofield.experiments.density_errors import SURROGATE_LEVELS
 from gliofield.growth import GrowthModel
-from gliofield.personalize import AtlasObservation, CaseFiles, PersonalizationSettings, observe_in_atlas, read_case
-from gliofield.personalize.pipeline import registered
-from gliofield.personalize.sample_method import SampleMethod, SampleSettings
+from gliofield.imaging import Observation
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
+from gliofield.metrics.overlap import dice
+from gliofield.pipeline import CaseFiles, PersonalizationSettings, observe_in_atlas, read_case, register_case
+from gliofield.pipeline.density_posterior import DensityPosterior
+from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 SOLVER, SURROGATE = "numerical solver", "surrogate"
@@ -202,43 +203,34 @@ class PatientSampler:
             failed = replace(patient, failures={**patient.failures, OBSERVATION: str(error)})
             write_patient(path, failed)
             return failed
-        segmentation = observation.segmentation
         patient = replace(
             patient,
-            core_ml=segmentation.core_ml,
-            whole_ml=float(np.count_nonzero(segmentation.whole_tumor)) * segmentation.grid.voxel_volume_ml,
+            core_ml=observation.core_ml,
+            whole_ml=observation.whole_ml,
             uses_pet=observation.pet is not None,
-            masks={each: getattr(segmentation, each) for each in _MASKS},
+            masks={each: getattr(observation, each) for each in _MASKS},
             failures={what: reason for what, reason in patient.failures.items() if what != OBSERVATION},
         )
         write_patient(path, patient)
-        anatomy = self.atlas.anatomy(segmentation.grid)
         for label in missing:
-            patient = self._with_model(patient, label, anatomy, observation)
+            patient = self._with_model(patient, label, observation)
             write_patient(path, patient)
             self._stage_file(name, label).unlink(missing_ok=True)
         return patient
 
-    def _observed(self, files: CaseFiles) -> AtlasObservation:
+    def _observed(self, files: CaseFiles) -> Observation:
         """Masks of a patient on the atlas's grid, and PET where there is one."""
         case = read_case(files)
-        transform = registered(case, self.atlas, self.personalization).transform
+        transform = register_case(case, self.atlas, self.personalization).transform
         grid = self.atlas.simulation_grid(spacing_mm=self.spacing_mm)
-        return observe_in_atlas(case, transform, grid, self.personalization)
+        return observe_in_atlas(case, self.atlas, transform, self.personalization, grid=grid)
 
-    def _with_model(
-        self, patient: PatientPosterior, label: str, anatomy: Anatomy, observation: AtlasObservation
-    ) -> PatientPosterior:
+    def _with_model(self, patient: PatientPosterior, label: str, observation: Observation) -> PatientPosterior:
         """A patient with what one more model says, or why it says nothing."""
         asked, stage_file = self.models[label], self._stage_file(patient.name, label)
         assert asked.model is not None
         was_stopped = stage_file.exists()
-        method = SampleMethod(
-            anatomy=anatomy,
-            atlas_hash=self.atlas.content_hash,
-            settings=replace(asked.settings, stage_file=stage_file),
-            model=asked.model,
-        )
+        method = SampleMethod(settings=replace(asked.settings, stage_file=stage_file), model=asked.model)
         try:
             found, density = self._model_posterior(method, observation)
         except _PATIENT_ERRORS as error:
@@ -250,11 +242,11 @@ class PatientSampler:
         return _compared(replace(patient, models={**patient.models, label: found}, densities=densities))
 
     def _model_posterior(
-        self, method: SampleMethod, observation: AtlasObservation
+        self, method: SampleMethod, observation: Observation
     ) -> tuple[ModelPosterior, NDArray[np.float32]]:
         seconds, estimate = timed_sampling(method, observation)
         posterior = estimate.posterior
-        assert posterior is not None
+        assert isinstance(posterior, DensityPosterior)
         best = posterior.samples.map_parameters
         counts = posterior.details["num_likelihoods"]
         nan = float("nan")

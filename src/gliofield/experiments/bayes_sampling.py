@@ -37,8 +37,8 @@ from gliofield.errors import NumericalError, ParameterError
 from gliofield.experiments.bayes_calibration import PlacedTruth, placed_truths
 from gliofield.experiments.bayes_cases import VirtualCase, VirtualCohort
 from gliofield.experiments.bayes_measuring import MachineConditions
-from gliofield.experiments.density_errors import SURROGATE_LEVELS, density_errors
 from gliofield.experiments.measuring import timed
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, density_errors
 from gliofield.output import atomic_file
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
@@ -221,8 +221,6 @@ class CaseSampler:
         """
         case = self.cohort.case(number)
         seen = case.observation
-        assert seen.tumor_core is not None
-        assert seen.whole_tumor is not None
         runs, failures = dict[str, CaseRun](), dict[str, str]()
         for name in RUN_NAMES:
             try:

@@ -20,22 +20,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy import Anatomy, Atlas, Segmentation
+from gliofield.anatomy import Anatomy, Atlas
 from gliofield.cores import available_cores, require_threads
 from gliofield.database import SimulationDatabase, recorded_model
 from gliofield.errors import DatabaseError, GliofieldError, ParameterError, SegmentationError
-from gliofield.experiments.density_errors import (
+from gliofield.experiments.measuring import RunCounter, timed
+from gliofield.growth import GrowthModel
+from gliofield.imaging import Observation
+from gliofield.inverse import InverseHeader, InversePredictor, ObservationSettings, split_tumors
+from gliofield.inverse.observation import drawn_masks, perturbed_masks
+from gliofield.learning import threads_of_worker
+from gliofield.metrics.errors_by_tissue import (
     INVERSE_LEVELS,
     DensityErrors,
     MeanValue,
     density_errors,
 )
-from gliofield.experiments.measuring import RunCounter, timed
-from gliofield.growth import GrowthModel
-from gliofield.inverse import InverseHeader, InversePredictor, ObservationSettings, split_tumors
-from gliofield.inverse.observation import drawn_masks, perturbed_masks
-from gliofield.learning import threads_of_worker
-from gliofield.personalize.infer_method import PredictedTumor, predicted_tumor
+from gliofield.pipeline.infer_method import PredictedTumor, predicted_tumor
 from gliofield.progress import Reporter, ignore_progress
 
 
@@ -266,7 +267,7 @@ class _Judge:
         truth = self.model.simulate(self.anatomy, parameters, [time_days]).cell_density[0]
         return [self._answer(predictor, segmentation, truth, parameters.seed_mm) for predictor in predictors]
 
-    def shown(self, tumor: int) -> Segmentation | None:
+    def shown(self, tumor: int) -> Observation | None:
         """Masks of a tumor; None without a core."""
         observation = self.settings.observation
         rng = np.random.default_rng((self.settings.seed, tumor))
@@ -275,7 +276,7 @@ class _Judge:
             core, whole = perturbed_masks(core, whole, observation.perturbation, self.anatomy.spacing_mm, rng)
         if not core.any():
             return None
-        return Segmentation(tumor_core=core, whole_tumor=whole, grid=self.anatomy.grid)
+        return Observation(tumor_core=core, whole_tumor=whole, grid=self.anatomy.grid)
 
     def seconds(
         self, predictors: Sequence[InversePredictor], tumors: Sequence[int], report: Reporter
@@ -293,13 +294,13 @@ class _Judge:
     def _answer(
         self,
         predictor: InversePredictor,
-        segmentation: Segmentation,
+        observation: Observation,
         truth: NDArray[np.float32],
         true_seed_mm: tuple[float, float, float],
     ) -> _Answer:
         errors = None
         try:
-            prediction = predictor.predict(segmentation)
+            prediction = predictor.predict(observation)
         except SegmentationError:  # the core lies where the network does not look
             nan = float("nan")
             return _Answer(errors=None, seed_error_mm=np.full(3, nan), seed_moved_mm=nan, is_clamped=False)
@@ -318,11 +319,11 @@ class _Judge:
         """The density (X, Y, Z) of a prediction."""
         return self.model.simulate(self.anatomy, tumor.parameters, [tumor.growth_time_days]).cell_density[0]
 
-    def _timed(self, predictor: InversePredictor, segmentation: Segmentation) -> tuple[float, float]:
+    def _timed(self, predictor: InversePredictor, observation: Observation) -> tuple[float, float]:
         """Seconds of prediction and simulation; NaN where network or solver refuses the tumor."""
         network_s = simulation_s = float("nan")
         with suppress(GliofieldError):
-            network_s, prediction = timed(lambda: predictor.predict(segmentation))
+            network_s, prediction = timed(lambda: predictor.predict(observation))
             tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
             simulation_s, _ = timed(lambda: self._grown(tumor))
         return network_s, simulation_s

@@ -17,19 +17,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy import Atlas, Segmentation
+from gliofield.anatomy import Atlas, AtlasSpace
 from gliofield.database import SimulationDatabase
 from gliofield.errors import GliofieldError, ParameterError
 from gliofield.experiments.matching_queries import MatchingQueries
 from gliofield.experiments.measuring import RunCounter
-from gliofield.grid import Grid
-from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.imaging import InverseMethod, Observation, VisibilityThresholds
 from gliofield.inverse import InversePredictor
-from gliofield.personalize import AtlasObservation, InverseMethod, MaskAgreement, QueryMethod, mask_agreement
-from gliofield.personalize.infer_method import InferMethod
+from gliofield.metrics import MaskAgreement, mask_agreement
+from gliofield.pipeline import QueryMethod
+from gliofield.pipeline.infer_method import InferMethod
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.resample import resample, resample_mask
-from gliofield.volume import Volume
+from gliofield.resample import resample
+from gliofield.retrieval.query import on_database_grid
 
 #: Name of the method that every network is compared with.
 QUERY_NAME = "query"
@@ -146,13 +146,9 @@ def compare_with_query(
     counter = RunCounter("compare methods", len(rows) * len(methods), report)
     answers = []
     for number, row in enumerate(rows):
-        query = queries.packed.query(row)
-        segmentation = Segmentation(
-            tumor_core=query.tumor_core, whole_tumor=query.whole_tumor, grid=queries.packed.grid
-        )
-        observation = AtlasObservation(segmentation=segmentation, thresholds=shown)
+        observation = dataclasses.replace(queries.packed.query(row), thresholds=shown)
         for name, method in methods.items():
-            own = _Asked(method, observation)
+            own = _Asked(method, atlas, observation)
             seconds, (agreement, failure, density) = counter.timed(own.answer)
             answers.append(
                 MethodAnswer(
@@ -162,7 +158,7 @@ def compare_with_query(
                     agreement=agreement,
                     failure=failure,
                     seconds=seconds,
-                    axial_slice=_slice(segmentation, density) if number < num_slices else None,
+                    axial_slice=_slice(observation, density) if number < num_slices else None,
                 )
             )
     return tuple(answers)
@@ -173,36 +169,34 @@ class _Asked:
     """One method, asked about one observation."""
 
     method: InverseMethod
-    observation: AtlasObservation
+    atlas: Atlas
+    observation: Observation
 
     def answer(self) -> tuple[MaskAgreement | None, str, NDArray[np.float32] | None]:
         """Dice of the answer, or None; why there is none; and the density; all on the grid of the observation."""
-        segmentation = self.observation.segmentation
+        seen = self.observation
         try:
-            estimate = self.method.estimate(_shown_on(self.method.grid, self.observation), report=ignore_progress)
+            estimate = self.method.estimate(self._in_space(), report=ignore_progress)
         except GliofieldError as error:
             return None, str(error), None
-        density = resample(estimate.cell_density, segmentation.grid).data
-        return mask_agreement(density, segmentation, self.observation.thresholds), "", density
+        density = resample(estimate.cell_density, seen.grid).data
+        shown = seen.thresholds.tumor_core(density), seen.thresholds.whole_tumor(density)
+        return mask_agreement(*shown, seen), "", density
+
+    def _in_space(self) -> Observation:
+        """The masks on the grid that the method asks for in the atlas."""
+        request = self.method.request_space("atlas")
+        space = AtlasSpace(anatomy=self.atlas.anatomy(request.grid, domain_rule=request.domain_rule))
+        return dataclasses.replace(on_database_grid(self.observation, space.grid), space=space)
 
 
-def _shown_on(grid: Grid, observation: AtlasObservation) -> AtlasObservation:
-    """Masks in the atlas on another grid of it."""
-    own = observation.segmentation
-    if own.grid.is_same_as(grid):
-        return observation
-    core, whole = (resample_mask(Volume(mask, own.grid), grid).data for mask in (own.tumor_core, own.whole_tumor))
-    moved = Segmentation(tumor_core=core & whole, whole_tumor=whole, grid=grid)
-    return dataclasses.replace(observation, segmentation=moved)
-
-
-def _slice(segmentation: Segmentation, density: NDArray[np.float32] | None) -> AxialSlice:
-    core = segmentation.tumor_core
+def _slice(observation: Observation, density: NDArray[np.float32] | None) -> AxialSlice:
+    core = observation.tumor_core
     index = round(float(np.nonzero(core)[2].mean()))
     place = np.s_[:, :, index : index + 1]
     return AxialSlice(
         index=index,
         tumor_core=core[place].copy(),
-        whole_tumor=segmentation.whole_tumor[place].copy(),
+        whole_tumor=observation.whole_tumor[place].copy(),
         cell_density=None if density is None else density[place].copy(),
     )

@@ -32,13 +32,14 @@ from gliofield.errors import ParameterError
 from gliofield.experiments.prior_design import PriorDesign
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov
+from gliofield.imaging import Observation
 from gliofield.output import atomic_file
-from gliofield.personalize.case import CaseFiles, read_case
-from gliofield.personalize.pipeline import PersonalizationSettings, observe_in_atlas
+from gliofield.pipeline.case import CaseFiles, read_case
+from gliofield.pipeline.run import observe_in_atlas, register_case
+from gliofield.pipeline.settings import PersonalizationSettings
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.registration import RegistrationResult, register
 from gliofield.retrieval.full_scan import PackedQueries
-from gliofield.retrieval.query import Query
 from gliofield.volume import Volume
 
 #: Groups of queries, beside those named after the design they were drawn from.
@@ -232,19 +233,9 @@ def patient_queries(
     parts = []
     for case_files in files.values():
         case = read_case(case_files)
-        registration = register(
-            patient_image=case.structural_image,
-            atlas_image=atlas.t1,
-            patient_brain=Volume(case.brain, case.grid),
-            lesion=Volume(case.segmentation.whole_tumor, case.grid),
-            preset=chosen.registration,
-            seed=chosen.seed,
-            deterministic=chosen.deterministic,
-            num_threads=chosen.num_threads,
-            report=report,
-        )
-        observation = observe_in_atlas(case, registration.transform, grid, chosen)
-        parts.append(PackedQueries.pack([Query.from_segmentation(observation.segmentation)], grid))
+        registration = register_case(case, atlas, chosen, report)
+        observation = observe_in_atlas(case, atlas, registration.transform, chosen, grid=grid)
+        parts.append(PackedQueries.pack([observation], grid))
     return MatchingQueries(
         names=tuple(files),
         groups=(REAL_GROUP,) * len(files),
@@ -345,7 +336,7 @@ class _Growth:
                 for mask in (whole, core)
             )
         # Interpolation may leave a voxel of the core outside the whole tumor.
-        return PackedQueries.pack([Query(tumor_core=core & whole, whole_tumor=whole, grid=self.onto)], self.onto)
+        return PackedQueries.pack([Observation(tumor_core=core & whole, whole_tumor=whole, grid=self.onto)], self.onto)
 
 
 def _equal_parts(number: int, num_parts: int) -> list[int]:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gliofield.anatomy import DEFAULT_DOMAIN_RULE, Anatomy, Atlas
+from gliofield.anatomy import DEFAULT_DOMAIN_RULE, Anatomy, Atlas, SpaceRequest
 from gliofield.errors import GridMismatchError, ImageError, NumericalError, RegistrationError
-from gliofield.personalize import CaseFiles, PersonalizationSettings, read_case
-from gliofield.personalize.patient_anatomy import patient_anatomy
+from gliofield.pipeline import CaseFiles, PersonalizationSettings, make_space, read_case, register_case
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
-from gliofield.registration import register
-from gliofield.volume import Volume
 
 # What makes a single patient unusable.
 _PATIENT_ERRORS = (ImageError, GridMismatchError, RegistrationError, NumericalError)
@@ -57,18 +54,14 @@ def patient_anatomies(
     for done, (name, files) in enumerate(patients.items(), start=1):
         try:
             case = read_case(files)
-            registration = register(
-                patient_image=case.structural_image,
-                atlas_image=atlas.t1,
-                patient_brain=Volume(case.brain, case.grid),
-                lesion=Volume(case.segmentation.whole_tumor, case.grid),
-                preset=chosen.registration,
-                seed=chosen.seed,
-                deterministic=chosen.deterministic,
-                num_threads=chosen.num_threads,
-            )
+            registration = register_case(case, atlas, chosen)
             anatomies.append(
-                patient_anatomy(case, registration.transform, atlas, spacing_mm=spacing_mm, domain_rule=domain_rule)
+                make_space(
+                    SpaceRequest(name="patient", spacing_mm=spacing_mm, domain_rule=domain_rule),
+                    case=case,
+                    atlas=atlas,
+                    transform=registration.transform,
+                ).anatomy
             )
         except _PATIENT_ERRORS as error:
             left_out[name] = str(error)

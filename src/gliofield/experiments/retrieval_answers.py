@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.database import SimulationDatabase
-from gliofield.dice import dice
 from gliofield.errors import ParameterError
 from gliofield.experiments.measuring import timed
 from gliofield.experiments.retrieval_ranking import NO_TUMOR, NUM_HITS
 from gliofield.experiments.retrieval_strategies import ReconstructingIndex, RetrievalStrategy
+from gliofield.imaging.observation import Observation
+from gliofield.metrics.overlap import dice
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
-from gliofield.retrieval import Hit, Index, PackedQueries, Query
+from gliofield.retrieval import Hit, Index, PackedQueries
 from gliofield.retrieval.ranking_index import RankingIndex
 
 
@@ -138,7 +139,7 @@ def ask(
     )
 
 
-def reconstruction_dice(index: ReconstructingIndex, query: Query) -> tuple[float, float]:
+def reconstruction_dice(index: ReconstructingIndex, query: Observation) -> tuple[float, float]:
     """Dice of a query's masks with their reconstruction, FLAIR and T1Gd; T1Gd is NaN for a query without core."""
     core, whole = index.reconstruct(query)
     flair = dice(whole, query.whole_tumor, if_both_empty=float("nan"))
@@ -152,7 +153,7 @@ def _opened(
     return strategy.open(database, thresholds=database.header.thresholds, num_threads=num_threads, report=report)
 
 
-def _timed_search(index: Index, query: Query) -> tuple[float, tuple[Hit, ...]] | str:
+def _timed_search(index: Index, query: Observation) -> tuple[float, tuple[Hit, ...]] | str:
     """Seconds of a query and its hits, or why the query was refused."""
     try:
         if isinstance(index, RankingIndex):

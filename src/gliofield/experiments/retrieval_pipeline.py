@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from gliofield.database import SimulationDatabase
 from gliofield.experiments.retrieval_queries import RegisteredPatient
-from gliofield.personalize import Case, read_case
-from gliofield.personalize.pipeline import density_in_patient
+from gliofield.pipeline import Case, read_case
+from gliofield.pipeline.run import density_in_patient
 from gliofield.progress import Reporter, StageClock, ignore_progress
 from gliofield.volume import Volume
 
@@ -59,4 +59,4 @@ def measure_way_back(
 def density_of(database: SimulationDatabase, tumor: int, patient: RegisteredPatient, case: Case) -> Volume:
     """Density of a tumor of the database on a patient's grid."""
     stored = Volume(database.cell_density(tumor), database.header.grid)
-    return density_in_patient(stored, patient.registration.transform, case)
+    return density_in_patient(patient.registration.transform.to_patient(stored, case.grid), case)

@@ -40,11 +40,18 @@ from gliofield.errors import (
 from gliofield.experiments.matching_queries import REAL_GROUP, IndependentDraws, MatchingQueries
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel
-from gliofield.personalize import CaseFiles, PersonalizationSettings, find_case_files, observe_in_atlas, read_case
+from gliofield.imaging.observation import Observation
+from gliofield.pipeline import (
+    CaseFiles,
+    PersonalizationSettings,
+    find_case_files,
+    observe_in_atlas,
+    read_case,
+    register_case,
+)
 from gliofield.progress import Reporter, StageClock, ignore_progress
-from gliofield.registration import RegistrationResult, register
-from gliofield.retrieval import PackedQueries, Query
-from gliofield.volume import Volume
+from gliofield.registration import RegistrationResult
+from gliofield.retrieval import PackedQueries
 
 #: Group of the held-out tumors of the database's own design.
 SYNTHETIC_GROUP = "synthetic"
@@ -384,20 +391,10 @@ def _registered(
     case = read_case(files)
     clock = StageClock(report)
     with clock.stage("register"):
-        registration = register(
-            patient_image=case.structural_image,
-            atlas_image=atlas.t1,
-            patient_brain=Volume(case.brain, case.grid),
-            lesion=Volume(case.segmentation.whole_tumor, case.grid),
-            preset=settings.registration,
-            seed=settings.seed,
-            deterministic=settings.deterministic,
-            num_threads=settings.num_threads,
-            report=report,
-        )
+        registration = register_case(case, atlas, settings, report)
     with clock.stage("move masks to the atlas"):
-        observation = observe_in_atlas(case, registration.transform, grid, settings)
-    query = PackedQueries.pack([Query.from_segmentation(observation.segmentation)], grid)
+        observation = observe_in_atlas(case, atlas, registration.transform, settings, grid=grid)
+    query = PackedQueries.pack([observation], grid)
     return query, RegisteredPatient(name=name, files=files, registration=registration, seconds=clock.seconds)
 
 
@@ -407,7 +404,7 @@ def _name_of(design: Any) -> Any:
 
 def _packed_tumor(grown: SimulationDatabase, index: int, header: DatabaseHeader) -> PackedQueries:
     levels, at = grown.density_levels(index), header.threshold_levels
-    query = Query(tumor_core=levels > at["t1gd"], whole_tumor=levels > at["flair"], grid=header.grid)
+    query = Observation(tumor_core=levels > at["t1gd"], whole_tumor=levels > at["flair"], grid=header.grid)
     return PackedQueries.pack([query], header.grid)
 
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from gliofield.database import SimulationDatabase
 from gliofield.database.quantization import levels_of
 from gliofield.errors import ParameterError, unknown_name
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.learning import require_torch, resolve_device
 from gliofield.progress import Reporter
-from gliofield.retrieval import Index, Query, open_index
+from gliofield.retrieval import Index, open_index
 from gliofield.retrieval.shape_features import require_scikit_image
 
 NETWORK_KINDS = ("ae", "vae", "hash")
@@ -75,7 +76,7 @@ class DatabaseCheck(Protocol):
 class ReconstructingIndex(Protocol):
     """An index that can show what is left of a query after compression."""
 
-    def reconstruct(self, query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def reconstruct(self, query: Observation) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Tumor core and whole tumor on the database's grid."""
 
 

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import Anatomy
-from gliofield.dice import dice
 from gliofield.errors import NumericalError
 from gliofield.experiments.measuring import RunCounter
 from gliofield.experiments.solver_tumors import EvaluationTumor
 from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectSolution, Solution
 from gliofield.imaging import VisibilityThresholds
+from gliofield.metrics.overlap import dice
 from gliofield.progress import Reporter, ignore_progress
 
 TIME_STEP_SCALES = (2.0, 1.0, 0.5)

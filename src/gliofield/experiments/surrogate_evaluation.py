@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from gliofield.cores import available_cores
 from gliofield.errors import ParameterError
-from gliofield.experiments.density_errors import SURROGATE_LEVELS, DensityErrors, MeanValue, density_errors
 from gliofield.experiments.measuring import RunCounter
 from gliofield.experiments.surrogate_checkpoints import require_fitting_samples, surrogate_names
 from gliofield.experiments.surrogate_seconds import NetworkSeconds, predicted, time_surrogates
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, DensityErrors, MeanValue, density_errors
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.surrogate import TISSUES, LearnedFisherKolmogorov, SurrogateSamples
 

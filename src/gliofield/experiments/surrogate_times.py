@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import TissueMaps
-from gliofield.dice import dice
 from gliofield.errors import ParameterError
-from gliofield.experiments.density_errors import SURROGATE_LEVELS
 from gliofield.experiments.surrogate_checkpoints import surrogate_names
 from gliofield.experiments.surrogate_evaluation import SurrogateEvaluation, SurrogateScore
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
+from gliofield.metrics.overlap import dice
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.surrogate import LearnedFisherKolmogorov, ParameterRanges, SurrogateSamples
 

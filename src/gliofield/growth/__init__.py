@@ -5,13 +5,21 @@ from gliofield.growth.mass_effect import MassEffect
 from gliofield.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliofield.growth.mechanics import Elasticity, TissueElasticity
 from gliofield.growth.model import GrowthModel
-from gliofield.growth.parameters import FisherKolmogorovParameters, MassEffectParameters, growth_parameters_of
+from gliofield.growth.one_tumor import default_model, simulate
+from gliofield.growth.parameters import (
+    SEED_NAMES,
+    FisherKolmogorovParameters,
+    MassEffectParameters,
+    growth_parameters_of,
+    seed_values,
+)
 from gliofield.growth.reaction_diffusion import FisherKolmogorov
 from gliofield.growth.seed import seed_density
 from gliofield.growth.solution import MassEffectSolution, Solution
 from gliofield.growth.volume_limit import VolumeLimit
 
 __all__ = [
+    "SEED_NAMES",
     "Elasticity",
     "FisherKolmogorov",
     "FisherKolmogorovParameters",
@@ -22,8 +30,11 @@ __all__ = [
     "Solution",
     "TissueElasticity",
     "VolumeLimit",
+    "default_model",
     "growth_parameters_of",
     "seed_density",
+    "seed_values",
+    "simulate",
     "simulate_batch",
     "simulate_mass_effect_batch",
 ]

@@ -17,6 +17,8 @@ from gliofield.errors import ParameterError
 
 #: White over gray matter diffusivity of the published simulations (Lipková et al. 2019, doi 10.1109/TMI.2019.2902044).
 DEFAULT_DIFFUSIVITY_RATIO = 10.0
+#: Names of the seed's coordinates [mm, RAS+] where parameters are numbers by name.
+SEED_NAMES = ("seed_x_mm", "seed_y_mm", "seed_z_mm")
 #: Parameters that have a default.
 OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
 #: Push γ [Pa]: a tumor of 50 ml moves the wall of a ventricle by 2-8 mm. *Chosen*, docs/design/0005-mass-effect.md.
@@ -149,6 +151,12 @@ def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParamet
         seed_mm=(values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"]),
         **optional,
     )
+
+
+def seed_values(seed_mm: tuple[float, float, float]) -> dict[str, float]:
+    """A position [mm, RAS+] as numbers by name (`SEED_NAMES`)."""
+    x_mm, y_mm, z_mm = (float(coordinate) for coordinate in seed_mm)
+    return dict(zip(SEED_NAMES, (x_mm, y_mm, z_mm), strict=True))
 
 
 def _require(name: str, value: float, unit: str) -> None:

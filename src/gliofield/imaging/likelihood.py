@@ -1,6 +1,6 @@
 """How well a cell density explains a patient's T1Gd mask, FLAIR mask and FET-PET.
 
-`TumorObservation` holds what was seen, `ImagingParameters` the five numbers of the imaging model, `ImagingLikelihood`
+`Observation` holds what was seen, `ImagingParameters` the five numbers of the imaging model, `ImagingLikelihood`
 compares a simulated density with the observation: modalities and voxels are independent given the density (Ezhov et al.
 2021, "Learnable surrogate", Eq. 4), and a modality that is missing says nothing. The equations are in
 `visibility_probability` and `pet`.
@@ -23,12 +23,15 @@ from numpy.typing import NDArray
 
 from gliofield.errors import GridMismatchError, ImageError, NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
-from gliofield.imaging.pet import pet_log_likelihood, require_pet_parameters, require_pet_values
+from gliofield.imaging.observation import Observation
+from gliofield.imaging.pet import pet_log_likelihood, require_pet_parameters
 from gliofield.imaging.visibility_probability import FORMULAS, Formula, mask_log_likelihood, require_visibility
 from gliofield.volume import Volume
 
 # Solvers overshoot by rounding; anything more is another quantity or a failed run.
 _DENSITY_TOLERANCE = 1e-3
+#: What a likelihood can compare.
+MODALITIES = ("t1gd", "flair", "pet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,54 +73,6 @@ class ImagingParameters:
             require_pet_parameters(self.pet_scale, self.pet_noise_std)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TumorObservation:
-    """What the scans of one patient show of the tumor, on one grid; at least one of three.
-
-    Parameters
-    ----------
-    tumor_core : (X, Y, Z) bool array or None
-        The T1Gd mask. May be empty: a tumor that does not enhance is an observation.
-    whole_tumor : (X, Y, Z) bool array or None
-        The FLAIR mask, not empty.
-    pet : Volume or None
-        FET-PET in [0, 1] on the same grid, see `normalized_pet`.
-    grid : Grid
-        Grid of all three.
-
-    Raises
-    ------
-    GridMismatchError
-        If a mask has another shape than the grid, or PET lies on another grid.
-    ImageError
-        If nothing is given, the whole tumor is empty, or PET is negative, above 1 or not finite.
-    """
-
-    tumor_core: NDArray[np.bool_] | None = None
-    whole_tumor: NDArray[np.bool_] | None = None
-    pet: Volume | None = None
-    grid: Grid
-
-    def __post_init__(self) -> None:
-        if self.tumor_core is None and self.whole_tumor is None and self.pet is None:
-            raise ImageError("TumorObservation: nothing was observed. Give tumor_core, whole_tumor or pet.")
-        for name, mask in (("tumor_core", self.tumor_core), ("whole_tumor", self.whole_tumor)):
-            if mask is not None:
-                _require_shape(name, mask.shape, self.grid)
-                if mask.dtype != np.bool_:
-                    raise ImageError(f"TumorObservation: {name} must be a bool array, got {mask.dtype}.")
-        if self.whole_tumor is not None and not self.whole_tumor.any():
-            raise ImageError("TumorObservation: whole_tumor is empty: there is no tumor to explain.")
-        if self.pet is not None:
-            self.pet.grid.require_same_as(self.grid, self_name="pet", other_name="TumorObservation")
-            require_pet_values(self.pet.data)
-            if float(self.pet.data.max()) > 1.0:
-                raise ImageError(
-                    f"TumorObservation: pet must lie in [0, 1], got a maximum of {float(self.pet.data.max()):.4g}. "
-                    "Normalize it first, with normalized_pet(...)."
-                )
-
-
 @dataclass(frozen=True, kw_only=True)
 class LikelihoodOptions:
     """How densities and images are compared; the defaults are the paper's equations over all voxels.
@@ -128,6 +83,8 @@ class LikelihoodOptions:
         ``"paper"`` or ``"published-code"``; what differs is written in `visibility_probability` and `pet`.
     mask_stride, pet_stride : int
         Every how many voxels along each axis masks and PET are compared, ≥ 1; the published code takes 1 and 3.
+    modalities : tuple of str
+        Which images are compared: ``t1gd``, ``flair`` and ``pet``, where it was taken.
     mask_weight, pet_weight : float
         What a voxel's log-likelihood is multiplied by, in (0, 1]: the share of voxels worth an independent one, see
         `independent_voxel_fraction`. A weight below 1 widens the posterior; it is no likelihood any more then, and its
@@ -140,6 +97,7 @@ class LikelihoodOptions:
     """
 
     formula: Formula = "paper"
+    modalities: tuple[str, ...] = MODALITIES
     mask_stride: int = 1
     pet_stride: int = 1
     mask_weight: float = 1.0
@@ -148,6 +106,9 @@ class LikelihoodOptions:
     def __post_init__(self) -> None:
         if self.formula not in FORMULAS:
             raise ParameterError(unknown_name("formula", self.formula, FORMULAS))
+        for name in self.modalities:
+            if name not in MODALITIES:
+                raise ParameterError(unknown_name("modality", name, MODALITIES))
         for name in ("mask_stride", "pet_stride"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} must be at least 1 voxel, got {getattr(self, name)}.")
@@ -199,7 +160,7 @@ class ImagingLikelihood:
 
     Parameters
     ----------
-    observation : TumorObservation
+    observation : Observation
         What was seen.
     domain : (X, Y, Z) bool array
         Where cells may live. Voxels outside are not compared: no parameter changes them.
@@ -216,7 +177,7 @@ class ImagingLikelihood:
         If a stride leaves no voxel, or the whole of a mask lies outside the voxels compared.
     """
 
-    observation: TumorObservation
+    observation: Observation
     domain: NDArray[np.bool_]
     region: NDArray[np.bool_] | None = None
     options: LikelihoodOptions = LikelihoodOptions()
@@ -238,11 +199,26 @@ class ImagingLikelihood:
                     f"{getattr(self.options, f'{kind}_stride')}. Use a smaller stride or another region."
                 )
 
+    @property
+    def compared_core(self) -> NDArray[np.bool_] | None:
+        """The T1Gd mask (X, Y, Z); None where it is not compared."""
+        return self.observation.tumor_core if "t1gd" in self.options.modalities else None
+
+    @property
+    def compared_whole(self) -> NDArray[np.bool_] | None:
+        """The FLAIR mask (X, Y, Z); None where it is not compared."""
+        return self.observation.whole_tumor if "flair" in self.options.modalities else None
+
+    @property
+    def compared_pet(self) -> Volume | None:
+        """The PET; None where it was not taken or is not compared."""
+        return self.observation.pet if "pet" in self.options.modalities else None
+
     @cached_property
     def mask_share_outside(self) -> dict[str, float]:
         """Share of each non-empty mask that lies where nothing is compared: a cap on what any tumor can explain."""
         compared = self._compared
-        masks = {"tumor_core": self.observation.tumor_core, "whole_tumor": self.observation.whole_tumor}
+        masks = {"tumor_core": self.compared_core, "whole_tumor": self.compared_whole}
         return {
             name: float(np.count_nonzero(mask & ~compared) / np.count_nonzero(mask))
             for name, mask in masks.items()
@@ -345,17 +321,17 @@ class ImagingLikelihood:
 
     @cached_property
     def _core_values(self) -> NDArray[np.bool_] | None:
-        mask = self.observation.tumor_core
+        mask = self.compared_core
         return None if mask is None else mask.reshape(-1)[self._mask_voxels]
 
     @cached_property
     def _whole_values(self) -> NDArray[np.bool_] | None:
-        mask = self.observation.whole_tumor
+        mask = self.compared_whole
         return None if mask is None else mask.reshape(-1)[self._mask_voxels]
 
     @cached_property
     def _pet_values(self) -> NDArray[np.float64] | None:
-        pet = self.observation.pet
+        pet = self.compared_pet
         return None if pet is None else pet.data.reshape(-1)[self._pet_voxels].astype(np.float64)
 
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy.segmentation import Segmentation
 from gliofield.errors import CheckpointError, DatabaseError, SegmentationError
+from gliofield.growth.parameters import SEED_NAMES
+from gliofield.imaging.observation import Observation
 from gliofield.inverse.checkpoint import CHECKPOINT_KIND, InverseHeader, network_names, read_inverse_header
-from gliofield.inverse.targets import FRONT_SPEED_MM_PER_DAY, SEED_TARGETS, GrowthRates
+from gliofield.inverse.targets import FRONT_SPEED_MM_PER_DAY, GrowthRates
 from gliofield.learning import read_checkpoint, require_torch, resolve_device
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class InversePredictor:
             }
             self._networks[group].append(self._network(group, weights))
 
-    def predict(self, segmentation: Segmentation) -> InversePrediction:
+    def predict(self, observation: Observation) -> InversePrediction:
         """Parameters of the tumor with these masks, on the grid of the training in atlas space.
 
         Raises
@@ -94,14 +95,14 @@ class InversePredictor:
         SegmentationError
             If there is no tumor core, or none where the network looks.
         """
-        return self.predict_many([segmentation])[0]
+        return self.predict_many([observation])[0]
 
-    def predict_many(self, segmentations: Sequence[Segmentation]) -> list[InversePrediction]:
+    def predict_many(self, observations: Sequence[Observation]) -> list[InversePrediction]:
         """As `predict`, several at once."""
-        for segmentation in segmentations:
-            self._require_fit(segmentation)
+        for observation in observations:
+            self._require_fit(observation)
         layout = self.header.layout
-        volumes = np.stack([layout.volume(each.tumor_core, each.whole_tumor) for each in segmentations])[:, np.newaxis]
+        volumes = np.stack([layout.volume(each.tumor_core, each.whole_tumor) for each in observations])[:, np.newaxis]
         return self.predict_volumes(volumes)
 
     def predict_volumes(self, volumes: NDArray[np.float32]) -> list[InversePrediction]:
@@ -139,16 +140,16 @@ class InversePredictor:
                 "`gliofield train inverse`."
             )
 
-    def _require_fit(self, segmentation: Segmentation) -> None:
+    def _require_fit(self, observation: Observation) -> None:
         self.header.origin.grid.require_same_as(
-            segmentation.grid, self_name="grid of the training", other_name="grid of the masks"
+            observation.grid, self_name="grid of the training", other_name="grid of the masks"
         )
-        if not segmentation.has_core:
+        if not observation.has_core:
             raise SegmentationError(
                 "the segmentation has no tumor core, and the inverse network was trained on tumors that show one in "
                 "T1Gd. Use the method query, which can match the whole tumor alone."
             )
-        if self.header.layout.share_outside(segmentation.tumor_core) == 1.0:
+        if self.header.layout.share_outside(observation.tumor_core) == 1.0:
             raise SegmentationError(
                 "the tumor core lies where no tumor of the training grew, and where the inverse network does not look. "
                 "Check the registration, or use the method query."
@@ -189,8 +190,8 @@ def _prediction(
             targets["mu1_mm"], targets["mu2"], front_speed_mm_per_day=FRONT_SPEED_MM_PER_DAY
         )
     else:
-        rates = GrowthRates(**{name: value for name, value in targets.items() if name not in SEED_TARGETS})
-    x_mm, y_mm, z_mm = (targets[name] for name in SEED_TARGETS)
+        rates = GrowthRates(**{name: value for name, value in targets.items() if name not in SEED_NAMES})
+    x_mm, y_mm, z_mm = (targets[name] for name in SEED_NAMES)
     return InversePrediction(
         rates=rates,
         seed_mm=(x_mm, y_mm, z_mm),

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import ParameterError
+from gliofield.growth.parameters import SEED_NAMES
 from gliofield.inverse.config import TargetSettings
 
 #: Low and high of a quantity.
 Range = tuple[float, float]
 
-SEED_TARGETS = ("seed_x_mm", "seed_y_mm", "seed_z_mm")
 _GROWTH_TARGETS = {
     "invariants": ("mu1_mm", "mu2"),
     "rates": ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days"),
@@ -99,7 +99,7 @@ def growth_targets(settings: TargetSettings) -> tuple[str, ...]:
 def target_groups(settings: TargetSettings) -> dict[str, tuple[str, ...]]:
     """Targets of each network, by the network's name: ``joint``, or ``growth`` and ``seed``."""
     growth = growth_targets(settings)
-    return {"joint": (*growth, *SEED_TARGETS)} if settings.is_joint else {"growth": growth, "seed": SEED_TARGETS}
+    return {"joint": (*growth, *SEED_NAMES)} if settings.is_joint else {"growth": growth, "seed": SEED_NAMES}
 
 
 def target_values(parameters: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
@@ -117,7 +117,7 @@ def target_values(parameters: NDArray[np.float64], names: Sequence[str]) -> NDAr
         "mu1_mm": np.sqrt(diffusivity * time),
         "mu2": np.sqrt(rate * time),
         **dict(zip(_GROWTH_TARGETS["rates"], (diffusivity, rate, time), strict=True)),
-        **{name: parameters[:, 3 + axis] for axis, name in enumerate(SEED_TARGETS)},
+        **{name: parameters[:, 3 + axis] for axis, name in enumerate(SEED_NAMES)},
     }
     return np.stack([columns[name] for name in names], axis=1)
 
@@ -159,11 +159,11 @@ class TargetScaling:
     @classmethod
     def of(cls, settings: TargetSettings, names: Sequence[str], seed_ranges_mm: Sequence[Range]) -> TargetScaling:
         """Scaling of some targets: published ranges of growth, given ranges of the three coordinates of the seed."""
-        ranges = {**PUBLISHED_RANGES, **dict(zip(SEED_TARGETS, seed_ranges_mm, strict=True))}
+        ranges = {**PUBLISHED_RANGES, **dict(zip(SEED_NAMES, seed_ranges_mm, strict=True))}
         return cls(
             names=tuple(names),
             ranges=tuple(ranges[name] for name in names),
-            is_log=tuple(settings.scale == "log" and name not in SEED_TARGETS for name in names),
+            is_log=tuple(settings.scale == "log" and name not in SEED_NAMES for name in names),
         )
 
     def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

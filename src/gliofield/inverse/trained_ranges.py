@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import ParameterError
+from gliofield.growth.parameters import SEED_NAMES
 from gliofield.inverse.config import InverseSettings
 from gliofield.inverse.observation import drawn_masks
-from gliofield.inverse.targets import SEED_TARGETS, Range, TargetScaling, growth_targets, target_values
+from gliofield.inverse.targets import Range, TargetScaling, growth_targets, target_values
 from gliofield.inverse.tumors import SimulatedTumors, Tumor, TumorSource
 from gliofield.learning import Part
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
@@ -196,11 +197,11 @@ def _some_tumors(source: TumorSource, rng: np.random.Generator, report: Reporter
 
 
 def _target_ranges(parameters: NDArray[np.float64], source: TumorSource, settings: InverseSettings) -> dict[str, Range]:
-    names = (*growth_targets(settings.targets), *SEED_TARGETS)
+    names = (*growth_targets(settings.targets), *SEED_NAMES)
     ranges = {name: _range_of(column) for name, column in zip(names, target_values(parameters, names).T, strict=True)}
     if settings.observation.flips:
-        (low, high), middle = ranges[SEED_TARGETS[0]], float(source.origin.grid.center_mm[0])
-        ranges[SEED_TARGETS[0]] = (min(low, 2.0 * middle - high), max(high, 2.0 * middle - low))
+        (low, high), middle = ranges[SEED_NAMES[0]], float(source.origin.grid.center_mm[0])
+        ranges[SEED_NAMES[0]] = (min(low, 2.0 * middle - high), max(high, 2.0 * middle - low))
     return ranges
 
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gliofield.cores import require_threads
+from gliofield.growth.parameters import SEED_NAMES
 from gliofield.inverse.config import InverseSettings
 from gliofield.inverse.networks import make_network
 from gliofield.inverse.observation import InputLayout, drawn_masks, perturbed_masks
-from gliofield.inverse.targets import SEED_TARGETS, TargetScaling, target_values
+from gliofield.inverse.targets import TargetScaling, target_values
 from gliofield.inverse.tumors import Tumor, TumorOrigin, TumorSource
 from gliofield.learning import Batch, Part
 
@@ -102,7 +103,7 @@ class InverseTask:
     def _mirrored(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Targets of the tumor mirrored at the middle plane of the grid."""
         mirrored = values.copy()
-        if SEED_TARGETS[0] in self._scaling.names:
-            column = self._scaling.names.index(SEED_TARGETS[0])
+        if SEED_NAMES[0] in self._scaling.names:
+            column = self._scaling.names.index(SEED_NAMES[0])
             mirrored[column] = 2.0 * self._source.origin.grid.center_mm[0] - values[column]
         return mirrored

@@ -122,7 +122,7 @@ def read_state(
     except (RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{path} does not fit the network: {' '.join(str(error).split())} Choose another folder, or start anew "
-            "with --restart (resume=False)."
+            "with resume=False."
         ) from error
     best_weights = {}
     if header["best_epoch"]:
@@ -165,13 +165,13 @@ def _require_same_run(
     if difference is not None:
         raise ParameterError(
             f"{folder} holds another training: {difference}. Choose another folder, ask for the same again, or "
-            "start anew with --restart (resume=False)."
+            "start anew with resume=False."
         )
     num_epochs = asked["settings"]["num_epochs"]
     if num_epochs < num_epochs_begun:
         raise ParameterError(
             f"num_epochs must be at least {num_epochs_begun}, got {num_epochs}: the training in {folder} is that far. "
-            "Choose another folder, or start anew with --restart (resume=False)."
+            "Choose another folder, or start anew with resume=False."
         )
 
 

@@ -81,7 +81,7 @@ class TrainingSettings:
     num_epochs : int
         Passes over the training samples.
     batch_size : int
-        Samples per step of the optimizer; the last batch of an epoch may be smaller.
+        Samples per step of the optimizer. The last batch of an epoch may be smaller.
     learning_rate : float
         Learning rate of the first batch.
     optimizer : str
@@ -93,19 +93,19 @@ class TrainingSettings:
     schedule : Schedule
         How the learning rate changes from batch to batch.
     patience_epochs : int or None
-        Training stops after this many epochs in a row without a lower validation loss; None: never early.
+        Stop after this many epochs in a row without a lower validation loss; None: never.
     seed : int
-        Root of all randomness of the training: order of the samples, augmentation, noise, dropout. The initial weights
-        are the task's.
+        Root of all randomness of the training. That is the order of the samples, augmentation, noise, dropout; the
+        initial weights are the task's.
     mixed_precision : bool
-        On CUDA, compute in bfloat16 where the device has it, else in float16 with a scaled loss; weights stay float32.
-        On the processor it has no effect, and the first progress message says so: what is trained in turn on both kinds
-        of machine keeps one set of settings.
+        Compute in 16 bits on CUDA. In bfloat16 where the device has it, else in float16 with a scaled loss; weights
+        stay float32. On the processor it has no effect, and the first progress message says so: what is trained in turn
+        on both kinds of machine keeps one set of settings.
     device : str
-        "auto", "cpu" or "cuda".
+        Where the network computes: "cpu", "cuda", or "auto" for CUDA where there is a device.
     save_every_s : float
-        The training state is saved at the end of each epoch, and after this time [s] within one; less often where
-        saving would take more than a twentieth of the time.
+        Time after which the state is saved within an epoch too [s]. Less often where saving would take more than a
+        twentieth of the time; always at the end of an epoch.
     num_threads : int or None
         Threads of PyTorch on the processor; None: all cores, shared by the processes on this machine.
     """

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy.tissue_maps import TissueMaps
-from gliofield.dice import dice
 from gliofield.errors import ImageError
 from gliofield.grid import Grid
+from gliofield.metrics.overlap import dice
 from gliofield.registration.tissue_classes import CSF, GRAY_MATTER, WHITE_MATTER, t1_tissue_classes
 from gliofield.registration.transform import Transform
 from gliofield.volume import Volume

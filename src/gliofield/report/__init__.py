@@ -11,6 +11,7 @@ from gliofield.report.inverse_tables import inverse_report, methods_record, meth
 from gliofield.report.json_files import plain_json, write_json
 from gliofield.report.learned_folders import write_inverse_figures, write_surrogate_figures
 from gliofield.report.mass_effect_figure import mass_effect_figure
+from gliofield.report.notebook import result_html
 from gliofield.report.overview import overview_figure
 from gliofield.report.posterior_figures import corner_figure, stage_figure
 from gliofield.report.result_folder import quality_summary, result_figure, write_result_folder
@@ -57,6 +58,7 @@ __all__ = [
     "reconstruction_figure",
     "require_figure_name",
     "result_figure",
+    "result_html",
     "retrieval_record",
     "retrieval_report",
     "solver_report",

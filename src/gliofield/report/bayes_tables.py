@@ -14,7 +14,7 @@ from gliofield.experiments.bayes_measuring import MachineConditions
 from gliofield.experiments.bayes_patient_files import PatientPosterior
 from gliofield.experiments.bayes_patients import PUBLISHED_MAP, SOLVER, SURROGATE, published_names
 from gliofield.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
-from gliofield.experiments.density_errors import SURROGATE_LEVELS, MeanValue
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, MeanValue
 from gliofield.report.tables import markdown_table, mean_cell, number, section
 
 #: Words for the names of the runs.

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.experiments.density_errors import INVERSE_LEVELS
 from gliofield.experiments.inverse_evaluation import InverseEvaluation
 from gliofield.experiments.inverse_queries import MethodAnswer
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS
 from gliofield.report.panel_sheet import PanelSheet
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.report.series import series_color, series_style, short_name

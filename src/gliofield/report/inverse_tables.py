@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gliofield.experiments.density_errors import INVERSE_LEVELS
 from gliofield.experiments.inverse_evaluation import InverseEvaluation, InverseScore
 from gliofield.experiments.inverse_queries import MethodAnswer
 from gliofield.experiments.measuring import is_machine_busy
+from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS
 from gliofield.report.tables import markdown_table, mean_cell, number, section
 
 # Table 1 of Learn-Morph-Infer: mean absolute errors in GM, WM and CSF, on 12,000 tumors of the authors' own.

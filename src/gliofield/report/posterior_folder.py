@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from gliofield.nifti import write_volume
-from gliofield.personalize.density_posterior import DensityPosterior
-from gliofield.personalize.result import PersonalizationResult
+from gliofield.pipeline.density_posterior import DensityPosterior
+from gliofield.pipeline.result import PersonalizationResult
 from gliofield.report.json_files import write_json
 from gliofield.report.posterior_figures import corner_figure, stage_figure
 
@@ -31,20 +31,22 @@ _DESCRIPTIONS = {
 
 
 def write_posterior(folder: Path, result: PersonalizationResult) -> None:
-    """Write the posterior of a result into a new folder; nothing if it has none."""
+    """Write the posterior of a result into a new folder: maps, and samples where it has them; nothing without one."""
     posterior = result.estimate.posterior
     if posterior is None:
         return
     folder.mkdir()
-    for name, volume in posterior.maps.items():
-        write_volume(folder / f"{name}_atlas.nii.gz", volume, description=f"{_DESCRIPTIONS[name]}; atlas")
+    for name, volume in result.posterior_atlas.items():
+        write_volume(folder / f"{name}_atlas.nii.gz", volume, description=f"{_description(name)}; atlas")
     for name, volume in result.posterior_patient.items():
         write_volume(
             folder / f"{name}_patient.nii.gz",
             volume,
             stored_as=result.case.stored_grid,
-            description=f"{_DESCRIPTIONS[name]}; research use only",
+            description=f"{_description(name)}; research use only",
         )
+    if not isinstance(posterior, DensityPosterior):
+        return
     write_json(folder / "posterior.json", posterior_summary(posterior))
     _write_samples(folder, posterior)
     corner_figure(posterior.samples).savefig(folder / "corner.png")
@@ -84,3 +86,7 @@ def _write_samples(folder: Path, posterior: DensityPosterior) -> None:
         chain = {name: [column.tolist()] for name, column in zip(samples.names, samples.parameters.T, strict=True)}
         log_posterior = (samples.log_prior + samples.log_likelihood).tolist()
         write_json(folder / "samples.json", {"posterior": chain, "sample_stats": {"lp": [log_posterior]}})
+
+
+def _description(name: str) -> str:
+    return _DESCRIPTIONS.get(name, name.replace("_", " "))

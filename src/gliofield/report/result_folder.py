@@ -3,7 +3,7 @@
     density_patient.nii.gz   cell density on the patient's grid and affine, float32
     density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
     candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
-    parameters.json          growth parameters with units, runners-up
+    parameters.json          growth parameters with units where the method has them, runners-up
     transforms/              patient <-> atlas, as ITK files
     quality.json             registration, Dice per modality in both spaces, part outside the domain, concerns
     overview.png             the picture to look at first
@@ -22,11 +22,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gliofield.growth.parameters import seed_values
+from gliofield.imaging import Candidate
+from gliofield.metrics import MaskAgreement
 from gliofield.nifti import write_volume
 from gliofield.output import atomic_folder
-from gliofield.personalize.method import Candidate
-from gliofield.personalize.provenance import provenance
-from gliofield.personalize.result import MaskAgreement, PersonalizationResult
+from gliofield.pipeline.density_posterior import DensityPosterior
+from gliofield.pipeline.provenance import provenance
+from gliofield.pipeline.result import PersonalizationResult
 from gliofield.progress import StageClock
 from gliofield.registration import write_transform
 from gliofield.report.json_files import write_json
@@ -79,7 +82,7 @@ def write_result_folder(
             )
             write_volume(
                 partial / "density_atlas.nii.gz",
-                result.estimate.cell_density,
+                result.density_atlas,
                 description="tumor-cell density, relative; atlas space",
             )
             _write_candidates(partial / "candidates", result)
@@ -173,34 +176,51 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
 def _intervals(result: PersonalizationResult) -> dict[str, Any] | None:
     """Credible intervals by name; None where the method gives none."""
     posterior = result.estimate.posterior
-    if posterior is None:
+    if not isinstance(posterior, DensityPosterior):
         return None
     return {name: dataclasses.asdict(interval) for name, interval in posterior.intervals.items()}
 
 
 def _parameters(result: PersonalizationResult) -> dict[str, Any]:
     parameters = dict(result.estimate.parameters)
-    diffusivity = parameters["white_matter_diffusivity_mm2_per_day"]
-    rate = parameters["proliferation_rate_per_day"]
-    growth_time = parameters["growth_time_days"]
+    if result.seed_atlas_mm is not None:
+        parameters |= seed_values(result.seed_atlas_mm)
+    identifiable = _identifiable(parameters)
+    if result.seed_atlas_mm is not None and result.seed_patient_mm is not None:
+        identifiable["seed_atlas_mm"] = list(result.seed_atlas_mm)
+        identifiable["seed_patient_mm"] = list(result.seed_patient_mm)
+    intervals = _intervals(result)
     return {
         "parameters": parameters,
-        "identifiable": {
-            "diffusion_length_mm": math.sqrt(diffusivity * growth_time),
-            "proliferation_number": math.sqrt(rate * growth_time),
-            "infiltration_length_mm": math.sqrt(diffusivity / rate),
-            "seed_atlas_mm": [parameters[f"seed_{axis}_mm"] for axis in "xyz"],
-            "seed_patient_mm": list(result.seed_patient_mm),
-        },
-        "intervals": _intervals(result),
-        "note": (
-            "One scan determines only sqrt(D*T), sqrt(rho*T) and the seed; diffusivity, proliferation rate and growth "
-            "time alone are not determined by it. "
-            + (
-                f"The method {result.method_name!r} gives no intervals."
-                if result.estimate.posterior is None
-                else "Intervals hold 95 % of the posterior, under the weights and checks in posterior/posterior.json."
-            )
-        ),
+        "identifiable": identifiable,
+        "intervals": intervals,
+        "note": _note(result, has_intervals=intervals is not None),
         "candidates": [_candidate(candidate) for candidate in result.estimate.candidates],
     }
+
+
+def _identifiable(parameters: Mapping[str, float]) -> dict[str, Any]:
+    """What one scan determines of growth parameters; nothing where they are incomplete."""
+    names = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
+    if any(name not in parameters for name in names):
+        return {}
+    diffusivity, rate, growth_time = (parameters[name] for name in names)
+    return {
+        "diffusion_length_mm": math.sqrt(diffusivity * growth_time),
+        "proliferation_number": math.sqrt(rate * growth_time),
+        "infiltration_length_mm": math.sqrt(diffusivity / rate) if rate > 0.0 else None,
+    }
+
+
+def _note(result: PersonalizationResult, *, has_intervals: bool) -> str:
+    if not result.estimate.parameters:
+        return f"The method {result.method_name!r} gives a density alone, without growth parameters."
+    return (
+        "One scan determines only sqrt(D*T), sqrt(rho*T) and the seed; diffusivity, proliferation rate and growth time "
+        "alone are not determined by it. "
+        + (
+            "Intervals hold 95 % of the posterior, under the weights and checks in posterior/posterior.json."
+            if has_intervals
+            else f"The method {result.method_name!r} gives no intervals."
+        )
+    )

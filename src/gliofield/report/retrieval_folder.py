@@ -23,8 +23,9 @@ from gliofield.experiments.retrieval_queries import RegisteredPatient
 from gliofield.experiments.retrieval_ranking import NO_TUMOR
 from gliofield.experiments.retrieval_scores import StrategyResult
 from gliofield.experiments.retrieval_strategies import ReconstructingIndex
+from gliofield.imaging import Observation
 from gliofield.output import atomic_file, atomic_folder
-from gliofield.personalize import read_case
+from gliofield.pipeline import read_case
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.report.figure_files import write_figure
 from gliofield.report.json_files import write_json
@@ -41,7 +42,6 @@ from gliofield.report.retrieval_sheets import SheetPanel, case_sheet
 from gliofield.report.retrieval_table import csv_of
 from gliofield.report.retrieval_tables import retrieval_tables
 from gliofield.resample import resample, resample_mask
-from gliofield.retrieval import Query
 from gliofield.volume import Volume
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _tumor_panel(database: SimulationDatabase, tumor: int, title: str) -> SheetP
 
 def _reconstruction_panels(
     result: StrategyResult,
-    queries: Sequence[Query],
+    queries: Sequence[Observation],
     evaluation: RetrievalEvaluation,
     database: SimulationDatabase,
     report: Reporter,

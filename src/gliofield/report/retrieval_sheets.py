@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gliofield.imaging import Observation
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
-from gliofield.retrieval import Query
 from gliofield.volume import Volume
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SheetPanel:
 
 
 def case_sheet(
-    *, background: Volume, brain: NDArray[np.bool_], query: Query, panels: Sequence[SheetPanel], title: str
+    *, background: Volume, brain: NDArray[np.bool_], query: Observation, panels: Sequence[SheetPanel], title: str
 ) -> Figure:
     """Sheet of one query.
 
@@ -60,7 +60,7 @@ def case_sheet(
         Structural image of the atlas on the query's grid.
     brain : (X, Y, Z) bool array
         Brain of the atlas, for cropping and gray levels.
-    query : Query
+    query : Observation
         Its masks.
     panels : sequence of SheetPanel
         What stands beside it.
@@ -102,7 +102,7 @@ def case_sheet(
     return figure
 
 
-def _outline(axes: Axes, cut: PlaneCut, panel: SheetPanel, query: Query, *, is_query: bool) -> None:
+def _outline(axes: Axes, cut: PlaneCut, panel: SheetPanel, query: Observation, *, is_query: bool) -> None:
     cut.outline(axes, panel.whole_tumor, _WHOLE_COLOR, width=1.5)
     cut.outline(axes, panel.tumor_core, _CORE_COLOR, width=1.5)
     if not is_query:

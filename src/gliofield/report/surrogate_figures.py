@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.experiments.density_errors import SURROGATE_LEVELS
 from gliofield.experiments.surrogate_evaluation import SurrogateEvaluation
 from gliofield.experiments.surrogate_times import COMPARED_LEVEL, TumorAtTimes
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
 from gliofield.report.panel_sheet import PanelSheet
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.report.series import add_series_legend, draw_compared_histograms, short_name

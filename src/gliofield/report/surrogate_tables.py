@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from gliofield.experiments.density_errors import SURROGATE_LEVELS
 from gliofield.experiments.measuring import is_machine_busy
 from gliofield.experiments.surrogate_evaluation import SurrogateEvaluation, SurrogateScore
 from gliofield.experiments.surrogate_seconds import TIMED_BATCH
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
 from gliofield.report.tables import markdown_table, mean_cell, number, section
 from gliofield.surrogate import TISSUES
 

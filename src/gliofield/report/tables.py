@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gliofield.errors import ParameterError
-from gliofield.experiments.density_errors import MeanValue
+from gliofield.metrics.errors_by_tissue import MeanValue
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,6 +6,7 @@ from gliofield.retrieval.exhaustive import ExhaustiveIndex
 from gliofield.retrieval.free_thresholds import FreeThresholdHits, FreeThresholdIndex, ThresholdRanges
 from gliofield.retrieval.full_scan import DiceTable, PackedQueries, dice_of_all, dice_of_levels
 from gliofield.retrieval.loop_search import LoopIndex, hausdorff_95_to
+from gliofield.retrieval.mask_search import search
 from gliofield.retrieval.named_indexes import (
     DEFAULT_INDEX,
     INDEX_NAMES,
@@ -14,7 +15,7 @@ from gliofield.retrieval.named_indexes import (
     require_index_name,
 )
 from gliofield.retrieval.overlap_metric import OverlapMetric
-from gliofield.retrieval.query import Hit, Hits, Index, Query
+from gliofield.retrieval.query import Hit, Hits, Index
 from gliofield.retrieval.radiomics_index import RadiomicsIndex
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "LoopIndex",
     "OverlapMetric",
     "PackedQueries",
-    "Query",
     "RadiomicsIndex",
     "ThresholdRanges",
     "dice_of_all",
@@ -41,4 +41,5 @@ __all__ = [
     "index_references",
     "open_index",
     "require_index_name",
+    "search",
 ]

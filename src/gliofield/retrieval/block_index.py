@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from gliofield.cores import require_threads
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.retrieval.best_first import SearchThreads, best_first, require_bounded
@@ -39,7 +40,7 @@ from gliofield.retrieval.block_kernels import add_shared_bounds, overlap_similar
 from gliofield.retrieval.index_cache import PreparedSegments, Segment, open_segments
 from gliofield.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks
 from gliofield.retrieval.overlap_metric import OverlapMetric, dice_similarity
-from gliofield.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
+from gliofield.retrieval.query import AtThresholds, Hit, Hits, require_count
 
 TASK_NAME = "search index"
 _BATCH = 32
@@ -143,12 +144,12 @@ class BlockIndex(AtThresholds):
             num_threads=self._threads.num_threads,
         )
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.
 
         Parameters
         ----------
-        query : Query
+        query : Observation
             Masks on any grid in atlas space; brought to the database's grid by the mask rule.
         k : int
             Hits wanted, ≥ 1.
@@ -163,7 +164,9 @@ class BlockIndex(AtThresholds):
         """
         return self.search_many([query], k, report=report)[0]
 
-    def search_many(self, queries: Sequence[Query], k: int, *, report: Reporter = ignore_progress) -> tuple[Hits, ...]:
+    def search_many(
+        self, queries: Sequence[Observation], k: int, *, report: Reporter = ignore_progress
+    ) -> tuple[Hits, ...]:
         """Answers to several queries, each as `search` gives it, from one scan over the lists.
 
         Errors as `search`. Of each answer, `seconds` is its share of the time.

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 from gliofield.cores import require_threads
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
-from gliofield.dice import dice_from_counts
 from gliofield.errors import ParameterError
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.metrics.overlap import dice_from_counts
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.retrieval.best_first import SearchThreads
 from gliofield.retrieval.bit_masks import count_shared, num_words, pack_above, whole_grid
@@ -41,7 +42,7 @@ from gliofield.retrieval.exhaustive import nearest_hits
 from gliofield.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliofield.retrieval.index_file import Arrays
 from gliofield.retrieval.mask_blocks import MODALITIES
-from gliofield.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
+from gliofield.retrieval.query import AtThresholds, Hit, Hits, on_database_grid, require_count
 from gliofield.retrieval.tumor_overlap import dice_of_tumors
 
 TASK_NAME = "search database"
@@ -175,12 +176,12 @@ class DownsampledIndex(AtThresholds):
         """``ds64`` for samples at 64³, ``ds64-antialiased`` for the variant."""
         return self.downsampling.name
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k tumors nearest at low resolution, ties by lower index; all of them if the database holds fewer.
 
         Parameters
         ----------
-        query : Query
+        query : Observation
             Masks on any grid in atlas space; brought to the database's grid by the mask rule, then downsampled.
         k : int
             Hits wanted, ≥ 1.
@@ -196,7 +197,7 @@ class DownsampledIndex(AtThresholds):
         """
         require_count(k)
         start_s = time.perf_counter()
-        on_grid = query.on_grid(self.database.header.grid)
+        on_grid = on_database_grid(query, self.database.header.grid)
         overlap = self._overlap(self._packed_query(on_grid), report)
         hits = nearest_hits(self.database, overlap[:, 1] if on_grid.has_core else None, overlap[:, 0], k)
         if self.rescore:
@@ -207,7 +208,7 @@ class DownsampledIndex(AtThresholds):
             seconds=time.perf_counter() - start_s,
         )
 
-    def _packed_query(self, query: Query) -> tuple[_PackedMask, ...]:
+    def _packed_query(self, query: Observation) -> tuple[_PackedMask, ...]:
         masks = self.downsampling.packed_masks((query.whole_tumor, query.tumor_core))
         if masks[0].num_voxels == 0:
             raise ParameterError(
@@ -241,7 +242,7 @@ class DownsampledIndex(AtThresholds):
         query_sizes = [mask.num_voxels for mask in query]
         return dice_from_counts(shared.T, sizes.T, query_sizes, if_both_empty=0.0)
 
-    def _rescored(self, hits: tuple[Hit, ...], query: Query) -> tuple[Hit, ...]:
+    def _rescored(self, hits: tuple[Hit, ...], query: Observation) -> tuple[Hit, ...]:
         overlap = dice_of_tumors(self.database, query, [hit.index for hit in hits], levels=self.downsampling.levels)
         return tuple(
             replace(hit, dice_flair=float(flair), dice_t1gd=float(t1gd) if query.has_core else None)

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from gliofield.cores import map_blocks, require_threads
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
-from gliofield.dice import dice, dice_from_counts
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.metrics.overlap import dice, dice_from_counts
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.retrieval.query import AtThresholds, Hit, Hits, Query, distance_from_dice, require_count
+from gliofield.retrieval.query import AtThresholds, Hit, Hits, distance_from_dice, on_database_grid, require_count
 from gliofield.retrieval.tumor_overlap import DecodedLevels, count_overlap
 
 TASK_NAME = "search database"
@@ -72,12 +73,12 @@ class ExhaustiveIndex(AtThresholds):
         """``direct``."""
         return "direct"
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.
 
         Parameters
         ----------
-        query : Query
+        query : Observation
             Masks on any grid in atlas space; brought to the database's grid by the mask rule.
         k : int
             Hits wanted, ≥ 1.
@@ -93,7 +94,7 @@ class ExhaustiveIndex(AtThresholds):
         """
         require_count(k)
         start_s = time.perf_counter()
-        on_grid = query.on_grid(self.database.header.grid)
+        on_grid = on_database_grid(query, self.database.header.grid)
         counts = self._counts(on_grid, report)
         query_sizes = (np.count_nonzero(on_grid.whole_tumor), np.count_nonzero(on_grid.tumor_core))
         overlap = dice_from_counts(counts.intersection, counts.size, query_sizes, if_both_empty=0.0)
@@ -105,7 +106,7 @@ class ExhaustiveIndex(AtThresholds):
             seconds=time.perf_counter() - start_s,
         )
 
-    def _counts(self, query: Query, report: Reporter) -> _Counts:
+    def _counts(self, query: Observation, report: Reporter) -> _Counts:
         num_tumors = self.database.num_tumors
         size, intersection = np.empty((num_tumors, 2), dtype=np.int64), np.empty((num_tumors, 2), dtype=np.int64)
         levels, decoded = levels_of(self.thresholds), DecodedLevels(self.database)
@@ -140,10 +141,10 @@ def nearest_hits(
 
 
 def nearest_by_reference(
-    database: SimulationDatabase, query: Query, k: int, *, thresholds: VisibilityThresholds
+    database: SimulationDatabase, query: Observation, k: int, *, thresholds: VisibilityThresholds
 ) -> tuple[Hit, ...]:
     """The search of `ExhaustiveIndex` as a plain loop over decoded densities, for tests and for reading."""
-    on_grid = query.on_grid(database.header.grid)
+    on_grid = on_database_grid(query, database.header.grid)
     hits = []
     for index in range(database.num_tumors):
         cell_density = database.cell_density(index)

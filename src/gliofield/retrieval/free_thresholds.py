@@ -29,6 +29,7 @@ from gliofield.cores import require_threads
 from gliofield.database.quantization import NUM_LEVELS, level_of_threshold, levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.errors import ParameterError
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.retrieval.best_first import SearchThreads, best_first, require_bounded
@@ -47,7 +48,7 @@ from gliofield.retrieval.index_cache import (
 from gliofield.retrieval.level_counts import LevelPreparation
 from gliofield.retrieval.mask_blocks import QueryBlocks
 from gliofield.retrieval.overlap_metric import OverlapMetric, dice_similarity
-from gliofield.retrieval.query import Hit, Hits, Query, require_count
+from gliofield.retrieval.query import Hit, Hits, require_count
 
 _BATCH = 8
 
@@ -187,12 +188,12 @@ class FreeThresholdIndex:
         """``exact-free-thresholds``."""
         return "exact-free-thresholds"
 
-    def search(self, query: Query, k: int, *, ranges: ThresholdRanges | None = None) -> FreeThresholdHits:
+    def search(self, query: Observation, k: int, *, ranges: ThresholdRanges | None = None) -> FreeThresholdHits:
         """The k nearest tumors, each at its best thresholds, nearest first; all if the database holds fewer.
 
         Parameters
         ----------
-        query : Query
+        query : Observation
             Masks on any grid in atlas space; brought to the database's grid by the mask rule.
         k : int
             Hits wanted, ≥ 1.

@@ -26,15 +26,16 @@ from numpy.typing import NDArray
 from gliofield.cores import map_blocks, require_threads
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
-from gliofield.dice import dice_from_counts
 from gliofield.errors import GridMismatchError, ParameterError
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.metrics.overlap import dice_from_counts
 from gliofield.output import atomic_file
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.retrieval.bit_masks import WORD_BITS, count_shared, num_words, pack_above, whole_grid
 from gliofield.retrieval.exhaustive import nearest_hits
-from gliofield.retrieval.query import Hit, Query, distance_from_dice, require_count
+from gliofield.retrieval.query import Hit, distance_from_dice, on_database_grid, require_count
 
 TASK_NAME = "compare with every tumor"
 DEFAULT_THRESHOLDS = VisibilityThresholds()
@@ -66,7 +67,7 @@ class PackedQueries:
     sizes: NDArray[np.int64]
 
     @classmethod
-    def pack(cls, queries: Sequence[Query], grid: Grid) -> PackedQueries:
+    def pack(cls, queries: Sequence[Observation], grid: Grid) -> PackedQueries:
         """Pack queries, after bringing each to the grid by the mask rule.
 
         Raises
@@ -81,7 +82,7 @@ class PackedQueries:
         boxes = np.zeros((len(queries), 2, 6), dtype=np.int64)
         sizes = np.zeros((len(queries), 2), dtype=np.int64)
         for row, query in enumerate(queries):
-            on_grid = query.on_grid(grid)
+            on_grid = on_database_grid(query, grid)
             levels = on_grid.whole_tumor.astype(np.uint8) + on_grid.tumor_core
             tumor.pack(levels, whole_grid(grid.shape), levels=(0, 1))
             boxes[row], sizes[row] = tumor.boxes, tumor.sizes
@@ -177,10 +178,10 @@ class PackedQueries:
         """Whether T1Gd is compared, (Q,)."""
         return self.sizes[:, 1] > 0
 
-    def query(self, index: int) -> Query:
+    def query(self, index: int) -> Observation:
         """One query as masks."""
         whole, core = (self._mask(index, column) for column in range(2))
-        return Query(tumor_core=core, whole_tumor=whole, grid=self.grid)
+        return Observation(tumor_core=core, whole_tumor=whole, grid=self.grid)
 
     def _mask(self, index: int, column: int) -> NDArray[np.bool_]:
         x_start, x_stop, w_start, w_stop, y_start, y_stop = self.boxes[index, column]
@@ -277,7 +278,7 @@ class DiceTable:
 
 def dice_of_all(
     database: SimulationDatabase,
-    queries: PackedQueries | Sequence[Query],
+    queries: PackedQueries | Sequence[Observation],
     *,
     t1gd_threshold: float = DEFAULT_THRESHOLDS.t1gd_threshold,
     flair_threshold: float = DEFAULT_THRESHOLDS.flair_threshold,
@@ -290,7 +291,7 @@ def dice_of_all(
     ----------
     database : SimulationDatabase
         What is searched.
-    queries : PackedQueries or sequence of Query
+    queries : PackedQueries or sequence of Observation
         Packed on the database's grid, or on any grid in atlas space.
     t1gd_threshold, flair_threshold : float
         Cell densities above which a tumor shows, rounded to multiples of 1/255 as by `ExhaustiveIndex`.

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from gliofield.cores import map_blocks, require_threads
 from gliofield.database.quantization import dequantize
 from gliofield.database.store import SimulationDatabase
-from gliofield.dice import dice
 from gliofield.errors import ParameterError
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.metrics.overlap import dice
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.retrieval.query import AtThresholds, Hit, Hits, Query, require_count
+from gliofield.retrieval.query import AtThresholds, Hit, Hits, on_database_grid, require_count
 from gliofield.retrieval.tumor_overlap import DecodedLevels
 
 TASK_NAME = "compare with every tumor"
@@ -58,7 +59,7 @@ class LoopIndex(AtThresholds):
     def __init__(
         self,
         database: SimulationDatabase,
-        distance_to: Callable[[Query], DensityDistance],
+        distance_to: Callable[[Observation], DensityDistance],
         *,
         name: str,
         thresholds: VisibilityThresholds = _DEFAULT_THRESHOLDS,
@@ -75,7 +76,7 @@ class LoopIndex(AtThresholds):
         """The name it was given."""
         return self._name
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.
 
         Raises
@@ -87,7 +88,7 @@ class LoopIndex(AtThresholds):
         """
         require_count(k)
         begin_s = time.perf_counter()
-        on_grid = query.on_grid(self.database.header.grid)
+        on_grid = on_database_grid(query, self.database.header.grid)
         distance = self._distances(self._distance_to(on_grid), report)
         order = np.argsort(distance, kind="stable")[:k]
         return Hits(
@@ -113,7 +114,7 @@ class LoopIndex(AtThresholds):
             )
         return distance
 
-    def _hit(self, query: Query, index: int, distance: float) -> Hit:
+    def _hit(self, query: Observation, index: int, distance: float) -> Hit:
         cell_density = self.database.cell_density(index)
         core, whole = self.thresholds.tumor_core(cell_density), self.thresholds.whole_tumor(cell_density)
         return Hit(
@@ -125,7 +126,7 @@ class LoopIndex(AtThresholds):
         )
 
 
-def hausdorff_95_to(query: Query, *, thresholds: VisibilityThresholds = _DEFAULT_THRESHOLDS) -> DensityDistance:
+def hausdorff_95_to(query: Observation, *, thresholds: VisibilityThresholds = _DEFAULT_THRESHOLDS) -> DensityDistance:
     """Distance function: 95 % Hausdorff distance of FLAIR plus that of T1Gd [mm], for `LoopIndex`.
 
     Of one modality: the 95th percentile of the distances from each surface voxel of one mask to the surface of the
@@ -135,7 +136,7 @@ def hausdorff_95_to(query: Query, *, thresholds: VisibilityThresholds = _DEFAULT
 
     Parameters
     ----------
-    query : Query
+    query : Observation
         On the database's grid.
     thresholds : VisibilityThresholds
         Cell densities above which a tumor shows.

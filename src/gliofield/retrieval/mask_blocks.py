@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from gliofield.database.store import SimulationDatabase
 from gliofield.grid import Grid
+from gliofield.imaging import Observation
 from gliofield.retrieval.bit_masks import WORD_BITS, num_words, pack_above, whole_grid
 from gliofield.retrieval.block_kernels import BLOCK_EDGE, Blocks, block_bits
 from gliofield.retrieval.index_cache import Piece, Segment, num_blocks, total_blocks
 from gliofield.retrieval.index_file import Arrays
-from gliofield.retrieval.query import Query
+from gliofield.retrieval.query import on_database_grid
 
 MODALITIES = ("flair", "t1gd")
 
@@ -34,7 +35,7 @@ class QueryBlocks:
 
     Parameters
     ----------
-    query : Query
+    query : Observation
         The query on the database's grid.
     sizes : tuple of int
         Voxels of each mask.
@@ -50,7 +51,7 @@ class QueryBlocks:
         Row of every block of the grid in `bits`, −1 for empty ones.
     """
 
-    query: Query
+    query: Observation
     sizes: tuple[int, ...]
     blocks: tuple[Blocks, ...]
     counts: tuple[NDArray[np.uint16], ...]
@@ -59,9 +60,9 @@ class QueryBlocks:
     rows: tuple[NDArray[np.int32], ...]
 
     @classmethod
-    def of(cls, query: Query, grid: Grid) -> QueryBlocks:
-        """Blocks of a query on any grid; errors as `Query.on_grid`."""
-        on_grid = query.on_grid(grid)
+    def of(cls, query: Observation, grid: Grid) -> QueryBlocks:
+        """Blocks of a query on any grid; errors as `on_database_grid`."""
+        on_grid = on_database_grid(query, grid)
         blocker = MaskBlocks(grid)
         everywhere = whole_grid(grid.shape)
         found = [blocker.above(np.ascontiguousarray(on_grid.whole_tumor).view(np.uint8), everywhere, 0)]

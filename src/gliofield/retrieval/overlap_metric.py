@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gliofield.dice import dice_from_counts
 from gliofield.errors import ParameterError, unknown_name
+from gliofield.metrics.overlap import dice_from_counts
 
 Similarity = Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 

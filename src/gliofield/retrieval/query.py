@@ -1,6 +1,6 @@
-"""What is searched for, what is found, and what every index promises.
+"""What is found in a database, and what every index promises.
 
-A `Query` holds the masks of one patient in atlas space. An `Index` answers it with the k nearest tumors of a
+An `Index` answers an `imaging.Observation`, whose masks lie in the world of the atlas, with the k nearest tumors of a
 database. The distance of the direct query is
 
     distance = M − Σ Dice over the M modalities of the query
@@ -19,91 +19,15 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.anatomy.segmentation import Segmentation
 from gliofield.database.quantization import NUM_LEVELS, level_of_threshold, levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.errors import ParameterError, require_type
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.resample import resample_mask
 from gliofield.volume import Volume
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Query:
-    """Masks of one tumor in atlas space.
-
-    Parameters
-    ----------
-    tumor_core : (X, Y, Z) bool array
-        What T1Gd shows. May be empty: then only FLAIR is compared.
-    whole_tumor : (X, Y, Z) bool array
-        What FLAIR shows, core included; not empty.
-    grid : Grid
-        Their grid, anywhere in the world of the atlas.
-
-    Raises
-    ------
-    ParameterError
-        If a mask is no bool array of the grid's shape, the whole tumor is empty or does not include the core.
-    """
-
-    tumor_core: NDArray[np.bool_]
-    whole_tumor: NDArray[np.bool_]
-    grid: Grid
-
-    def __post_init__(self) -> None:
-        for name in ("tumor_core", "whole_tumor"):
-            mask = getattr(self, name)
-            if mask.shape != self.grid.shape or mask.dtype != bool:
-                raise ParameterError(
-                    f"Query: {name} must be a bool array of the grid's shape {self.grid.shape}, got {mask.dtype} of "
-                    f"shape {mask.shape}."
-                )
-        if not self.whole_tumor.any():
-            raise ParameterError(
-                "Query: whole_tumor is empty, so there is nothing to search for. Check that the mask lies in atlas "
-                "space, on the grid it claims."
-            )
-        if np.any(self.tumor_core & ~self.whole_tumor):
-            raise ParameterError("Query: whole_tumor must include tumor_core. Were the two masks swapped?")
-
-    @classmethod
-    def from_segmentation(cls, segmentation: Segmentation) -> Query:
-        """Query of a segmentation that lies in atlas space."""
-        return cls(tumor_core=segmentation.tumor_core, whole_tumor=segmentation.whole_tumor, grid=segmentation.grid)
-
-    @property
-    def has_core(self) -> bool:
-        """Whether T1Gd is compared."""
-        return bool(self.tumor_core.any())
-
-    @property
-    def num_modalities(self) -> int:
-        """Number of Dice values in the distance: 2 with a core, 1 without."""
-        return 2 if self.has_core else 1
-
-    def on_grid(self, grid: Grid) -> Query:
-        """The query on another grid of the same world: linear interpolation of each mask, > 0.5.
-
-        Raises
-        ------
-        ParameterError
-            If nothing of the whole tumor is left there.
-        """
-        if self.grid.is_same_as(grid):
-            return self
-        core, whole = (
-            resample_mask(Volume(mask, self.grid), grid).data for mask in (self.tumor_core, self.whole_tumor)
-        )
-        if not whole.any():
-            raise ParameterError(
-                "Query: no voxel of the whole tumor is left on the grid of the database; the masks lie outside it or "
-                f"are smaller than its voxels:\n  query     {self.grid.describe()}\n  database  {grid.describe()}\n"
-                "Check that the masks were registered to the atlas of the database."
-            )
-        return Query(tumor_core=core, whole_tumor=whole, grid=grid)
 
 # More hits than this are counted, not listed.
 _HITS_SHOWN = 5
@@ -245,7 +169,7 @@ class Index(Protocol):
     def provenance(self) -> Mapping[str, Any]:
         """What the answers depend on beside database and thresholds, JSON-ready."""
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.
 
         Raises
@@ -253,6 +177,27 @@ class Index(Protocol):
         ParameterError
             If k is below 1, or the query is empty on the database's grid.
         """
+
+
+def on_database_grid(query: Observation, grid: Grid) -> Observation:
+    """Masks on the grid of a database, in the same world: linear interpolation of each indicator, strictly > 0.5.
+
+    Raises
+    ------
+    ParameterError
+        If nothing of the whole tumor is left there.
+    """
+    require_type("query", query, Observation, hint="Make one with Observation.of(segmentation).")
+    if query.grid.is_same_as(grid):
+        return query
+    core, whole = (resample_mask(Volume(mask, query.grid), grid).data for mask in (query.tumor_core, query.whole_tumor))
+    if not whole.any():
+        raise ParameterError(
+            "no voxel of the whole tumor is left on the grid of the database; the masks lie outside it or are smaller "
+            f"than its voxels:\n  masks     {query.grid.describe()}\n  database  {grid.describe()}\n"
+            "Check that the masks were registered to the atlas of the database."
+        )
+    return Observation(tumor_core=core, whole_tumor=whole, grid=grid, thresholds=query.thresholds)
 
 
 def distance_from_dice(dice_t1gd: NDArray[np.float64] | None, dice_flair: NDArray[np.float64]) -> NDArray[np.float64]:

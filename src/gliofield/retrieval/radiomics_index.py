@@ -33,11 +33,12 @@ from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.errors import ParameterError
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliofield.retrieval.index_file import Arrays
-from gliofield.retrieval.query import Query, require_count
+from gliofield.retrieval.query import on_database_grid, require_count
 from gliofield.retrieval.ranking_index import RankingIndex
 from gliofield.retrieval.shape_features import ShapeFeatures, center_of_mass, require_scikit_image, shape_features
 
@@ -152,11 +153,11 @@ class RadiomicsIndex(RankingIndex):
         """``radiomics``, or ``radiomics-standardized``."""
         return "radiomics-standardized" if self.standardized else "radiomics"
 
-    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def nearest(self, query: Observation, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """The k nearest by shape of the tumors nearest by place, ties by lower index: numbers and distances."""
         require_count(k)
         grid = self.database.header.grid
-        on_grid = query.on_grid(grid)
+        on_grid = on_database_grid(query, grid)
         center_mm = grid.world_of(center_of_mass(on_grid.whole_tumor))
         gaps_mm = np.linalg.norm(self._center_mm - center_mm, axis=1)
         # In order of their numbers again, for ties.
@@ -165,7 +166,7 @@ class RadiomicsIndex(RankingIndex):
         order = np.argsort(distances, kind="stable")[:k]
         return near[order], distances[order]
 
-    def _distances(self, query: Query, tumors: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _distances(self, query: Observation, tumors: NDArray[np.intp]) -> NDArray[np.float64]:
         grid = self.database.header.grid
         features = np.stack([_features_of(mask, grid) for mask in (query.whole_tumor, query.tumor_core)])[:, _COLUMNS]
         differences = (self._features[tumors] - features) / self._scale

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
+from gliofield.imaging.observation import Observation
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
-from gliofield.retrieval.query import AtThresholds, Hits, Query
+from gliofield.retrieval.query import AtThresholds, Hits, on_database_grid
 from gliofield.retrieval.tumor_overlap import hits_at
 
 TASK_NAME = "search database"
@@ -29,17 +30,17 @@ class RankingIndex(AtThresholds, ABC):
     database: SimulationDatabase
 
     @abstractmethod
-    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def nearest(self, query: Observation, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Numbers and distances of the hits alone, nearest first, ties by lower index; errors as `search`."""
 
-    def search(self, query: Query, k: int, *, report: Reporter = ignore_progress) -> Hits:
+    def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors by the index's own distance; all of them if the database holds fewer.
 
         Dice values, in full resolution, are computed for the hits alone.
 
         Parameters
         ----------
-        query : Query
+        query : Observation
             Masks on any grid in atlas space; brought to the database's grid by the mask rule.
         k : int
             Hits wanted, ≥ 1.
@@ -54,7 +55,7 @@ class RankingIndex(AtThresholds, ABC):
             If a hit cannot be read.
         """
         start_s = time.perf_counter()
-        on_grid = query.on_grid(self.database.header.grid)
+        on_grid = on_database_grid(query, self.database.header.grid)
         tumors, distances = self.nearest(on_grid, k)
         hits = hits_at(self.database, on_grid, tumors, distances, levels=levels_of(self.thresholds))
         num_tumors = self.database.num_tumors

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.database.store import SimulationDatabase
-from gliofield.dice import dice_from_counts
-from gliofield.retrieval.query import Hit, Query
+from gliofield.imaging.observation import Observation
+from gliofield.metrics.overlap import dice_from_counts
+from gliofield.retrieval.query import Hit
 
 
 class DecodedLevels:
@@ -40,7 +41,7 @@ class DecodedLevels:
 
 
 def count_overlap(
-    decoded: DecodedLevels, query: Query, tumor: int, *, levels: tuple[int, int]
+    decoded: DecodedLevels, query: Observation, tumor: int, *, levels: tuple[int, int]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Voxels of one tumor, and in common with a query on the database's grid; each (FLAIR, T1Gd).
 
@@ -50,7 +51,7 @@ def count_overlap(
     ----------
     decoded : DecodedLevels
         Where the tumor is read.
-    query : Query
+    query : Observation
         On the database's grid.
     tumor : int
         Which tumor.
@@ -74,7 +75,11 @@ def count_overlap(
 
 
 def dice_of_tumors(
-    database: SimulationDatabase, query: Query, tumors: Sequence[int] | NDArray[np.integer], *, levels: tuple[int, int]
+    database: SimulationDatabase,
+    query: Observation,
+    tumors: Sequence[int] | NDArray[np.integer],
+    *,
+    levels: tuple[int, int],
 ) -> NDArray[np.float64]:
     """Dice of some tumors with a query on the database's grid, (n, 2); columns FLAIR, T1Gd. As `count_overlap`."""
     decoded = DecodedLevels(database)
@@ -86,7 +91,7 @@ def dice_of_tumors(
 
 def hits_at(
     database: SimulationDatabase,
-    query: Query,
+    query: Observation,
     tumors: NDArray[np.integer],
     distances: NDArray[np.float64],
     *,

@@ -15,7 +15,7 @@ from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
     LikelihoodOptions,
-    TumorObservation,
+    Observation,
     log_visibility,
     mask_log_likelihood,
     pet_log_likelihood,
@@ -54,16 +54,23 @@ def seen_mask(name):
 
 
 MASKS = {name: seen_mask(name) for name in THRESHOLDS}
-NO_CORE = np.zeros(GRID.shape, bool)
+NO_CORE, EVERYTHING = np.zeros(GRID.shape, bool), np.ones(GRID.shape, bool)
 _NOISE = TRUTH["pet_noise_std"] * np.random.default_rng(5).normal(size=GRID.shape)
 SEEN_PET = Volume(np.clip(TRUTH["pet_scale"] * DENSITY + _NOISE, 0.0, 1.0).astype(np.float32), GRID)
 
 
 def likelihood_of(core, whole, pet=None, *, weight):
+    """Of the masks that are given; one that is None is not compared."""
+    compared = tuple(name for name, mask in (("t1gd", core), ("flair", whole)) if mask is not None)
     return ImagingLikelihood(
-        observation=TumorObservation(tumor_core=core, whole_tumor=whole, pet=pet, grid=GRID),
+        observation=Observation(
+            tumor_core=NO_CORE if core is None else core & EVERYTHING if whole is None else core & whole,
+            whole_tumor=EVERYTHING if whole is None else whole,
+            pet=pet,
+            grid=GRID,
+        ),
         domain=np.ones(GRID.shape, bool),
-        options=LikelihoodOptions(mask_weight=weight, pet_weight=weight),
+        options=LikelihoodOptions(mask_weight=weight, pet_weight=weight, modalities=(*compared, "pet")),
     )
 
 

@@ -7,7 +7,7 @@ from gliofield.bayes import BoxPrior, ParameterRange
 from gliofield.bayes.pet_evidence import PetPrior, PetSums
 from gliofield.errors import ParameterError
 from gliofield.grid import Grid
-from gliofield.imaging import ImagingLikelihood, ImagingParameters, LikelihoodOptions, TumorObservation
+from gliofield.imaging import ImagingLikelihood, ImagingParameters, LikelihoodOptions, Observation
 from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((4, 4, 3), 2.0, (0.0, 0.0, 0.0))
@@ -41,9 +41,11 @@ def sums_of(pet, densities):
 def quadrature(pet, density, prior, weight, *, number=64):
     """log of the integral of the weighted likelihood (Eq. 7) times the prior, over the whole box of the prior."""
     likelihood = ImagingLikelihood(
-        observation=TumorObservation(pet=pet, grid=GRID),
+        observation=Observation(
+            tumor_core=np.zeros(GRID.shape, bool), whole_tumor=np.ones(GRID.shape, bool), pet=pet, grid=GRID
+        ),
         domain=np.ones(GRID.shape, bool),
-        options=LikelihoodOptions(pet_weight=weight),
+        options=LikelihoodOptions(pet_weight=weight, modalities=("pet",)),
     )
     places, weights = np.polynomial.legendre.leggauss(number)
     axes = []

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from level_database import database_of_levels
 
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.retrieval import ExhaustiveIndex, Query, index_cache
+from gliofield.retrieval import ExhaustiveIndex, index_cache
 from gliofield.retrieval.block_index import BlockIndex
 from gliofield.retrieval.exhaustive import nearest_by_reference
 from gliofield.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
@@ -70,7 +71,7 @@ def _random_database(rng, shape, num_tumors):
 def _query_of(levels, grid, flair=51, t1gd=153):
     whole = levels > flair
     whole.flat[0] |= not whole.any()
-    return Query(tumor_core=whole & (levels > t1gd), whole_tumor=whole, grid=grid)
+    return Observation(tumor_core=whole & (levels > t1gd), whole_tumor=whole, grid=grid)
 
 
 def _adversarial_queries(database, rng):
@@ -89,7 +90,7 @@ def _adversarial_queries(database, rng):
         own,
         _query_of(_blob(rng, shape, dust=False), grid),
         _query_of(_blob(rng, shape, dust=True), grid),
-        *(Query(tumor_core=mask & core, whole_tumor=mask, grid=grid) for mask in masks for core in (False, True)),
+        *(Observation(tumor_core=mask & core, whole_tumor=mask, grid=grid) for mask in masks for core in (False, True)),
     ]
 
 
@@ -301,7 +302,7 @@ def test_jaccard_and_dice_of_one_modality_rank_alike(new_folder, rng):
     database = _random_database(rng, (12, 12, 12), 14)
     index = BlockIndex.open(database, folder=new_folder())
     whole = _query_of(_blob(rng, (12, 12, 12), dust=False), database.header.grid).whole_tumor
-    query = Query(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
+    query = Observation(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
 
     jaccard = index.with_metric(OverlapMetric.jaccard()).search(query, 14).hits
 

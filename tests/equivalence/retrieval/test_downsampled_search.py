@@ -5,10 +5,12 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 from scipy import ndimage
 
-from gliofield.dice import dice
 from gliofield.grid import Grid
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.metrics.overlap import dice
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.downsampled_index import DownsampledIndex
+from gliofield.retrieval.query import on_database_grid
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def _queries(database, *, with_core=True):
     for tumor in (4, 11):
         levels = np.roll(database.density_levels(tumor), (1, -2), axis=(0, 2))
         whole = levels > 51
-        yield Query(tumor_core=levels > (153 if with_core else 255), whole_tumor=whole, grid=database.header.grid)
+        yield Observation(tumor_core=levels > (153 if with_core else 255), whole_tumor=whole, grid=database.header.grid)
 
 
 @pytest.mark.parametrize("size", [16, 48])
@@ -106,6 +108,6 @@ def test_a_query_on_another_grid_goes_through_the_grid_of_the_database(folder, d
     grid = database.header.grid
     fine = Grid.axis_aligned((80, 80, 80), 0.4, grid.world_of([0, 0, 0]) - 0.2)
     whole = np.linalg.norm(np.moveaxis(np.indices(fine.shape), 0, -1) - (40, 38, 45), axis=-1) <= 15
-    query = Query(tumor_core=whole & (np.indices(fine.shape)[0] < 40), whole_tumor=whole, grid=fine)
+    query = Observation(tumor_core=whole & (np.indices(fine.shape)[0] < 40), whole_tumor=whole, grid=fine)
     index = DownsampledIndex.open(database, size=32, folder=folder)
-    assert index.search(query, 10).hits == index.search(query.on_grid(grid), 10).hits
+    assert index.search(query, 10).hits == index.search(on_database_grid(query, grid), 10).hits

@@ -7,9 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.exhaustive import nearest_by_reference
+from gliofield.retrieval.query import on_database_grid
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_search_equals_the_reference(database, center, radii, core_share, k, lev
     whole = _ellipsoid(shape, center, radii)
     whole[tuple(np.rint(center).astype(int))] = True
     core = whole & _ellipsoid(shape, center, np.array(radii) * core_share + 1e-3)
-    query = Query(tumor_core=core, whole_tumor=whole, grid=database.header.grid)
+    query = Observation(tumor_core=core, whole_tumor=whole, grid=database.header.grid)
     thresholds = VisibilityThresholds(flair_threshold=levels[0] / 255, t1gd_threshold=levels[1] / 255)
     index = ExhaustiveIndex(
         database,
@@ -54,9 +56,11 @@ def test_a_query_on_another_grid_is_resampled_by_the_mask_rule(database):
     grid = database.header.grid
     fine = Grid.axis_aligned((24, 24, 24), 1.0, grid.world_of([0, 0, 0]) - 0.5)
     whole = _ellipsoid(fine.shape, (11, 12, 10), (6, 7, 5))
-    query = Query(tumor_core=whole & _ellipsoid(fine.shape, (11, 12, 10), (3, 3, 3)), whole_tumor=whole, grid=fine)
+    query = Observation(
+        tumor_core=whole & _ellipsoid(fine.shape, (11, 12, 10), (3, 3, 3)), whole_tumor=whole, grid=fine
+    )
     index = ExhaustiveIndex(database)
-    assert index.search(query, 10).hits == index.search(query.on_grid(grid), 10).hits
+    assert index.search(query, 10).hits == index.search(on_database_grid(query, grid), 10).hits
     thresholds = VisibilityThresholds()
     assert index.search(query, 10).hits == nearest_by_reference(database, query, 10, thresholds=thresholds)
 
@@ -68,7 +72,7 @@ def test_every_tumor_finds_itself(database):
         levels = database.density_levels(tumor)
         if not (levels > 51).any():
             continue
-        query = Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+        query = Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
         best = index.search(query, 1).hits[0]
         assert best.distance == 0.0
         assert best.index <= tumor

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.exhaustive import nearest_by_reference
 from gliofield.retrieval.full_scan import PackedQueries, dice_of_all, dice_of_levels
 
@@ -35,28 +36,28 @@ def _ellipsoid_query(grid, center, radii, core_share):
     whole = _ellipsoid(grid.shape, center, radii)
     whole[tuple(np.rint(center).astype(int))] = True
     core = whole & _ellipsoid(grid.shape, center, np.array(radii) * core_share + 1e-3)
-    return Query(tumor_core=core, whole_tumor=whole, grid=grid)
+    return Observation(tumor_core=core, whole_tumor=whole, grid=grid)
 
 
 def _adversarial_queries(grid, rng):
     """One voxel in every corner, everything, all faces, no core, a random dust, a single row along z."""
     nothing, everything = np.zeros(grid.shape, dtype=bool), np.ones(grid.shape, dtype=bool)
     queries = [
-        Query(tumor_core=everything, whole_tumor=everything, grid=grid),
-        Query(tumor_core=nothing, whole_tumor=everything, grid=grid),
+        Observation(tumor_core=everything, whole_tumor=everything, grid=grid),
+        Observation(tumor_core=nothing, whole_tumor=everything, grid=grid),
     ]
     for corner in np.ndindex(2, 2, 2):
         voxel = nothing.copy()
         voxel[tuple(-1 if end else 0 for end in corner)] = True
-        queries.append(Query(tumor_core=voxel, whole_tumor=voxel, grid=grid))
+        queries.append(Observation(tumor_core=voxel, whole_tumor=voxel, grid=grid))
     faces = everything.copy()
     faces[1:-1, 1:-1, 1:-1] = False
     dust = rng.random(grid.shape) < 0.3
     row = nothing.copy()
     row[grid.shape[0] // 2, grid.shape[1] // 2] = True
-    queries.append(Query(tumor_core=nothing, whole_tumor=faces, grid=grid))
-    queries.append(Query(tumor_core=dust & (rng.random(grid.shape) < 0.5), whole_tumor=dust, grid=grid))
-    queries.append(Query(tumor_core=row, whole_tumor=row, grid=grid))
+    queries.append(Observation(tumor_core=nothing, whole_tumor=faces, grid=grid))
+    queries.append(Observation(tumor_core=dust & (rng.random(grid.shape) < 0.5), whole_tumor=dust, grid=grid))
+    queries.append(Observation(tumor_core=row, whole_tumor=row, grid=grid))
     return queries
 
 
@@ -111,7 +112,7 @@ def test_counts_are_those_of_the_masks_on_any_grid(shape, seed, share):
     tumors = [rng.integers(0, 256, shape, dtype=np.uint8) * (rng.random(shape) <= share) for _ in range(3)]
     whole = rng.random(shape) < 0.6
     whole.flat[0] = True
-    query = Query(tumor_core=whole & (rng.random(shape) < 0.5), whole_tumor=whole, grid=grid)
+    query = Observation(tumor_core=whole & (rng.random(shape) < 0.5), whole_tumor=whole, grid=grid)
 
     table = dice_of_levels(tumors, PackedQueries.pack([query, query], grid), num_threads=1)
 

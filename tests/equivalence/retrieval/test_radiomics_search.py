@@ -5,8 +5,9 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 
 from gliofield.grid import Grid
+from gliofield.imaging import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.retrieval import Query
+from gliofield.retrieval.query import on_database_grid
 from gliofield.retrieval.radiomics_index import FEATURE_NAMES, RadiomicsIndex
 from gliofield.retrieval.shape_features import shape_features
 
@@ -60,7 +61,9 @@ def _loop(database, query, k, *, num_preselected, standardized=False):
 def _queries(database, *, with_core=True):
     for tumor in (0, 7, 19):
         levels = np.roll(database.density_levels(tumor), (1, -2), axis=(0, 2))
-        yield Query(tumor_core=levels > (153 if with_core else 255), whole_tumor=levels > 51, grid=database.header.grid)
+        yield Observation(
+            tumor_core=levels > (153 if with_core else 255), whole_tumor=levels > 51, grid=database.header.grid
+        )
 
 
 @pytest.mark.parametrize("with_core", [True, False])
@@ -82,6 +85,6 @@ def test_a_query_on_another_grid_goes_through_the_grid_of_the_database(folder, d
     grid = database.header.grid
     fine = Grid.axis_aligned((40, 40, 40), 0.6, grid.world_of([0, 0, 0]) - 0.3)
     whole = np.linalg.norm(np.moveaxis(np.indices(fine.shape), 0, -1) - (20, 18, 23), axis=-1) <= 8
-    query = Query(tumor_core=whole & (np.indices(fine.shape)[0] < 20), whole_tumor=whole, grid=fine)
+    query = Observation(tumor_core=whole & (np.indices(fine.shape)[0] < 20), whole_tumor=whole, grid=fine)
     index = RadiomicsIndex.open(database, folder=folder)
-    assert index.search(query, 10).hits == index.search(query.on_grid(grid), 10).hits
+    assert index.search(query, 10).hits == index.search(on_database_grid(query, grid), 10).hits

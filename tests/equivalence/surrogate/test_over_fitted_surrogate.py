@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_surrogates import phantom, repeated, tiny_surrogate
 
-from gliofield.dice import dice
 from gliofield.growth import FisherKolmogorov
 from gliofield.learning import Cosine
+from gliofield.metrics.overlap import dice
 from gliofield.surrogate import (
     LearnedFisherKolmogorov,
     ParameterRanges,

@@ -23,7 +23,7 @@ from gliofield.bayes import (
     sample_posterior,
 )
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
-from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, TumorObservation, log_visibility
+from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation, log_visibility
 from gliofield.volume import Volume
 
 NUM_SEEDS = 6
@@ -90,9 +90,7 @@ def imaging_likelihood():
     )
     pet = np.clip(0.85 * density + 0.1 * rng.normal(size=density.shape), 0.0, 1.0).astype(np.float32)
     return ImagingLikelihood(
-        observation=TumorObservation(
-            tumor_core=core, whole_tumor=whole, pet=Volume(pet, ANATOMY.grid), grid=ANATOMY.grid
-        ),
+        observation=Observation(tumor_core=core, whole_tumor=whole, pet=Volume(pet, ANATOMY.grid), grid=ANATOMY.grid),
         domain=ANATOMY.domain,
         options=LikelihoodOptions(mask_weight=0.05, pet_weight=0.05),
     )

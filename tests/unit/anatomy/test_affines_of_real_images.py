@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from gliofield.dice import dice
+from gliofield.metrics.overlap import dice
 from gliofield.nifti import read_grid, read_volume
 
 PATIENT_T1 = {

@@ -17,10 +17,10 @@ from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
     LikelihoodOptions,
-    TumorObservation,
+    Observation,
     independent_voxel_fraction,
 )
-from gliofield.retrieval import BlockIndex, Query
+from gliofield.retrieval import BlockIndex
 from gliofield.volume import Volume
 
 NUM_TUMORS = 60
@@ -46,7 +46,7 @@ def index(tmp_path_factory):
 @pytest.fixture(scope="module")
 def observation():
     density = ball(np.array(SEED_MM) + (1.0, -1.0, 0.5), 11.0, 6.0)
-    return TumorObservation(tumor_core=density > 0.65, whole_tumor=density > 0.2, grid=ANATOMY.grid)
+    return Observation(tumor_core=density > 0.65, whole_tumor=density > 0.2, grid=ANATOMY.grid)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,8 @@ def test_pet_of_a_tumor_of_the_database_makes_it_more_probable(
 def test_what_is_not_read_is_estimated_with_pet(index, observation, prior_with_pet, log_design_density, number):
     """PET that prefers a tumor far down the ranking of the masks shows in the truncation error."""
     ranked = index.search(
-        Query(tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, grid=ANATOMY.grid), NUM_TUMORS
+        Observation(tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, grid=ANATOMY.grid),
+        NUM_TUMORS,
     ).hits
     seen = replace(observation, pet=pet_of(index.database, ranked[25].index))
     arguments = (index, seen, ANATOMY, prior_with_pet)
@@ -285,7 +286,7 @@ def test_a_prior_without_mass_on_the_matches_is_refused(index, observation, prio
 
 def test_an_empty_core_leaves_the_whole_tumor(index, observation, prior, log_design_density):
     """As the query, which compares FLAIR alone then."""
-    empty = TumorObservation(
+    empty = Observation(
         tumor_core=np.zeros(ANATOMY.grid.shape, bool), whole_tumor=observation.whole_tumor, grid=ANATOMY.grid
     )
 
@@ -311,10 +312,7 @@ def test_settings_out_of_range_are_refused(changes, message):
 
 
 def test_what_it_cannot_use_is_refused(index, observation, prior):
-    """A missing mask, a prior without thresholds or PET model, an unknown design, another domain rule."""
-    whole_only = TumorObservation(whole_tumor=observation.whole_tumor, grid=ANATOMY.grid)
-    with pytest.raises(ParameterError, match="needs both masks"):
-        database_posterior(index, whole_only, ANATOMY, prior)
+    """A prior without thresholds or PET model, an unknown design, another domain rule."""
     with pytest.raises(ParameterError, match="PET was observed and the prior lacks pet_scale, pet_noise_std"):
         database_posterior(index, replace(observation, pet=pet_of(index.database, 0)), ANATOMY, prior)
     with pytest.raises(ParameterError, match="the prior lacks flair_threshold"):

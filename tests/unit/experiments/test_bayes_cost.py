@@ -8,15 +8,14 @@ import pytest
 from growth_likelihoods import BallModel
 from growth_phantoms import mixed_anatomy
 
-from gliofield.anatomy import Segmentation
+from gliofield.anatomy import AtlasSpace
 from gliofield.bayes import TmcmcSettings
 from gliofield.errors import NumericalError
 from gliofield.experiments.bayes_cases import VirtualCohort
 from gliofield.experiments.bayes_cost import REFERENCE_WAY, CostSettings, compare_costs
 from gliofield.experiments.bayes_measuring import MachineConditions, timed_sampling
-from gliofield.imaging import VisibilityThresholds
-from gliofield.personalize import AtlasObservation
-from gliofield.personalize.sample_method import SampleMethod, SampleSettings
+from gliofield.imaging import Observation
+from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 from gliofield.progress import ProgressEvent
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
@@ -27,8 +26,9 @@ def observation():
     """Masks of a virtual case."""
     seen = VirtualCohort(anatomy=ANATOMY, model=BallModel(), min_core_ml=0.2).case(0).observation
     whole = seen.whole_tumor | seen.tumor_core
-    segmentation = Segmentation(tumor_core=seen.tumor_core, whole_tumor=whole, grid=ANATOMY.grid)
-    return AtlasObservation(segmentation=segmentation, thresholds=VisibilityThresholds())
+    return Observation(
+        tumor_core=seen.tumor_core, whole_tumor=whole, grid=ANATOMY.grid, space=AtlasSpace(anatomy=ANATOMY)
+    )
 
 
 def test_seconds_end_where_maps_begin(observation):
@@ -51,7 +51,7 @@ def test_the_sampling_method_says_when_it_has_its_samples(observation):
     """By the task that seconds end with, after all of its stages."""
     tasks = []
     method = SampleMethod(
-        anatomy=ANATOMY, atlas_hash="", model=BallModel(),
+        model=BallModel(),
         settings=SampleSettings(
             sampler=TmcmcSettings.thorough(num_samples=16, num_steps=1), num_levels=1, correlation_length_mm=20.0,
             num_densities=2,
@@ -68,13 +68,11 @@ def test_a_way_that_fails_is_refused_with_its_reason(monkeypatch):
     def refuse(self, observation, *, report):
         raise NumericalError("samples collapse.")
 
-    case = SimpleNamespace(core_ml=5.0, whole_tumor=np.ones(3, dtype=bool))
+    case = SimpleNamespace(core_ml=5.0, whole_ml=20.0)
     monkeypatch.setattr(SampleMethod, "estimate", refuse)
     monkeypatch.setattr("gliofield.experiments.bayes_cost._case", lambda cohort: ({}, np.zeros(3, np.float32), case))
     begin = MachineConditions(architecture="abacus", num_cores=1, load_average_before=9.0, load_average_after=9.0)
-    found = compare_costs(
-        ANATOMY, atlas_hash="", settings=CostSettings(num_samples=8, num_paper_samples=8), conditions=begin
-    )
+    found = compare_costs(ANATOMY, settings=CostSettings(num_samples=8, num_paper_samples=8), conditions=begin)
 
     assert found.ways[0].way == REFERENCE_WAY
     assert {way.refusal for way in found.ways} == {"samples collapse."}

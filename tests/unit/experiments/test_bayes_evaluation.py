@@ -18,7 +18,7 @@ from gliofield.experiments.bayes_measuring import MachineConditions
 from gliofield.experiments.bayes_patients import SOLVER, PatientSampler
 from gliofield.experiments.bayes_sampling import RUN_NAMES, CaseRecord, CaseSettings
 from gliofield.learning import write_checkpoint
-from gliofield.personalize import PersonalizationSettings
+from gliofield.pipeline import PersonalizationSettings
 from gliofield.surrogate.checkpoint import CHECKPOINT_KIND
 
 TINY = BayesEvaluationSettings.small(

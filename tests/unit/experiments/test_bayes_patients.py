@@ -14,8 +14,8 @@ from gliofield.experiments.bayes_measuring import MachineConditions
 from gliofield.experiments.bayes_patient_files import ModelPosterior, ParameterEstimate, patient_file, read_patient
 from gliofield.experiments.bayes_patients import OBSERVATION, SOLVER, SURROGATE, PatientModel, PatientSampler
 from gliofield.growth import FisherKolmogorov
-from gliofield.personalize import PersonalizationSettings
-from gliofield.personalize.sample_method import SampleSettings
+from gliofield.pipeline import PersonalizationSettings
+from gliofield.pipeline.sample_method import SampleSettings
 
 CONDITIONS = MachineConditions(architecture="x86_64", num_cores=2, load_average_before=0.1, load_average_after=0.2)
 POSTERIOR = ModelPosterior(
@@ -56,7 +56,7 @@ def answers(monkeypatch):
         found = prepared.pop(0)
         if isinstance(found, BaseException):
             raise found
-        return POSTERIOR, np.full(method.grid.shape, found, dtype=np.float32)
+        return POSTERIOR, np.full(observation.grid.shape, found, dtype=np.float32)
 
     monkeypatch.setattr(PatientSampler, "_model_posterior", answer)
     return prepared, stage_files
@@ -119,7 +119,7 @@ def test_a_failed_registration_is_recorded_and_tried_again(sampler, patients, an
         raise RegistrationError("no ANTs.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("gliofield.experiments.bayes_patients.registered", refuse)
+        patched.setattr("gliofield.experiments.bayes_patients.register_case", refuse)
         _, left_out = sampler.run(patients)
     recorded = read_patient(patient_file(sampler.folder, "P1"))
     answers[0].extend([0.5, 0.5])

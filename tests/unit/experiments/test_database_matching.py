@@ -21,8 +21,8 @@ from gliofield.experiments.database_matching import (
 )
 from gliofield.experiments.matching_queries import IndependentDraws, MatchingQueries, held_out_queries, patient_queries
 from gliofield.experiments.prior_design import PriorDesign
-from gliofield.personalize import PersonalizationSettings, find_case_files
-from gliofield.retrieval import Query
+from gliofield.imaging import Observation
+from gliofield.pipeline import PersonalizationSettings, find_case_files
 from gliofield.retrieval.full_scan import DiceTable, PackedQueries
 
 SPACING_MM = 5.0
@@ -248,7 +248,7 @@ def test_curves_of_different_queries_are_not_compared():
 
 def _ball_queries(database, settings):
     levels = database.density_levels(5)
-    query = Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    query = Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
     packed = PackedQueries.pack([query], database.header.grid)
     return MatchingQueries(names=("five",), groups=("balls",), packed=packed, settings=settings)
 

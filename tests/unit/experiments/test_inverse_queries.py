@@ -12,9 +12,10 @@ from gliofield.errors import DatabaseError, GridMismatchError, ParameterError
 from gliofield.experiments import MatchingQueries
 from gliofield.experiments.inverse_queries import compare_with_query
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.inverse import DatabaseTumors, SimulatedTumors, train_inverse
 from gliofield.report.inverse_tables import methods_report
-from gliofield.retrieval import PackedQueries, Query
+from gliofield.retrieval import PackedQueries
 
 pytest.importorskip("torch")
 
@@ -49,7 +50,7 @@ def queries_of(database, grid=GRID, *, with_core=(True, True, False)):
     found = []
     for number, has_core in enumerate(with_core, start=3):
         levels = database.density_levels(number)
-        found.append(Query(tumor_core=(levels > 153) & has_core, whole_tumor=levels > 51, grid=grid))
+        found.append(Observation(tumor_core=(levels > 153) & has_core, whole_tumor=levels > 51, grid=grid))
     return MatchingQueries(
         names=tuple(f"tumor {number}" for number in range(len(found))),
         groups=("real",) * len(found),
@@ -135,7 +136,7 @@ def test_the_report_has_a_line_per_method_and_query(database, checkpoint):
 
 def test_a_failure_is_a_line_and_not_the_end(database, checkpoint, monkeypatch):
     """Other queries are answered all the same."""
-    from gliofield.personalize.infer_method import InferMethod
+    from gliofield.pipeline.infer_method import InferMethod
 
     def fail(self, observation, *, report):
         raise ParameterError("no tumor like this")

@@ -23,7 +23,7 @@ from gliofield.experiments.retrieval_queries import (
     with_synthetic_renamed,
 )
 from gliofield.growth import FisherKolmogorov
-from gliofield.personalize import PersonalizationSettings
+from gliofield.pipeline import PersonalizationSettings
 from gliofield.retrieval import PackedQueries
 
 SPACING_MM = 6.0
@@ -181,7 +181,7 @@ def test_patients_are_found_in_folders_and_folders_of_folders(tmp_path):
 
     assert list(patients) == ["one", "alone"]
     assert list(left_out) == ["notes"]
-    assert "not a BraTS folder" in left_out["notes"]
+    assert "is not a folder of one patient" in left_out["notes"]
 
 
 def test_folders_without_patients_are_refused(tmp_path):

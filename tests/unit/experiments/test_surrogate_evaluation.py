@@ -5,10 +5,10 @@ import pytest
 from small_surrogates import phantom, poor_surrogates, tiny_samples, tiny_surrogate
 
 from gliofield.errors import ParameterError
-from gliofield.experiments.density_errors import SURROGATE_LEVELS, density_errors
 from gliofield.experiments.surrogate_checkpoints import load_surrogates
 from gliofield.experiments.surrogate_evaluation import evaluate_surrogate
 from gliofield.experiments.surrogate_times import grow_at_times
+from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, density_errors
 from gliofield.report.surrogate_tables import surrogate_report
 from gliofield.surrogate import (
     TISSUES,

@@ -7,7 +7,7 @@ from gliofield.imaging import (
     ImagingLikelihood,
     ImagingParameters,
     LikelihoodOptions,
-    TumorObservation,
+    Observation,
     mask_log_likelihood,
     pet_log_likelihood,
 )
@@ -28,7 +28,7 @@ def observation(**change):
         "pet": Volume((0.8 * DENSITY).astype(np.float32), GRID),
         "grid": GRID,
     }
-    return TumorObservation(**(images | change))
+    return Observation(**(images | change))
 
 
 def pet(values):
@@ -50,16 +50,26 @@ def test_every_modality_is_compared_with_its_own_parameters():
     assert terms.total == terms.t1gd + terms.flair + terms.pet
 
 
-@pytest.mark.parametrize(("missing", "term"), [("tumor_core", "t1gd"), ("whole_tumor", "flair"), ("pet", "pet")])
-def test_a_missing_modality_is_left_out(missing, term):
+@pytest.mark.parametrize("term", ["t1gd", "flair", "pet"])
+def test_a_modality_that_is_not_compared_is_left_out(term):
     """Its term is None, the others are as before."""
     full = ImagingLikelihood(observation=observation(), domain=EVERYWHERE).log_likelihood(DENSITY, PARAMETERS)
-    part = ImagingLikelihood(observation=observation(**{missing: None}), domain=EVERYWHERE).log_likelihood(
+    others = LikelihoodOptions(modalities=tuple(name for name in ("t1gd", "flair", "pet") if name != term))
+    part = ImagingLikelihood(observation=observation(), domain=EVERYWHERE, options=others).log_likelihood(
         DENSITY, PARAMETERS
     )
 
     assert getattr(part, term) is None
     assert part.total == pytest.approx(full.total - getattr(full, term))
+
+
+def test_pet_that_was_not_taken_is_left_out():
+    """Its term is None, the others are as with it."""
+    full = ImagingLikelihood(observation=observation(), domain=EVERYWHERE).log_likelihood(DENSITY, PARAMETERS)
+    part = ImagingLikelihood(observation=observation(pet=None), domain=EVERYWHERE).log_likelihood(DENSITY, PARAMETERS)
+
+    assert part.pet is None
+    assert (part.t1gd, part.flair) == (full.t1gd, full.flair)
 
 
 def test_an_empty_core_is_an_observation():
@@ -120,7 +130,9 @@ def test_the_share_of_a_mask_that_is_not_compared_is_told():
     mask, domain = ~EVERYWHERE, EVERYWHERE.copy()
     mask[:4, 0, 0], domain[0] = True, False
 
-    likelihood = ImagingLikelihood(observation=TumorObservation(whole_tumor=mask, grid=GRID), domain=domain)
+    likelihood = ImagingLikelihood(
+        observation=Observation(tumor_core=~EVERYWHERE, whole_tumor=mask, grid=GRID), domain=domain
+    )
 
     assert likelihood.mask_share_outside == {"whole_tumor": 0.25}
 
@@ -130,14 +142,14 @@ def test_a_mask_outside_the_domain_is_impossible():
     mask, domain = ~EVERYWHERE, EVERYWHERE.copy()
     mask[0], domain[0] = True, False
     with pytest.raises(ImageError, match="whole_tumor lies entirely outside"):
-        ImagingLikelihood(observation=TumorObservation(whole_tumor=mask, grid=GRID), domain=domain)
+        ImagingLikelihood(observation=Observation(tumor_core=~EVERYWHERE, whole_tumor=mask, grid=GRID), domain=domain)
 
 
 def test_a_comparison_without_voxels_is_refused():
     """A stride or region that leaves none would make every tumor equally good."""
     domain = ~EVERYWHERE
     domain[1, 1, 1] = True
-    seen = TumorObservation(tumor_core=~EVERYWHERE, grid=GRID)
+    seen = Observation(tumor_core=~EVERYWHERE, whole_tumor=EVERYWHERE, grid=GRID)
     with pytest.raises(ImageError, match="no voxel is left to compare.*mask_stride 2"):
         ImagingLikelihood(observation=seen, domain=domain, options=LikelihoodOptions(mask_stride=2))
 
@@ -151,7 +163,7 @@ def test_a_comparison_without_voxels_is_refused():
         ({"whole_tumor": ~EVERYWHERE}, ImageError, "whole_tumor is empty"),
         ({"tumor_core": np.zeros((3, 3, 3), dtype=bool)}, GridMismatchError, "tumor_core must lie on"),
         ({"tumor_core": np.zeros(GRID.shape)}, ImageError, "must be a bool array"),
-        ({"tumor_core": None, "whole_tumor": None, "pet": None}, ImageError, "nothing was observed"),
+        ({"tumor_core": EVERYWHERE}, ImageError, "whole_tumor must include tumor_core. Were the two masks swapped"),
     ],
 )
 def test_impossible_observations_are_refused(change, error, complaint):
@@ -163,7 +175,7 @@ def test_impossible_observations_are_refused(change, error, complaint):
 def test_pet_on_another_grid_is_refused():
     """The same shape elsewhere in the world is another grid."""
     other = Grid.axis_aligned(GRID.shape, 2.0, (10.0, 0.0, 0.0))
-    with pytest.raises(GridMismatchError, match="pet and TumorObservation lie on different grids"):
+    with pytest.raises(GridMismatchError, match="pet and Observation lie on different grids"):
         observation(pet=Volume(np.zeros(GRID.shape, dtype=np.float32), other))
 
 

@@ -7,8 +7,8 @@ from small_inverse_networks import FewBalls, tiny_inverse
 from gliofield.anatomy import Segmentation
 from gliofield.errors import CheckpointError, DatabaseError, GridMismatchError, SegmentationError
 from gliofield.grid import Grid
+from gliofield.growth.parameters import SEED_NAMES
 from gliofield.inverse import InversePredictor, TargetSettings, read_inverse_header, train_inverse
-from gliofield.inverse.targets import SEED_TARGETS
 from gliofield.learning import read_checkpoint, write_checkpoint
 
 torch = pytest.importorskip("torch")
@@ -51,7 +51,7 @@ def test_a_prediction_says_rates_and_seed_within_the_trained_ranges(paths, kind)
     for scaling in header.scalings.values():
         for name, (low, high) in zip(scaling.names, scaling.ranges, strict=True):
             assert low * (1 - 1e-9) - 1e-9 <= prediction.targets[name] <= high * (1 + 1e-9) + 1e-9
-    assert prediction.seed_mm == tuple(prediction.targets[name] for name in SEED_TARGETS)
+    assert prediction.seed_mm == tuple(prediction.targets[name] for name in SEED_NAMES)
     if kind == "rates":
         assert prediction.rates.growth_time_days == prediction.targets["growth_time_days"]
     else:
@@ -63,7 +63,7 @@ def test_only_an_ensemble_has_a_spread(paths):
     """One number per target, > 0; a single network does not pretend."""
     assert predictor(paths["joint"]).predict(segmentation()).spread == {}
     spread = predictor(paths["ensemble"]).predict(segmentation()).spread
-    assert set(spread) == {"mu1_mm", "mu2", *SEED_TARGETS}
+    assert set(spread) == {"mu1_mm", "mu2", *SEED_NAMES}
     assert all(value > 0.0 for value in spread.values())
 
 
@@ -107,7 +107,7 @@ def test_what_lies_outside_the_trained_range_is_named(paths, tmp_path):
     write_checkpoint(tmp_path / "two.safetensors", kind=stored.kind, header=stored.header, tensors=tensors)
     prediction = predictor(tmp_path / "two.safetensors").predict(segmentation())
 
-    assert prediction.clamped == ("mu1_mm", "mu2", *SEED_TARGETS)
+    assert prediction.clamped == ("mu1_mm", "mu2", *SEED_NAMES)
     assert prediction.targets["mu1_mm"] == pytest.approx(47.434, abs=1e-3)
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gliofield.errors import ParameterError
+from gliofield.growth.parameters import SEED_NAMES
 from gliofield.inverse import FRONT_SPEED_MM_PER_DAY, PUBLISHED_RANGES, GrowthRates, TargetSettings
-from gliofield.inverse.targets import SEED_TARGETS, TargetScaling, target_groups, target_values
+from gliofield.inverse.targets import TargetScaling, target_groups, target_values
 
 SEED_RANGES = ((-60.0, 60.0), (10.0, 170.0), (-20.0, 100.0))
 TUMOR = np.array([[0.4, 0.1, 250.0, 5.0, 80.0, 30.0]])
@@ -61,7 +62,7 @@ def test_rates_need_positive_invariants(values):
 
 def test_targets_of_a_stored_tumor():
     """√(0.4 · 250) = 10 mm, √(0.1 · 250) = 5, and the seed as it is."""
-    names = ("mu1_mm", "mu2", *SEED_TARGETS, "growth_time_days")
+    names = ("mu1_mm", "mu2", *SEED_NAMES, "growth_time_days")
     np.testing.assert_allclose(target_values(TUMOR, names), [[10.0, 5.0, 5.0, 80.0, 30.0, 250.0]])
 
 
@@ -109,7 +110,7 @@ def test_separate_networks_share_the_targets_of_the_joint_one():
     separate = target_groups(TargetSettings(is_joint=False))
 
     assert joint == (*separate["growth"], *separate["seed"])
-    assert separate["seed"] == SEED_TARGETS
+    assert separate["seed"] == SEED_NAMES
 
 
 def test_a_scaling_is_stored_as_json():

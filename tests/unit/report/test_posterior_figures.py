@@ -1,6 +1,6 @@
 import importlib.util
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from gliofield.bayes import CredibleInterval, PosteriorSamples, StageInfo
 from gliofield.bayes.multilevel_state import MultilevelStageInfo
 from gliofield.grid import Grid
-from gliofield.personalize.density_posterior import DensityPosterior
+from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.report.posterior_figures import corner_figure, stage_figure
 from gliofield.report.posterior_folder import write_posterior
 from gliofield.volume import Volume
@@ -96,6 +96,7 @@ class FakeResult:
     estimate: object
     posterior_patient: dict
     case: object = None
+    posterior_atlas: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -124,7 +125,7 @@ def test_samples_are_readable_by_arviz_where_weights_are_equal(tmp_path):
     """The JSON of `arviz.from_json`: one chain per parameter; weighted samples have none."""
     for name, weights in (("equal", np.zeros(40)), ("weighted", np.linspace(-5.0, 0.0, 40))):
         found = posterior(log_weights=weights)
-        result = FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID))
+        result = FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID), found.maps)
         write_posterior(tmp_path / name, result)
 
     content = json.loads((tmp_path / "equal" / "samples.json").read_text())
@@ -142,7 +143,7 @@ def test_arviz_reads_the_file(tmp_path):
     with np.errstate(all="ignore"):
         arviz = pytest.importorskip("arviz")
         found = posterior()
-        write_posterior(tmp_path / "posterior", FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID)))
+        write_posterior(tmp_path / "posterior", FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID), found.maps))
 
         data = arviz.from_json(str(tmp_path / "posterior" / "samples.json"))
 

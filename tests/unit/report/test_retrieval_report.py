@@ -15,6 +15,7 @@ from gliofield.errors import GridMismatchError, OutputError
 from gliofield.experiments import RetrievalEvaluationSettings, evaluate_retrieval
 from gliofield.experiments.retrieval_pipeline import PatientPipeline
 from gliofield.grid import Grid
+from gliofield.imaging import Observation
 from gliofield.report import (
     SheetPanel,
     best_dice_figure,
@@ -30,7 +31,6 @@ from gliofield.report import (
     write_retrieval_folder,
 )
 from gliofield.report.retrieval_tables import accuracy_and_runtime, retrieval_tables, thesis_cases
-from gliofield.retrieval import Query
 from gliofield.volume import Volume
 
 GROUPS = ("real", "real", "synthetic", "synthetic", "synthetic")
@@ -240,12 +240,12 @@ def test_a_sheet_has_a_panel_for_the_query_and_each_match():
     core, whole = np.zeros_like(brain), np.zeros_like(brain)
     core[6:9, 6:9, 6:9], whole[5:11, 5:11, 5:11] = True, True
     panels = [SheetPanel(title=f"number {n}", tumor_core=core, whole_tumor=whole) for n in range(6)]
-    query = Query(tumor_core=core, whole_tumor=whole, grid=grid)
+    query = Observation(tumor_core=core, whole_tumor=whole, grid=grid)
 
     figure = case_sheet(background=background, brain=brain, query=query, panels=panels, title="case")
 
     assert [axes.get_title() for axes in figure.axes] == ["query", *(panel.title for panel in panels)]
-    other = Query(tumor_core=core, whole_tumor=whole, grid=Grid.axis_aligned((20, 20, 20), 3.0, (0.0, 0.0, 0.0)))
+    other = Observation(tumor_core=core, whole_tumor=whole, grid=Grid.axis_aligned((20, 20, 20), 3.0, (0.0, 0.0, 0.0)))
     with pytest.raises(GridMismatchError):
         case_sheet(background=background, brain=brain, query=other, panels=panels, title="case")
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from made_up_evaluations import surrogate_evaluation
 
-from gliofield.experiments.density_errors import MeanValue
+from gliofield.metrics.errors_by_tissue import MeanValue
 from gliofield.report.surrogate_tables import surrogate_report
 
 

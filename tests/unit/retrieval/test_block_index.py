@@ -13,8 +13,9 @@ from level_database import database_of_levels
 from gliofield.database import SimulationDatabase
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.retrieval import ExhaustiveIndex, Query, index_cache, index_file
+from gliofield.retrieval import ExhaustiveIndex, index_cache, index_file
 from gliofield.retrieval.block_index import BlockIndex
 from gliofield.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
 from gliofield.retrieval.index_file import IndexFileError, read_index_file, write_index_file
@@ -37,7 +38,7 @@ def small_segments(monkeypatch):
 
 def _query_of(database, index):
     levels = database.density_levels(index)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def _first(database, num_tumors):
@@ -265,7 +266,7 @@ def test_a_query_without_core_has_no_dice_of_t1gd(database, tmp_path):
     """Its distance is that of FLAIR alone, and no threshold of T1Gd is reported."""
     levels = database.density_levels(3)
     whole = levels > 51
-    query = Query(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
+    query = Observation(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
 
     hit = BlockIndex.open(database, folder=tmp_path).search(query, 1).hits[0]
     free = FreeThresholdIndex.open(database, folder=tmp_path).search(query, 2)
@@ -278,7 +279,7 @@ def test_a_tumor_at_other_thresholds_is_found_with_them(database, tmp_path):
     """Masks at 0.3 and 0.7 of a tumor of the database: distance 0 at levels that give the same masks."""
     tumor = int(np.argmax(database.volume_ml[:, 1]))
     levels = database.density_levels(tumor)
-    query = Query(tumor_core=levels > 178, whole_tumor=levels > 76, grid=database.header.grid)
+    query = Observation(tumor_core=levels > 178, whole_tumor=levels > 76, grid=database.header.grid)
 
     found = FreeThresholdIndex.open(database, folder=tmp_path).search(query, 3)
 
@@ -324,13 +325,13 @@ def test_a_similarity_that_has_no_bound_is_refused(database, tmp_path, kind, sim
     block[1:10:2, 1:10, 1:10] = True
 
     with pytest.raises(ParameterError, match=complaint):
-        index.search(Query(tumor_core=block, whole_tumor=block, grid=database.header.grid), 20)
+        index.search(Observation(tumor_core=block, whole_tumor=block, grid=database.header.grid), 20)
 
 
 def _far_query(database):
     grid = Grid.axis_aligned((4, 4, 4), 1.0, (1000.0, 0.0, 0.0))
     mask = np.ones(grid.shape, dtype=bool)
-    return Query(tumor_core=mask, whole_tumor=mask, grid=grid)
+    return Observation(tumor_core=mask, whole_tumor=mask, grid=grid)
 
 
 @pytest.mark.parametrize(

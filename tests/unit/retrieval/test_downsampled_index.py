@@ -5,7 +5,8 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 
 from gliofield.errors import ParameterError
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.downsampled_index import DownsampledIndex
 
 
@@ -21,7 +22,7 @@ def database(tmp_path_factory):
 
 def _query_of(database, tumor):
     levels = database.density_levels(tumor)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def _with_core(database):
@@ -72,7 +73,7 @@ def test_rescored_hits_carry_their_full_dice(database, tmp_path):
 def test_rescoring_without_a_core_leaves_t1gd_out(database, tmp_path):
     """dice_t1gd stays None."""
     whole = _query_of(database, _with_core(database)).whole_tumor
-    query = Query(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
+    query = Observation(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
     answer = DownsampledIndex.open(database, size=8, rescore=True, folder=tmp_path).search(query, 3)
     assert [hit.dice_t1gd for hit in answer.hits] == [None] * 3
 
@@ -81,7 +82,7 @@ def test_a_tumor_between_the_samples_is_refused(database, tmp_path):
     """One voxel that no sample hits leaves nothing to rank by."""
     whole = np.zeros(database.header.grid.shape, dtype=bool)
     whole[11, 11, 11] = True
-    query = Query(tumor_core=whole, whole_tumor=whole, grid=database.header.grid)
+    query = Observation(tumor_core=whole, whole_tumor=whole, grid=database.header.grid)
     with pytest.raises(ParameterError, match="no voxel of the whole tumor is left at 8³ voxels"):
         DownsampledIndex.open(database, size=8, folder=tmp_path).search(query, 1)
 
@@ -93,7 +94,7 @@ def test_a_core_between_the_samples_counts_nothing(database, tmp_path):
     index = DownsampledIndex.open(database, size=8, folder=tmp_path)
     sampled = np.isin(np.argwhere(whole), [0, 3, 7, 10, 13, 16, 20, 23]).all(axis=1)
     core[tuple(np.argwhere(whole)[~sampled][0])] = True
-    hits = index.search(Query(tumor_core=core, whole_tumor=whole, grid=database.header.grid), 20).hits
+    hits = index.search(Observation(tumor_core=core, whole_tumor=whole, grid=database.header.grid), 20).hits
     assert {hit.dice_t1gd for hit in hits} == {0.0}
     assert [hit.distance for hit in hits] == [2.0 - hit.dice_flair for hit in hits]
 

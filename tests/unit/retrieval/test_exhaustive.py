@@ -5,7 +5,8 @@ import pytest
 from growing_ball import build_balls
 
 from gliofield.errors import DatabaseError, ParameterError
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import ExhaustiveIndex
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def database(tmp_path_factory):
 
 def _query_of(database, index):
     levels = database.density_levels(index)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def _index_with_core(database):
@@ -47,7 +48,7 @@ def test_equal_distances_go_by_index(database):
     corner[0, 0, 0] = True
     hits = (
         ExhaustiveIndex(database)
-        .search(Query(tumor_core=corner, whole_tumor=corner, grid=database.header.grid), 40)
+        .search(Observation(tumor_core=corner, whole_tumor=corner, grid=database.header.grid), 40)
         .hits
     )
     assert [hit.index for hit in hits] == list(range(40))
@@ -58,7 +59,7 @@ def test_without_a_core_only_flair_counts(database):
     """dice_t1gd is None and the distance 1 − Dice_FLAIR; the tumor itself is still at 0."""
     tumor = _index_with_core(database)
     whole = database.density_levels(tumor) > 51
-    query = Query(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
+    query = Observation(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
     hits = ExhaustiveIndex(database).search(query, 40).hits
     assert (hits[0].index, hits[0].distance, hits[0].dice_t1gd) == (tumor, 0.0, None)
     assert all(hit.dice_t1gd is None and hit.distance == 1.0 - hit.dice_flair for hit in hits)

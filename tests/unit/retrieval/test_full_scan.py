@@ -6,7 +6,7 @@ from growing_ball import build_balls
 
 from gliofield.errors import DatabaseError, GridMismatchError, ParameterError
 from gliofield.grid import Grid
-from gliofield.retrieval import Query
+from gliofield.imaging import Observation
 from gliofield.retrieval.full_scan import PackedQueries, dice_of_all, dice_of_levels
 
 GRID = Grid.axis_aligned((4, 3, 70), 2.0, (0.0, 0.0, 0.0))
@@ -20,14 +20,14 @@ def database(tmp_path_factory):
 
 def _query_of(database, index):
     levels = database.density_levels(index)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def _row_query(start, stop, *, core=True):
     """Voxels start … stop − 1 of one row along z."""
     whole = np.zeros(GRID.shape, dtype=bool)
     whole[1, 2, start:stop] = True
-    return Query(tumor_core=whole & core, whole_tumor=whole, grid=GRID)
+    return Observation(tumor_core=whole & core, whole_tumor=whole, grid=GRID)
 
 
 def test_packed_masks_come_back_as_they_were():
@@ -61,7 +61,7 @@ def test_sets_on_different_grids_are_not_joined():
     """The second part is named."""
     elsewhere = Grid.axis_aligned(GRID.shape, 2.0, (1.0, 0.0, 0.0))
     other = PackedQueries.pack(
-        [Query(tumor_core=_row_query(0, 9).tumor_core, whole_tumor=_row_query(0, 9).whole_tumor, grid=elsewhere)],
+        [Observation(tumor_core=_row_query(0, 9).tumor_core, whole_tumor=_row_query(0, 9).whole_tumor, grid=elsewhere)],
         elsewhere,
     )
 
@@ -94,7 +94,7 @@ def test_a_file_that_holds_no_queries_is_refused(tmp_path, content):
 def test_a_query_without_core_has_no_dice_of_t1gd(database):
     """Its combined Dice is that of FLAIR, its distance counts from 1."""
     query = _query_of(database, 3)
-    coreless = Query(tumor_core=np.zeros_like(query.tumor_core), whole_tumor=query.whole_tumor, grid=query.grid)
+    coreless = Observation(tumor_core=np.zeros_like(query.tumor_core), whole_tumor=query.whole_tumor, grid=query.grid)
     table = dice_of_all(database, [coreless])
 
     assert table.dice_t1gd(0) is None
@@ -130,7 +130,7 @@ def test_a_damaged_tumor_is_an_error_in_the_calling_thread(database, monkeypatch
         dice_of_all(
             database,
             [
-                Query(
+                Observation(
                     tumor_core=np.ones((12, 12, 12), bool),
                     whole_tumor=np.ones((12, 12, 12), bool),
                     grid=database.header.grid,

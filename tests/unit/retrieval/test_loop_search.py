@@ -5,10 +5,11 @@ import pytest
 from growing_ball import build_balls
 from level_database import database_of_levels
 
-from gliofield.dice import dice
 from gliofield.errors import ParameterError
 from gliofield.grid import Grid
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.imaging.observation import Observation
+from gliofield.metrics.overlap import dice
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.loop_search import LoopIndex, hausdorff_95_to
 
 GRID = Grid.axis_aligned((9, 7, 8), (1.0, 2.0, 1.5), (0.0, 0.0, 0.0))
@@ -22,7 +23,7 @@ def database(tmp_path_factory):
 
 def _query_of(database, index):
     levels = database.density_levels(index)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def _dice_distance_to(query):
@@ -63,7 +64,7 @@ def test_the_hausdorff_distance_is_that_of_all_pairs_of_surface_voxels(rng):
         density = rng.random(GRID.shape, dtype=np.float32)
         whole = rng.random(GRID.shape) < 0.3
         core = whole & (rng.random(GRID.shape) < 0.5)
-        query = Query(tumor_core=core, whole_tumor=whole, grid=GRID)
+        query = Observation(tumor_core=core, whole_tumor=whole, grid=GRID)
 
         expected = _hausdorff_95(density > 0.2, whole) + _hausdorff_95(density > 0.6, core)
 
@@ -79,7 +80,7 @@ def test_a_tumor_is_nearest_to_itself_and_an_empty_one_comes_last():
     index = LoopIndex(database, hausdorff_95_to, name="hausdorff-95")
 
     for core in (mask, np.zeros_like(mask)):
-        hits = index.search(Query(tumor_core=core, whole_tumor=mask, grid=GRID), 5).hits
+        hits = index.search(Observation(tumor_core=core, whole_tumor=mask, grid=GRID), 5).hits
         assert [(hit.index, hit.distance) for hit in hits] == [(1, 0.0), (0, np.inf)]
     assert hits[0].dice_t1gd is None
 

@@ -5,8 +5,9 @@ from growing_ball import build_balls
 
 from gliofield.errors import ParameterError
 from gliofield.imaging import VisibilityThresholds
-from gliofield.personalize import QueryMethod
-from gliofield.retrieval import DEFAULT_INDEX, INDEX_NAMES, FreeThresholdIndex, OverlapMetric, Query, open_index
+from gliofield.imaging.observation import Observation
+from gliofield.pipeline import QueryMethod
+from gliofield.retrieval import DEFAULT_INDEX, INDEX_NAMES, FreeThresholdIndex, OverlapMetric, open_index
 from gliofield.retrieval.embedding import EMBEDDING_KINDS
 
 THRESHOLDS = VisibilityThresholds()
@@ -22,7 +23,7 @@ def database(tmp_path_factory):
 
 def _query(database, tumor=3):
     levels = database.density_levels(tumor)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 @pytest.mark.parametrize("name", WITHOUT_NETWORK)

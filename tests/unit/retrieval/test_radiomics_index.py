@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from growing_ball import GrowingBall, ball_anatomy, build_balls
+from level_database import database_of_levels
 
 from gliofield.errors import ParameterError
-from gliofield.retrieval import ExhaustiveIndex, Query
+from gliofield.grid import Grid
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import ExhaustiveIndex
 from gliofield.retrieval.radiomics_index import RadiomicsIndex
 
 
@@ -35,7 +38,7 @@ class _EqualBalls(GrowingBall):
 
 def _query_of(database, tumor):
     levels = database.density_levels(tumor)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def _with_core(database):
@@ -89,6 +92,32 @@ def test_only_the_nearest_by_place_are_compared(database, tmp_path):
     assert _indexes(index.search(query, 1))[0] in np.argsort(gaps_mm)[:3]
 
 
+def _bars(lengths):
+    """Database of bars along x of so many voxels, 2 × 2 across: the first in one corner, the others in the opposite."""
+    grid = Grid.axis_aligned((24, 8, 8), 2.0, (-10.0, 20.0, 0.0))
+    levels = [np.zeros(grid.shape, dtype=np.uint8) for _ in lengths]
+    for number, (tumor, length) in enumerate(zip(levels, lengths, strict=True)):
+        start = 1 if number == 0 else 22 - length
+        tumor[start : start + length, 3:5, 3:5] = 255
+    return database_of_levels(levels, grid)
+
+
+@pytest.mark.parametrize(("num_nearer", "winner"), [(999, 0), (1000, 1)])
+def test_the_thousand_tumors_nearest_by_place_are_compared_by_shape(tmp_path, num_nearer, winner):
+    """The paper selects "1000 samples … which have the closest center of mass" (section 2.3): the 1,000th can win.
+
+    The query lies among many short bars and is as long as one far away. With 999 short bars nearer, that one is the
+    last to be compared, and has the very shape; with 1,000 it is left out, and a short one is found.
+    """
+    bars = _bars([8, *[3] * num_nearer])
+    longer = _bars([8, 8])
+
+    answer = RadiomicsIndex.open(bars, folder=tmp_path).search(_query_of(longer, 1), 1)
+
+    assert _indexes(answer) == [winner]
+    assert (answer.hits[0].distance == 0.0) == (winner == 0)
+
+
 def test_as_many_hits_as_asked_for_come_back(database, tmp_path):
     """More than are preselected, and all of them where the database holds fewer than k."""
     index = RadiomicsIndex.open(database, num_preselected=3, folder=tmp_path)
@@ -113,7 +142,7 @@ def test_a_feature_that_is_equal_everywhere_is_not_scaled(tmp_path):
     """Among equal tumors standardizing changes nothing, instead of dividing by a rounding error."""
     database = build_balls(tmp_path / "db", num_tumors=3, anatomy=ball_anatomy(20, 1.2), model=_EqualBalls())
     query = _query_of(database, 0)
-    shifted = Query(
+    shifted = Observation(
         tumor_core=query.tumor_core, whole_tumor=query.whole_tumor | np.roll(query.whole_tumor, 1, 0), grid=query.grid
     )
     published = RadiomicsIndex.open(database, folder=tmp_path).search(shifted, 3).hits

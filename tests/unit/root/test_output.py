@@ -149,7 +149,7 @@ def test_an_existing_folder_is_not_touched_without_leave(tmp_path):
     target.mkdir()
     (target / "old.txt").write_text("old")
 
-    with pytest.raises(OutputError, match=r"exists and is not empty.*--force"), atomic_folder(target):
+    with pytest.raises(OutputError, match=r"exists and is not empty.*replace=True"), atomic_folder(target):
         pytest.fail("the block must not run")
     assert names_in(target) == ["old.txt"]
 
@@ -263,7 +263,7 @@ def test_a_place_below_a_file_is_refused_before_any_work(tmp_path):
     """`file/result` cannot be made; the file is named."""
     (tmp_path / "file").write_text("x")
 
-    with pytest.raises(OutputError, match="file is no folder. Choose another place"):
+    with pytest.raises(OutputError, match="file is not a folder. Choose another place"):
         require_absent(tmp_path / "file" / "deep" / "result", replace=False)
 
 
@@ -321,5 +321,5 @@ def test_absence_is_required_only_without_leave(tmp_path):
 
     require_absent(tmp_path / "missing", replace=False)
     require_absent(tmp_path / "file", replace=True)
-    with pytest.raises(OutputError, match=r"file exists\. Choose another name, or pass --force"):
+    with pytest.raises(OutputError, match=r"file exists\. Choose another name, or pass replace=True"):
         require_absent(tmp_path / "file", replace=False)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gliofield.cores import require_threads
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
+from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.learning import read_checkpoint, resolve_device
 from gliofield.progress import Reporter, ignore_progress
@@ -41,7 +42,7 @@ from gliofield.retrieval.embedding.networks import MaskDecoder, MaskEncoder, lat
 from gliofield.retrieval.embedding.volumes import TumorVolumes, VolumeLayout
 from gliofield.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliofield.retrieval.index_file import Arrays
-from gliofield.retrieval.query import Query, require_count
+from gliofield.retrieval.query import on_database_grid, require_count
 from gliofield.retrieval.ranking_index import RankingIndex
 
 # Some 130 MB of the first layer's output at the papers' 16 channels.
@@ -154,10 +155,10 @@ class EmbeddingIndex(RankingIndex):
         """``ae``, ``vae`` or ``hash``."""
         return self.header.kind
 
-    def nearest(self, query: Query, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def nearest(self, query: Observation, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Numbers and distances of the k tumors with the nearest encodings, ties by lower index; errors as `search`."""
         require_count(k)
-        on_grid = query.on_grid(self.database.header.grid)
+        on_grid = on_database_grid(query, self.database.header.grid)
         return self._table.nearest(self.latent(on_grid)[: on_grid.num_modalities], k)
 
     @property
@@ -170,13 +171,13 @@ class EmbeddingIndex(RankingIndex):
             "trained_on": dict(self.header.trained_on),
         }
 
-    def latent(self, query: Query) -> NDArray[np.float32]:
+    def latent(self, query: Observation) -> NDArray[np.float32]:
         """Latent vectors of a query's masks, (2, L); FLAIR, T1Gd."""
-        masks = _masks(query.on_grid(self.database.header.grid))
+        masks = _masks(on_database_grid(query, self.database.header.grid))
         volumes = np.stack([self._encoding.layout.volume(mask) for mask in masks])
         return self._encoding.encode(volumes[None])[0]
 
-    def reconstruct(self, query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def reconstruct(self, query: Observation) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Core and whole tumor (X, Y, Z) that the decoders make of a query's latent vectors.
 
         Raises
@@ -290,7 +291,7 @@ def _table_of(header: EmbeddingHeader, prepared: PreparedSegments) -> NearestLat
     return BitTable(segments) if header.kind == "hash" else LatentTable(segments)
 
 
-def _masks(query: Query) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _masks(query: Observation) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """In the order of `MODALITIES`."""
     return query.whole_tumor, query.tumor_core
 

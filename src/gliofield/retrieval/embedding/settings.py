@@ -25,7 +25,7 @@ from gliofield.errors import ParameterError, unknown_name
 from gliofield.learning import TrainingSettings
 
 #: Kinds of networks, by their names on the command line.
-EMBEDDING_KINDS = ("ae", "vae", "hash")
+EMBEDDING_KINDS: tuple[str, ...] = ("ae", "vae", "hash")
 #: What a reconstruction is compared by.
 RECONSTRUCTION_LOSSES = ("dice", "bce", "mse")
 

@@ -8,7 +8,8 @@ from small_embeddings import train_tiny
 from gliofield.database import SimulationDatabase
 from gliofield.errors import CheckpointError, DatabaseError, ParameterError
 from gliofield.imaging import VisibilityThresholds
-from gliofield.retrieval import ExhaustiveIndex, Query, open_index
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import ExhaustiveIndex, open_index
 from gliofield.retrieval.embedding import EMBEDDING_KINDS, read_embedding_header
 
 torch = pytest.importorskip("torch")
@@ -40,7 +41,7 @@ def checkpoints(database, folder):
 
 def _query_of(database, tumor):
     levels = database.density_levels(tumor)
-    return Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
+    return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
 
 
 def _largest(database):
@@ -76,7 +77,7 @@ def test_a_query_without_core_is_compared_in_flair_alone(database, checkpoints, 
     """Its T1Gd encoding does not count."""
     index = EmbeddingIndex.open(database, checkpoint=checkpoints["ae"], folder=tmp_path)
     whole = _query_of(database, 3).whole_tumor
-    query = Query(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
+    query = Observation(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
     hits = index.search(query, 20).hits
     assert all(hit.dice_t1gd is None for hit in hits)
     flair = index.latent(query)[0]

@@ -1,0 +1,18 @@
+"""How good a mask or a density is, measured against a reference; every metric says what its undefined cases are."""
+
+from gliofield.metrics.agreement import MaskAgreement, mask_agreement
+from gliofield.metrics.coverage import CoverageAtEqualVolume, cells_covered_at_equal_volume
+from gliofield.metrics.errors_by_tissue import DensityErrors, MeanValue, density_errors
+from gliofield.metrics.overlap import dice, dice_from_counts
+
+__all__ = [
+    "CoverageAtEqualVolume",
+    "DensityErrors",
+    "MaskAgreement",
+    "MeanValue",
+    "cells_covered_at_equal_volume",
+    "density_errors",
+    "dice",
+    "dice_from_counts",
+    "mask_agreement",
+]

@@ -1,0 +1,120 @@
+"""The distribution of densities that explain a patient's scans, as an inverse method returns it.
+
+Maps are in the space of the estimate; `personalize` brings them to the patient. Not every method has one: it is an
+optional part of its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliofield.anatomy import Space
+from gliofield.bayes import CredibleInterval, PosteriorSamples, StageInfo
+from gliofield.bayes.predictive_check import MaskCheck
+from gliofield.grid import Grid
+from gliofield.growth.parameters import SEED_NAMES
+from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.volume import Volume
+
+_SEEDS_OF_PATIENT = ("seed_patient_x_mm", "seed_patient_y_mm", "seed_patient_z_mm")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DensityPosterior:
+    """What is known of a tumor's density, and how well.
+
+    Parameters
+    ----------
+    mean, std : Volume
+        Posterior mean and standard deviation of the cell density, float32.
+    exceedance : mapping of str to Volume
+        P(u > threshold) for the thresholds of ``t1gd`` and ``flair``, float32 in [0, 1].
+    samples : PosteriorSamples
+        Parameters, weighted or not.
+    intervals : mapping of str to CredibleInterval
+        Of all parameters and of what a scan determines of them.
+    details : mapping
+        How it was found: effective sample size, weights, counts; JSON-ready.
+    stages : tuple of StageInfo
+        Stages of the sampler, if there was one.
+    mask_checks : mapping of str to MaskCheck
+        Posterior predictive checks of the masks, by ``t1gd`` and ``flair``.
+    """
+
+    mean: Volume
+    std: Volume
+    exceedance: Mapping[str, Volume]
+    samples: PosteriorSamples
+    intervals: Mapping[str, CredibleInterval]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[StageInfo, ...] = ()
+    mask_checks: Mapping[str, MaskCheck] = field(default_factory=dict)
+
+    @property
+    def maps(self) -> dict[str, Volume]:
+        """All maps by the names of their files."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            **{f"probability_{name}": volume for name, volume in self.exceedance.items()},
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DensityMaps:
+    """Mean, standard deviation and exceedance of equally likely densities; made by `of`."""
+
+    mean: Volume
+    std: Volume
+    exceedance: Mapping[str, Volume]
+
+    @classmethod
+    def of(cls, densities: Iterable[NDArray[np.float32]], grid: Grid, thresholds: VisibilityThresholds) -> DensityMaps:
+        """Maps of densities (X, Y, Z), read one after the other; at least one."""
+        limits = {"t1gd": thresholds.t1gd_threshold, "flair": thresholds.flair_threshold}
+        first, second = np.zeros(grid.shape), np.zeros(grid.shape)
+        above = {name: np.zeros(grid.shape) for name in limits}
+        number = 0
+        for density in densities:
+            number += 1
+            first += density
+            second += density.astype(np.float64) ** 2
+            for name, limit in limits.items():
+                above[name] += density > limit
+
+        def volume(values: NDArray[np.float64]) -> Volume:
+            return Volume(np.clip(values, 0.0, 1.0).astype(np.float32), grid)
+
+        mean = first / number
+        return cls(
+            mean=volume(mean),
+            std=volume(np.sqrt(np.maximum(second / number - mean**2, 0.0))),
+            exceedance={name: volume(values / number) for name, values in above.items()},
+        )
+
+
+def name_seeds_of_patient(posterior: DensityPosterior, space: Space) -> DensityPosterior:
+    """A posterior found in the patient's space, whose seeds are named as positions in the patient.
+
+    Samples and intervals say `seed_patient_x_mm`, … instead of `seed_x_mm`, …; intervals of the seed in the atlas stand
+    beside them under the usual names, so that results compare among patients.
+    """
+    samples, names = posterior.samples, dict(zip(SEED_NAMES, _SEEDS_OF_PATIENT, strict=True))
+    columns = [list(samples.names).index(name) for name in SEED_NAMES]
+    in_atlas = replace(
+        samples,
+        names=SEED_NAMES,
+        units=("mm", "mm", "mm"),
+        parameters=space.points_to_atlas(samples.parameters[:, columns]),
+    )
+    intervals = {names.get(name, name): interval for name, interval in posterior.intervals.items()}
+    return replace(
+        posterior,
+        samples=replace(samples, names=tuple(names.get(name, name) for name in samples.names)),
+        intervals={**intervals, **in_atlas.credible_intervals()},
+    )

@@ -1,0 +1,246 @@
+"""The inverse methods by name, each with the settings a user may choose.
+
+An options object is light: it names a database or a checkpoint by path and loads nothing. `prepare_method` makes the
+method of it, ready to be asked. The command line takes its options from these classes.
+
+==================  ==================================================================================================
+``query``           the best match in a database of simulated tumors (the papers' direct query)
+``infer``           a network reads the growth parameters off the masks, the solver grows that tumor
+``sample``          the posterior of all growth parameters, by TMCMC
+``margin``          control: distance to the tumor core
+``whole-margin``    control: distance to the whole tumor
+``distance``        control: distances to both outlines, through both thresholds
+==================  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from gliofield.errors import ParameterError, unknown_name
+
+PriorName = Literal["paper", "patient"]
+_PRIORS: tuple[PriorName, ...] = ("paper", "patient")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Options of method ``query``.
+
+    Parameters
+    ----------
+    database : Path or None
+        Simulation database; the default is one of 5,000 tumors, built once and kept in the user's cache.
+    index : str
+        How the database is searched: exact, direct, ds64, ds32, radiomics, ae, vae, hash.
+    checkpoint : Path or None
+        Trained networks, for the indexes ae, vae and hash.
+    num_candidates : int
+        How many of the best matches are kept in the result.
+    num_densities : int
+        Of how many of them the densities are kept too.
+    posterior : bool
+        Add the uncertainty that the database allows.
+    tempering_exponent : float or None
+        Its tempering exponent in (0, 1]; the default is the largest that the database can carry.
+    prior : {"paper", "patient"}
+        Prior of the uncertainty.
+    correlation_length_mm : float
+        Distance over which residuals are alike [mm]; 0 takes voxels for independent.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range, or an option of the uncertainty is given without it.
+    """
+
+    name: ClassVar[str] = "query"
+    summary: ClassVar[str] = "the best match in a database of simulated tumors"
+
+    database: Path | None = None
+    index: str = "exact"
+    checkpoint: Path | None = None
+    num_candidates: int = 15
+    num_densities: int = 0
+    posterior: bool = False
+    tempering_exponent: float | None = None
+    prior: PriorName = "paper"
+    correlation_length_mm: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.num_candidates < 1:
+            raise ParameterError(f"num_candidates must be at least 1, got {self.num_candidates}.")
+        if not 0 <= self.num_densities <= self.num_candidates:
+            raise ParameterError(
+                f"num_densities must lie between 0 and num_candidates = {self.num_candidates}, got "
+                f"{self.num_densities}."
+            )
+        _require_prior(self.prior)
+        if not self.posterior:
+            for name, default in (("tempering_exponent", None), ("prior", "paper"), ("correlation_length_mm", 3.0)):
+                if getattr(self, name) != default:
+                    raise ParameterError(
+                        f"{name} has no effect without the posterior: set posterior too, or leave it out."
+                    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Infer:
+    """Options of method ``infer``.
+
+    Parameters
+    ----------
+    checkpoint : Path or None
+        Trained networks; the default is the small network that comes with gliofield.
+    """
+
+    name: ClassVar[str] = "infer"
+    summary: ClassVar[str] = "a network reads the growth parameters off the masks"
+
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Options of method ``sample``.
+
+    Parameters
+    ----------
+    num_samples : int
+        Samples of the posterior.
+    num_steps : int
+        Steps per sample and stage.
+    num_levels : int
+        2 works at half the resolution first, 1 does not.
+    sample_imaging : bool
+        Sample thresholds, width and PET parameters too, instead of integrating them out.
+    prior : {"paper", "patient"}
+        Prior of the growth parameters.
+    correlation_length_mm : float
+        Distance over which residuals are alike [mm]; 0 takes voxels for independent.
+    stage_file : Path or None
+        File written after each stage, from which a stopped run resumes; implies a deterministic run.
+    database : Path or None
+        Simulation database whose best matches the sampler starts from; the posterior is the same. In the atlas only.
+    device : {"cpu", "cuda"}
+        Where tumors grow; cuda grows them in batches on a GPU.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+    """
+
+    name: ClassVar[str] = "sample"
+    summary: ClassVar[str] = "the posterior of all growth parameters"
+
+    num_samples: int = 128
+    num_steps: int = 20
+    num_levels: int = 2
+    sample_imaging: bool = False
+    prior: PriorName = "paper"
+    correlation_length_mm: float = 3.0
+    stage_file: Path | None = None
+    database: Path | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_samples", 2), ("num_steps", 1)):
+            if getattr(self, name) < least:
+                raise ParameterError(f"{name} must be at least {least}, got {getattr(self, name)}.")
+        if self.num_levels not in (1, 2):
+            raise ParameterError(f"num_levels must be 1 or 2, got {self.num_levels}.")
+        if self.device not in ("cpu", "cuda"):
+            raise ParameterError(unknown_name("device", self.device, ("cpu", "cuda")))
+        _require_prior(self.prior)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margin:
+    """Options of the control ``margin``.
+
+    Parameters
+    ----------
+    margin_mm : float
+        Distance from the tumor core at which the density has fallen to the FLAIR threshold [mm].
+    """
+
+    name: ClassVar[str] = "margin"
+    summary: ClassVar[str] = "control: distance to the tumor core"
+
+    margin_mm: float = 15.0
+
+    def __post_init__(self) -> None:
+        _require_positive("margin_mm", self.margin_mm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeMargin:
+    """Options of the control ``whole-margin``.
+
+    Parameters
+    ----------
+    margin_mm : float
+        Distance from the whole tumor at which the density has fallen to the FLAIR threshold [mm].
+    """
+
+    name: ClassVar[str] = "whole-margin"
+    summary: ClassVar[str] = "control: distance to the whole tumor"
+
+    margin_mm: float = 15.0
+
+    def __post_init__(self) -> None:
+        _require_positive("margin_mm", self.margin_mm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """Options of the control ``distance``.
+
+    Parameters
+    ----------
+    decay_length_mm : float
+        Length over which the density falls by a factor e outside the whole tumor [mm].
+    """
+
+    name: ClassVar[str] = "distance"
+    summary: ClassVar[str] = "control: distances to both outlines"
+
+    decay_length_mm: float = 3.0
+
+    def __post_init__(self) -> None:
+        _require_positive("decay_length_mm", self.decay_length_mm)
+
+
+MethodOptions = Query | Infer | Sample | Margin | WholeMargin | Distance
+
+DEFAULT_METHOD = "query"
+METHOD_OPTIONS: dict[str, type[Any]] = {
+    options.name: options for options in (Query, Infer, Sample, Margin, WholeMargin, Distance)
+}
+
+
+def options_named(name: str) -> MethodOptions:
+    """Default options of a method.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such method.
+    """
+    if name not in METHOD_OPTIONS:
+        raise ParameterError(unknown_name("method", name, METHOD_OPTIONS))
+    options: MethodOptions = METHOD_OPTIONS[name]()
+    return options
+
+
+def _require_prior(prior: str) -> None:
+    if prior not in _PRIORS:
+        raise ParameterError(unknown_name("prior", prior, _PRIORS))
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not 0.0 < value < float("inf"):
+        raise ParameterError(f"{name} must be finite and > 0 [mm], got {value}.")

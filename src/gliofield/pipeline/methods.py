@@ -1,0 +1,125 @@
+"""From the options of an inverse method to the method itself, with its database, networks and workers."""
+
+from __future__ import annotations
+
+from gliofield.anatomy import Atlas
+from gliofield.cores import available_cores, require_threads
+from gliofield.errors import ParameterError
+from gliofield.imaging import InverseMethod
+from gliofield.pipeline.distance_methods import DistanceMethod, MarginMethod
+from gliofield.pipeline.method_options import Distance, Infer, Margin, MethodOptions, Query, Sample, WholeMargin
+from gliofield.pipeline.settings import PersonalizationSettings
+from gliofield.progress import Reporter, ignore_progress
+
+
+def prepare_method(
+    options: MethodOptions,
+    *,
+    atlas: Atlas,
+    settings: PersonalizationSettings | None = None,
+    report: Reporter = ignore_progress,
+) -> InverseMethod:
+    """Inverse method of some options: databases are opened, or built on first use, and networks loaded.
+
+    Parameters
+    ----------
+    options : Query, Infer, Sample, Margin, WholeMargin or Distance
+        What the user chose.
+    atlas : Atlas
+        The atlas the method works with.
+    settings : PersonalizationSettings, optional
+        Seed, threads and space.
+    report : Reporter
+        Told about every long step.
+
+    Raises
+    ------
+    ParameterError
+        If options do not belong together, or PyTorch is missing where a network is needed.
+    DatabaseError, CheckpointError
+        If a database or checkpoint cannot be used, or belongs to another atlas.
+    """
+    chosen = PersonalizationSettings() if settings is None else settings
+    match options:
+        case Query():
+            return _query(options, atlas, chosen, report)
+        case Infer():
+            return _infer(options, atlas)
+        case Sample():
+            return _sample(options, atlas, chosen)
+        case Margin():
+            return MarginMethod(name=options.name, around="tumor core", margin_mm=options.margin_mm)
+        case WholeMargin():
+            return MarginMethod(name=options.name, around="whole tumor", margin_mm=options.margin_mm)
+        case Distance():
+            return DistanceMethod(decay_length_mm=options.decay_length_mm)
+
+
+def _query(options: Query, atlas: Atlas, settings: PersonalizationSettings, report: Reporter) -> InverseMethod:
+    from gliofield.bayes.database_posterior import DatabasePosteriorSettings
+    from gliofield.pipeline.default_database import open_database
+    from gliofield.pipeline.query_method import QueryMethod
+    from gliofield.pipeline.query_posterior import QueryWithPosterior
+    from gliofield.retrieval import require_index_name
+
+    require_index_name(options.index, checkpoint=options.checkpoint)
+    threads = settings.num_threads
+    database = open_database(options.database, atlas=atlas, num_workers=threads, report=report)
+    query = QueryMethod(
+        database=database,
+        index=options.index,
+        num_candidates=options.num_candidates,
+        checkpoint=options.checkpoint,
+        num_densities=options.num_densities,
+        num_threads=threads,
+    )
+    if not options.posterior:
+        return query
+    return QueryWithPosterior(
+        query=query,
+        settings=DatabasePosteriorSettings(
+            correlation_length_mm=options.correlation_length_mm,
+            tempering_exponent=options.tempering_exponent,
+            num_threads=require_threads(threads),
+        ),
+        prior=options.prior,
+    )
+
+
+def _infer(options: Infer, atlas: Atlas) -> InverseMethod:
+    from gliofield.inverse import InversePredictor, shipped_checkpoint
+    from gliofield.learning import require_torch
+    from gliofield.pipeline.infer_method import InferMethod
+
+    require_torch()
+    checkpoint = options.checkpoint or shipped_checkpoint(atlas.name, atlas.content_hash)
+    return InferMethod(predictor=InversePredictor(checkpoint), atlas=atlas)
+
+
+def _sample(options: Sample, atlas: Atlas, settings: PersonalizationSettings) -> InverseMethod:
+    from gliofield.bayes import TmcmcSettings
+    from gliofield.database import named_model
+    from gliofield.pipeline.default_database import open_database
+    from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
+
+    if options.database is not None and settings.space == "patient":
+        raise ParameterError(
+            "the database starts the sampler from matches in the atlas, but tumors shall grow in the patient's space: "
+            "leave one of the two out."
+        )
+    threads = settings.num_threads
+    return SampleMethod(
+        settings=SampleSettings(
+            sampler=TmcmcSettings.thorough(
+                seed=settings.seed, num_samples=options.num_samples, num_steps=options.num_steps
+            ),
+            num_levels=options.num_levels,
+            integrates_imaging=not options.sample_imaging,
+            prior=options.prior,
+            correlation_length_mm=options.correlation_length_mm,
+            num_workers=available_cores() if threads is None else threads,
+            stage_file=options.stage_file,
+        ),
+        model=named_model("fk", device=options.device),
+        database=None if options.database is None else open_database(options.database, atlas=atlas),
+    )

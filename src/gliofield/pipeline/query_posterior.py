@@ -1,0 +1,140 @@
+"""The query with its quick uncertainty: the posterior over the tumors of its database.
+
+The answer of `QueryMethod` stays what it is; mean, standard deviation and P(u > threshold) of the density and intervals
+of what a scan determines stand beside it (`bayes.database_posterior`). Where the database cannot say, there is no
+posterior but a concern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gliofield.anatomy import Anatomy, SpaceName, SpaceRequest
+from gliofield.bayes import BoxPrior, GrowthTimePrior, patient_specific_prior, surrogate_paper_prior
+from gliofield.bayes.database_posterior import (
+    DatabasePosterior,
+    DatabasePosteriorSettings,
+    database_posterior,
+)
+from gliofield.errors import NumericalError, ParameterError, unknown_name
+from gliofield.imaging import Estimate, Observation
+from gliofield.pipeline.density_posterior import DensityPosterior
+from gliofield.pipeline.query_method import QueryMethod
+from gliofield.progress import Reporter
+from gliofield.retrieval import BlockIndex
+
+_PRIORS = ("paper", "patient")
+_REFERENCE = "Ezhov et al. (2021), Real-time Bayesian personalization via a learnable brain tumor growth model"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QueryWithPosterior:
+    """Inverse method ``query`` with a posterior over its database.
+
+    Parameters
+    ----------
+    query : QueryMethod
+        The query.
+    settings : DatabasePosteriorSettings
+        Tumors read and weight of the likelihood. By default the tempering exponent is the largest at which the database
+        carries an uncertainty.
+    prior : str
+        ``"paper"`` (`surrogate_paper_prior`) or ``"patient"`` (`patient_specific_prior`).
+
+    Raises
+    ------
+    ParameterError
+        If the prior is unknown.
+    """
+
+    query: QueryMethod
+    settings: DatabasePosteriorSettings = field(
+        default_factory=lambda: DatabasePosteriorSettings(tempering_exponent=None)
+    )
+    prior: str = "paper"
+
+    def __post_init__(self) -> None:
+        if self.prior not in _PRIORS:
+            raise ParameterError(unknown_name("prior", self.prior, _PRIORS))
+
+    @property
+    def name(self) -> str:
+        """``query``."""
+        return self.query.name
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The papers of the query and of the likelihood."""
+        return (*self.query.references, _REFERENCE)
+
+    def request_space(self, wanted: SpaceName | None) -> SpaceRequest:
+        """That of the query."""
+        return self.query.request_space(wanted)
+
+    def estimate(self, observation: Observation, *, report: Reporter) -> Estimate:
+        """Density and parameters of the nearest tumor, and the posterior or why there is none.
+
+        Raises
+        ------
+        ImageError
+            If PET is negative or not finite.
+        """
+        estimate = self.query.estimate(observation, report=report)
+        index = BlockIndex.open(
+            self.query.database,
+            t1gd_threshold=observation.thresholds.t1gd_threshold,
+            flair_threshold=observation.thresholds.flair_threshold,
+            num_threads=self.query.num_threads,
+            report=report,
+        )
+        anatomy = observation.require_space().anatomy
+        try:
+            posterior = database_posterior(
+                index, observation, anatomy, self._prior(observation, anatomy), settings=self.settings
+            )
+        except NumericalError as error:
+            return replace(estimate, concerns=(*estimate.concerns, f"There is no uncertainty: {error}"))
+        concerns = estimate.concerns
+        if posterior.tempering_exponent < 1.0:
+            concerns = (
+                *concerns,
+                f"These intervals are rough: only about {posterior.effective_sample_size:.0f} tumors of the database "
+                f"fit, at a tempering exponent of {posterior.tempering_exponent:.2g}. Build a larger database, or use "
+                "method 'sample'.",
+            )
+        found = density_posterior_of(posterior, self.settings)
+        details = {**found.details, "uses_pet": observation.pet is not None}
+        return replace(estimate, posterior=replace(found, details=details), concerns=concerns)
+
+    def _prior(self, observation: Observation, anatomy: Anatomy) -> BoxPrior | GrowthTimePrior:
+        has_pet = observation.pet is not None
+        if self.prior == "paper":
+            return surrogate_paper_prior(anatomy, has_pet=has_pet)
+        return patient_specific_prior(
+            anatomy, tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, has_pet=has_pet
+        )
+
+
+def density_posterior_of(posterior: DatabasePosterior, settings: DatabasePosteriorSettings) -> DensityPosterior:
+    """A database posterior as a part of an inverse method's answer."""
+    has_mass = np.isfinite(posterior.samples.log_weights)
+    return DensityPosterior(
+        mean=posterior.mean,
+        std=posterior.std,
+        exceedance=posterior.exceedance,
+        samples=posterior.samples,
+        intervals=posterior.samples.credible_intervals(),
+        details={
+            "num_tumors_read": len(posterior.tumors),
+            "num_tumors_with_prior_mass": int(np.count_nonzero(has_mass)),
+            "effective_tumors": posterior.effective_sample_size,
+            "truncation_error": posterior.truncation_error,
+            "likelihood_weight": posterior.weight,
+            "tempering_exponent": posterior.tempering_exponent,
+            "correlation_length_mm": settings.correlation_length_mm,
+            "num_voxels": posterior.num_voxels,
+            "seconds": posterior.seconds,
+        },
+    )

@@ -1,0 +1,131 @@
+"""What `personalize` returns: values that print a summary, save themselves and show themselves in a notebook."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gliofield.imaging import Estimate, VisibilityThresholds
+from gliofield.metrics import MaskAgreement
+from gliofield.pipeline.case import Case
+from gliofield.registration import RegistrationQuality, RegistrationResult
+from gliofield.volume import Volume
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PersonalizationResult:
+    """Everything one personalization found out.
+
+    Parameters
+    ----------
+    case : Case
+        The patient.
+    estimate : Estimate
+        Answer of the method, in the space it worked in: a density, and parameters, candidates and posterior where it
+        has them.
+    density_patient : Volume
+        Tumor-cell density on the case's grid (RAS+), float32 in [0, 1], 0 outside the brain.
+    density_atlas : Volume
+        The method's density on the simulation grid of the atlas.
+    candidate_densities_patient : tuple of Volume
+        Densities of the candidates of which they were asked for, best first, as `density_patient`.
+    posterior_patient, posterior_atlas : mapping of str to Volume
+        Maps of the method's posterior (``mean``, ``std``, ``probability_t1gd``, ``probability_flair``) as
+        `density_patient` and `density_atlas`; empty where the method has none.
+    seed_patient_mm, seed_atlas_mm : tuple of 3 float, or None
+        Seed of the tumor in both worlds [mm, RAS+]; None where the method gives none.
+    registration : RegistrationResult
+        Transform between the two worlds.
+    registration_quality : RegistrationQuality
+        What the transform does to brain and tumor.
+    thresholds : VisibilityThresholds
+        Densities taken as visible.
+    agreement_patient, agreement_atlas : MaskAgreement
+        Dice in both worlds.
+    tumor_outside_domain : mapping of str to float or None
+        Part of core and whole tumor outside the simulation domain, on its grid, which no simulation can match; None
+        where there is no such mask or the method simulates nothing.
+    concerns : tuple of str
+        What a reader of the result should know, in plain words.
+    settings : mapping
+        Settings of the run, JSON-ready.
+    seconds : mapping of str to float
+        Wall time of every stage [s].
+    method_name : str
+        Name of the method.
+    references : tuple of str
+        Papers behind the methods used.
+    """
+
+    case: Case
+    estimate: Estimate
+    density_patient: Volume
+    density_atlas: Volume
+    registration: RegistrationResult
+    registration_quality: RegistrationQuality
+    thresholds: VisibilityThresholds
+    agreement_patient: MaskAgreement
+    agreement_atlas: MaskAgreement
+    tumor_outside_domain: Mapping[str, float | None]
+    concerns: tuple[str, ...]
+    settings: Mapping[str, Any]
+    seconds: Mapping[str, float]
+    method_name: str
+    references: tuple[str, ...]
+    candidate_densities_patient: tuple[Volume, ...] = ()
+    posterior_patient: Mapping[str, Volume] = field(default_factory=dict)
+    posterior_atlas: Mapping[str, Volume] = field(default_factory=dict)
+    seed_patient_mm: tuple[float, float, float] | None = None
+    seed_atlas_mm: tuple[float, float, float] | None = None
+
+    def __repr__(self) -> str:
+        """The summary, so that printing a result tells what it is."""
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        """Picture and table for a notebook."""
+        from gliofield.report import result_html
+
+        return result_html(self)
+
+    def summary(self) -> str:
+        """A few lines: method, volumes, agreement, parameters, concerns."""
+        agreement, density = self.agreement_patient, self.density_patient
+        core = "no core" if agreement.dice_t1gd is None else f"T1Gd {agreement.dice_t1gd:.2f}"
+        shown_ml = float(self.thresholds.whole_tumor(density.data).sum()) * density.grid.voxel_volume_ml
+        lines = [
+            f"Tumor-cell density by method {self.method_name!r} (space: {self.settings['space']})",
+            f"  tumor in the scan   core {self.case.segmentation.core_ml:.1f} ml, whole tumor "
+            f"{self.case.segmentation.whole_ml:.1f} ml",
+            f"  density above {self.thresholds.flair_threshold:g}   {shown_ml:.1f} ml",
+            f"  Dice with the scan  {core}, FLAIR {agreement.dice_flair:.2f}",
+        ]
+        if self.seed_patient_mm is not None:
+            lines.append("  seed in the patient " + ", ".join(f"{x:.1f}" for x in self.seed_patient_mm) + " mm (RAS+)")
+        lines += [f"  note: {concern}" for concern in self.concerns]
+        lines.append("For research use only; not a medical device.")
+        return "\n".join(lines)
+
+    def save(self, folder: str | os.PathLike[str], *, name: str = "", force: bool = False) -> Path:
+        """Write the result folder and return its path.
+
+        Parameters
+        ----------
+        folder : path
+            Where to; it must not exist, unless `force`.
+        name : str
+            Name of the patient in the picture's title.
+        force : bool
+            Replace an existing result folder; nothing else is ever replaced.
+
+        Raises
+        ------
+        OutputError
+            If the folder exists and may not be replaced, or cannot be written (nothing is left then).
+        """
+        from gliofield.report import write_result_folder
+
+        return write_result_folder(self, folder, name=name, force=force)

@@ -1,0 +1,234 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation
+from killed_runs import KilledError, killed_after
+
+from gliofield.anatomy import AtlasSpace
+from gliofield.bayes import BoxPrior, PosteriorSamples, TmcmcSettings
+from gliofield.errors import ImageError, NumericalError, ParameterError
+from gliofield.pipeline import sample_method
+from gliofield.pipeline.sample_concerns import identifiable_intervals, prior_edge_concerns
+from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
+from gliofield.progress import ignore_progress
+from gliofield.volume import Volume
+
+
+@pytest.fixture(autouse=True)
+def _prior_near_the_truth(monkeypatch):
+    """Ranges a few times narrower than the papers', so that few samples find the tumor."""
+
+    def near(anatomy, *, has_pet=True):
+        from growth_likelihoods import narrow_prior
+
+        from gliofield.bayes import ParameterRange
+
+        pet = [
+            ParameterRange(name="pet_scale", unit="1", low=0.6, high=1.02),
+            ParameterRange(name="pet_noise_std", unit="1", low=0.01, high=0.25),
+        ]
+        return BoxPrior(ranges=[*narrow_prior().ranges, *(pet if has_pet else ())], seed_anatomy=anatomy)
+
+    monkeypatch.setattr(sample_method, "surrogate_paper_prior", near)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    return replace(observation(), pet=None, space=AtlasSpace(anatomy=ANATOMY))
+
+
+def method(*, seed=0, **changes):
+    sampler = TmcmcSettings.thorough(seed=seed, num_samples=40, num_steps=4)
+    usual = {"num_levels": 1, "num_coarse_steps": 2, "correlation_length_mm": 6.0, "num_densities": 4}
+    settings = SampleSettings(**{"sampler": sampler, **usual, **changes})
+    return SampleMethod(settings=settings)
+
+
+@pytest.fixture(scope="module")
+def estimate(seen):
+    # The module's prior is patched per test, so this one patches it for itself.
+    patch = pytest.MonkeyPatch()
+    from growth_likelihoods import narrow_prior
+
+    patch.setattr(sample_method, "surrogate_paper_prior", lambda anatomy, *, has_pet=True: narrow_prior())
+    answer = method().estimate(seen, report=ignore_progress)
+    patch.undo()
+    return answer
+
+
+def test_the_density_is_that_of_the_best_sample(estimate):
+    """MAP parameters, simulated by hand, give the density; every growth parameter is named."""
+    from gliofield.growth import FisherKolmogorov, growth_parameters_of
+
+    best = estimate.posterior.samples.map_parameters
+    density = FisherKolmogorov().simulate(ANATOMY, growth_parameters_of(best), (best["growth_time_days"],))
+
+    np.testing.assert_array_equal(estimate.cell_density.data, density.cell_density[-1])
+    assert estimate.parameters == {name: best[name] for name in estimate.parameters}
+    assert set(estimate.parameters) == set(NAMES[:6])
+
+
+def test_the_posterior_explains_the_masks(estimate):
+    """What a scan determines lies near the truth, maps are probabilities, and drawn masks look like the seen ones."""
+    posterior = estimate.posterior
+    truth = {
+        "diffusion_length_mm": np.sqrt(0.08 * 220.0),
+        "proliferation_number": np.sqrt(0.03 * 220.0),
+        "seed_x_mm": TRUTH["seed_x_mm"],
+    }
+
+    for name, value in truth.items():
+        interval = posterior.intervals[name]
+        width = interval.high - interval.low
+        assert interval.low - width < value < interval.high + width, name
+    for volume in posterior.maps.values():
+        assert 0.0 <= volume.data.min() <= volume.data.max() <= 1.0
+    inside = posterior.exceedance["flair"].data[observation().whole_tumor].mean()
+    assert inside > 0.5
+    assert posterior.mask_checks["flair"].dice_with_observed > 0.6
+    assert posterior.stages[-1].tempering_exponent == 1.0
+    counts = posterior.details["simulations_since_last_start"]
+    assert counts["num_failed"] == 0
+    assert counts["num_simulations"] == posterior.details["num_likelihoods"]["fine"]
+
+
+def test_few_samples_are_a_concern(estimate):
+    """40 samples of nine parameters: the result says that intervals may be too narrow."""
+    assert any("may collapse" in concern for concern in estimate.concerns)
+
+
+@pytest.mark.parametrize("num_levels", [1, 2])
+def test_the_seed_reproduces_a_run(seen, num_levels):
+    """The same seed gives the same samples and maps, another one others."""
+    runs = [
+        method(seed=seed, num_levels=num_levels, sampler=TmcmcSettings.thorough(seed=seed, num_samples=12, num_steps=1))
+        for seed in (3, 3, 4)
+    ]
+
+    first, again, other = (run.estimate(seen, report=ignore_progress).posterior for run in runs)
+
+    np.testing.assert_array_equal(first.samples.parameters, again.samples.parameters)
+    np.testing.assert_array_equal(first.mean.data, again.mean.data)
+    assert first.mask_checks == again.mask_checks
+    assert not np.array_equal(first.samples.parameters, other.samples.parameters)
+
+
+@pytest.mark.parametrize("num_levels", [1, 2])
+def test_a_killed_run_goes_on_from_its_stage_file(seen, tmp_path, num_levels):
+    """Same samples as a run that was never stopped; a run of other data is refused."""
+    sampler = TmcmcSettings.thorough(seed=1, num_samples=12, num_steps=1)
+    whole = method(num_levels=num_levels, sampler=sampler).estimate(seen, report=ignore_progress)
+    resumable = method(num_levels=num_levels, sampler=sampler, stage_file=tmp_path / "run.npz")
+
+    with pytest.raises(KilledError):
+        resumable.estimate(seen, report=killed_after(3))
+    resumed = resumable.estimate(seen, report=ignore_progress)
+
+    np.testing.assert_array_equal(resumed.posterior.samples.parameters, whole.posterior.samples.parameters)
+    for name in ("log_evidence", "num_likelihoods"):
+        assert resumed.posterior.details[name] == whole.posterior.details[name]
+    other = replace(seen, tumor_core=np.zeros(ANATOMY.grid.shape, bool))
+    with pytest.raises(ParameterError, match="data, prior or model"):
+        resumable.estimate(other, report=ignore_progress)
+
+
+def test_pet_adds_its_parameters(seen):
+    """Scale and noise are sampled."""
+    with_pet = replace(seen, pet=observation().pet)
+    sampler = TmcmcSettings.thorough(num_samples=12, num_steps=1)
+
+    posterior = method(sampler=sampler).estimate(with_pet, report=ignore_progress).posterior
+
+    assert {"pet_scale", "pet_noise_std"} <= set(posterior.samples.names)
+
+
+def test_negative_pet_is_refused(seen):
+    """Before anything is simulated."""
+    pet = Volume(np.full(ANATOMY.grid.shape, -1.0, np.float32), ANATOMY.grid)
+    with pytest.raises(ImageError, match="PET must be ≥ 0"):
+        method().estimate(replace(seen, pet=pet), report=ignore_progress)
+
+
+@pytest.mark.parametrize("num_levels", [1, 2])
+def test_a_model_that_always_fails_says_why(seen, num_levels):
+    """The reason of the first failure, not only that the data are impossible."""
+    failing = method(num_levels=num_levels, sampler=TmcmcSettings.thorough(num_samples=8, num_steps=1))
+    failing = replace(failing, model=BallModel("always"))
+    with pytest.raises(NumericalError, match="every simulation failed, the first: the solver gave up"):
+        failing.estimate(seen, report=ignore_progress)
+
+
+def test_failures_of_both_levels_are_a_concern(seen):
+    """A surrogate or a solver may refuse tumors on the coarse level alone."""
+    failing = method(num_levels=2, sampler=TmcmcSettings.thorough(num_samples=16, num_steps=1))
+    answer = replace(failing, model=BallModel("raises")).estimate(seen, report=ignore_progress)
+    details = answer.posterior.details
+    counts = (details["simulations_since_last_start"], details["coarse_simulations_since_last_start"])
+    failed, all_of_them = (sum(each[name] for each in counts) for name in ("num_failed", "num_simulations"))
+
+    assert counts[1]["num_failed"] > 0
+    assert f"{failed} of {all_of_them} simulations of the sampler failed" in answer.concerns
+
+
+def test_intervals_of_what_a_scan_determines(estimate):
+    """They are those of the combinations of each sample."""
+    samples = estimate.posterior.samples
+    diffusivity, rate, time = samples.parameters[:, :3].T
+
+    found = identifiable_intervals(samples, level=0.5)
+
+    assert np.sqrt(diffusivity / rate).min() <= found["infiltration_length_mm"].low
+    inside = (np.sqrt(rate * time) >= found["proliferation_number"].low) & (
+        np.sqrt(rate * time) <= found["proliferation_number"].high
+    )
+    assert inside.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_prior_that_cuts_the_posterior_off_is_a_concern():
+    """Samples at the upper end of D_w's range, and none where they fill the ranges."""
+    from growth_likelihoods import narrow_prior
+
+    prior = narrow_prior()
+    rows = prior.sample(200, np.random.default_rng(0))
+    cut = rows.copy()
+    cut[:, 0] = np.linspace(0.186, 0.199, 200)
+
+    def samples(parameters):
+        zeros = np.zeros(len(parameters))
+        return PosteriorSamples(
+            names=prior.names,
+            units=prior.units,
+            parameters=parameters,
+            log_weights=zeros,
+            log_prior=zeros,
+            log_likelihood=zeros,
+        )
+
+    assert prior_edge_concerns(prior, samples(rows)) == ()
+    (concern,) = prior_edge_concerns(prior, samples(cut))
+    assert "white_matter_diffusivity_mm2_per_day lie in the upper tenth" in concern
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_levels": 3}, "num_levels must be 1 or 2"),
+        ({"prior": "flat"}, "prior 'flat' is unknown"),
+        ({"num_densities": 1}, "num_densities must be at least 2"),
+        ({"num_workers": 0}, "num_workers must be at least 1"),
+        ({"num_coarse_steps": 0}, "num_coarse_steps must be at least 1"),
+        ({"correlation_length_mm": -1.0}, "correlation_length_mm must be finite"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes, message):
+    """By name."""
+    with pytest.raises(ParameterError, match=message):
+        SampleSettings(**changes)
+
+
+def test_the_settings_of_the_paper():
+    """2,048 samples, one short step, one level, independent voxels."""
+    paper = SampleSettings.paper(seed=2)
+
+    assert (paper.sampler, paper.num_levels, paper.correlation_length_mm) == (TmcmcSettings(seed=2), 1, 0.0)
