@@ -195,9 +195,9 @@ def database_posterior(
     grid = threshold_grid_of(prior)
     pet_prior = None if observation.pet is None else PetPrior.of(prior)
     num_read = min(chosen.num_tumors, database.num_tumors)
-    tumors, probes = _nearest_tumors(index, observation, num_read)
+    tumors, probes = _find_nearest_tumors(index, observation, num_read)
     classes = voxel_classes(observation.tumor_core, observation.whole_tumor, anatomy.domain)
-    pet = _compared_pet(observation, classes)
+    pet = _mask_pet(observation, classes)
     read = _read_tumors(database, tumors, classes, pet, num_kept=num_read, num_threads=chosen.num_threads)
     identifiable = IdentifiableTumors.of_parameters(database.parameters[tumors], database.parameter_names)
     log_prior = log_prior_of_tumors(prior, identifiable)
@@ -206,7 +206,7 @@ def database_posterior(
     weighing = _Weighing(
         likelihoods=grid.tabulated(read.counts, uses_t1gd=observation.has_core),
         pet=None if pet_prior is None or pet is None else (pet_prior, read.pet_sums(pet)),
-        log_ratio=log_prior - _log_design(database, identifiable, anatomy, log_design_density, tumors),
+        log_ratio=log_prior - _evaluate_log_design(database, identifiable, anatomy, log_design_density, tumors),
         independent_share=independent_share,
         num_read=num_read,
     )
@@ -215,9 +215,9 @@ def database_posterior(
     log_weights = log_likelihood + weighing.log_ratio
     effective = effective_sample_size(log_weights[:num_read])
     truncation = probes.share_of_weight(log_weights, num_read)
-    _require_small(truncation, exponent, num_read, chosen)
+    _require_small_truncation(truncation, exponent, num_read, chosen)
     kept = slice(0, num_read)
-    samples = _samples(identifiable, log_prior, log_likelihood, log_weights, kept)
+    samples = _make_samples(identifiable, log_prior, log_likelihood, log_weights, kept)
     mean, std, exceedance = _summaries(read, samples.weights, anatomy, index.effective_thresholds)
     return DatabasePosterior(
         samples=samples,
@@ -234,7 +234,7 @@ def database_posterior(
     )
 
 
-def _nearest_tumors(index: BlockIndex, observation: Observation, num_read: int) -> tuple[NDArray[np.int64], _Probes]:
+def _find_nearest_tumors(index: BlockIndex, observation: Observation, num_read: int) -> tuple[NDArray[np.int64], _Probes]:
     """Numbers of the nearest tumors, and after them of the probes."""
     hits = index.search(observation, _RANKED_PER_READ * num_read)
     ranked = np.array([hit.index for hit in hits.hits], dtype=np.int64)
@@ -242,14 +242,14 @@ def _nearest_tumors(index: BlockIndex, observation: Observation, num_read: int) 
     return ranked[np.concatenate([np.arange(num_read), probes.ranks])], probes
 
 
-def _compared_pet(observation: Observation, classes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+def _mask_pet(observation: Observation, classes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """PET, 0 where nothing is compared, if there is one."""
     if observation.pet is None:
         return None
     return np.where(classes == NOT_COMPARED, 0.0, observation.pet.data.astype(float))
 
 
-def _log_design(
+def _evaluate_log_design(
     database: SimulationDatabase,
     identifiable: IdentifiableTumors,
     anatomy: Anatomy,
@@ -262,7 +262,7 @@ def _log_design(
     return given[tumors]
 
 
-def _require_small(truncation: float, exponent: float, num_read: int, settings: DatabasePosteriorSettings) -> None:
+def _require_small_truncation(truncation: float, exponent: float, num_read: int, settings: DatabasePosteriorSettings) -> None:
     """Refuse a posterior much of whose weight lies on tumors that were not read."""
     if truncation > settings.max_truncation_error:
         raise NumericalError(
@@ -272,7 +272,7 @@ def _require_small(truncation: float, exponent: float, num_read: int, settings: 
         )
 
 
-def _samples(
+def _make_samples(
     tumors: IdentifiableTumors,
     log_prior: NDArray[np.float64],
     log_likelihood: NDArray[np.float64],

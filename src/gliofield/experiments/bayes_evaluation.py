@@ -230,10 +230,10 @@ def evaluate_bayes(
     place, num_workers = Path(folder), require_threads(settings.num_threads)
     surrogate = None if checkpoint is None else _surrogate(checkpoint)
     chosen = replace(registration or PersonalizationSettings(), seed=settings.seed, deterministic=True)
-    asked = _identity(settings, atlas, database, surrogate, chosen if given else None)
+    asked = _describe_inputs(settings, atlas, database, surrogate, chosen if given else None)
     cohort = _cohort(atlas, settings)
     sampler = CaseSampler(cohort=cohort, settings=settings.case, folder=place / "cases", conditions=conditions)
-    compare = _comparison(atlas, settings, database, conditions, report)
+    compare = _prepare_comparison(atlas, settings, database, conditions, report)
     if replace_older:
         _remove_for(place, given)
     compared = continued_identity(place, asked)["surrogate"]
@@ -251,10 +251,10 @@ def evaluate_bayes(
     sampled, left_out = patient_sampler.run(given, report=report)
     cases = sample_cases(sampler, settings.num_cases, num_workers=num_workers, report=report)
     name = "" if checkpoint is None else os.path.basename(checkpoint)
-    return _evaluation(settings, cohort, cases, cost=cost, patients=sampled, left_out=left_out, surrogate=name)
+    return _summarize(settings, cohort, cases, cost=cost, patients=sampled, left_out=left_out, surrogate=name)
 
 
-def _evaluation(
+def _summarize(
     settings: BayesEvaluationSettings,
     cohort: VirtualCohort,
     cases: tuple[CaseRecord, ...],
@@ -292,7 +292,7 @@ def _require_fitting(
         require_atlas_of(database.header, atlas)
 
 
-def _identity(
+def _describe_inputs(
     settings: BayesEvaluationSettings,
     atlas: Atlas,
     database: SimulationDatabase | None,
@@ -333,7 +333,7 @@ def _remove_for(folder: Path, patients: Mapping[str, CaseFiles]) -> None:
         shutil.rmtree(folder)
 
 
-def _comparison(
+def _prepare_comparison(
     atlas: Atlas,
     settings: BayesEvaluationSettings,
     database: SimulationDatabase | None,

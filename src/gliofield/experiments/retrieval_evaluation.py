@@ -267,7 +267,7 @@ def evaluate_retrieval(
     """
     chosen = RetrievalEvaluationSettings() if settings is None else settings
     load_before = os.getloadavg()[0]
-    asked, asked_of_other = _refuse_early(database, queries, strategies, compare)
+    asked, asked_of_other = _prepare_queries(database, queries, strategies, compare)
     row_of_patient = {patient.name: asked.names.index(patient.name) for patient in patients}
     labels = distinct_labels(strategies)
     answers = [
@@ -305,7 +305,7 @@ def evaluate_retrieval(
     )
 
 
-def _refuse_early(
+def _prepare_queries(
     database: SimulationDatabase,
     queries: MatchingQueries,
     strategies: Sequence[RetrievalStrategy],

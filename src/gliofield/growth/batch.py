@@ -26,7 +26,7 @@ from gliofield.errors import DeviceError, GliofieldError, ParameterError
 from gliofield.growth.backends.triton_loading import load_backend
 from gliofield.growth.diffusivity import FaceCoefficients, face_coefficients
 from gliofield.growth.parameters import FisherKolmogorovParameters
-from gliofield.growth.run_inputs import checked_times, require_anatomy
+from gliofield.growth.run_inputs import check_times, require_anatomy
 from gliofield.growth.seed import SEED_VARIANCE_MM2, seed_cells
 from gliofield.growth.solution import Solution
 from gliofield.growth.stage_operations import NUM_CODES, NUM_WEIGHTS, Operations, write_out
@@ -398,7 +398,7 @@ def times_of_each(
             "times_days must hold the times of each tumor: expected one sequence for each of the "
             f"{len(parameters)} parameters, got {len(times_days)}."
         )
-    return [checked_times(times, name=f"times_days[{index}]") for index, times in enumerate(times_days)]
+    return [check_times(times, name=f"times_days[{index}]") for index, times in enumerate(times_days)]
 
 
 def limits_of_each(

@@ -47,7 +47,7 @@ from gliofield.grid import Grid
 from gliofield.growth.mechanics.stiffness import TissueElasticity
 from gliofield.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
 from gliofield.growth.reaction_diffusion import FisherKolmogorov
-from gliofield.growth.run_inputs import checked_run
+from gliofield.growth.run_inputs import check_run
 from gliofield.growth.seed import seed_density
 from gliofield.growth.solution import MassEffectSolution
 from gliofield.growth.tissue_at_rest import NO_PUSH_PA, required_maps, solution_at_rest
@@ -151,7 +151,7 @@ class MassEffect:
             If push and tissue do not come to equilibrium, or tissue is turned inside out (det J ≤ 0): γ is too large
             for linear elasticity.
         """
-        times = checked_run(anatomy, parameters, times_days, needs_push=True)
+        times = check_run(anatomy, parameters, times_days, needs_push=True)
         maps = required_maps(anatomy)
         if self.backend == "cuda":
             raise ParameterError(

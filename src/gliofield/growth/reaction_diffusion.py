@@ -29,7 +29,7 @@ from gliofield.errors import ParameterError, unknown_name
 from gliofield.growth.diffusivity import FaceCoefficients, face_coefficients
 from gliofield.growth.evolution import Evolution, evolve, evolve_published
 from gliofield.growth.parameters import FisherKolmogorovParameters
-from gliofield.growth.run_inputs import checked_run
+from gliofield.growth.run_inputs import check_run
 from gliofield.growth.seed import DENSITY_FLOOR, SEED_VARIANCE_MM2, seed_density
 from gliofield.growth.solution import Solution
 from gliofield.growth.stepper import Stepper
@@ -124,7 +124,7 @@ class FisherKolmogorov:
             If an argument is of another type, times are invalid, the seed is off the grid or outside the tissue, or
             the run is far too long.
         """
-        times = checked_run(anatomy, parameters, times_days)
+        times = check_run(anatomy, parameters, times_days)
         initial = seed_density(anatomy, parameters.seed_mm)
         faces = face_coefficients(anatomy, parameters.diffusivity_ratio)
         with shared_threads(self.num_threads) as executor:

@@ -16,7 +16,7 @@ from gliofield.errors import ParameterError, require_type
 from gliofield.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
 
 
-def checked_run(
+def check_run(
     anatomy: Anatomy,
     parameters: FisherKolmogorovParameters,
     times_days: float | Sequence[float],
@@ -48,7 +48,7 @@ def checked_run(
     else:
         hint = "Make them with FisherKolmogorovParameters(white_matter_diffusivity_mm2_per_day=…, …)."
         require_type("parameters", parameters, FisherKolmogorovParameters, hint=hint)
-    return checked_times(times_days)
+    return check_times(times_days)
 
 
 def require_anatomy(anatomy: Anatomy) -> None:
@@ -56,7 +56,7 @@ def require_anatomy(anatomy: Anatomy) -> None:
     require_type("anatomy", anatomy, Anatomy, hint="An atlas makes one: atlas.anatomy(). Tissue maps: growth_domain().")
 
 
-def checked_times(times_days: float | Sequence[float], *, name: str = "times_days") -> tuple[float, ...]:
+def check_times(times_days: float | Sequence[float], *, name: str = "times_days") -> tuple[float, ...]:
     """Requested times [day] as floats; a single number is a single time.
 
     Raises

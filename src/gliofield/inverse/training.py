@@ -82,7 +82,7 @@ def train_inverse(
     scalings = {group: TargetScaling.of(settings.targets, names, seed_ranges_mm) for group, names in groups.items()}
     folder = training_folder(path)
     with process_group(settings.training.device) as processes:
-        members = _members(source, settings, scalings)
+        members = _make_members(source, settings, scalings)
         histories, tensors = train_members(members, folder=folder, resume=not restart, report=report)
         header = InverseHeader(
             settings=settings,
@@ -101,7 +101,7 @@ def train_inverse(
     return header
 
 
-def _members(source: TumorSource, settings: InverseSettings, scalings: Mapping[str, TargetScaling]) -> Iterator[Member]:
+def _make_members(source: TumorSource, settings: InverseSettings, scalings: Mapping[str, TargetScaling]) -> Iterator[Member]:
     """The networks of each group of targets, with first weights and batches of their own."""
     from gliofield.inverse.training_task import InverseTask
 

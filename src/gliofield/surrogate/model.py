@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import CheckpointError, ParameterError
 from gliofield.growth import FisherKolmogorovParameters, Solution, VolumeLimit
-from gliofield.growth.run_inputs import checked_run
+from gliofield.growth.run_inputs import check_run
 from gliofield.growth.seed import seed_cells
 from gliofield.learning import read_checkpoint, require_torch, resolve_device
 from gliofield.surrogate.anatomies import crop_around, paste_around, tissue_channels
@@ -108,7 +108,7 @@ class LearnedFisherKolmogorov:
             spacing than those of the training, the anatomy does not know its CSF or has a domain of another rule, or
             the tumor is not among those trained on.
         """
-        times = checked_run(anatomy, parameters, times_days)
+        times = check_run(anatomy, parameters, times_days)
         center = _center_in_tissue(anatomy, parameters.seed_mm)
         self._require_spacing(anatomy)
         channels = tissue_channels(anatomy)

@@ -172,7 +172,7 @@ def simulate_samples(
     grown = partial(_grown, anatomies, crop_size=crop_size, solver=solver, num_threads=require_threads(num_threads))
     files: dict[int, NDArray[np.float16]] = {}
     blocks = [draws[start : start + SAMPLES_PER_FILE] for start in range(0, number, SAMPLES_PER_FILE)]
-    for index in _order_of_files(len(blocks), processes):
+    for index in _order_files(len(blocks), processes):
         name, block = f"tumors-{index:06d}.npy", blocks[index]
         files[index] = completed_file(folder / name, len(block), crop_size=crop_size, grown=partial(grown, block))
         task = f"simulate files of {SAMPLES_PER_FILE}, {part}"
@@ -181,7 +181,7 @@ def simulate_samples(
     return SurrogateSamples(anatomies, draws, in_order, ranges, {**identity, "number": number})
 
 
-def _order_of_files(num_files: int, processes: ProcessGroup | None) -> Sequence[int]:
+def _order_files(num_files: int, processes: ProcessGroup | None) -> Sequence[int]:
     """All files, from the share of this process on, so that processes meet as late as they can."""
     first = 0 if processes is None else num_files * processes.rank // processes.num_processes
     return (*range(first, num_files), *range(first))

@@ -81,7 +81,7 @@ def train_embedding(
     with process_group(settings.training.device) as group:
         _require_batches(settings, group.num_processes)
         shown = {"box": [list(ends) for ends in box], "levels": list(levels), "trained_on": trained_on}
-        members = _members(settings, volumes, training_tumors, validation_tumors, shown)
+        members = _make_members(settings, volumes, training_tumors, validation_tumors, shown)
         histories, tensors = train_members(members, folder=folder, resume=not restart, report=report)
         made = EmbeddingHeader(
             settings=settings,
@@ -100,7 +100,7 @@ def train_embedding(
     return made
 
 
-def _members(
+def _make_members(
     settings: EmbeddingSettings,
     volumes: TumorVolumes,
     training_tumors: NDArray[np.int64],
