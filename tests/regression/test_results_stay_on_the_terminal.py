@@ -40,27 +40,43 @@ def _output_on_a_terminal(arguments):
 def test_the_result_is_printed_after_the_progress_bars_are_gone(tmp_path):
     """The last escape sequence of the bars comes before the first word of the result."""
     folder = write_phantom_atlas(tmp_path / "atlas")
+    tumor = ["--seed-mm", 28, 10, 12, "--diffusivity", 0.2, "--proliferation", 0.04, "--time", 100]
+    place = ["--atlas", folder, "--spacing-mm", 4, "--out", tmp_path / "tumor.nii.gz"]
 
-    output = _output_on_a_terminal(["atlas", "info", folder])
+    output = _output_on_a_terminal(["simulate", *tumor, *place])
 
     assert SHOW_CURSOR in output
-    assert output.rindex(SHOW_CURSOR) < output.index(b"phantom: analytic")
+    assert output.rindex(SHOW_CURSOR) < output.index(b"100.0 days  core")
 
 
-def test_every_command_prints_below_its_progress_bars():
-    """No command prints its result inside the block of `progress_bars`: there, one more indentation than the block."""
-    import ast
-    from pathlib import Path
+def test_whatever_a_command_says_ends_its_progress_bars(monkeypatch):
+    """Result, note and error alike: the console puts the bars away first, so no command has to think of it."""
+    from contextlib import contextmanager
 
-    import gliofield.cli
+    from gliofield.cli import console as module
+    from gliofield.progress import ProgressEvent
 
-    for path in sorted(Path(gliofield.cli.__file__).parent.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.With) and "progress_bars" in ast.dump(node.items[-1]):
-                called = {
-                    call.func.id
-                    for call in ast.walk(node)
-                    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
-                }
-                printing = {name for name in called if name.startswith(("print_", "_print_"))}
-                assert not printing, f"{path.name}:{node.lineno} prints inside progress_bars"
+    said = []
+
+    @contextmanager
+    def draw_bars(steps):
+        yield lambda event: said.append("bar")
+        said.append("bars are gone")
+
+    monkeypatch.setattr(module, "draw_bars", draw_bars)
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(module.typer, "echo", lambda text, **options: said.append(text))
+    console = module.Console()
+    for speak in (
+        lambda: console.result({}, lambda: "result"),
+        lambda: console.notes(["x"]),
+        lambda: console.fail("y"),
+    ):
+        console.report(ProgressEvent(task="grow", completed=1, total=2))
+        speak()
+
+    assert said == [
+        *("bar", "bars are gone", "result"),
+        *("bar", "bars are gone", "note: x"),
+        *("bar", "bars are gone", "y"),
+    ]

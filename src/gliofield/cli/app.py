@@ -5,23 +5,23 @@ Importing this loads no numerical library: every command imports what it needs w
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
 from gliofield import __version__
 from gliofield.cli import atlas, database, demo, evaluate, personalize, search, simulate, train
+from gliofield.cli.commands import make_group
 
-app = typer.Typer(
-    name="gliofield",
-    help=(
-        "Personalized brain-tumor growth models: from one scan to the tumor-cell density of the whole brain. "
-        "For research use only; not a medical device."
-    ),
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+_OLD_CACHE_VARIABLE, _CACHE_VARIABLE = "GLIOMAP_CACHE_DIR", "GLIOFIELD_CACHE_DIR"
+
+app = make_group(
+    "gliofield",
+    "Personalized brain-tumor growth models: from one scan to the tumor-cell density of the whole brain. "
+    "For research use only; not a medical device.\n\n"
+    "Atlases and databases are kept in ~/.cache/gliofield, or in the folder that the environment variable "
+    f"{_CACHE_VARIABLE} names.",
 )
 
 
@@ -34,20 +34,23 @@ def _print_version(is_requested: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     del version
+    if os.environ.get(_OLD_CACHE_VARIABLE) and not os.environ.get(_CACHE_VARIABLE):
+        typer.echo(
+            f"note: {_OLD_CACHE_VARIABLE} is not read any more: the variable is now called {_CACHE_VARIABLE}.", err=True
+        )
 
 
-app.command("demo")(demo.demo)
-app.command("personalize")(personalize.personalize)
-app.command("simulate")(simulate.simulate)
-app.command("search")(search.search)
-app.add_typer(atlas.app, name="atlas")
-app.add_typer(database.app, name="database")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(train.app, name="train")
+demo.add_to(app)
+personalize.add_to(app)
+simulate.add_to(app)
+search.add_to(app)
+for group in (atlas, database, evaluate, train):
+    app.add_typer(group.app)
 
 
 def main() -> None:

@@ -1,110 +1,242 @@
-"""What all commands share: errors without tracebacks, progress on stderr, results on stdout.
+"""Where a command speaks: its result on stdout, everything else on stderr and in the log file.
 
-Exit codes: 0 done; 1 the request failed; 2 it was not understood (bad option or parameter). Progress bars appear only
-when stderr is a terminal; otherwise long work is silent.
+Exit codes: 0 done; 1 the request failed; 2 it was not understood (a bad option or parameter); 130 interrupted. On a
+terminal progress is drawn as bars; elsewhere, with ``--verbose``, and in the log file it is written as lines.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
 
 import typer
 
-from gliofield.errors import GliofieldError, ParameterError
+from gliofield.cli.progress_bars import draw_bars
+from gliofield.cli.progress_lines import ProgressLines, called_regularly
+from gliofield.errors import GliofieldError, OutputError, ParameterError
 from gliofield.progress import ProgressEvent, Reporter
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 
 EXIT_FAILED = 1
 EXIT_NOT_UNDERSTOOD = 2
+EXIT_INTERRUPTED = 130
+
+# Arguments of Python whose option has another name.
+_ALIASES = {"replace": "--force", "resume": "--restart", "num_threads": "--threads", "num_workers": "--threads"}
+_LIBRARIES = ("numpy", "scipy", "numba", "zarr", "antspyx", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleOptions:
+    """What a command that runs long says.
+
+    Parameters
+    ----------
+    verbose : bool
+        Write versions, settings and every step to stderr.
+    quiet : bool
+        Write nothing but errors and the result.
+    log : Path or None
+        Append what is written to stderr to this file, with the time (UTC).
+    """
+
+    verbose: bool = False
+    quiet: bool = False
+    log: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.verbose and self.quiet:
+            raise ParameterError("--verbose and --quiet exclude each other: leave one of them out.")
+
+    @contextmanager
+    def open_log(self) -> Iterator[TextIO | None]:
+        """The file of the log, to be appended to; None without one."""
+        if self.log is None:
+            yield None
+            return
+        try:
+            file = self.log.open("a", encoding="utf-8")
+        except OSError as error:
+            reason = f"the log {self.log} cannot be written: {error.strerror}. Choose another place."
+            raise OutputError(reason) from error
+        with file:
+            yield file
+
+
+class Console:
+    """What one command says.
+
+    Parameters
+    ----------
+    as_json : bool
+        Print the result, or the error, as JSON.
+    options : ConsoleOptions, optional
+        What is said while a long command runs; None: it does not run long, and stages are said after a minute only.
+    log : TextIO, optional
+        Gets what is written to stderr, with the time.
+    given : mapping of str to str, optional
+        Parameters that were given on the command line, with their options.
+
+    Attributes
+    ----------
+    steps : sequence of str
+        The tasks that are the steps of the whole, if a command knows them.
+    """
+
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        options: ConsoleOptions | None = None,
+        log: TextIO | None = None,
+        given: Mapping[str, str] | None = None,
+    ) -> None:
+        self.steps: Sequence[str] = ()
+        self._as_json, self._log, self._given = as_json, log, given or {}
+        self._is_long, self._options = options is not None, options or ConsoleOptions()
+        self._display, self._reporters = ExitStack(), list[Reporter]()
+
+    def report(self, event: ProgressEvent) -> None:
+        """Show progress; a `Reporter`. What is drawn for it goes away before anything else is written."""
+        if not self._reporters:
+            self._reporters = list(self._open_display())
+        for reporter in self._reporters:
+            reporter(event)
+
+    def _open_display(self) -> Iterator[Reporter]:
+        is_drawn = sys.stderr.isatty() and not (self._options.verbose or self._options.quiet)
+        if is_drawn:
+            yield self._display.enter_context(draw_bars(self.steps))
+        lines = ProgressLines(
+            self._write_log if is_drawn else self._write,
+            steps=self.steps,
+            every_event=self._options.verbose,
+            ends=self._is_long,
+        )
+        self._display.enter_context(called_regularly(lines.tick))
+        yield lines
+
+    def close_display(self) -> None:
+        """Put the bars away, if there are any."""
+        self._display.close()
+        self._reporters = []
+
+    def refuse(self, *names: str, because: str) -> None:
+        """Raise `ParameterError` if one of some parameters was given although it has no effect."""
+        for name in names:
+            if name in self._given:
+                raise ParameterError(f"{self._given[name]} has no effect {because}: leave it out.")
+
+    def notes(self, texts: Iterable[str]) -> None:
+        """Say what the user should know but need not act on."""
+        for text in texts:
+            self.close_display()
+            self._write(f"note: {text}")
+
+    def detail(self, text: str) -> None:
+        """Say something that only ``--verbose`` and the log file want to know."""
+        (self._write if self._options.verbose else self._write_log)(text)
+
+    def result(self, content: Mapping[str, Any], text: Callable[[], str]) -> None:
+        """Print the result: the mapping as JSON, or what `text` returns."""
+        self.close_display()
+        if self._as_json:
+            from gliofield.report.json_files import plain_json
+
+            typer.echo(json.dumps(plain_json(content), indent=2, allow_nan=False))
+        else:
+            typer.echo(text())
+
+    def fail(self, message: str, *, kind: str | None = None) -> None:
+        """Say what went wrong; an error of some kind as JSON too, if that was asked for."""
+        self.close_display()
+        if self._as_json and kind is not None:
+            typer.echo(json.dumps({"error": message, "kind": kind}))
+        line = message if kind is None else f"Error: {message}"
+        typer.echo(line, err=True)
+        self._write_log(line)
+
+    def _write(self, line: str) -> None:
+        if not self._options.quiet:
+            typer.echo(line, err=True)
+        self._write_log(line)
+
+    def _write_log(self, line: str) -> None:
+        if self._log is not None:
+            self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
+            self._log.flush()
 
 
 @contextmanager
-def user_errors(*, as_json: bool) -> Iterator[None]:
-    """Turn gliofield's errors into a message on stderr and an exit code."""
+def user_errors(
+    console: Console, *, spellings: Mapping[str, str] | None = None, resumes: bool = False
+) -> Iterator[None]:
+    """Turn gliofield's errors into a message and an exit code.
+
+    Parameters
+    ----------
+    console : Console
+        Says it.
+    spellings : mapping of str to str, optional
+        Names of parameters with the options that fill them.
+    resumes : bool
+        Whether the same command resumes after an interruption, which is said then.
+    """
     try:
         yield
     except GliofieldError as error:
-        code = EXIT_NOT_UNDERSTOOD if isinstance(error, ParameterError) else EXIT_FAILED
-        if as_json:
-            typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(code) from None
+        console.fail(name_options(str(error), spellings or {}), kind=type(error).__name__)
+        raise typer.Exit(EXIT_NOT_UNDERSTOOD if isinstance(error, ParameterError) else EXIT_FAILED) from None
     except KeyboardInterrupt:
-        typer.echo("Interrupted.", err=True)
-        raise typer.Exit(130) from None
+        console.fail("Interrupted. The same command resumes from here." if resumes else "Interrupted.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        console.close_display()
 
 
-def print_result(content: Mapping[str, Any], *, as_json: bool, text: Callable[[], str]) -> None:
-    """Print a result: the mapping as JSON, or what `text` returns.
+def name_options(message: str, spellings: Mapping[str, str]) -> str:
+    """A message of the library with options of the command line in place of arguments of Python.
 
-    To be called after `progress_bars` has ended: on a terminal, bars that are still drawn overwrite it.
+    Names with an underscore are replaced wherever they stand, others where the sentence begins with them, for they may
+    be words.
+
+    Examples
+    --------
+    >>> name_options("num_steps must be at least 1, got 0.", {"num_steps": "--steps"})
+    '--steps must be at least 1, got 0.'
+    >>> name_options("x exists: pass replace=True to replace it.", {})
+    'x exists: pass --force to replace it.'
     """
-    if as_json:
-        from gliofield.report.json_files import plain_json
-
-        typer.echo(json.dumps(plain_json(content), indent=2, allow_nan=False))
-    else:
-        typer.echo(text())
-
-
-def print_notices(notices: Iterable[str]) -> None:
-    """Say on stderr what the user should know but need not act on."""
-    for notice in notices:
-        typer.echo(f"note: {notice}", err=True)
+    for name, option in {**_ALIASES, **spellings}.items():
+        if option.startswith("--"):
+            message = re.sub(rf"\b{name}=(?:True|False|None|…)", option, message)
+            message = re.sub(rf"\b{name}\b(?!=)" if "_" in name else rf"\A{name}\b(?= must)", option, message)
+    return message
 
 
-@contextmanager
-def progress_bars() -> Iterator[Reporter]:
-    """Reporter that draws one bar per task on a terminal, with rate and time left, and is silent elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda event: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        SpinnerColumn,
-        Task,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
+def describe_run(values: Mapping[str, Any], spellings: Mapping[str, str]) -> Iterator[str]:
+    """Versions and settings of a run, a line each."""
+    from importlib.metadata import PackageNotFoundError, version
+    from platform import python_version
+
+    from gliofield import __version__
+
+    versions = [f"gliofield {__version__}", f"Python {python_version()}"]
+    for library in _LIBRARIES:
+        try:
+            versions.append(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            continue
+    yield ", ".join(versions)
+    shown = (
+        f"{spellings.get(name, name).lstrip('-')} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in values.items()
+        if value is not None
     )
-    from rich.text import Text
-
-    class RateColumn(ProgressColumn):
-        """Steps per second, or per minute where that is more telling."""
-
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            if not speed:
-                return Text("")
-            return Text(f"{speed:.3g}/s" if speed >= 1.0 else f"{60.0 * speed:.3g}/min")
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        RateColumn(),
-        TextColumn("{task.fields[message]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(event: ProgressEvent) -> None:
-            total = event.total if event.total > 0 else None
-            if event.task not in tasks:
-                tasks[event.task] = bars.add_task(event.task, total=total, message=event.message)
-            bars.update(tasks[event.task], completed=event.completed, total=total, message=event.message)
-
-        yield report
+    yield f"settings: {', '.join(shown)}"

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gliofield.cli.console import EXIT_FAILED, ForceOption, JsonOption, print_result, progress_bars, user_errors
-from gliofield.cli.options import AtlasOption, DomainRuleOption, SpacingOption, ThreadsOption
-from gliofield.progress import Reporter
+from gliofield.cli import options
+from gliofield.cli.commands import add_command, make_group
+from gliofield.cli.console import EXIT_FAILED, Console
+from gliofield.cli.settings_options import choice
 
 if TYPE_CHECKING:
     from gliofield.anatomy import Atlas
     from gliofield.database import SimulationDatabase, Workforce
+    from gliofield.grid import Grid
+    from gliofield.progress import Reporter
 
-app = typer.Typer(help="Databases of simulated tumors: build, describe, verify, merge.", no_args_is_help=True)
-
-PathArgument = Annotated[Path, typer.Argument(help="Database folder.")]
+app = make_group("database", "Databases of simulated tumors: build, describe, verify, merge.")
 
 # Of the default database; without a folder nothing else can be built.
 _ATLAS, _SPACING_MM, _MODEL = "sri24", 1.875, "fk"
@@ -52,95 +53,102 @@ class _Request:
 
     def require_default(self) -> None:
         """Raise `ParameterError` unless the default database is meant, the only one that has a place of its own."""
-        from gliofield.anatomy import DEFAULT_DOMAIN_RULE
-        from gliofield.database import DEFAULT_DESIGN
         from gliofield.errors import ParameterError
 
         wanted = (self.design, self.model, self.seed, self.part, self.spacing_mm, self.domain_rule, self.device)
-        if wanted != (DEFAULT_DESIGN, _MODEL, 0, None, _SPACING_MM, DEFAULT_DOMAIN_RULE, "cpu"):
+        if wanted != (options.DEFAULT_DESIGN, _MODEL, 0, None, _SPACING_MM, options.DEFAULT_DOMAIN_RULE, "cpu"):
             raise ParameterError(
                 "name a folder for a database of other settings than the default one: "
                 "gliofield database build FOLDER --number N …"
             )
 
 
-@app.command("build")
 def build_command(
+    console: Console,
     number: Annotated[int, typer.Option(min=1, help="Number of tumors; an existing database grows to it.")],
     path: Annotated[
-        Path | None, typer.Argument(help="Database folder; none: the default database of the atlas.")
+        Path | None,
+        typer.Argument(metavar="DB", help="Folder of the database; default: that of the atlas's default database."),
     ] = None,
-    design: Annotated[str | None, typer.Option(help="Design of the parameters: clinical, papers.")] = None,
-    model: Annotated[str, typer.Option(help="Growth model: fk (Fisher-Kolmogorov) or mass-effect.")] = _MODEL,
-    atlas: AtlasOption = _ATLAS,
-    spacing_mm: SpacingOption = _SPACING_MM,
-    domain_rule: DomainRuleOption = None,
+    design: Annotated[
+        str, choice(*options.DESIGNS, kind="design", help="How the parameters of the tumors are drawn.")
+    ] = options.DEFAULT_DESIGN,
+    model: Annotated[
+        str, choice(*options.MODELS, kind="growth model", help="Growth model: Fisher-Kolmogorov, or with mass effect.")
+    ] = _MODEL,
+    atlas: options.Atlas = _ATLAS,
+    spacing_mm: options.Spacing = _SPACING_MM,
+    domain_rule: options.DomainRule = options.DEFAULT_DOMAIN_RULE,
     seed: Annotated[int, typer.Option(min=0, help="Root seed; tumor i depends on design, seed and i alone.")] = 0,
-    part: Annotated[str | None, typer.Option(help="Build part K of P only (K/P), for `database merge`.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine; default: all cores.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda to grow tumors in batches on a GPU.")] = "cpu",
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler (tcp://HOST:PORT, or its file) whose workers build.")
+    part: Annotated[
+        str | None, typer.Option(metavar="K/P", help="Build part K of P only, for `database merge`.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, build nothing.")] = False,
-    as_json: JsonOption = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine; default: all cores.")] = None,
+    device: options.SolverDevice = "cpu",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers build, or its file.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, and build nothing.")] = False,
 ) -> None:
-    """Simulate tumors into a database. A killed build resumes when the same command is run again."""
-    with user_errors(as_json=as_json), progress_bars() as report:
-        from gliofield.anatomy import DEFAULT_DOMAIN_RULE, load_atlas
-        from gliofield.database import DEFAULT_DESIGN, build_database, named_design, named_model
-        from gliofield.personalize import default_database_path
+    """Simulate tumors into a database.
 
-        request = _Request(
-            number=number,
-            design=design or DEFAULT_DESIGN,
-            model=model,
-            seed=seed,
-            part=part,
-            spacing_mm=spacing_mm,
-            domain_rule=domain_rule or DEFAULT_DOMAIN_RULE,
-            device=device,
-        )
-        if path is None:
-            request.require_default()
-        tumors = request.tumors()
-        growth_model = named_model(model, device=device)
-        growth_design = named_design(request.design, mass_effect=model == "mass-effect")
-        crew = _workforce(workers, device, scheduler, report)
-        loaded = load_atlas(atlas, report=report)
-        folder = default_database_path(loaded) if path is None else path
-        grid = loaded.simulation_grid(spacing_mm=spacing_mm)
-        loaded.anatomy(grid, domain_rule=request.domain_rule)  # made once; a dry run refuses what the build would
-        if not dry_run:
-            build_database(
-                folder,
-                num_tumors=len(tumors),
-                first_tumor=tumors.start,
-                design=growth_design,
-                atlas=loaded,
-                grid=grid,
-                domain_rule=request.domain_rule,
-                model=growth_model,
-                seed=seed,
-                workers=crew,
-                report=report,
-            )
-    if not dry_run:
-        info_command(folder, as_json=as_json)
-        return
-    numbers = f"tumors {tumors.start} to {tumors.stop - 1}" if part else f"{number} tumors"
-    print_result(
-        {
-            "path": folder,
-            "number": len(tumors),
-            "first_tumor": tumors.start,
-            "design": request.design,
-            "model": model,
-            "grid": grid.to_dict(),
-        },
-        as_json=as_json,
-        text=lambda: f"would build {numbers} ({request.design}, {model}, {loaded.name}) in {folder}\n{grid.describe()}",
+    A build that was stopped goes on when the same command is run again.
+    """
+    from gliofield.anatomy import load_atlas
+    from gliofield.database import build_database, named_design, named_model
+    from gliofield.output import require_writable_place
+    from gliofield.pipeline import default_database_path
+
+    request = _Request(
+        number=number,
+        design=design,
+        model=model,
+        seed=seed,
+        part=part,
+        spacing_mm=spacing_mm,
+        domain_rule=domain_rule,
+        device=device,
     )
+    if path is None:
+        request.require_default()
+    else:
+        require_writable_place(path)
+    tumors = request.tumors()
+    crew = _workforce(workers, device, scheduler, console.report)
+    loaded = load_atlas(atlas, report=console.report)
+    folder = default_database_path(loaded) if path is None else path
+    grid = loaded.simulation_grid(spacing_mm=spacing_mm)
+    if dry_run:
+        _print_request(console, request, tumors, loaded.name, folder, grid)
+        return
+    build_database(
+        folder,
+        num_tumors=len(tumors),
+        first_tumor=tumors.start,
+        design=named_design(design, mass_effect=model == "mass-effect"),
+        atlas=loaded,
+        grid=grid,
+        domain_rule=domain_rule,
+        model=named_model(model, device=device),
+        seed=seed,
+        workers=crew,
+        report=console.report,
+    )
+    describe_command(console, folder)
+
+
+def _print_request(console: Console, request: _Request, tumors: range, atlas: str, folder: Path, grid: Grid) -> None:
+    numbers = f"tumors {tumors.start} to {tumors.stop - 1}" if request.part else f"{request.number} tumors"
+    content = {
+        "path": folder,
+        "number": len(tumors),
+        "first_tumor": tumors.start,
+        "design": request.design,
+        "model": request.model,
+        "grid": grid.to_dict(),
+    }
+    text = f"would build {numbers} ({request.design}, {request.model}, {atlas}) in {folder}\n{grid.describe()}"
+    console.result(content, lambda: text)
 
 
 def _workforce(workers: int | None, device: str, scheduler: str | None, report: Reporter) -> Workforce:
@@ -160,86 +168,22 @@ def _workforce(workers: int | None, device: str, scheduler: str | None, report: 
     return LocalWorkers(workers or available_cores())
 
 
-@app.command("info")
-def info_command(
-    path: PathArgument,
-    figure: Annotated[Path | None, typer.Option(help="Also draw what it holds (.png, .pdf, .svg).")] = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
+def describe_command(
+    console: Console,
+    path: options.Database,
+    figure: Annotated[
+        Path | None, typer.Option(help="Also draw marginals, seeds and random tumors (.png, .pdf, .svg).")
+    ] = None,
+    force: options.Force = False,
 ) -> None:
-    """Describe a database: design, volumes, size; with --figure marginals, seeds and a sheet of random tumors."""
-    with user_errors(as_json=as_json), progress_bars() as report:
-        from gliofield.database import SimulationDatabase
+    """Describe a database: its design, the volumes of its tumors, its size."""
+    from gliofield.database import SimulationDatabase, summarize
 
-        database = SimulationDatabase.open(path)
-        if figure is not None:
-            from gliofield.report import write_database_figure
+    database = SimulationDatabase.open(path)
+    if figure is not None:
+        from gliofield.report import write_database_figure
 
-            write_database_figure(database, figure, atlas=_atlas_of(database, report), replace=force)
-    with user_errors(as_json=as_json):
-        _print_summary(database, figure, as_json=as_json)
-
-
-def _atlas_of(database: SimulationDatabase, report: Reporter) -> Atlas | None:
-    """The atlas behind a database where it is known by name, for the background of its figure."""
-    from gliofield.anatomy import load_atlas
-    from gliofield.errors import AtlasError, ParameterError
-
-    try:
-        atlas = load_atlas(database.header.atlas_name, report=report)
-    except (AtlasError, ParameterError):
-        return None
-    return atlas if atlas.content_hash == database.header.atlas_hash else None
-
-
-@app.command("merge")
-def merge_command(
-    path: Annotated[Path, typer.Argument(help="Folder of the merged database; must be new.")],
-    parts: Annotated[list[Path], typer.Argument(help="Parts, built with --part; in any order.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Make one database of parts that were built apart; the parts stay as they are."""
-    with user_errors(as_json=as_json), progress_bars() as report:
-        from gliofield.database import merge_databases
-
-        merge_databases(path, parts, report=report)
-    info_command(path, as_json=as_json)
-
-
-@app.command("verify")
-def verify_command(
-    path: PathArgument,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check every file and every tumor against its checksum; exit code 1 if anything is damaged."""
-    with user_errors(as_json=as_json), progress_bars() as report:
-        from gliofield.cores import available_cores
-        from gliofield.database import verify_database
-
-        found = verify_database(path, num_threads=threads or available_cores(), report=report)
-    content = {
-        "is_intact": found.is_intact,
-        "num_tumors": found.num_tumors,
-        "num_files": found.num_files,
-        "damaged_tumors": list(found.damaged_tumors),
-        "problems": [dataclasses.asdict(problem) for problem in found.problems],
-    }
-
-    def text() -> str:
-        if found.is_intact:
-            return f"intact: {found.num_tumors} tumors in {found.num_files} files"
-        lines = [f"{problem.path}: {problem.description}" for problem in found.problems]
-        return "\n".join([f"damaged: {len(found.damaged_tumors)} of {found.num_tumors} tumors affected", *lines])
-
-    print_result(content, as_json=as_json, text=text)
-    if not found.is_intact:
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _print_summary(database: SimulationDatabase, figure: Path | None, *, as_json: bool) -> None:
-    from gliofield.database import summarize
-
+        write_database_figure(database, figure, atlas=_atlas_of(database, console.report), replace=force)
     summary, header = summarize(database), database.header
     content: dict[str, Any] = {
         "path": database.path,
@@ -256,25 +200,99 @@ def _print_summary(database: SimulationDatabase, figure: Path | None, *, as_json
         "bytes_per_tumor": summary.bytes_per_tumor,
         "figure": figure,
     }
+    console.result(content, lambda: _describe(database, summary, figure))
+
+
+def _describe(database: SimulationDatabase, summary: Any, figure: Path | None) -> str:
+    header = database.header
 
     def quantiles(values: Sequence[float]) -> str:
         return " ".join(f"{value:8.2f}" for value in values)
 
     first = f" from number {header.first_tumor}" if header.first_tumor else ""
+    lines = [
+        f"{database.path}: {summary.num_tumors} tumors{first}, design {header.design['name']}, model "
+        f"{header.model['name']}, seed {header.root_seed}, atlas {header.atlas_name}, domain {header.domain_rule}",
+        header.grid.describe(),
+        f"{summary.size_bytes / 1e6:.1f} MB in {summary.num_files} files, {summary.bytes_per_tumor / 1e3:.1f} KB "
+        f"per tumor; {summary.acceptance:.0%} of the draws accepted, {summary.rejections}",
+        "quantiles                    5 %     25 %     50 %     75 %     95 %",
+        f"  whole tumor (FLAIR) ml {quantiles(summary.flair_ml)}",
+        f"  tumor core (T1Gd) ml   {quantiles(summary.t1gd_ml)}",
+        f"  whole / core           {quantiles(summary.whole_to_core_ratio)}",
+        *([f"figure: {figure}"] if figure is not None else []),
+    ]
+    return "\n".join(lines)
+
+
+def _atlas_of(database: SimulationDatabase, report: Reporter) -> Atlas | None:
+    """The atlas behind a database where it is known by name, for the background of its figure."""
+    from gliofield.anatomy import load_atlas
+    from gliofield.errors import AtlasError, ParameterError
+
+    try:
+        atlas = load_atlas(database.header.atlas_name, report=report)
+    except (AtlasError, ParameterError):
+        return None
+    return atlas if atlas.content_hash == database.header.atlas_hash else None
+
+
+def merge_command(
+    console: Console,
+    path: Annotated[Path, typer.Argument(metavar="DB", help="Folder of the merged database; must be new.")],
+    parts: Annotated[
+        list[Path], typer.Argument(metavar="PART...", help="Parts that were built with --part, in any order.")
+    ],
+) -> None:
+    """Merge parts that were built apart into one database; the parts stay as they are."""
+    from gliofield.database import merge_databases
+
+    merge_databases(path, parts, report=console.report)
+    describe_command(console, path)
+
+
+def verify_command(console: Console, path: options.Database, threads: options.Threads = None) -> None:
+    """Check every file and every tumor against its checksum; exit code 1 if anything is damaged."""
+    from gliofield.cores import available_cores
+    from gliofield.database import verify_database
+
+    found = verify_database(path, num_threads=threads or available_cores(), report=console.report)
+    content = {
+        "is_intact": found.is_intact,
+        "num_tumors": found.num_tumors,
+        "num_files": found.num_files,
+        "damaged_tumors": list(found.damaged_tumors),
+        "problems": [dataclasses.asdict(problem) for problem in found.problems],
+    }
 
     def text() -> str:
-        lines = [
-            f"{database.path}: {summary.num_tumors} tumors{first}, design {header.design['name']}, model "
-            f"{header.model['name']}, seed {header.root_seed}, atlas {header.atlas_name}, domain {header.domain_rule}",
-            header.grid.describe(),
-            f"{summary.size_bytes / 1e6:.1f} MB in {summary.num_files} files, {summary.bytes_per_tumor / 1e3:.1f} KB "
-            f"per tumor; {summary.acceptance:.0%} of the draws accepted, {summary.rejections}",
-            "quantiles                    5 %     25 %     50 %     75 %     95 %",
-            f"  whole tumor (FLAIR) ml {quantiles(summary.flair_ml)}",
-            f"  tumor core (T1Gd) ml   {quantiles(summary.t1gd_ml)}",
-            f"  whole / core           {quantiles(summary.whole_to_core_ratio)}",
-            *([f"figure: {figure}"] if figure is not None else []),
-        ]
-        return "\n".join(lines)
+        if found.is_intact:
+            return f"intact: {found.num_tumors} tumors in {found.num_files} files"
+        lines = [f"{problem.path}: {problem.description}" for problem in found.problems]
+        return "\n".join([f"damaged: {len(found.damaged_tumors)} of {found.num_tumors} tumors affected", *lines])
 
-    print_result(content, as_json=as_json, text=text)
+    console.result(content, text)
+    if not found.is_intact:
+        raise typer.Exit(EXIT_FAILED)
+
+
+add_command(
+    app,
+    "build",
+    build_command,
+    examples=[
+        "gliofield database build --number 5000",
+        "gliofield database build DB --number 20000 --design papers --model mass-effect",
+        "gliofield database build PART2 --number 20000 --part 2/8",
+    ],
+    runs_long=True,
+    resumes=True,
+)
+add_command(
+    app,
+    "info",
+    describe_command,
+    examples=["gliofield database info DB", "gliofield database info DB --figure page.png"],
+)
+add_command(app, "verify", verify_command, examples=["gliofield database verify DB --threads 4"])
+add_command(app, "merge", merge_command, examples=["gliofield database merge DB PART1 PART2"])

@@ -9,49 +9,47 @@ from typing import Annotated, Any
 
 import typer
 
-from gliofield.cli.console import ForceOption, JsonOption, print_result, progress_bars, user_errors
-from gliofield.cli.options import ThreadsOption
+from gliofield.cli import options
+from gliofield.cli.commands import add_command
+from gliofield.cli.console import Console
 
 
 def demo(
+    console: Console,
     out: Annotated[Path, typer.Option(help="Folder for the patient and its result.")] = Path("gliofield-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Draws the patient: brain shape, tumor position, noise.")] = 0,
     database: Annotated[
         Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
     ] = None,
-    registration: Annotated[str | None, typer.Option(help="Registration preset.")] = None,
-    threads: ThreadsOption = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
+    registration: options.Registration = options.DEFAULT_REGISTRATION,
+    threads: options.Threads = None,
+    force: options.Force = False,
 ) -> None:
     """Make a virtual patient, personalize it from its files, and score it against its known truth."""
-    with user_errors(as_json=as_json), progress_bars() as report:
-        from gliofield.anatomy import load_atlas
-        from gliofield.experiments import run_demo
-        from gliofield.experiments.virtual_patient import TRUTH_FILE
-        from gliofield.output import require_absent
-        from gliofield.personalize import PersonalizationSettings, QueryMethod, open_or_build_database
-        from gliofield.registration import DEFAULT_PRESET
-        from gliofield.report import write_result_folder
-        from gliofield.report.result_folder import RESULT_MARKER
+    from gliofield.output import require_absent
+    from gliofield.pipeline.virtual_patient import TRUTH_FILE
+    from gliofield.report.result_folder import RESULT_MARKER
 
-        patient_folder, result_folder = out / "patient", out / "result"
-        require_absent(patient_folder, replace=force, marker=TRUTH_FILE)
-        require_absent(result_folder, replace=force, marker=RESULT_MARKER)
-        atlas = load_atlas("sri24", report=report)
-        opened = open_or_build_database(database, atlas, num_workers=threads, report=report)
-        outcome = run_demo(
-            patient_folder,
-            atlas=atlas,
-            method=QueryMethod(database=opened, num_threads=threads),
-            seed=seed,
-            settings=PersonalizationSettings(
-                registration=registration or DEFAULT_PRESET, seed=seed, num_threads=threads
-            ),
-            force=force,
-            report=report,
-        )
-        write_result_folder(outcome.result, result_folder, name=f"virtual patient {seed}", force=force)
+    patient_folder, result_folder = out / "patient", out / "result"
+    require_absent(patient_folder, replace=force, marker=TRUTH_FILE)
+    require_absent(result_folder, replace=force, marker=RESULT_MARKER)
+
+    from gliofield.anatomy import load_atlas
+    from gliofield.pipeline import PersonalizationSettings, QueryMethod, open_database, run_demo
+    from gliofield.report import write_result_folder
+
+    atlas = load_atlas("sri24", report=console.report)
+    opened = open_database(database, atlas=atlas, num_workers=threads, report=console.report)
+    outcome = run_demo(
+        patient_folder,
+        atlas=atlas,
+        method=QueryMethod(database=opened, num_threads=threads),
+        seed=seed,
+        settings=PersonalizationSettings(registration=registration, seed=seed, num_threads=threads),
+        force=force,
+        report=console.report,
+    )
+    write_result_folder(outcome.result, result_folder, name=f"virtual patient {seed}", force=force)
     content = {
         "patient": patient_folder,
         "result": result_folder,
@@ -60,7 +58,7 @@ def demo(
         "concerns": list(outcome.result.concerns),
         "seconds": dict(outcome.result.seconds),
     }
-    print_result(content, as_json=as_json, text=lambda: _summary(outcome, result_folder))
+    console.result(content, lambda: _summary(outcome, result_folder))
 
 
 def _summary(outcome: Any, result_folder: Path) -> str:
@@ -85,3 +83,14 @@ def _summary(outcome: Any, result_folder: Path) -> str:
 def _program() -> str:
     """The command as it was called, so that the printed line works where ``gliofield`` is not on the PATH."""
     return sys.argv[0] if Path(sys.argv[0]).name == "gliofield" else "gliofield"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(
+        app,
+        "demo",
+        demo,
+        examples=["gliofield demo", "gliofield demo --out my-demo --seed 7 --threads 2"],
+        runs_long=True,
+    )

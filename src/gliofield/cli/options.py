@@ -1,27 +1,74 @@
-"""Options and arguments that several commands share; those of all trainings are in `training_options`."""
+"""Options that several commands share, and the names they choose from.
+
+The names stand here again because importing the modules that own them takes seconds; a test holds both equal.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-DatabaseArgument = Annotated[Path, typer.Argument(help="Simulation database.")]
-AtlasOption = Annotated[str, typer.Option(help="Atlas name or folder.")]
-DatabaseAtlasOption = Annotated[
-    str | None, typer.Option(help="Atlas name or folder; default: the database's, by name.")
+from gliofield.cli.settings_options import choice
+
+REGISTRATIONS = ("fast", "papers", "affine", "none")
+DEFAULT_REGISTRATION = "fast"
+DOMAIN_RULES = ("tissue-majority", "csf-minority", "csf-below-0.9", "brain")
+DEFAULT_DOMAIN_RULE = "csf-below-0.9"
+DESIGNS = ("clinical", "papers")
+DEFAULT_DESIGN = "clinical"
+MODELS = ("fk", "mass-effect")
+SCHEMES = ("strang-rkl2", "published")
+DEVICES = ("cpu", "cuda")
+METRICS = ("dice", "jaccard")
+LOSSES = ("dice", "bce", "mse")
+SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")
+GROWTH_TARGETS = ("invariants", "rates")
+TARGET_SCALES = ("linear", "log")
+NETWORK_INDEXES = ("ae", "vae", "hash")
+INDEXES = (
+    *("exact", "direct", "ds64", "ds64-antialiased", "ds32", "ds32-antialiased"),
+    *("radiomics", "radiomics-standardized", *NETWORK_INDEXES),
+)
+
+
+def panel(title: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Makers of an option and of a `choice` under a heading of the help page."""
+    return partial(typer.Option, rich_help_panel=title), partial(choice, rich_help_panel=title)
+
+
+shared, shared_choice = panel("Shared")
+
+Database = Annotated[Path, typer.Argument(metavar="DB", help="Folder of a simulation database.")]
+Patients = Annotated[
+    list[Path] | None, typer.Option(help="BraTS folder of a patient, or a folder of such folders; repeatable.")
 ]
-MovedAtlasOption = Annotated[str, typer.Option(help="Atlas name or folder whose brain is moved at random.")]
-SpacingOption = Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")]
-DomainRuleOption = Annotated[str | None, typer.Option(help="Rule of the simulation domain.")]
-RegistrationOption = Annotated[str | None, typer.Option(help="Registration preset of the patients.")]
-TablesOption = Annotated[Path | None, typer.Option(help="Also write the tables to this file (.md).")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")]
-SampleImagingOption = Annotated[
-    bool,
-    typer.Option(
-        "--sample-imaging",
-        help="Sample thresholds, width and PET parameters too, instead of integrating them out (method sample).",
-    ),
+Atlas = Annotated[str, typer.Option(help="Name or folder of the atlas.")]
+DatabaseAtlas = Annotated[str | None, typer.Option(help="Name or folder of the atlas; default: the database's.")]
+MovedAtlas = Annotated[str, typer.Option(help="Name or folder of the atlas whose brain is moved at random.")]
+Spacing = Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")]
+DomainRule = Annotated[str, choice(*DOMAIN_RULES, kind="domain rule", help="Where in the brain a tumor may grow.")]
+Registration = Annotated[
+    str, choice(*REGISTRATIONS, kind="registration preset", help="How patients are registered to the atlas.")
 ]
+Tables = Annotated[Path | None, typer.Option(help="Also write the tables to this file (.md).")]
+Figures = Annotated[
+    Path | None, typer.Option(help="Also draw figures into this new folder, with the numbers behind them.")
+]
+Checkpoints = Annotated[list[Path], typer.Option("--checkpoint", help="A trained network; repeatable.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Use fewer tumors, for a first look.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+Threads = Annotated[int | None, shared("--threads", min=1, help="Threads; default: all cores.")]
+Device = Annotated[str, shared_choice("auto", *DEVICES, kind="device", help="Where the network computes.")]
+SolverDevice = Annotated[str, choice(*DEVICES, kind="device", help="Where tumors are simulated.")]
+_masks, _ = panel("Masks")
+T1gdThresholds = Annotated[
+    tuple[float, float], _masks(help="Range from which thresholds of T1Gd are drawn, in (0, 1).")
+]
+FlairThresholds = Annotated[
+    tuple[float, float], _masks(help="Range from which thresholds of FLAIR are drawn, in (0, 1).")
+]
+Perturb = Annotated[bool, _masks("--perturb", help="Imitate errors of registration and annotation.")]

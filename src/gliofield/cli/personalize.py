@@ -1,258 +1,280 @@
-"""``gliofield personalize``: from a patient's files to a result folder."""
+"""``gliofield personalize``: from a patient's files to a result folder.
+
+Options that belong to one method are those of its class in `gliofield.pipeline.method_options`; they are there only
+with that method.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gliofield.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
-from gliofield.cli.options import SampleImagingOption
+from gliofield.cli import options
+from gliofield.cli.commands import add_command
+from gliofield.cli.console import Console
+from gliofield.cli.options import panel
+from gliofield.cli.settings_options import OptionGroup
+
+if TYPE_CHECKING:
+    from gliofield.pipeline import Case, MethodOptions, PersonalizationResult
+
+_METHODS = ("query", "infer", "sample", "margin", "whole-margin", "distance")
+_SPELLINGS = {
+    "num_candidates": "-k, --candidates",
+    "num_densities": "--candidate-densities",
+    "tempering_exponent": "--posterior-tempering",
+    "num_samples": "--samples",
+    "num_steps": "--steps",
+    "num_levels": "--levels",
+}
+
+_patient, _ = panel("Patient")
+_method, _method_choice = panel("Method and output")
 
 
 def personalize(
-    out: Annotated[Path, typer.Option(help="Result folder to write.")],
+    console: Console,
     folder: Annotated[
-        Path | None, typer.Argument(help="A BraTS folder; or give the files by the options below.")
-    ] = None,
-    t1c: Annotated[Path | None, typer.Option(help="T1 with contrast (T1Gd), skull-stripped.")] = None,
-    flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
-    seg: Annotated[Path | None, typer.Option(help="Tumor segmentation (labels).")] = None,
-    t1: Annotated[Path | None, typer.Option(help="T1; registered to the atlas if given.")] = None,
-    t2: Annotated[Path | None, typer.Option(help="T2.")] = None,
-    pet: Annotated[Path | None, typer.Option(help="FET-PET (used by method sample and by --posterior).")] = None,
-    core: Annotated[Path | None, typer.Option(help="Tumor-core mask, instead of --seg.")] = None,
-    whole: Annotated[Path | None, typer.Option(help="Whole-tumor mask, instead of --seg.")] = None,
-    brain_mask: Annotated[Path | None, typer.Option(help="Brain mask; default: non-zero voxels.")] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Label scheme (brats2021, brats2023, brats2024-post) or necrotic=1,edema=2,…")
-    ] = None,
-    method: Annotated[str, typer.Option(help="Inverse method: query, infer, sample.")] = "query",
-    database: Annotated[
-        Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
-    ] = None,
-    index: Annotated[
-        str | None,
-        typer.Option(help="Index: exact (default), direct, ds64, ds32, radiomics, ae, vae, hash."),
-    ] = None,
-    checkpoint: Annotated[
         Path | None,
-        typer.Option(
-            help="Trained networks: for index ae, vae or hash; for infer, instead of those that gliofield has."
+        typer.Argument(metavar="PATIENT", help="BraTS folder of one patient.", rich_help_panel="Patient"),
+    ] = None,
+    t1c: Annotated[Path | None, _patient(help="T1 with contrast (T1Gd), skull-stripped.")] = None,
+    flair: Annotated[Path | None, _patient(help="FLAIR.")] = None,
+    t1: Annotated[Path | None, _patient(help="T1; what is registered to the atlas, if it is there.")] = None,
+    t2: Annotated[Path | None, _patient(help="T2.")] = None,
+    pet: Annotated[Path | None, _patient(help="FET-PET, for methods that give an uncertainty.")] = None,
+    seg: Annotated[Path | None, _patient(help="Tumor segmentation: an image of labels.")] = None,
+    core: Annotated[Path | None, _patient(help="Tumor-core mask, instead of labels.")] = None,
+    whole: Annotated[Path | None, _patient(help="Whole-tumor mask, instead of labels.")] = None,
+    brain_mask: Annotated[Path | None, _patient(help="Brain mask; default: the voxels that are not zero.")] = None,
+    labels: Annotated[
+        str | None,
+        _patient(
+            metavar="SCHEME", help="What labels mean: brats2021, brats2023, brats2024-post, or necrotic=1,edema=2,…"
         ),
     ] = None,
-    grow_in: Annotated[
-        str, typer.Option(help="Where the answer grows: atlas, or patient (in its own anatomy, by one more run).")
-    ] = "atlas",
-    posterior: Annotated[
-        bool, typer.Option("--posterior", help="With query: the uncertainty its database allows.")
-    ] = False,
-    posterior_tempering: Annotated[
-        float | None, typer.Option(help="Its tempering exponent; default: the largest the database can carry.")
+    out: Annotated[Path | None, _method(help="Folder of the result; not needed with --dry-run.")] = None,
+    method: Annotated[
+        str,
+        _method_choice(*_METHODS, kind="method", help="How the tumor is found; --method NAME --help has its options."),
+    ] = "query",
+    space: Annotated[
+        str | None,
+        _method_choice(
+            "atlas", "patient", kind="space", help="Whose brain the tumor grows in; default: what the method prefers."
+        ),
     ] = None,
-    samples: Annotated[int, typer.Option(min=2, help="With sample: samples of the posterior.")] = 128,
-    steps: Annotated[int, typer.Option(min=1, help="With sample: steps per sample and stage.")] = 20,
-    levels: Annotated[
-        int, typer.Option(min=1, max=2, help="With sample: 2 works at half the resolution first, 1 does not.")
-    ] = 2,
-    sample_imaging: SampleImagingOption = False,
-    prior: Annotated[str, typer.Option(help="Prior of a posterior: paper, patient.")] = "paper",
-    correlation_length_mm: Annotated[
-        float, typer.Option(min=0.0, help="How far residuals are alike; 0 takes voxels for independent.")
-    ] = 3.0,
-    stage_file: Annotated[
-        Path | None,
-        typer.Option(help="With sample: written after each stage; a run goes on from it. Implies --deterministic."),
-    ] = None,
-    sample_in: Annotated[
-        str, typer.Option(help="With sample: where tumors grow, atlas or patient (in its own anatomy).")
-    ] = "atlas",
     spacing_mm: Annotated[
-        float | None, typer.Option(help="With --sample-in patient: spacing of the simulations; default: 1.875.")
+        float | None, _method(help="Voxel spacing in the patient's brain [mm]; default 1.875.")
     ] = None,
-    device: Annotated[str, typer.Option(help="With sample: cpu, or cuda to grow tumors in batches on a GPU.")] = "cpu",
-    atlas: Annotated[str, typer.Option(help="Atlas name or folder.")] = "sri24",
-    registration: Annotated[str | None, typer.Option(help="Registration preset (fast, papers, affine, none).")] = None,
-    t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
-    flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
-    candidates: Annotated[int, typer.Option("-k", "--candidates", min=1, help="How many best matches to keep.")] = 15,
-    candidate_densities: Annotated[
-        int, typer.Option(min=0, help="Of how many of them to write the densities too.")
-    ] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+    atlas: Annotated[str, _method(help="Name or folder of the atlas.")] = "sri24",
+    registration: Annotated[
+        str,
+        _method_choice(
+            *options.REGISTRATIONS, kind="registration preset", help="How the patient is registered to the atlas."
+        ),
+    ] = options.DEFAULT_REGISTRATION,
+    t1gd_threshold: Annotated[float, _method(help="Cell density above which T1Gd shows tumor, in (0, 1).")] = 0.6,
+    flair_threshold: Annotated[float, _method(help="Cell density above which FLAIR shows tumor, in (0, 1).")] = 0.2,
+    seed: Annotated[int, _method(help="Seed of whatever is random.")] = 0,
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Bit-identical result from the same inputs and seed (slower).")
+        bool, _method("--deterministic", help="The same result to the last bit from the same inputs; slower.")
     ] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read and check the inputs.")] = False,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
+    dry_run: Annotated[
+        bool, _method("--dry-run", help="Read and check the inputs, say what would be done, and do nothing.")
+    ] = False,
+    force: Annotated[bool, _method("--force", help="Replace a result that exists.")] = False,
+    num_threads: options.Threads = None,
+    *,
+    method_options: Any,
 ) -> None:
-    """Tumor-cell density of one patient, in the patient's own space."""
-    files = {
-        "t1c": t1c, "flair": flair, "segmentation": seg, "t1": t1, "t2": t2, "pet": pet, "tumor_core": core,
+    """Map the tumor cells of one patient, in the patient's own space.
+
+    Give a BraTS folder, single files, or both: files given by options complete or replace those of the folder.
+    """
+    _require_place(out, dry_run=dry_run, force=force)
+
+    from gliofield.anatomy import label_scheme
+    from gliofield.imaging import VisibilityThresholds
+    from gliofield.pipeline import PersonalizationSettings, read_case
+    from gliofield.progress import StageClock
+
+    settings = PersonalizationSettings(
+        registration=registration,
+        thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
+        space=space,  # type: ignore[arg-type]
+        spacing_mm=spacing_mm,
+        seed=seed,
+        deterministic=deterministic,
+        num_threads=num_threads,
+    )
+    given = {
+        "t1c": t1c, "flair": flair, "t1": t1, "t2": t2, "pet": pet, "segmentation": seg, "tumor_core": core,
         "whole_tumor": whole, "brain_mask": brain_mask,
     }  # fmt: skip
-    with user_errors(as_json=as_json), progress_bars() as report:
-        from gliofield.anatomy import label_scheme, load_atlas
-        from gliofield.cli.infer_options import InferOptions
-        from gliofield.cli.posterior_options import PosteriorOptions
-        from gliofield.errors import ParameterError, unknown_name
-        from gliofield.imaging import VisibilityThresholds
-        from gliofield.output import require_absent
-        from gliofield.personalize import (
-            InverseMethod,
-            PersonalizationSettings,
-            QueryMethod,
-            open_or_build_database,
-            read_case,
-        )
-        from gliofield.personalize import personalize as run
-        from gliofield.progress import StageClock
-        from gliofield.registration import DEFAULT_PRESET
-        from gliofield.report import write_result_folder
-        from gliofield.report.result_folder import RESULT_MARKER
-        from gliofield.retrieval import DEFAULT_INDEX, require_index_name
-        from gliofield.retrieval.embedding import read_embedding_header
+    clock = StageClock(console.report)
+    console.steps = ("read", "load atlas", "prepare", "register", "observe", method, "move densities", "score", "write")
+    with clock.stage("read"):
+        scheme = None if labels is None else label_scheme(labels)
+        case = read_case(_case_files(folder, given), scheme=scheme)
+    if out is None or dry_run:
+        _print_plan(console, case, method_options, atlas)
+        return
 
-        if method not in ("query", "infer", "sample"):
-            raise ParameterError(unknown_name("method", method, ["query", "infer", "sample"]))
-        inference = InferOptions(method_name=method, checkpoint=checkpoint, grow_in=grow_in)
-        inference.require_fitting(index=index, database=database)
-        uncertainty = PosteriorOptions(
-            posterior=posterior,
-            tempering=posterior_tempering,
-            samples=samples,
-            steps=steps,
-            levels=levels,
-            sample_imaging=sample_imaging,
-            prior=prior,
-            correlation_length_mm=correlation_length_mm,
-            stage_file=stage_file,
-            sample_in=sample_in,
-            spacing_mm=spacing_mm,
-            device=device,
-            seed=seed,
-        )
-        uncertainty.require_fitting(method, index=index, checkpoint=checkpoint, database=database)
-        index_name = index or DEFAULT_INDEX
-        require_index_name(index_name, checkpoint=inference.checkpoint_of_index)
-        if inference.checkpoint_of_index is not None:
-            read_embedding_header(inference.checkpoint_of_index)
-        if candidate_densities > candidates:
-            raise ParameterError(
-                f"--candidate-densities must be at most the number of candidates {candidates}, got "
-                f"{candidate_densities}."
-            )
-        settings = PersonalizationSettings(
-            registration=registration or DEFAULT_PRESET,
-            thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
-            seed=seed,
-            # A run goes on from its stage file with the same masks and anatomy only.
-            deterministic=deterministic or stage_file is not None,
-            num_threads=threads,
-        )
-        require_absent(out, replace=force, marker=RESULT_MARKER)
-        clock = StageClock(report)
-        with clock.stage("read"):
-            case = read_case(_case_files(folder, files), scheme=None if labels is None else label_scheme(labels))
-        if not dry_run:
-            with clock.stage("load atlas"):
-                loaded = load_atlas(atlas, report=report)
-            if uncertainty.is_in_patient:
-                result = uncertainty.sampled_in_patient(case, loaded, settings, num_workers=threads, report=report)
-            else:
-                chosen: InverseMethod
-                if method == "sample":
-                    with clock.stage("prepare"):
-                        chosen = uncertainty.sample_method(loaded, database, threads)
-                elif inference.is_chosen:
-                    with clock.stage("load network"):
-                        chosen = inference.method(loaded)
-                else:
-                    with clock.stage("open database"):
-                        opened = open_or_build_database(database, loaded, num_workers=threads, report=report)
-                    query = QueryMethod(
-                        database=opened,
-                        index=index_name,
-                        num_candidates=candidates,
-                        checkpoint=checkpoint,
-                        num_densities=candidate_densities,
-                        num_threads=threads,
-                    )
-                    chosen = uncertainty.with_posterior(query, loaded, threads) if posterior else query
-                result = run(case, atlas=loaded, method=chosen, settings=settings, report=report)
-            result = inference.grown(result, loaded)
-            name = _patient_name(folder, out)
-            write_result_folder(result, out, name=name, force=force, seconds_before=clock.seconds)
-    if dry_run:
-        _print_case(case, as_json=as_json)
-    else:
-        _print_outcome(result, out, as_json=as_json)
+    from gliofield.pipeline import personalize as run
+    from gliofield.report import write_result_folder
+
+    result = run(case, method=method_options, atlas=atlas, settings=settings, report=console.report)
+    result = dataclasses.replace(result, seconds={**result.seconds, **clock.seconds})
+    name = (folder if folder is not None else out).resolve().name
+    with clock.stage("write"):
+        write_result_folder(result, out, name=name, force=force)
+    _print_outcome(console, result, out)
 
 
-def _case_files(folder: Path | None, files: dict[str, Path | None]) -> Any:
+def _require_place(out: Path | None, *, dry_run: bool, force: bool) -> None:
+    """Refuse a result folder that is missing or cannot be written, before anything is read."""
     from gliofield.errors import ParameterError
-    from gliofield.personalize import CaseFiles, find_case_files
+    from gliofield.output import require_absent
 
-    given = {name: path for name, path in files.items() if path is not None}
-    if folder is None:
-        return CaseFiles(**given)
-    if given:
-        raise ParameterError(
-            f"give a BraTS folder or single files, not both: got {folder} and --{', --'.join(sorted(given))}."
-        )
-    return find_case_files(folder)
+    if out is None:
+        if not dry_run:
+            raise ParameterError("the result needs a folder: give --out RESULT, or --dry-run to check the inputs only.")
+        return
+    require_absent(out, replace=force)  # at once; what it may replace is known only to a slow import
+    from gliofield.report.result_folder import RESULT_MARKER
 
-
-def _patient_name(folder: Path | None, out: Path) -> str:
-    return folder.resolve().name if folder is not None else out.resolve().name
+    require_absent(out, replace=force, marker=RESULT_MARKER)
 
 
-def _print_case(case: Any, *, as_json: bool) -> None:
+def _case_files(folder: Path | None, given: Mapping[str, Path | None]) -> Any:
+    from gliofield.pipeline import CaseFiles, find_case_files
+
+    files = {name: path for name, path in given.items() if path is not None}
+    return CaseFiles(**files) if folder is None else find_case_files(folder, given=files)
+
+
+def _print_plan(console: Console, case: Case, options: MethodOptions, atlas: str) -> None:
+    """Say what was read and what a run would do."""
     segmentation = case.segmentation
-    content = {
+    needs = _needs(options, atlas)
+    content: dict[str, Any] = {
         "images": sorted(case.images),
         "label_scheme": segmentation.scheme,
         "tumor_core_ml": segmentation.core_ml,
         "whole_tumor_ml": segmentation.whole_ml,
         "grid": case.stored_grid.to_dict(),
         "missing_modalities": list(case.missing_modalities),
+        "method": options.name,
+        "needs": needs,
     }
-    print_result(
-        content,
-        as_json=as_json,
-        text=lambda: (
-            f"inputs are fine: {', '.join(content['images'])}; labels {segmentation.scheme}; core "
-            f"{segmentation.core_ml:.2f} ml, whole tumor {segmentation.whole_ml:.2f} ml\n{case.stored_grid.describe()}"
-        ),
+    text = (
+        f"would read {', '.join(content['images'])} (labels: {segmentation.scheme}; core {segmentation.core_ml:.2f} "
+        f"ml, whole tumor {segmentation.whole_ml:.2f} ml)\n{case.stored_grid.describe()}\n"
+        f"would use method {options.name}: {options.summary}\n" + "\n".join(needs)
     )
+    console.result(content, lambda: text.rstrip())
 
 
-def _print_outcome(result: Any, out: Path, *, as_json: bool) -> None:
+def _needs(options: MethodOptions, atlas: str) -> list[str]:
+    """The atlas, database and networks of a run, and whether they are there; nothing is fetched or built."""
+    from gliofield.anatomy import list_atlases, load_atlas
+    from gliofield.database.manifest import MANIFEST_NAME
+    from gliofield.pipeline import Query, default_database_path
+
+    is_there = {entry.name: entry.is_available for entry in list_atlases()}.get(atlas, True)
+    needs = [f"atlas {atlas}: {'ready' if is_there else 'will be fetched first'}"]
+    path = getattr(options, "database", None)
+    if path is None and isinstance(options, Query):
+        path = default_database_path(load_atlas(atlas)) if is_there else None
+        is_built = path is not None and (path / MANIFEST_NAME).is_file()
+        needs.append(f"default database: {'ready' if is_built else 'will be built first, which takes minutes'}")
+    elif path is not None:
+        needs.append(f"database {path}: {'ready' if (path / MANIFEST_NAME).is_file() else 'not there'}")
+    checkpoint = getattr(options, "checkpoint", None)
+    if checkpoint is not None:
+        needs.append(f"networks {checkpoint}: {'ready' if checkpoint.is_file() else 'not there'}")
+    return needs
+
+
+def _print_outcome(console: Console, result: PersonalizationResult, out: Path) -> None:
     from gliofield.report import quality_summary
 
     agreement = result.agreement_patient
     content = {
         "folder": out,
         "overview": out / "overview.png",
-        "parameters": dict(result.estimate.parameters),
+        "method": result.method_name,
+        "parameters": dict(result.estimate.parameters or {}),
         "quality": quality_summary(result),
         "seconds": dict(result.seconds),
     }
-    print_notices(result.estimate.details.get("index_notices", ()))
+    core = "no core" if agreement.dice_t1gd is None else f"{agreement.dice_t1gd:.2f}"
+    lines = [
+        f"Dice in the patient: T1Gd {core}, FLAIR {agreement.dice_flair:.2f} (sum {agreement.combined:.2f} of "
+        f"{agreement.num_modalities})",
+        *(f"note: {concern}" for concern in result.concerns),
+        f"time: {', '.join(f'{stage} {value:.1f} s' for stage, value in result.seconds.items())}",
+        f"result:  {out}",
+        f"picture: {out / 'overview.png'}",
+    ]
+    console.notes(result.estimate.details.get("index_notices", ()))
+    console.result(content, lambda: "\n".join(lines))
 
-    def text() -> str:
-        core = "no core" if agreement.dice_t1gd is None else f"{agreement.dice_t1gd:.2f}"
-        lines = [
-            f"Dice in the patient: T1Gd {core}, FLAIR {agreement.dice_flair:.2f} (sum {agreement.combined:.2f} of "
-            f"{agreement.num_modalities})",
-            *(f"note: {concern}" for concern in result.concerns),
-            f"time: {', '.join(f'{stage} {value:.1f} s' for stage, value in result.seconds.items())}",
-            f"result:  {out}",
-            f"picture: {out / 'overview.png'}",
-        ]
-        return "\n".join(lines)
 
-    print_result(content, as_json=as_json, text=text)
+def options_of_method(name: str) -> OptionGroup:
+    """The options that belong to a method alone."""
+    from gliofield.pipeline.method_options import METHOD_OPTIONS
+
+    return OptionGroup(
+        settings=METHOD_OPTIONS[name],
+        panel=f"Method {name} (another method has other options: --method NAME --help)",
+        spellings=_SPELLINGS,
+        choices={"index": options.INDEXES},
+    )
+
+
+def _method_of(arguments: Sequence[str]) -> str:
+    """The method that a command line names; the default one if it names none, or one that does not exist."""
+    named = "query"
+    for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        if word == "--method":
+            named = following
+        elif word.startswith("--method="):
+            named = word.removeprefix("--method=")
+    return named if named in _METHODS else "query"
+
+
+def _explain(option: str, arguments: Sequence[str]) -> str | None:
+    """Whose option an unknown one is, if it is that of another method."""
+    owners = []
+    for name in _METHODS:
+        group = options_of_method(name)
+        if any(option in group.spelling(field) for field in group.field_names):
+            owners.append(name)
+    if not owners:
+        return None
+    words = "method " + " or ".join(f"'{name}'" for name in owners)
+    adding = " or ".join(f"--method {name}" for name in owners)
+    return f"{option} belongs to {words}: add {adding}, or leave it out."
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(
+        app,
+        "personalize",
+        personalize,
+        examples=[
+            "gliofield personalize PATIENT --out RESULT",
+            "gliofield personalize --t1c T1C.nii.gz --flair FLAIR.nii.gz --seg SEG.nii.gz --out RESULT",
+            "gliofield personalize PATIENT --pet PET.nii.gz --method sample --space patient --out RESULT",
+        ],
+        runs_long=True,
+        options={"method_options": lambda arguments: options_of_method(_method_of(arguments))},
+        explain=_explain,
+    )

@@ -8,87 +8,83 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gliofield.cli.console import JsonOption, print_notices, print_result, progress_bars, user_errors
-from gliofield.cli.options import DatabaseArgument, ThreadsOption
+from gliofield.cli import options
+from gliofield.cli.commands import add_command
+from gliofield.cli.console import Console
+from gliofield.cli.options import panel
 
 if TYPE_CHECKING:
     from gliofield.database import SimulationDatabase
-    from gliofield.imaging import VisibilityThresholds
-    from gliofield.progress import Reporter
-    from gliofield.retrieval import Hit, OverlapMetric, Query
+    from gliofield.imaging.observation import Observation
+    from gliofield.retrieval import Hit, OverlapMetric
+
+_query, _query_choice = panel("Query")
+_exact, _exact_choice = panel("Index exact")
 
 
 def search(
-    database: DatabaseArgument,
-    whole: Annotated[Path, typer.Option(help="Whole-tumor mask in atlas space, any grid.")],
-    core: Annotated[Path | None, typer.Option(help="Tumor-core mask in atlas space, any grid.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 15,
-    index: Annotated[
-        str | None,
-        typer.Option(help="Index: exact (default), direct, ds64, ds32 (also -antialiased), radiomics, ae, vae, hash."),
-    ] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Trained networks, for index ae, vae or hash.")] = None,
-    metric: Annotated[str, typer.Option(help="Similarity of two masks: dice or jaccard (index exact).")] = "dice",
-    flair_weight: Annotated[float, typer.Option(help="Weight of FLAIR (index exact).")] = 1.0,
-    t1gd_weight: Annotated[float, typer.Option(help="Weight of T1Gd (index exact).")] = 1.0,
+    console: Console,
+    database: options.Database,
+    whole: Annotated[Path, _query(help="Whole-tumor mask in atlas space, on any grid.")],
+    core: Annotated[Path | None, _query(help="Tumor-core mask in atlas space, on any grid.")] = None,
+    k: Annotated[int, _query("-k", "--hits", min=1, help="Number of hits.")] = 15,
+    index: Annotated[str, _query_choice(*options.INDEXES, kind="index", help="How tumors are compared.")] = "exact",
+    checkpoint: Annotated[Path | None, _query(help="Trained networks, for index ae, vae or hash.")] = None,
     t1gd_threshold: Annotated[
-        float | None, typer.Option(help="Density above which T1Gd shows tumor; default 0.6.")
+        float | None, _query(help="Cell density above which T1Gd shows tumor; default 0.6.")
     ] = None,
     flair_threshold: Annotated[
-        float | None, typer.Option(help="Density above which FLAIR shows tumor; default 0.2.")
+        float | None, _query(help="Cell density above which FLAIR shows tumor; default 0.2.")
     ] = None,
+    metric: Annotated[str, _exact_choice(*options.METRICS, kind="metric", help="Similarity of two masks.")] = "dice",
+    flair_weight: Annotated[float, _exact(help="Weight of FLAIR.")] = 1.0,
+    t1gd_weight: Annotated[float, _exact(help="Weight of T1Gd.")] = 1.0,
     free_thresholds: Annotated[
-        bool, typer.Option("--free-thresholds", help="Each tumor at its best thresholds (index exact).")
+        bool, _exact("--free-thresholds", help="Compare each tumor at the thresholds that suit it best.")
     ] = False,
     t1gd_range: Annotated[
-        tuple[float, float] | None, typer.Option(help="Free thresholds of T1Gd: from, to; default 0.5 0.85.")
+        tuple[float, float] | None, _exact(help="Range of free thresholds of T1Gd; default 0.5 0.85.")
     ] = None,
     flair_range: Annotated[
-        tuple[float, float] | None, typer.Option(help="Free thresholds of FLAIR: from, to; default 0.05 0.5.")
+        tuple[float, float] | None, _exact(help="Range of free thresholds of FLAIR; default 0.05 0.5.")
     ] = None,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
+    threads: options.Threads = None,
 ) -> None:
     """Rank the tumors of a database by Dice(T1Gd) + Dice(FLAIR), nearest first.
 
-    An index is prepared on first use and kept in the user's cache; direct needs none.
+    An index is prepared when it is first used and kept in the user's cache; index direct needs none.
     """
-    with user_errors(as_json=as_json), progress_bars() as report:
-        from gliofield.anatomy import segmentation_from_masks
-        from gliofield.database import SimulationDatabase
-        from gliofield.errors import ParameterError
-        from gliofield.imaging import VisibilityThresholds
-        from gliofield.nifti import read_volume
-        from gliofield.retrieval import DEFAULT_INDEX, OverlapMetric, Query, require_index_name
+    from gliofield.anatomy import segmentation_from_masks
+    from gliofield.database import SimulationDatabase
+    from gliofield.errors import ParameterError
+    from gliofield.imaging.observation import Observation
+    from gliofield.nifti import read_volume
+    from gliofield.retrieval import OverlapMetric, require_index_name
 
-        name = index or DEFAULT_INDEX
-        require_index_name(name, checkpoint=checkpoint)
-        chosen = OverlapMetric.named(metric, flair_weight=flair_weight, t1gd_weight=t1gd_weight)
-        if free_thresholds and name != DEFAULT_INDEX:
-            raise ParameterError(f"--free-thresholds needs index {DEFAULT_INDEX}, got {name!r}.")
-        if not free_thresholds and (t1gd_range or flair_range):
-            raise ParameterError("--t1gd-range and --flair-range need --free-thresholds.")
-        if free_thresholds and not (t1gd_threshold is None and flair_threshold is None):
-            raise ParameterError(
-                "--free-thresholds leaves no place for --t1gd-threshold and --flair-threshold: give --t1gd-range and "
-                "--flair-range instead."
-            )
-        masks = segmentation_from_masks(None if core is None else read_volume(core), read_volume(whole))
-        query, opened = Query.from_segmentation(masks), SimulationDatabase.open(database)
-        if free_thresholds:
-            answer = _search_free(
-                opened, query, k, chosen, t1gd=t1gd_range, flair=flair_range, threads=threads, report=report
-            )
-        else:
-            usual = VisibilityThresholds()
-            thresholds = VisibilityThresholds(
-                t1gd_threshold=usual.t1gd_threshold if t1gd_threshold is None else t1gd_threshold,
-                flair_threshold=usual.flair_threshold if flair_threshold is None else flair_threshold,
-            )
-            answer = _search_fixed(
-                opened, query, k, chosen, name, thresholds, checkpoint=checkpoint, threads=threads, report=report
-            )
-    print_notices(answer.notices)
+    require_index_name(index, checkpoint=checkpoint)
+    chosen = OverlapMetric.named(metric, flair_weight=flair_weight, t1gd_weight=t1gd_weight)
+    if free_thresholds and index != "exact":
+        raise ParameterError(f"--free-thresholds needs index exact, got {index!r}.")
+    if not free_thresholds and (t1gd_range or flair_range):
+        raise ParameterError("--t1gd-range and --flair-range need --free-thresholds.")
+    if free_thresholds and not (t1gd_threshold is None and flair_threshold is None):
+        raise ParameterError(
+            "--free-thresholds leaves no place for --t1gd-threshold and --flair-threshold: give --t1gd-range and "
+            "--flair-range instead."
+        )
+    masks = segmentation_from_masks(None if core is None else read_volume(core), read_volume(whole))
+    question = _Question(
+        database=SimulationDatabase.open(database),
+        observation=Observation.of(masks),
+        k=k,
+        metric=chosen,
+        num_threads=threads,
+    )
+    if free_thresholds:
+        answer = _search_free(question, t1gd_range, flair_range, console)
+    else:
+        answer = _search_fixed(question, index, t1gd_threshold, flair_threshold, checkpoint, console)
+    console.notes(answer.notices)
     content = {
         "index": answer.index_name,
         "metric": chosen.name,
@@ -97,12 +93,23 @@ def search(
         "hits": [_hit(hit) | extra for hit, extra in zip(answer.hits, answer.extras, strict=True)],
         **answer.thresholds_used,
     }
-    print_result(content, as_json=as_json, text=lambda: _table(answer))
+    console.result(content, lambda: _table(answer))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Question:
+    """What is searched, for what, and how masks are compared."""
+
+    database: SimulationDatabase
+    observation: Observation
+    k: int
+    metric: OverlapMetric
+    num_threads: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """Hits, what is said of each beyond them, and what is said of all."""
+    """Hits, what there is to say of each beyond them, and of all."""
 
     index_name: str
     hits: tuple[Hit, ...]
@@ -113,29 +120,28 @@ class _Answer:
 
 
 def _search_fixed(
-    database: SimulationDatabase,
-    query: Query,
-    k: int,
-    metric: OverlapMetric,
+    question: _Question,
     name: str,
-    thresholds: VisibilityThresholds,
-    *,
+    t1gd_threshold: float | None,
+    flair_threshold: float | None,
     checkpoint: Path | None,
-    threads: int | None,
-    report: Reporter,
+    console: Console,
 ) -> _Answer:
+    from gliofield.imaging import VisibilityThresholds
     from gliofield.retrieval import OverlapMetric, open_index
 
+    given = {"t1gd_threshold": t1gd_threshold, "flair_threshold": flair_threshold}
     index = open_index(
         name,
-        database,
-        thresholds=thresholds,
-        metric=None if metric == OverlapMetric.dice() else metric,
+        question.database,
+        thresholds=VisibilityThresholds(**{name: value for name, value in given.items() if value is not None}),
+        metric=None if question.metric == OverlapMetric.dice() else question.metric,
         checkpoint=checkpoint,
-        num_threads=threads,
-        report=report,
+        num_threads=question.num_threads,
+        report=console.report,
     )
-    hits, used = index.search(query, k, report=report).hits, index.effective_thresholds
+    hits = index.search(question.observation, question.k, report=console.report).hits
+    used = index.effective_thresholds
     rounded = f"thresholds rounded to T1Gd {used.t1gd_threshold:.4f}, FLAIR {used.flair_threshold:.4f}"
     return _Answer(
         index_name=name,
@@ -148,22 +154,19 @@ def _search_fixed(
 
 
 def _search_free(
-    database: SimulationDatabase,
-    query: Query,
-    k: int,
-    metric: OverlapMetric,
-    *,
-    t1gd: tuple[float, float] | None,
-    flair: tuple[float, float] | None,
-    threads: int | None,
-    report: Reporter,
+    question: _Question, t1gd: tuple[float, float] | None, flair: tuple[float, float] | None, console: Console
 ) -> _Answer:
     from gliofield.retrieval import FreeThresholdIndex, ThresholdRanges
 
     usual = ThresholdRanges()
-    ranges = ThresholdRanges(t1gd=t1gd or usual.t1gd, flair=flair or usual.flair)
-    index = FreeThresholdIndex.open(database, ranges=ranges, metric=metric, num_threads=threads, report=report)
-    found = index.search(query, k)
+    index = FreeThresholdIndex.open(
+        question.database,
+        ranges=ThresholdRanges(t1gd=t1gd or usual.t1gd, flair=flair or usual.flair),
+        metric=question.metric,
+        num_threads=question.num_threads,
+        report=console.report,
+    )
+    found = index.search(question.observation, question.k)
     return _Answer(
         index_name=index.name,
         hits=found.hits.hits,
@@ -200,3 +203,16 @@ def _table(answer: _Answer) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(
+        app,
+        "search",
+        search,
+        examples=[
+            "gliofield search DB --whole whole.nii.gz --core core.nii.gz -k 5",
+            "gliofield search DB --whole whole.nii.gz --free-thresholds --json",
+        ],
+    )

@@ -6,122 +6,129 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from gliofield.cli.console import ForceOption, JsonOption, print_notices, print_result, progress_bars, user_errors
-from gliofield.cli.options import ThreadsOption
-from gliofield.cli.train_inverse import train_inverse_command
-from gliofield.cli.train_surrogate import train_surrogate_command
+from gliofield.cli import options, training_options
+from gliofield.cli.commands import add_command, make_group
+from gliofield.cli.console import Console
+from gliofield.cli.settings_options import with_given
+from gliofield.cli.train_inverse import train_inverse
+from gliofield.cli.train_surrogate import train_surrogate
 from gliofield.cli.training_options import (
-    MixedPrecisionOption,
-    OutOption,
-    PatienceOption,
-    RestartOption,
     best_epoch_line,
-    with_given,
+    network,
+    network_choice,
+    options_for,
+    tumors,
 )
 
-app = typer.Typer(help="Train networks on simulated tumors (needs PyTorch, extra 'learn').", no_args_is_help=True)
+app = make_group("train", "Train networks on simulated tumors (needs PyTorch, extra 'learn').")
 
 _DESCRIPTIONS = {
-    "ae": "Autoencoder of tumor masks, for index ae.",
-    "vae": "Variational autoencoder of tumor masks, for index vae.",
-    "hash": "Autoencoder whose encoding is bits (Bi-half layer), for index hash.",
+    "ae": "Train an autoencoder of tumor masks, for index ae.",
+    "vae": "Train a variational autoencoder of tumor masks, for index vae.",
+    "hash": "Train an autoencoder whose encoding is bits (Bi-half layer), for index hash.",
 }
 
 
 def _embedding_command(kind: str) -> Callable[..., None]:
-    """Command that trains one kind of embedding; they differ in name, default rate and description alone."""
+    """Command that trains one kind of embedding; they differ in name, presets and description alone."""
 
-    def command(
-        out: OutOption,
+    def train_embedding_command(
+        console: Console,
+        out: training_options.Out,
         database: Annotated[
-            Path | None, typer.Option(help="Simulation database; default: that of `personalize`, built on first use.")
+            Path | None, tumors(help="Simulation database; default: that of `personalize`, built on first use.")
         ] = None,
-        small: Annotated[
-            bool, typer.Option("--small", help="A setting for two cores; without it that of the papers, for a GPU.")
-        ] = False,
-        latent_size: Annotated[
-            int | None, typer.Option(min=1, help="Numbers, or bits, per mask; default 1024.")
+        atlas: Annotated[str, tumors(help="Atlas of the default database.")] = "sri24",
+        num_training_tumors: Annotated[
+            int | None, tumors("--training-tumors", min=1, help="Tumors to train on; default 1500, --small 400.")
         ] = None,
-        loss: Annotated[str | None, typer.Option(help="Reconstruction loss: dice (default), bce or mse.")] = None,
-        training_tumors: Annotated[
-            int | None, typer.Option(min=1, help="Tumors to train on; default 1500, --small 400.")
+        num_validation_tumors: Annotated[
+            int | None, tumors("--validation-tumors", min=1, help="Tumors to validate on; default 150, --small 50.")
         ] = None,
-        validation_tumors: Annotated[
-            int | None, typer.Option(min=1, help="Tumors to validate on; default 150, --small 50.")
-        ] = None,
-        epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default 120, --small 20.")] = None,
-        batch_size: Annotated[int | None, typer.Option(min=1, help="Tumors per batch; default 2, --small 4.")] = None,
-        learning_rate: Annotated[
-            float | None, typer.Option(help="Learning rate; default 1e-5 (vae 3e-5), --small 1e-3.")
-        ] = None,
-        patience: PatienceOption = None,
-        mixed_precision: MixedPrecisionOption = False,
-        t1gd_threshold: Annotated[float, typer.Option(help="Density above which T1Gd shows tumor.")] = 0.6,
-        flair_threshold: Annotated[float, typer.Option(help="Density above which FLAIR shows tumor.")] = 0.2,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-        atlas: Annotated[str, typer.Option(help="Atlas of the default database.")] = "sri24",
-        seed: Annotated[int, typer.Option(min=0, help="Seed of weights, choice of tumors, order and noise.")] = 0,
-        threads: ThreadsOption = None,
-        restart: RestartOption = False,
-        force: ForceOption = False,
-        as_json: JsonOption = False,
+        t1gd_threshold: Annotated[float, tumors(help="Cell density above which T1Gd shows tumor.")] = 0.6,
+        flair_threshold: Annotated[float, tumors(help="Cell density above which FLAIR shows tumor.")] = 0.2,
+        restart: training_options.Restart = False,
+        force: training_options.Force = False,
+        small: training_options.Small = False,
+        latent_size: Annotated[int | None, network(min=1, help="Numbers, or bits, per mask; default 1024.")] = None,
+        loss: Annotated[str, network_choice(*options.LOSSES, kind="loss", help="Reconstruction loss.")] = "dice",
+        *,
+        training: dict[str, Any],
     ) -> None:
-        with user_errors(as_json=as_json), progress_bars() as report:
-            from gliofield.anatomy import load_atlas
-            from gliofield.database import SimulationDatabase
-            from gliofield.imaging import VisibilityThresholds
-            from gliofield.learning import require_torch
-            from gliofield.personalize import open_or_build_database
-            from gliofield.retrieval.embedding import EmbeddingSettings, train_embedding
+        if database is not None:
+            console.refuse("atlas", because="with --database")
 
-            require_torch()
-            preset = EmbeddingSettings.small(kind) if small else EmbeddingSettings.papers(kind)
-            settings = with_given(
-                preset,
-                network=with_given(preset.network, latent_size=latent_size, loss=loss),
-                training=with_given(
-                    preset.training,
-                    num_epochs=epochs,
-                    batch_size=batch_size,
-                    learning_rate=learning_rate,
-                    patience_epochs=patience,
-                    mixed_precision=mixed_precision,
-                    device=device,
-                    seed=seed,
-                    num_threads=threads,
-                ),
-                num_training_tumors=training_tumors,
-                num_validation_tumors=validation_tumors,
-            )
-            if database is None:
-                opened = open_or_build_database(None, load_atlas(atlas, report=report), report=report)
-            else:
-                opened = SimulationDatabase.open(database)
-            header = train_embedding(
-                opened,
-                settings,
-                out,
-                thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
-                replace=force,
-                restart=restart,
-                report=report,
-            )
+        from gliofield.anatomy import load_atlas
+        from gliofield.database import SimulationDatabase
+        from gliofield.imaging import VisibilityThresholds
+        from gliofield.learning import require_torch
+        from gliofield.learning.outputs import checkpoint_path
+        from gliofield.pipeline import open_database
+        from gliofield.retrieval.embedding import EmbeddingSettings, train_embedding
+
+        require_torch()
+        checkpoint_path(out, replace=force)
+        preset = EmbeddingSettings.small(kind) if small else EmbeddingSettings.papers(kind)
+        settings = with_given(
+            preset,
+            network=with_given(preset.network, latent_size=latent_size, loss=loss),
+            training=with_given(preset.training, **training),
+            num_training_tumors=num_training_tumors,
+            num_validation_tumors=num_validation_tumors,
+        )
+        if database is None:
+            opened = open_database(atlas=load_atlas(atlas, report=console.report), report=console.report)
+        else:
+            opened = SimulationDatabase.open(database)
+        header = train_embedding(
+            opened,
+            settings,
+            out,
+            thresholds=VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold),
+            replace=force,
+            restart=restart,
+            report=console.report,
+        )
         if header.is_small:
-            print_notices([f"{header.label} was trained with less than the papers' setting and is labelled small."])
-        content = {"checkpoint": out, "label": header.label, **header.to_dict()}
-        print_result(content, as_json=as_json, text=lambda: _summary(header, out))
+            console.notes([f"{header.label} was trained with less than the papers' preset and is labelled small."])
+        lines = [best_epoch_line(name, history) for name, history in header.history.items()]
+        console.result(
+            {"checkpoint": out, "label": header.label, **header.to_dict()},
+            lambda: "\n".join([header.label, *lines, f"checkpoint: {out}"]),
+        )
 
-    return command
+    return train_embedding_command
 
 
 for _kind, _description in _DESCRIPTIONS.items():
-    app.command(_kind, help=f"{_description} Interrupted, the same command goes on.")(_embedding_command(_kind))
-app.command("inverse")(train_inverse_command)
-app.command("surrogate")(train_surrogate_command)
-
-
-def _summary(header: Any, out: Path) -> str:
-    lines = [best_epoch_line(name, history) for name, history in header.history.items()]
-    return "\n".join([header.label, *lines, f"checkpoint: {out}"])
+    add_command(
+        app,
+        _kind,
+        _embedding_command(_kind),
+        help_text=f"{_description}\n\nA training that was stopped goes on when the same command is run again.",
+        examples=[f"gliofield train {_kind} --database DB --out {_kind}.safetensors --small"],
+        runs_long=True,
+        resumes=True,
+        options={"training": options_for(_kind)},
+    )
+add_command(
+    app,
+    "inverse",
+    train_inverse,
+    examples=[
+        "gliofield train inverse --database DB --out inverse.safetensors --small",
+        "gliofield train inverse --on-the-fly --design papers --out inverse.safetensors --device cuda",
+    ],
+    runs_long=True,
+    resumes=True,
+    options={"training": options_for("inverse")},
+)
+add_command(
+    app,
+    "surrogate",
+    train_surrogate,
+    examples=["gliofield train surrogate --out surrogate.safetensors --small --threads 2"],
+    runs_long=True,
+    resumes=True,
+    options={"training": options_for("surrogate")},
+)

@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from gliofield.cli.options import DEVICES, panel
+from gliofield.cli.settings_options import OptionGroup
 
-OutOption = Annotated[Path, typer.Option(help="Checkpoint to write (.safetensors).")]
-SmallOption = Annotated[
-    bool, typer.Option("--small", help="A setting for two cores; without it that of the paper, for a GPU.")
-]
-EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs; default: the setting's.")]
-BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Samples per batch; default: the setting's.")]
-LearningRateOption = Annotated[float | None, typer.Option(help="First learning rate; default: the setting's.")]
-PatienceOption = Annotated[
-    int | None, typer.Option(min=1, help="Stop after so many epochs without improvement; default: never.")
-]
-SaveEveryOption = Annotated[
-    float | None,
-    typer.Option("--save-every", min=0.0, help="Save within an epoch after so many seconds [s]; default 300."),
-]
-MixedPrecisionOption = Annotated[bool, typer.Option("--mixed-precision", help="Compute in 16 bits on a GPU.")]
-DeviceOption = Annotated[str, typer.Option(help="Where the network computes: auto, cpu or cuda.")]
-T1gdThresholdsOption = Annotated[
-    tuple[float, float], typer.Option(help="Range of the densities above which T1Gd shows tumor.")
-]
-FlairThresholdsOption = Annotated[
-    tuple[float, float], typer.Option(help="Range of the densities above which FLAIR shows tumor.")
-]
-PerturbOption = Annotated[
-    bool, typer.Option("--perturb", help="Imitate errors of registration and annotation on the masks.")
-]
-SolverDeviceOption = Annotated[str, typer.Option(help="Where tumors are simulated: cpu or cuda.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of weights, samples, order and noise.")]
-RestartOption = Annotated[bool, typer.Option("--restart", help="Begin anew where an interrupted training lies.")]
+#: What the papers' preset of each network and its preset ``--small`` hold.
+PRESETS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "ae": {"num_epochs": (120, 20), "batch_size": (2, 4), "learning_rate": (1e-5, 1e-3)},
+    "vae": {"num_epochs": (120, 20), "batch_size": (2, 4), "learning_rate": (3e-5, 1e-3)},
+    "hash": {"num_epochs": (120, 20), "batch_size": (2, 4), "learning_rate": (1e-5, 1e-3)},
+    "inverse": {"num_epochs": (100, 20), "batch_size": (32, 16), "learning_rate": (6e-5, 1e-3)},
+    "surrogate": {"num_epochs": (30, 10), "batch_size": (16, 8), "learning_rate": (1e-4, 1e-3)},
+}
+
+tumors, tumors_choice = panel("Tumors and output")
+network, network_choice = panel("Network")
+
+Out = Annotated[Path, tumors(help="Checkpoint to write (.safetensors).")]
+Restart = Annotated[bool, tumors("--restart", help="Begin anew instead of going on with a stopped training.")]
+Force = Annotated[bool, tumors("--force", help="Replace a checkpoint that exists.")]
+Small = Annotated[bool, network("--small", help="A preset for two cores; without it the papers' preset, for a GPU.")]
 
 
-def with_given(settings: Any, **changes: Any) -> Any:
-    """Settings with the values that were given."""
-    return dataclasses.replace(settings, **{name: value for name, value in changes.items() if value is not None})
+def options_for(kind: str) -> Callable[[Sequence[str]], OptionGroup]:
+    """Maker of the options that fill `TrainingSettings`, begun from the presets of one kind of network."""
+
+    def make(arguments: Sequence[str]) -> OptionGroup:
+        from gliofield.learning import TrainingSettings
+
+        return OptionGroup(
+            settings=TrainingSettings,
+            panel="Training",
+            spellings={
+                "num_epochs": "--epochs",
+                "patience_epochs": "--patience",
+                "save_every_s": "--save-every",
+                "num_threads": "--threads",
+            },
+            fields=(
+                *("num_epochs", "batch_size", "learning_rate", "patience_epochs", "save_every_s"),
+                *("mixed_precision", "device", "seed", "num_threads"),
+            ),
+            choices={"device": ("auto", *DEVICES)},
+            is_partial=True,
+            presets={name: f"{papers:g}, or {small:g} with --small" for name, (papers, small) in PRESETS[kind].items()},
+        )
+
+    return make
 
 
 def best_epoch_line(name: str, history: Any) -> str:

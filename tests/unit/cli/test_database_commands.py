@@ -112,7 +112,7 @@ def test_without_a_folder_only_the_default_database_is_built():
 def test_a_dry_run_of_the_default_database_names_its_place(atlas_folder):
     """Nothing is built, and the folder is the one `personalize` looks at."""
     from gliofield.anatomy import load_atlas
-    from gliofield.personalize import default_database_path
+    from gliofield.pipeline import default_database_path
 
     arguments = ["--number", "7", "--atlas", atlas_folder, "--dry-run", "--json"]
     content = json.loads(_run("database", "build", *arguments).stdout)

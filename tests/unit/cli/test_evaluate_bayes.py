@@ -89,7 +89,7 @@ def test_what_cannot_be_done_is_said_before_any_work(atlas_folder, tmp_path):
     forced = gliofield("evaluate", "bayes", "--out", tmp_path / "scans", "--atlas", atlas_folder, "--force")
 
     assert (alone.exit_code, foreign.exit_code, forced.exit_code) == (2, 2, 1)
-    assert "real patients only" in alone.stderr
+    assert "--checkpoint has no effect without --patients" in alone.stderr
     assert SETTINGS_FILE in foreign.stderr
     assert (tmp_path / "scans" / "t1.nii").exists()
 
@@ -117,5 +117,5 @@ def test_a_spacing_of_zero_is_refused(atlas_folder, tmp_path):
     result = gliofield("evaluate", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--spacing-mm", 0)
 
     assert result.exit_code == 2
-    assert "spacing_mm must be finite and above 0" in result.stderr
+    assert "--spacing-mm must be finite and above 0" in result.stderr
     assert not (tmp_path / "out").exists()

@@ -83,7 +83,7 @@ def test_what_can_be_refused_is_refused_before_registrations(database, atlas_fol
     """A patient given twice, by folder and by file of queries, and a seed of the database."""
     options = ["--patients", patient, "--registration", "none", "--index", "exact", "--out"]
     assert _evaluate(database, atlas_folder, "--synthetic", 0, *options, tmp_path / "first").exit_code == 0
-    monkeypatch.setattr(retrieval_queries, "register", None)
+    monkeypatch.setattr(retrieval_queries, "register_case", None)
 
     for more, message in (
         (["--queries", tmp_path / "first" / "queries.npz"], "got case more than once"),

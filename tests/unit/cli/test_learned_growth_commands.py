@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from gliofield.cli import app
 from gliofield.database import ClinicalDesign, LocalWorkers, SimulationDatabase, build_database, named_model
 from gliofield.experiments import MatchingQueries
-from gliofield.retrieval import PackedQueries, Query
+from gliofield.imaging.observation import Observation
+from gliofield.retrieval import PackedQueries
 
 pytest.importorskip("torch")
 
@@ -35,7 +36,7 @@ def write_queries(database, path):
     """The masks of one tumor of the database, as a file of queries."""
     opened = SimulationDatabase.open(database)
     grid, levels = opened.header.grid, opened.density_levels(3)
-    packed = PackedQueries.pack([Query(tumor_core=levels > 153, whole_tumor=levels > 51, grid=grid)], grid)
+    packed = PackedQueries.pack([Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=grid)], grid)
     MatchingQueries(names=("three",), groups=("real",), packed=packed, settings={}).write(path)
     return path
 

@@ -41,8 +41,9 @@ def train(*arguments):
     ("options", "named"),
     [
         (("--design", "papers"), "--design"),
-        (("--model", "fk", "--atlas", "sri24"), "--model, --atlas"),
-        (("--spacing-mm", 3, "--solver-device", "cpu"), "--spacing-mm, --solver-device"),
+        (("--model", "fk", "--atlas", "sri24"), "--model"),
+        (("--spacing-mm", 3), "--spacing-mm"),
+        (("--solver-device", "cpu"), "--solver-device"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -50,7 +51,7 @@ def test_options_of_simulated_tumors_do_not_go_with_a_database(tmp_path, options
     """They would change nothing: not understood, and named, defaults given by hand too."""
     result = train("--out", tmp_path / "net.safetensors", "--database", tmp_path / "db", *options)
     assert result.exit_code == 2
-    assert f"simulated already: leave {named} out" in re.sub(r"\s+", " ", result.stderr)
+    assert f"{named} has no effect with --database" in result.stderr
 
 
 @pytest.mark.parametrize(("small", "numbers"), [((), (80_000, 1_000)), (("--small",), (4_000, 200))], ids=["", "small"])

@@ -29,7 +29,7 @@ def train_surrogate(atlas_folder, out, *more):
     ("name", "more", "message"),
     [
         ("net.pt", (), "must end in .safetensors"),
-        ("net.safetensors", ("--spacing-mm", 0), "spacing_mm must lie between 0.5 and 10 mm, got 0"),
+        ("net.safetensors", ("--spacing-mm", 0), "--spacing-mm must lie between 0.5 and 10 mm, got 0"),
         ("net.safetensors", ("--solver-device", "cudda"), "Did you mean 'cuda'"),
     ],
 )

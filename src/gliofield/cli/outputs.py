@@ -1,0 +1,51 @@
+"""Files that commands write: refused before any work, and whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def require_output_file(path: Path | None, *, ending: str, replace: bool) -> None:
+    """Raise an error if a file cannot be written; None: nothing is to be written.
+
+    Raises
+    ------
+    ParameterError
+        If its name has another ending.
+    OutputError
+        If it exists and may not be replaced, its folder is not there, or it cannot be written.
+    """
+    from gliofield.errors import OutputError, ParameterError
+    from gliofield.output import require_absent
+
+    if path is None:
+        return
+    if not path.name.lower().endswith(ending):
+        raise ParameterError(f"the name of {path} must end in {ending}.")
+    require_absent(path, replace=replace)
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {folder}. Make it first, or choose another.")
+
+
+def require_tables_and_figures(tables: Path | None, figures: Path | None, *, marker: str, replace: bool) -> None:
+    """Raise an error if tables (.md) or a folder of figures cannot be written, or one lies in the other."""
+    from gliofield.errors import ParameterError
+    from gliofield.output import require_absent
+
+    if figures is not None:
+        require_absent(figures, replace=replace, marker=marker)
+        if tables is not None and tables.resolve().is_relative_to(figures.resolve()):
+            raise ParameterError(
+                f"--out {tables} lies in the folder of --figures, which is written as a whole: expected another."
+            )
+    require_output_file(tables, ending=".md", replace=replace)
+
+
+def write_tables(path: Path | None, text: str) -> None:
+    """Write a text, if there is somewhere to write it."""
+    from gliofield.output import atomic_file
+
+    if path is not None:
+        with atomic_file(path) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
