@@ -234,7 +234,9 @@ def database_posterior(
     )
 
 
-def _find_nearest_tumors(index: BlockIndex, observation: Observation, num_read: int) -> tuple[NDArray[np.int64], _Probes]:
+def _find_nearest_tumors(
+    index: BlockIndex, observation: Observation, num_read: int
+) -> tuple[NDArray[np.int64], _Probes]:
     """Numbers of the nearest tumors, and after them of the probes."""
     hits = index.search(observation, _RANKED_PER_READ * num_read)
     ranked = np.array([hit.index for hit in hits.hits], dtype=np.int64)
@@ -262,7 +264,9 @@ def _evaluate_log_design(
     return given[tumors]
 
 
-def _require_small_truncation(truncation: float, exponent: float, num_read: int, settings: DatabasePosteriorSettings) -> None:
+def _require_small_truncation(
+    truncation: float, exponent: float, num_read: int, settings: DatabasePosteriorSettings
+) -> None:
     """Refuse a posterior much of whose weight lies on tumors that were not read."""
     if truncation > settings.max_truncation_error:
         raise NumericalError(

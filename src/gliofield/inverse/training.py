@@ -101,7 +101,9 @@ def train_inverse(
     return header
 
 
-def _make_members(source: TumorSource, settings: InverseSettings, scalings: Mapping[str, TargetScaling]) -> Iterator[Member]:
+def _make_members(
+    source: TumorSource, settings: InverseSettings, scalings: Mapping[str, TargetScaling]
+) -> Iterator[Member]:
     """The networks of each group of targets, with first weights and batches of their own."""
     from gliofield.inverse.training_task import InverseTask
 
