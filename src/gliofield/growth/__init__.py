@@ -8,6 +8,7 @@ from gliofield.growth.model import GrowthModel
 from gliofield.growth.one_tumor import default_model, simulate
 from gliofield.growth.parameters import (
     SEED_NAMES,
+    STRETCH_NAMES,
     FisherKolmogorovParameters,
     MassEffectParameters,
     growth_parameters_of,
@@ -20,6 +21,7 @@ from gliofield.growth.volume_limit import VolumeLimit
 
 __all__ = [
     "SEED_NAMES",
+    "STRETCH_NAMES",
     "Elasticity",
     "FisherKolmogorov",
     "FisherKolmogorovParameters",

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import DeviceError, GliofieldError, ParameterError
 from gliofield.growth.backends.triton_loading import load_backend
-from gliofield.growth.diffusivity import FaceCoefficients, face_coefficients
+from gliofield.growth.diffusivity import FaceCoefficients, Stretch, face_coefficients
 from gliofield.growth.parameters import FisherKolmogorovParameters
 from gliofield.growth.run_inputs import check_times, require_anatomy
 from gliofield.growth.seed import SEED_VARIANCE_MM2, seed_cells
@@ -141,7 +141,8 @@ class _Queue:
     limits: list[VoxelLimit | None]
 
     def faces_of(self, index: int) -> FaceCoefficients:
-        return face_coefficients(self.anatomy, self.tumors[index][0].diffusivity_ratio)
+        parameters = self.tumors[index][0]
+        return face_coefficients(self.anatomy, parameters.diffusivity_ratio, parameters.axis_stretch)
 
     def run(self, index: int) -> _Run:
         """Tumor `index`, planned."""
@@ -197,7 +198,7 @@ class _Runner:
         self._batch = batch
         self._report = report
         self._slots: list[_Run | None] = [None] * batch.num_slots
-        self._ratio_of_set: list[float | None] = [None] * batch.num_face_sets
+        self._mobility_of_set: list[tuple[float, Stretch] | None] = [None] * batch.num_face_sets
         self._set_of_slot: list[int] = [0] * batch.num_slots
         self._num_begun = self._num_handed_out = self._num_finished = 0
         self._ready: dict[int, _Outcome] = {}
@@ -235,14 +236,14 @@ class _Runner:
                 self._num_begun += 1
 
     def _face_set(self, run: _Run) -> int:
-        """Set with the coefficients of a run; there are as many sets as slots, or as ratios."""
-        ratio = run.parameters.diffusivity_ratio
-        if ratio in self._ratio_of_set:
-            return self._ratio_of_set.index(ratio)
+        """Set with the coefficients of a run; there are as many sets as slots, or as there are ratios and stretches."""
+        mobility = (run.parameters.diffusivity_ratio, run.parameters.axis_stretch)
+        if mobility in self._mobility_of_set:
+            return self._mobility_of_set.index(mobility)
         used = {s for s, occupant in zip(self._set_of_slot, self._slots, strict=True) if occupant is not None}
-        free = next(index for index in range(len(self._ratio_of_set)) if index not in used)
+        free = next(index for index in range(len(self._mobility_of_set)) if index not in used)
         self._batch.set_faces(free, run.faces)
-        self._ratio_of_set[free] = ratio
+        self._mobility_of_set[free] = mobility
         return free
 
     def _begin_stretch(self) -> _Stretch:
@@ -339,7 +340,7 @@ def _make_batch(
 ) -> TumorBatch:
     """The largest batch of use that fits into the memory of the device."""
     box_shape = queue.faces_of(0).x.shape
-    num_ratios = len({parameters.diffusivity_ratio for parameters, _ in queue.tumors})
+    num_ratios = len({(parameters.diffusivity_ratio, parameters.axis_stretch) for parameters, _ in queue.tumors})
     layout = backend.FieldLayout(box_shape=box_shape, tile=backend.Tile())
     free = backend.free_bytes(device)
     num_slots = min(max_batch or DEFAULT_BATCH, len(queue.tumors))

@@ -20,13 +20,18 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.box import box_of, slices_of
+from gliofield.errors import ParameterError
+from gliofield.grid import Grid
+from gliofield.growth.parameters import ISOTROPIC
 
 # Row extents of a row without voxels: a start beyond every index and a stop of 0.
 EMPTY_START, EMPTY_STOP = 1 << 20, 0
 # Ratios kept per anatomy; a study uses one or two.
 _MAX_KEPT_RATIOS = 4
+#: Factors of the diffusivity along x, y and z.
+Stretch = tuple[float, float, float]
 _lock = threading.Lock()
-_kept: WeakKeyDictionary[Anatomy, OrderedDict[float, FaceCoefficients]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Anatomy, OrderedDict[tuple[float, Stretch], FaceCoefficients]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,35 +71,59 @@ class FaceCoefficients:
         target[self.box] = padded[1:-1, 1:-1, 1:-1]
 
 
-def face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoefficients:
-    """Coefficients of an anatomy at a ratio D_w / D_g, computed once per anatomy object and ratio.
+def face_coefficients(
+    anatomy: Anatomy, diffusivity_ratio: float, axis_stretch: Stretch = ISOTROPIC
+) -> FaceCoefficients:
+    """Coefficients of an anatomy at a ratio D_w / D_g, computed once per anatomy object, ratio and stretch.
 
     The arrays of the anatomy must not be changed afterwards; make a new `Anatomy` instead.
     """
+    key = (diffusivity_ratio, axis_stretch)
     with _lock:
         of_anatomy = _kept.setdefault(anatomy, OrderedDict())
-        if diffusivity_ratio in of_anatomy:
-            of_anatomy.move_to_end(diffusivity_ratio)
-            return of_anatomy[diffusivity_ratio]
-    made = make_face_coefficients(anatomy, diffusivity_ratio)
+        if key in of_anatomy:
+            of_anatomy.move_to_end(key)
+            return of_anatomy[key]
+    made = make_face_coefficients(anatomy, diffusivity_ratio, axis_stretch)
     with _lock:
-        of_anatomy[diffusivity_ratio] = made
+        of_anatomy[key] = made
         while len(of_anatomy) > _MAX_KEPT_RATIOS:
             of_anatomy.popitem(last=False)
     return made
 
 
-def make_face_coefficients(anatomy: Anatomy, diffusivity_ratio: float) -> FaceCoefficients:
+def make_face_coefficients(
+    anatomy: Anatomy, diffusivity_ratio: float, axis_stretch: Stretch = ISOTROPIC
+) -> FaceCoefficients:
     """As `face_coefficients`, computed anew and not kept."""
+    if axis_stretch != ISOTROPIC:
+        _require_axis_aligned(anatomy.grid)
     diffusivity = anatomy.white_matter + anatomy.gray_matter * np.float32(1.0 / diffusivity_ratio)
-    return faces_between(diffusivity, anatomy.domain)
+    return faces_between(diffusivity, anatomy.domain, axis_stretch)
 
 
-def faces_between(diffusivity: NDArray[np.float32], domain: NDArray[np.bool_]) -> FaceCoefficients:
-    """Coefficients of a `diffusivity` relative to D_w in a `domain` that is not empty, both (X, Y, Z)."""
+def _require_axis_aligned(grid: Grid) -> None:
+    linear = grid.world_from_voxel[:3, :3]
+    if np.abs(linear - np.diag(np.diag(linear))).max() > 1e-3 * grid.spacing_mm[0]:
+        raise ParameterError(
+            f"axis_stretch needs a grid along the axes of the world, got {grid.describe()}. Grow the tumor on an "
+            "axis-aligned grid, or leave it isotropic."
+        )
+
+
+def faces_between(
+    diffusivity: NDArray[np.float32], domain: NDArray[np.bool_], axis_stretch: Stretch = ISOTROPIC
+) -> FaceCoefficients:
+    """Coefficients of a `diffusivity` relative to D_w in a `domain` that is not empty, both (X, Y, Z).
+
+    A stretch multiplies the faces across each axis: every face keeps one coefficient for both its voxels, so no cells
+    are lost, and all coefficients stay ≥ 0.
+    """
     box = slices_of(box_of(domain))
     cells = np.pad(np.where(domain, diffusivity, 0.0)[box].astype(np.float32), 1)
-    x, y, z = (_harmonic_mean_with_predecessor(cells, axis) for axis in range(3))
+    x, y, z = (
+        np.float32(factor) * _harmonic_mean_with_predecessor(cells, axis) for axis, factor in enumerate(axis_stretch)
+    )
     face_sum = x + y + z
     face_sum[:-1] += x[1:]
     face_sum[:, :-1] += y[:, 1:]

@@ -306,6 +306,11 @@ class _Batches:
     def _begun(self, batch: PushingBatch, tumors: Sequence[_Tumor]) -> list[_Run]:
         """Tumors in the slots of a batch, planned: equal increments of the radius of a run without mass effect."""
         brain = self.brain
+        if any(not tumor.parameters.is_isotropic for tumor in tumors):
+            raise ParameterError(
+                "axis_stretch is not known to batches of tumors with mass effect: expected isotropic tumors. Grow these "
+                "one by one, with MassEffect().simulate(...)."
+            )
         try:
             densities = [brain.box.padded(seed_density(brain.anatomy, tumor.parameters.seed_mm)) for tumor in tumors]
             unpushed = [brain.operations(tumor, tumor.times_days[-1:]) for tumor in tumors]

@@ -345,7 +345,9 @@ class MassEffectRun:
         slower = np.float32(1.0 / self._parameters.diffusivity_ratio)
         diffusivity = opening * (fraction + (np.float32(1.0) - fraction) * slower)
         is_open = self.brain[inner] & (opening > 0.0)
-        return _Medium(domain=is_open, faces=faces_between(diffusivity.astype(np.float32), is_open))
+        return _Medium(
+            domain=is_open, faces=faces_between(diffusivity.astype(np.float32), is_open, self._parameters.axis_stretch)
+        )
 
 
 class _Relaxation:

@@ -19,6 +19,8 @@ from gliofield.errors import ParameterError
 DEFAULT_DIFFUSIVITY_RATIO = 10.0
 #: Names of the seed's coordinates [mm, RAS+] where parameters are numbers by name.
 SEED_NAMES = ("seed_x_mm", "seed_y_mm", "seed_z_mm")
+#: Names of `axis_stretch` where parameters are numbers by name.
+STRETCH_NAMES = ("stretch_x", "stretch_y", "stretch_z")
 #: Parameters that have a default.
 OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
 #: Push γ [Pa]: a tumor of 50 ml moves the wall of a ventricle by 2-8 mm. *Chosen*, docs/design/0005-mass-effect.md.
@@ -27,6 +29,10 @@ DEFAULT_PUSH_PA = 10_000.0
 _MAX_PUSH_PA = 1e6
 # Beyond this the slower tissue is a wall, and the coefficients leave the range of float32 arithmetic. *Chosen*.
 _MAX_RATIO = 1e6
+#: No direction is preferred.
+ISOTROPIC = (1.0, 1.0, 1.0)
+# *Chosen*: fitted tensors of real tumors lie between 0.4 and 2.2.
+_MAX_STRETCH = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,9 @@ class FisherKolmogorovParameters:
         World position of the seed [mm, RAS+].
     diffusivity_ratio : float
         D_w / D_g, between 1e-6 and 1e6.
+    axis_stretch : (float, float, float)
+        (a_x, a_y, a_z), a global diffusion tensor in every tissue: cells diffuse a_x D along x (left-right), a_y D along
+        y (back-front), a_z D along z (feet-head). Each between 0.05 and 20, their product 1; isotropic by default.
 
     Raises
     ------
@@ -62,6 +71,7 @@ class FisherKolmogorovParameters:
     proliferation_rate_per_day: float
     seed_mm: tuple[float, float, float]
     diffusivity_ratio: float = DEFAULT_DIFFUSIVITY_RATIO
+    axis_stretch: tuple[float, float, float] = ISOTROPIC
 
     def __post_init__(self) -> None:
         _require("white_matter_diffusivity_mm2_per_day", self.white_matter_diffusivity_mm2_per_day, "mm²/day")
@@ -75,11 +85,28 @@ class FisherKolmogorovParameters:
         if len(seed) != 3 or not all(math.isfinite(x) for x in seed):
             raise ParameterError(f"seed_mm must be three finite world coordinates (x, y, z) [mm], got {self.seed_mm}.")
         object.__setattr__(self, "seed_mm", seed)
+        stretch = tuple(float(factor) for factor in self.axis_stretch)
+        if len(stretch) != 3 or not all(1.0 / _MAX_STRETCH <= factor <= _MAX_STRETCH for factor in stretch):
+            raise ParameterError(
+                f"axis_stretch must be three factors between {1.0 / _MAX_STRETCH:g} and {_MAX_STRETCH:g}, got "
+                f"{self.axis_stretch}."
+            )
+        if abs(math.prod(stretch) - 1.0) > 1e-6:
+            raise ParameterError(
+                f"the product of axis_stretch must be 1, got {math.prod(stretch):g}: a common factor belongs to the "
+                "diffusivity. Divide by its cube root."
+            )
+        object.__setattr__(self, "axis_stretch", stretch)
 
     @property
     def gray_matter_diffusivity_mm2_per_day(self) -> float:
         """D_g = D_w / ratio [mm²/day]."""
         return self.white_matter_diffusivity_mm2_per_day / self.diffusivity_ratio
+
+    @property
+    def is_isotropic(self) -> bool:
+        """Whether cells diffuse alike along all axes."""
+        return self.axis_stretch == ISOTROPIC
 
     @property
     def infiltration_length_mm(self) -> float:
@@ -136,7 +163,8 @@ def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParamet
     ----------
     values : mapping of str to float
         ``white_matter_diffusivity_mm2_per_day``, ``proliferation_rate_per_day``, ``seed_x_mm``, ``seed_y_mm``,
-        ``seed_z_mm``, and if wanted ``diffusivity_ratio`` and ``push_pa``; others are not looked at.
+        ``seed_z_mm``, and if wanted ``diffusivity_ratio``, ``push_pa`` and all three of `STRETCH_NAMES`; others are not
+        looked at.
 
     Raises
     ------
@@ -144,11 +172,14 @@ def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParamet
         If a value is not finite, or outside its range.
     """
     optional = {name: values[name] for name in OPTIONAL_NAMES if name in values}
+    has_stretch = all(name in values for name in STRETCH_NAMES)
+    stretch = (values["stretch_x"], values["stretch_y"], values["stretch_z"]) if has_stretch else ISOTROPIC
     kind = MassEffectParameters if "push_pa" in values else FisherKolmogorovParameters
     return kind(
         white_matter_diffusivity_mm2_per_day=values["white_matter_diffusivity_mm2_per_day"],
         proliferation_rate_per_day=values["proliferation_rate_per_day"],
         seed_mm=(values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"]),
+        axis_stretch=stretch,
         **optional,
     )
 

@@ -126,7 +126,7 @@ class FisherKolmogorov:
         """
         times = check_run(anatomy, parameters, times_days)
         initial = seed_density(anatomy, parameters.seed_mm)
-        faces = face_coefficients(anatomy, parameters.diffusivity_ratio)
+        faces = face_coefficients(anatomy, parameters.diffusivity_ratio, parameters.axis_stretch)
         with shared_threads(self.num_threads) as executor:
             stepper = make_stepper(self.backend, faces, initial, executor=executor, num_threads=self.num_threads)
             limit = volume_limit.on(anatomy.grid) if volume_limit is not None else None

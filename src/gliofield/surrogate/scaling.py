@@ -49,6 +49,11 @@ def growth_in_ranges(
             f"diffusivity_ratio is {parameters.diffusivity_ratio:g}: the surrogate was trained with "
             f"{ranges.diffusivity_ratio:g}. Use FisherKolmogorov."
         )
+    if not parameters.is_isotropic:
+        raise ParameterError(
+            f"axis_stretch is {parameters.axis_stretch}: the surrogate was trained on isotropic tumors. Use "
+            "FisherKolmogorov."
+        )
     return np.stack([_one_time(parameters, time_days, ranges) for time_days in times_days])
 
 
