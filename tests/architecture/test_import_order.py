@@ -31,6 +31,7 @@ ALLOWED = {
     "pipeline": _INVERSE | {"registration"},
     "experiments": _PIPELINE,
     "report": _EXPERIMENTS,
+    "testing": _PIPELINE | {"report"},
     "cli": _EXPERIMENTS | {"report"},
 }
 # `python -m gliofield` is the command line and nothing else.
