@@ -36,12 +36,12 @@ def _personalize(phantom, out, *more):
     return _run("personalize", phantom / "patient", *common, "--out", out, *more)
 
 
-@pytest.mark.parametrize("grow_in", ["atlas", "patient"])
-def test_a_patient_gets_a_density_and_its_growth_parameters(phantom, tmp_path, grow_in):
+@pytest.mark.parametrize("space", ["atlas", "patient"])
+def test_a_patient_gets_a_density_and_its_growth_parameters(phantom, tmp_path, space):
     """The usual result folder; the provenance names the checkpoint, the concerns say that it is small."""
     out = tmp_path / "result"
     checkpoint = phantom / "net.safetensors"
-    result = _personalize(phantom, out, "--checkpoint", checkpoint, "--grow-in", grow_in, "--json")
+    result = _personalize(phantom, out, "--checkpoint", checkpoint, "--space", space, "--json")
 
     assert result.exit_code == 0, result.stderr
     assert 0.0 < read_volume(out / "density_patient.nii.gz").data.max() <= 1.0
@@ -51,7 +51,7 @@ def test_a_patient_gets_a_density_and_its_growth_parameters(phantom, tmp_path, g
     assert "net.safetensors" in provenance
     assert "Learn-Morph-Infer" in provenance
     assert "less than the paper's setting" in (out / "quality.json").read_text(encoding="utf-8")
-    assert ('"grown_in": "patient"' in provenance) == (grow_in == "patient")
+    assert json.loads(provenance)["settings"]["space"] == space
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_patient_gets_a_density_and_its_growth_parameters(phantom, tmp_path, g
     [
         ((), "no inverse network for the atlas"),
         (("--checkpoint", "nowhere.safetensors"), "cannot be read"),
-        (("--checkpoint", "nowhere.safetensors", "--index", "exact"), "leave --index and --database out"),
-        (("--grow-in", "mars"), "anatomy to grow in 'mars'"),
+        (("--checkpoint", "nowhere.safetensors", "--index", "exact"), "--index belongs to method 'query'"),
+        (("--space", "mars"), "space 'mars' is unknown"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(phantom, tmp_path, more, message):

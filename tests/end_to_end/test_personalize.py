@@ -162,12 +162,59 @@ def test_an_existing_result_is_not_overwritten(phantom, tmp_path):
 
 
 def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
-    """--dry-run reads the inputs and prints what they are."""
+    """--dry-run reads the inputs, prints what they are and what would be done with them; it needs no folder."""
+    common = ["personalize", phantom / "patient", "--atlas", phantom / "atlas", "--dry-run"]
+    other = _run([*common, "--database", tmp_path / "none", "--method", "sample", "--json"])
+
     result = _personalize(phantom, tmp_path / "out", "--dry-run")
 
-    assert result.exit_code == 0
-    assert "inputs are fine" in result.stdout
-    assert not (tmp_path / "out").exists()
+    assert result.exit_code == other.exit_code == 0
+    assert "would read flair, t1, t1c (labels: brats2021; core 7." in result.stdout
+    assert "would use method query: the best match in a database" in result.stdout
+    assert f"database {phantom / 'database'}: ready" in result.stdout
+    assert "default database: will be built first" in _run(common).stdout
+    content = json.loads(other.stdout)
+    assert (content["method"], content["needs"][1:]) == ("sample", [f"database {tmp_path / 'none'}: not there"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_complete_and_replace_those_of_the_folder(phantom, tmp_path):
+    """A FET-PET beside the folder is read; another segmentation takes the place of the folder's, and masks too."""
+    pet, labels = phantom / "patient" / "case_t1.nii.gz", phantom_labels(core_radius_mm=8.0)
+    write_volume(tmp_path / "other.nii.gz", labels)
+    write_volume(tmp_path / "whole.nii.gz", Volume((labels.data > 0).astype(np.uint8), labels.grid))
+
+    def dry_run(*more):
+        result = _personalize(phantom, tmp_path / "out", "--dry-run", "--json", *more)
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+    usual = dry_run()
+    assert dry_run("--pet", pet)["images"] == ["flair", "pet", "t1", "t1c"]
+    assert dry_run("--seg", tmp_path / "other.nii.gz")["tumor_core_ml"] < usual["tumor_core_ml"]
+    masks = dry_run("--whole", tmp_path / "whole.nii.gz")
+    labelled = _personalize(phantom, tmp_path / "out", "--whole", tmp_path / "whole.nii.gz", "--labels", "brats2021")
+    assert labelled.exit_code == 2
+    assert "the tumor comes as masks, which have no labels" in labelled.stderr
+    assert (masks["label_scheme"], masks["tumor_core_ml"]) == ("masks", 0.0)
+
+
+def test_a_result_needs_a_folder(phantom):
+    """Unless it is not to be written."""
+    result = _run(["personalize", phantom / "patient"])
+
+    assert result.exit_code == 2
+    assert "give --out RESULT, or --dry-run" in result.stderr
+
+
+def test_a_place_that_cannot_be_written_is_found_out_before_anything_is_read(phantom, tmp_path):
+    """There is not even a patient to read."""
+    (tmp_path / "file").touch()
+
+    result = _personalize(phantom, tmp_path / "file" / "result", patient=tmp_path / "no patient")
+
+    assert result.exit_code == 1
+    assert "file is not a folder. Choose another place" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -176,10 +223,15 @@ def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
         (["--method", "quarry"], 2, "Did you mean 'query'"),
         (["--registration", "fasst"], 2, "Did you mean 'fast'"),
         (["--labels", "brats2020"], 2, "Did you mean 'brats20"),
-        (["--t1gd-threshold", "0.1"], 2, "t1gd_threshold"),
+        (["--t1gd-threshold", "0.1"], 2, "--t1gd-threshold must be at least --flair-threshold"),
         (["--database", "nowhere"], 1, "nowhere"),
         (["--atlas", "sri42"], 2, "Did you mean 'sri24'"),
-        (["--t1", "x.nii.gz"], 2, "not both"),
+        (["--t1", "x.nii.gz"], 1, "x.nii.gz: no such file"),
+        (["--spacing-mm", "2"], 2, "--spacing-mm belongs to the patient's space"),
+        (["--samples", "5"], 2, "--samples belongs to method 'sample': add --method sample, or leave it out."),
+        (["--samples=5"], 2, "--samples belongs to method 'sample'"),
+        (["--margin-mm", "5"], 2, "belongs to method 'margin' or 'whole-margin': add --method margin or"),
+        (["--method", "quary", "--samples", "5"], 2, "Did you mean 'query'"),
         (["--labels", "necrotic=1,edema=3"], 1, "not of the scheme"),
     ],
 )
@@ -313,7 +365,7 @@ def test_more_densities_than_candidates_are_refused(phantom, tmp_path):
     result = _personalize(phantom, tmp_path / "out", "--candidate-densities", "4", "-k", "3")
 
     assert result.exit_code == 2
-    assert "at most the number of candidates 3, got 4" in result.stderr
+    assert "--candidate-densities must lie between 0 and --candidates = 3, got 4" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -359,7 +411,7 @@ def test_search_with_free_thresholds(phantom, tmp_path):
         (["--free-thresholds", "--index", "direct"], "--free-thresholds needs index exact"),
         (["--t1gd-range", "0.5", "0.7"], "need --free-thresholds"),
         (["--free-thresholds", "--t1gd-threshold", "0.7"], "give --t1gd-range"),
-        (["--flair-weight", "0"], "flair_weight must be above 0"),
+        (["--flair-weight", "0"], "--flair-weight must be above 0"),
     ],
 )
 def test_search_options_that_do_not_go_together(phantom, tmp_path, options, message):

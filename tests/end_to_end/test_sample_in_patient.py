@@ -24,7 +24,7 @@ def phantom(tmp_path_factory):
 
 def _sample(phantom, out, *more):
     arguments = [
-        "personalize", phantom / "patient", "--method", "sample", "--sample-in", "patient", "--spacing-mm", "6",
+        "personalize", phantom / "patient", "--method", "sample", "--space", "patient", "--spacing-mm", "6",
         "--atlas", phantom / "atlas", "--registration", "none", "--samples", "24", "--steps", "1", "--threads", "1",
         "--out", out, *more,
     ]  # fmt: skip
@@ -49,19 +49,18 @@ def test_a_posterior_in_the_patient_lies_in_both_spaces(phantom, tmp_path):
     np.testing.assert_allclose(seeds["seed_atlas_mm"], seeds["seed_patient_mm"])
     assert intervals["seed_x_mm"] == pytest.approx(intervals["seed_patient_x_mm"])
     record = json.loads((out / "provenance.json").read_text())
-    assert (record["settings"]["grown_in"], record["settings"]["spacing_mm"]) == ("patient", 6.0)
-    assert (record["method"]["sampled_in"], record["method"]["num_levels"]) == ("patient", 2)
+    assert (record["settings"]["space"], record["settings"]["spacing_mm"]) == ("patient", 6.0)
+    assert record["method"]["num_levels"] == 2
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--database", "somewhere"], "--database starts the sampler from matches in the atlas"),
-        (["--grow-in", "patient"], "answers with many"),
-        (["--sample-in", "mars"], "place to sample in 'mars' is unknown"),
-        (["--sample-in", "atlas"], "--spacing-mm belongs to --sample-in patient"),
-        (["--method", "query"], "--sample-in belongs to method 'sample'"),
-        (["--spacing-mm", "-1"], "spacing_mm must be > 0"),
+        (["--database", "somewhere"], "database starts the sampler from matches in the atlas"),
+        (["--space", "mars"], "space 'mars' is unknown"),
+        (["--space", "atlas"], "--spacing-mm belongs to the patient's space"),
+        (["--method", "query"], "--samples belongs to method 'sample'"),
+        (["--spacing-mm", "-1"], "--spacing-mm must be > 0"),
     ],
 )
 def test_options_that_do_not_belong_together(phantom, tmp_path, options, message):
@@ -75,7 +74,8 @@ def test_options_that_do_not_belong_together(phantom, tmp_path, options, message
 
 def test_the_device_belongs_to_sampling(phantom, tmp_path):
     """A query has nothing to grow; unknown devices are named."""
-    result = _sample(phantom, tmp_path / "result", "--method", "query", "--sample-in", "atlas", "--device", "cuda")
+    query = ["personalize", str(phantom / "patient"), "--device", "cuda", "--out", str(tmp_path / "result")]
+    result = CliRunner().invoke(app, query)
     assert "--device belongs to method 'sample'" in result.stderr.replace("\n", " ")
     result = _sample(phantom, tmp_path / "result", "--device", "abacus")
     assert "device 'abacus' is unknown" in result.stderr.replace("\n", " ")

@@ -238,19 +238,29 @@ def options_of_method(name: str) -> OptionGroup:
     )
 
 
-def _method_of(arguments: Sequence[str]) -> str:
-    """The method that a command line names; the default one if it names none, or one that does not exist."""
+def _named_method(arguments: Sequence[str]) -> str:
+    """The method that a command line names, or the default one."""
     named = "query"
     for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
         if word == "--method":
             named = following
         elif word.startswith("--method="):
             named = word.removeprefix("--method=")
-    return named if named in _METHODS else "query"
+    return named
+
+
+def _options(arguments: Sequence[str]) -> OptionGroup:
+    named = _named_method(arguments)
+    return options_of_method(named if named in _METHODS else "query")
 
 
 def _explain(option: str, arguments: Sequence[str]) -> str | None:
     """Whose option an unknown one is, if it is that of another method."""
+    from gliofield.errors import unknown_name
+
+    named = _named_method(arguments)
+    if named not in _METHODS:
+        return unknown_name("method", named, _METHODS)
     owners = []
     for name in _METHODS:
         group = options_of_method(name)
@@ -275,6 +285,6 @@ def add_to(app: typer.Typer) -> None:
             "gliofield personalize PATIENT --pet PET.nii.gz --method sample --space patient --out RESULT",
         ],
         runs_long=True,
-        options={"method_options": lambda arguments: options_of_method(_method_of(arguments))},
+        options={"method_options": _options},
         explain=_explain,
     )
