@@ -115,8 +115,8 @@ def test_a_reconstruction_lies_on_the_grid_of_the_query(database, checkpoints, t
 
 
 def test_a_trained_network_reconstructs_what_it_was_trained_on(database, tmp_path):
-    """Dice above 0.7 for a large ball, after 150 epochs."""
-    checkpoint = train_tiny(database, "ae", tmp_path / "net.safetensors", num_epochs=150, num_tumors=(16, 4))
+    """Dice above 0.7 for a large ball, after 60 epochs."""
+    checkpoint = train_tiny(database, "ae", tmp_path / "net.safetensors", num_epochs=60, num_tumors=(16, 4))
     index = EmbeddingIndex.open(database, checkpoint=checkpoint, folder=tmp_path)
     query = _query_of(database, _largest(database))
     _, whole = index.reconstruct(query)
