@@ -75,9 +75,9 @@ def check_growth_model(
     )
     _check_records(case)
     solution = _check_densities(case)
+    _check_memory(case, solution)
     _check_growth(case, solution)
     _check_times(case, solution)
-    _check_memory(case, solution)
     _check_refusals(case)
 
 
@@ -131,6 +131,17 @@ def _check_densities(case: _Case) -> Solution:
     return solution
 
 
+def _check_memory(case: _Case, solution: Solution) -> None:
+    """Equal input, equal bits: again, and beside another run in another thread."""
+    again = case.grown(case.times_days).cell_density
+    _require_equal(case.laws, again, solution.cell_density, "the same run twice must give the same bits")
+    alone = [case.grown([time]).cell_density for time in case.times_days]
+    with ThreadPoolExecutor(len(alone)) as pool:
+        together = [each.cell_density for each in pool.map(lambda time: case.grown([time]), case.times_days)]
+    for one, other in zip(together, alone, strict=True):
+        _require_equal(case.laws, one, other, "runs in two threads must give the bits they give alone")
+
+
 def _check_growth(case: _Case, solution: Solution) -> None:
     """A tumor that proliferates does not lose cells."""
     if getattr(case.tumor, "proliferation_rate_per_day", 0.0) <= 0.0:
@@ -157,17 +168,6 @@ def _check_times(case: _Case, solution: Solution) -> None:
     limit = VolumeLimit(threshold=0.2, max_volume_ml=1e6)
     limited = case.grown([last], volume_limit=limit).cell_density
     _require_equal(laws, limited, listed, "a volume limit that is not reached must change nothing")
-
-
-def _check_memory(case: _Case, solution: Solution) -> None:
-    """Equal input, equal bits: again, and beside another run in another thread."""
-    again = case.grown(case.times_days).cell_density
-    _require_equal(case.laws, again, solution.cell_density, "the same run twice must give the same bits")
-    alone = [case.grown([time]).cell_density for time in case.times_days]
-    with ThreadPoolExecutor(len(alone)) as pool:
-        together = [each.cell_density for each in pool.map(lambda time: case.grown([time]), case.times_days)]
-    for one, other in zip(together, alone, strict=True):
-        _require_equal(case.laws, one, other, "runs in two threads must give the bits they give alone")
 
 
 def _check_refusals(case: _Case) -> None:

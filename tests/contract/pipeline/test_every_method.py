@@ -1,0 +1,68 @@
+"""Every inverse method of ours keeps the laws that `gliofield.testing` states for any."""
+
+import pytest
+
+from gliofield.bayes import TmcmcSettings
+from gliofield.pipeline import (
+    METHOD_OPTIONS,
+    DistanceMethod,
+    InferMethod,
+    MarginMethod,
+    QueryMethod,
+    SampleMethod,
+    SampleSettings,
+)
+from gliofield.testing import PHANTOM_GRID, build_phantom_database, check_inverse_method, phantom_atlas
+
+CONTROLS = {
+    "margin": MarginMethod(),
+    "whole-margin": MarginMethod(name="whole-margin", around="whole tumor"),
+    "distance": DistanceMethod(),
+}
+
+
+@pytest.mark.parametrize("method", CONTROLS.values(), ids=CONTROLS.keys())
+def test_a_control_keeps_the_laws(method):
+    """On the scan, and in the atlas."""
+    check_inverse_method(method)
+
+
+def test_the_query_keeps_the_laws(tmp_path):
+    """Candidates, with the densities of the first, come with the answer."""
+    check_inverse_method(QueryMethod(database=build_phantom_database(tmp_path / "tumors"), num_densities=2))
+
+
+def test_sampling_keeps_the_laws():
+    """A short run, in the atlas and in the patient."""
+    settings = SampleSettings(sampler=TmcmcSettings.thorough(num_samples=8, num_steps=1), num_levels=1, num_densities=2)
+
+    check_inverse_method(SampleMethod(settings=settings, grid=PHANTOM_GRID))
+
+
+def test_inference_keeps_the_laws(tmp_path):
+    """A network that has seen four tumors of the phantom."""
+    pytest.importorskip("torch")
+    from small_inverse_networks import tiny_inverse
+
+    from gliofield.database import ClinicalDesign, named_model
+    from gliofield.inverse import InversePredictor, SimulatedTumors, train_inverse
+
+    source = SimulatedTumors(
+        atlas=phantom_atlas(),
+        grid=PHANTOM_GRID,
+        design=ClinicalDesign(whole_volume_ml=(3.0, 900.0)),
+        model=named_model("fk"),
+        num_training_tumors=4,
+        num_validation_tumors=0,
+        num_threads=1,
+    )
+    train_inverse(source, tiny_inverse(num_epochs=1), tmp_path / "net.safetensors")
+
+    check_inverse_method(
+        InferMethod(predictor=InversePredictor(tmp_path / "net.safetensors", device="cpu"), atlas=phantom_atlas())
+    )
+
+
+def test_no_method_is_left_out():
+    """A method with a name of its own has a test above."""
+    assert set(METHOD_OPTIONS) == {*CONTROLS, "query", "sample", "infer"}
