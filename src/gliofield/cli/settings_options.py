@@ -78,7 +78,7 @@ class OptionGroup:
         """The settings, or of partial ones the fields that were given, taken out of the values of all options."""
         values = {name: given.pop(name) for name in self.field_names}
         if self.is_partial:
-            return {name: value for name, value in values.items() if value is not None}
+            return {name: value for name, value in values.items() if value is not None and value is not False}
         return self.settings(**values)
 
     def _parameter(self, name: str, hint: Any, default: Any, help_text: str) -> inspect.Parameter:
