@@ -36,6 +36,7 @@ def check_growth_model(
     anatomy: Anatomy | None = None,
     times_days: Sequence[float] = (120.0, 180.0),
     reachable: NDArray[np.bool_] | None = None,
+    may_shrink: bool = False,
 ) -> None:
     """Check that a growth model keeps the laws of its protocol, on one tumor.
 
@@ -51,6 +52,8 @@ def check_growth_model(
         At least two times at which the tumor has cells [day], strictly increasing.
     reachable : (X, Y, Z) bool array, optional
         Where cells may be; None: the domain of the anatomy. A model that moves tissue may fill the brain.
+    may_shrink : bool
+        Whether a tumor that proliferates may lose cells, as by a network that has learned growth from examples.
 
     Raises
     ------
@@ -76,7 +79,8 @@ def check_growth_model(
     _check_records(case)
     solution = _check_densities(case)
     _check_memory(case, solution)
-    _check_growth(case, solution)
+    if not may_shrink:
+        _check_growth(case, solution)
     _check_times(case, solution)
     _check_refusals(case)
 
@@ -122,7 +126,7 @@ def _check_densities(case: _Case) -> Solution:
     laws.require(density.dtype == np.float32, "cell_density must be float32", density.dtype)
     laws.require(bool(np.isfinite(density).all()), "cell_density must be finite", "NaN or infinite values")
     lowest, highest = float(density.min()), float(density.max())
-    laws.require(0.0 <= lowest and highest <= 1.0, "cell_density must lie in [0, 1]", f"{lowest:.4g} to {highest:.4g}")
+    laws.require(0.0 <= lowest and highest <= 1.0, "cell_density must lie in [0, 1]", f"{lowest:.6g} to {highest:.6g}")
     laws.require(highest > 0.0, f"a tumor must have cells after {case.times_days[-1]:g} days", "none")
     outside = int(np.count_nonzero(density[:, ~case.reachable]))
     laws.require(outside == 0, "cell_density must be 0 outside the domain", f"cells in {outside} voxels there")

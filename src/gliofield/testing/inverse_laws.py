@@ -126,10 +126,14 @@ def _check_estimates(question: _Question) -> None:
     coreless = dataclasses.replace(seen, tumor_core=np.zeros_like(core))
     without = dataclasses.replace(question, observation=coreless)
     try:
-        _check_estimate(without, without.estimate())
+        answer = without.estimate()
     except SegmentationError:
-        # Refused in so many words.
         return
+    except Exception as error:
+        law = "a tumor without core must be answered, or refused with SegmentationError"
+        laws.require(False, law, f"{type(error).__name__} ({error})")
+    else:
+        _check_estimate(without, answer)
 
 
 def _check_estimate(question: _Question, estimate: Estimate) -> None:
@@ -140,10 +144,10 @@ def _check_estimate(question: _Question, estimate: Estimate) -> None:
     laws.require(in_space, "the estimate must lie in the space of the observation", repr(estimate.space))
     density = estimate.cell_density.data
     lowest, highest = float(density.min()), float(density.max())
-    laws.require(0.0 <= lowest and highest <= 1.0, "cell_density must lie in [0, 1]", f"{lowest:.4g} to {highest:.4g}")
+    laws.require(0.0 <= lowest and highest <= 1.0, "cell_density must lie in [0, 1]", f"{lowest:.6g} to {highest:.6g}")
     laws.require(highest > 0.0, "cell_density must have cells somewhere", "none")
     _check_parameters(laws, estimate.parameters)
-    laws.require_texts(estimate.concerns, "concerns")
+    laws.require_texts(tuple(concern.text for concern in estimate.concerns), "concerns")
     laws.require_json(dict(estimate.details), "details")
     are_candidates = all(isinstance(each, Candidate) for each in estimate.candidates)
     laws.require(are_candidates, "candidates must be Candidates", [type(each).__name__ for each in estimate.candidates])
