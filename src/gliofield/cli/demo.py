@@ -55,7 +55,7 @@ def demo(
         "result": result_folder,
         "overview": result_folder / "overview.png",
         "score": dataclasses.asdict(outcome.score),
-        "concerns": list(outcome.result.concerns),
+        "concerns": [dataclasses.asdict(concern) for concern in outcome.result.concerns],
         "seconds": dict(outcome.result.seconds),
     }
     console.result(content, lambda: _summary(outcome, result_folder))
@@ -72,7 +72,7 @@ def _summary(outcome: Any, result_folder: Path) -> str:
         f"  distance of the seeds            {score.seed_error_mm:.1f} mm",
         f"  true cells inside {coverage.volume_ml:4.0f} ml        {coverage.covered_by_density:.1%} by the density "
         f"map, {coverage.covered_by_margin:.1%} by a {coverage.margin_mm:.0f} mm margin around the core",
-        *(f"  note: {concern}" for concern in outcome.result.concerns),
+        *(f"  {concern.level}: {concern.text}" for concern in outcome.result.concerns),
         f"Picture: {result_folder / 'overview.png'}",
         "Your own patient (skull-stripped NIfTI, BraTS labels; research use only):",
         f"  {_program()} personalize --t1c T1C.nii.gz --flair FLAIR.nii.gz --seg SEG.nii.gz --out RESULT",

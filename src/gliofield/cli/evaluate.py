@@ -78,35 +78,38 @@ def evaluate_solver(
     console.result({"file": out, **dataclasses.asdict(evaluation)}, lambda: text)
 
 
+_Queries = Annotated[list[Path] | None, typer.Option(help="File of further queries with names (.npz); repeatable.")]
+_Synthetic = Annotated[
+    int | None,
+    typer.Option(min=0, help="Held-out tumors of the database's design; default 1,000, or 50 with --quick."),
+]
+_Indexes = Annotated[
+    list[str] | None,
+    choice(*options.INDEXES, kind="index", help="Index to compare; repeatable. Default: all that need no training."),
+]
+_Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Bit-identical registrations, which take longer.")
+]
+_Seed = Annotated[
+    int | None, typer.Option(min=0, help="Root seed of the held-out tumors; not the database's. Default 20,000.")
+]
+
+
 def evaluate_retrieval(
     console: Console,
     database: options.Database,
     out: Annotated[Path, typer.Option(help="Folder to write: page, record, a CSV per table, figures, sheets.")],
-    queries: Annotated[
-        list[Path] | None, typer.Option(help="File of further queries with names (.npz); repeatable.")
-    ] = None,
+    queries: _Queries = None,
     patients: options.Patients = None,
-    synthetic: Annotated[
-        int | None,
-        typer.Option(min=0, help="Held-out tumors of the database's design; default 1,000, or 50 with --quick."),
-    ] = None,
+    synthetic: _Synthetic = None,
     checkpoint: Annotated[list[Path] | None, typer.Option(help="Trained networks (ae, vae, hash); repeatable.")] = None,
-    index: Annotated[
-        list[str] | None,
-        choice(
-            *options.INDEXES, kind="index", help="Index to compare; repeatable. Default: all that need no training."
-        ),
-    ] = None,
+    index: _Indexes = None,
     compare: Annotated[Path | None, typer.Option(help="Database of another growth model, compared at equal N.")] = None,
     atlas: options.DatabaseAtlas = None,
     registration: options.Registration = options.DEFAULT_REGISTRATION,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Bit-identical registrations, which take longer.")
-    ] = False,
+    deterministic: _Deterministic = False,
     quick: options.Quick = False,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Root seed of the held-out tumors; not the database's. Default 20,000.")
-    ] = None,
+    seed: _Seed = None,
     force: options.Force = False,
     threads: options.Threads = None,
 ) -> None:

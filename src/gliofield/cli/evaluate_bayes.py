@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 _case, _ = panel("Virtual cases")
 
 
+_NumCases = Annotated[
+    int | None, _case("--cases", min=1, help="Virtual cases; default 128, or 40 with --small. More may follow.")
+]
+_Spacing = Annotated[float | None, _case(help="Spacing of the virtual cases [mm]; default 3.75, or 5 with --small.")]
+_NumStartDraws = Annotated[
+    int | None,
+    _case(
+        "--start-draws",
+        min=0,
+        help="Start around the best of so many draws of the prior; 0 (default): start from the prior.",
+    ),
+]
+
+
 def evaluate_bayes(
     console: Console,
     out: Annotated[Path, typer.Option(help="Folder of all results; an interrupted evaluation goes on in it.")],
@@ -34,26 +48,15 @@ def evaluate_bayes(
     small: Annotated[bool, typer.Option("--small", help="Coarser and fewer of everything; results say so.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Root seed of cases and samplers.")] = 0,
     force: options.Force = False,
-    num_cases: Annotated[
-        int | None, _case("--cases", min=1, help="Virtual cases; default 128, or 40 with --small. More may follow.")
-    ] = None,
-    spacing_mm: Annotated[
-        float | None, _case(help="Spacing of the virtual cases [mm]; default 3.75, or 5 with --small.")
-    ] = None,
+    num_cases: _NumCases = None,
+    spacing_mm: _Spacing = None,
     num_samples: Annotated[
         int | None, _case("--samples", min=2, help="Samples of a virtual case; default 256, or 128 with --small.")
     ] = None,
     num_steps: Annotated[
         int | None, _case("--steps", min=1, help="Steps per stage of a virtual case; default 20.")
     ] = None,
-    num_start_draws: Annotated[
-        int | None,
-        _case(
-            "--start-draws",
-            min=0,
-            help="Start around the best of so many draws of the prior; 0 (default): start from the prior.",
-        ),
-    ] = None,
+    num_start_draws: _NumStartDraws = None,
     sample_imaging: Annotated[
         bool,
         _case("--sample-imaging", help="Sample thresholds, width and PET parameters instead of integrating them out."),

@@ -16,7 +16,10 @@ from gliofield.cli.outputs import require_tables_and_figures, write_tables
 from gliofield.cli.train_surrogate import FIRST_TEST_ANATOMY, brains_of_patients, moved_brains
 
 if TYPE_CHECKING:
+    from gliofield.anatomy import Atlas
     from gliofield.database import SimulationDatabase
+    from gliofield.experiments import MatchingQueries
+    from gliofield.progress import Reporter
 
 
 def evaluate_inverse(
@@ -50,17 +53,9 @@ def evaluate_inverse(
 
     from gliofield.anatomy import load_atlas
     from gliofield.database import SimulationDatabase
-    from gliofield.experiments import (
-        InverseEvaluationSettings,
-        MatchingQueries,
-        compare_with_query,
-        find_patients,
-        on_grid_of,
-        register_patients,
-    )
+    from gliofield.experiments import InverseEvaluationSettings, compare_with_query
     from gliofield.experiments import evaluate_inverse as evaluate
     from gliofield.inverse import MaskPerturbation, ObservationSettings
-    from gliofield.pipeline import PersonalizationSettings
     from gliofield.report import inverse_report, methods_record, methods_report, write_inverse_figures
     from gliofield.report.inverse_figures import MOST_PAIRS
 
@@ -77,21 +72,14 @@ def evaluate_inverse(
     )
     fitting, other = _by_growth_model(checkpoint, opened, has_masks=bool(queries or patients))
     evaluation = evaluate(opened, loaded, fitting, settings=settings, device=device, report=console.report)
-    sets = [on_grid_of(opened, MatchingQueries.read(path)) for path in queries or []]
-    left_out: dict[str, str] = {}
-    if patients:
-        found, left_out = find_patients(patients)
-        how = PersonalizationSettings(registration=registration, num_threads=threads)
-        real, _, not_registered = register_patients(opened, loaded, found, settings=how, report=console.report)
-        left_out |= not_registered
-        sets.extend([] if real is None else [real])
+    asked, left_out = _queries(opened, loaded, queries or [], patients or [], registration, threads, console.report)
     answers: Any = ()
-    if sets:
+    if asked is not None:
         answers = compare_with_query(
             opened,
             loaded,
             [*fitting, *other],
-            MatchingQueries.joined(sets),
+            asked,
             num_threads=threads,
             device=device,
             num_slices=0 if figures is None else MOST_PAIRS,
@@ -130,6 +118,30 @@ def _by_growth_model(
         (fitting if is_like else other).append(path)
     # Without masks, or without any that fits, the evaluation says what is wrong.
     return (fitting, other) if has_masks and fitting else (checkpoints, [])
+
+
+def _queries(
+    database: SimulationDatabase,
+    atlas: Atlas,
+    files: list[Path],
+    patients: list[Path],
+    registration: str,
+    threads: int | None,
+    report: Reporter,
+) -> tuple[MatchingQueries | None, dict[str, str]]:
+    """Queries of files and of patients on the database's grid, and patients that were left out with the reason."""
+    from gliofield.experiments import MatchingQueries, find_patients, on_grid_of, register_patients
+    from gliofield.pipeline import PersonalizationSettings
+
+    sets = [on_grid_of(database, MatchingQueries.read(path)) for path in files]
+    left_out: dict[str, str] = {}
+    if patients:
+        found, left_out = find_patients(patients)
+        settings = PersonalizationSettings(registration=registration, num_threads=threads)
+        real, _, not_registered = register_patients(database, atlas, found, settings=settings, report=report)
+        left_out |= not_registered
+        sets.extend([] if real is None else [real])
+    return (MatchingQueries.joined(sets) if sets else None), left_out
 
 
 def evaluate_surrogate(

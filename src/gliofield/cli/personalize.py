@@ -36,12 +36,42 @@ _patient, _ = panel("Patient")
 _method, _method_choice = panel("Method and output")
 
 
+_Folder = Annotated[
+    Path | None,
+    typer.Argument(metavar="PATIENT", help="BraTS folder of one patient.", rich_help_panel="Patient"),
+]
+_Labels = Annotated[
+    str | None,
+    _patient(metavar="SCHEME", help="What labels mean: brats2021, brats2023, brats2024-post, or necrotic=1,edema=2,…"),
+]
+_Method = Annotated[
+    str,
+    _method_choice(*_METHODS, kind="method", help="How the tumor is found; --method NAME --help has its options."),
+]
+_Space = Annotated[
+    str | None,
+    _method_choice(
+        "atlas", "patient", kind="space", help="Whose brain the tumor grows in; default: what the method prefers."
+    ),
+]
+_Spacing = Annotated[float | None, _method(help="Voxel spacing in the patient's brain [mm]; default 1.875.")]
+_Registration = Annotated[
+    str,
+    _method_choice(
+        *options.REGISTRATIONS, kind="registration preset", help="How the patient is registered to the atlas."
+    ),
+]
+_Deterministic = Annotated[
+    bool, _method("--deterministic", help="The same result to the last bit from the same inputs; slower.")
+]
+_DryRun = Annotated[
+    bool, _method("--dry-run", help="Read and check the inputs, say what would be done, and do nothing.")
+]
+
+
 def personalize(
     console: Console,
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="PATIENT", help="BraTS folder of one patient.", rich_help_panel="Patient"),
-    ] = None,
+    folder: _Folder = None,
     t1c: Annotated[Path | None, _patient(help="T1 with contrast (T1Gd), skull-stripped.")] = None,
     flair: Annotated[Path | None, _patient(help="FLAIR.")] = None,
     t1: Annotated[Path | None, _patient(help="T1; what is registered to the atlas, if it is there.")] = None,
@@ -51,42 +81,18 @@ def personalize(
     core: Annotated[Path | None, _patient(help="Tumor-core mask, instead of labels.")] = None,
     whole: Annotated[Path | None, _patient(help="Whole-tumor mask, instead of labels.")] = None,
     brain_mask: Annotated[Path | None, _patient(help="Brain mask; default: the voxels that are not zero.")] = None,
-    labels: Annotated[
-        str | None,
-        _patient(
-            metavar="SCHEME", help="What labels mean: brats2021, brats2023, brats2024-post, or necrotic=1,edema=2,…"
-        ),
-    ] = None,
+    labels: _Labels = None,
     out: Annotated[Path | None, _method(help="Folder of the result; not needed with --dry-run.")] = None,
-    method: Annotated[
-        str,
-        _method_choice(*_METHODS, kind="method", help="How the tumor is found; --method NAME --help has its options."),
-    ] = "query",
-    space: Annotated[
-        str | None,
-        _method_choice(
-            "atlas", "patient", kind="space", help="Whose brain the tumor grows in; default: what the method prefers."
-        ),
-    ] = None,
-    spacing_mm: Annotated[
-        float | None, _method(help="Voxel spacing in the patient's brain [mm]; default 1.875.")
-    ] = None,
+    method: _Method = "query",
+    space: _Space = None,
+    spacing_mm: _Spacing = None,
     atlas: Annotated[str, _method(help="Name or folder of the atlas.")] = "sri24",
-    registration: Annotated[
-        str,
-        _method_choice(
-            *options.REGISTRATIONS, kind="registration preset", help="How the patient is registered to the atlas."
-        ),
-    ] = options.DEFAULT_REGISTRATION,
+    registration: _Registration = options.DEFAULT_REGISTRATION,
     t1gd_threshold: Annotated[float, _method(help="Cell density above which T1Gd shows tumor, in (0, 1).")] = 0.6,
     flair_threshold: Annotated[float, _method(help="Cell density above which FLAIR shows tumor, in (0, 1).")] = 0.2,
     seed: Annotated[int, _method(help="Seed of whatever is random.")] = 0,
-    deterministic: Annotated[
-        bool, _method("--deterministic", help="The same result to the last bit from the same inputs; slower.")
-    ] = False,
-    dry_run: Annotated[
-        bool, _method("--dry-run", help="Read and check the inputs, say what would be done, and do nothing.")
-    ] = False,
+    deterministic: _Deterministic = False,
+    dry_run: _DryRun = False,
     force: Annotated[bool, _method("--force", help="Replace a result that exists.")] = False,
     num_threads: options.Threads = None,
     *,

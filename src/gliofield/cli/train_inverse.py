@@ -23,71 +23,63 @@ _fly, _fly_choice = panel("Tumors on the fly")
 _masks, _ = panel("Masks")
 
 
+_Database = Annotated[Path | None, tumors(help="Simulation database, split 80 : 8 : 12; or give --on-the-fly.")]
+_OnTheFly = Annotated[
+    bool, tumors("--on-the-fly", help="Simulate new tumors for every batch instead of reading a database.")
+]
+_NumTumors = Annotated[
+    int | None,
+    tumors("--tumors", min=1, help="Tumors per epoch; default: the database's; on the fly 80,000, --small 4,000."),
+]
+_NumValidation = Annotated[
+    int | None,
+    tumors(
+        "--validation-tumors", min=0, help="Validation tumors; default: the database's; on the fly 1,000, --small 200."
+    ),
+]
+_Design = Annotated[
+    str, _fly_choice(*options.DESIGNS, kind="design", help="How the parameters of the tumors are drawn.")
+]
+_SolverDevice = Annotated[str, _fly_choice(*options.DEVICES, kind="device", help="Where tumors are simulated.")]
+_Targets = Annotated[
+    str,
+    network_choice(*options.GROWTH_TARGETS, kind="growth target", help="Besides the seed: μ1, μ2, or D_w, ρ, T."),
+]
+_Scale = Annotated[
+    str, network_choice(*options.TARGET_SCALES, kind="target scale", help="Scale of them; the paper's is linear.")
+]
+_Separate = Annotated[
+    bool, network("--separate", help="One network for growth and one for the seed, instead of one for both.")
+]
+_NumMembers = Annotated[int, network("--members", min=1, help="Networks of an ensemble; their spread is reported.")]
+_Pooling = Annotated[int | None, network(min=1, help="Voxels per axis averaged for the network; default 1, --small 2.")]
+
+
 def train_inverse(
     console: Console,
     out: training_options.Out,
-    database: Annotated[
-        Path | None, tumors(help="Simulation database, split 80 : 8 : 12; or give --on-the-fly.")
-    ] = None,
-    on_the_fly: Annotated[
-        bool, tumors("--on-the-fly", help="Simulate new tumors for every batch instead of reading a database.")
-    ] = False,
-    num_training_tumors: Annotated[
-        int | None,
-        tumors(
-            "--tumors",
-            min=1,
-            help="Tumors per epoch; default: the database's training part; on the fly 80,000, --small 4,000.",
-        ),
-    ] = None,
-    num_validation_tumors: Annotated[
-        int | None,
-        tumors(
-            "--validation-tumors",
-            min=0,
-            help="Tumors to validate on; default: the database's validation part; on the fly 1,000, --small 200.",
-        ),
-    ] = None,
+    database: _Database = None,
+    on_the_fly: _OnTheFly = False,
+    num_training_tumors: _NumTumors = None,
+    num_validation_tumors: _NumValidation = None,
     restart: training_options.Restart = False,
     force: training_options.Force = False,
-    design: Annotated[
-        str, _fly_choice(*options.DESIGNS, kind="design", help="How the parameters of the tumors are drawn.")
-    ] = options.DEFAULT_DESIGN,
+    design: _Design = options.DEFAULT_DESIGN,
     model: Annotated[str, _fly_choice(*options.MODELS, kind="growth model", help="Growth model.")] = "fk",
     atlas: Annotated[str, _fly(help="Name or folder of the atlas.")] = "sri24",
     spacing_mm: Annotated[float, _fly(help="Voxel spacing of the simulation grid [mm].")] = 1.875,
-    solver_device: Annotated[
-        str, _fly_choice(*options.DEVICES, kind="device", help="Where tumors are simulated.")
-    ] = "cpu",
+    solver_device: _SolverDevice = "cpu",
     t1gd_thresholds: options.T1gdThresholds = (0.5, 0.85),
     flair_thresholds: options.FlairThresholds = (0.05, 0.5),
     flips: Annotated[bool, _masks("--flips", help="Mirror half of the samples, left to right.")] = False,
     perturb: options.Perturb = False,
-    targets: Annotated[
-        str,
-        network_choice(
-            *options.GROWTH_TARGETS,
-            kind="growth target",
-            help="What is predicted besides the seed: invariants (μ1, μ2) or rates (D_w, ρ, T).",
-        ),
-    ] = "invariants",
-    scale: Annotated[
-        str,
-        network_choice(
-            *options.TARGET_SCALES, kind="target scale", help="Scale of these targets; the paper's is linear."
-        ),
-    ] = "linear",
-    separate: Annotated[
-        bool, network("--separate", help="One network for growth and one for the seed, instead of one for both.")
-    ] = False,
-    num_members: Annotated[
-        int, network("--members", min=1, help="Networks of an ensemble; their spread is reported.")
-    ] = 1,
+    targets: _Targets = "invariants",
+    scale: _Scale = "linear",
+    separate: _Separate = False,
+    num_members: _NumMembers = 1,
     small: training_options.Small = False,
     channels: Annotated[int | None, network(min=1, help="Channels; default 64, --small 16.")] = None,
-    pooling: Annotated[
-        int | None, network(min=1, help="Voxels per axis averaged for the network; default 1, --small 2.")
-    ] = None,
+    pooling: _Pooling = None,
     *,
     training: dict[str, Any],
 ) -> None:

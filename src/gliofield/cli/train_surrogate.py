@@ -24,50 +24,57 @@ FIRST_TEST_ANATOMY = 1_000_000
 _brains, _brains_choice = panel("Brains")
 
 
+_NumSamples = Annotated[
+    int | None, tumors("--samples", min=1, help="Tumors to learn from; default 20,000, --small 400.")
+]
+_NumValidation = Annotated[
+    int | None, tumors("--validation-samples", min=1, help="Tumors to validate on; default 2,000, --small 50.")
+]
+_SamplesFolder = Annotated[
+    Path | None,
+    tumors(
+        help="Folder of simulated tumors, which trainings of several sizes may share; default: OUT with .samples "
+        "added. The paper's 22,000 take 11.5 GB. They are kept: remove the folder when all training is done."
+    ),
+]
+_SolverDevice = Annotated[str, tumors_choice(*options.DEVICES, kind="device", help="Where tumors are simulated.")]
+_OwnAnatomies = Annotated[
+    Path | None, _brains("--anatomies-dir", help="Folder of atlas folders: brains to train in as well.")
+]
+_Patients = Annotated[
+    list[Path] | None,
+    _brains(help="BraTS folder, or a folder of such, to train in those brains too; repeatable."),
+]
+_Registration = Annotated[
+    str, _brains_choice(*options.REGISTRATIONS, kind="registration preset", help="How patients are registered.")
+]
+_Loss = Annotated[
+    str,
+    network_choice(*options.SURROGATE_LOSSES, kind="loss", help="Where errors count; the paper's is tumor-and-csf."),
+]
+_CsfOnly = Annotated[
+    bool, network("--csf-only", help="The paper's ablation: the network knows CSF and no other tissue.")
+]
+
+
 def train_surrogate(
     console: Console,
     out: training_options.Out,
-    num_training_samples: Annotated[
-        int | None, tumors("--samples", min=1, help="Tumors to learn from; default 20,000, --small 400.")
-    ] = None,
-    num_validation_samples: Annotated[
-        int | None, tumors("--validation-samples", min=1, help="Tumors to validate on; default 2,000, --small 50.")
-    ] = None,
-    samples_dir: Annotated[
-        Path | None,
-        tumors(
-            help="Folder of simulated tumors, which trainings of several sizes may share; default: OUT with .samples "
-            "added. The paper's 22,000 take 11.5 GB. They are kept: remove the folder when all training is done."
-        ),
-    ] = None,
-    solver_device: Annotated[
-        str, tumors_choice(*options.DEVICES, kind="device", help="Where tumors are simulated.")
-    ] = "cpu",
+    num_training_samples: _NumSamples = None,
+    num_validation_samples: _NumValidation = None,
+    samples_dir: _SamplesFolder = None,
+    solver_device: _SolverDevice = "cpu",
     restart: training_options.Restart = False,
     force: training_options.Force = False,
     atlas: Annotated[str, _brains(help="Name or folder of the atlas whose brain is moved at random.")] = "sri24",
     anatomies: Annotated[int, _brains(min=1, help="Brains to train in.")] = 10,
     validation_anatomies: Annotated[int, _brains(min=1, help="Other brains to validate in.")] = 5,
-    own_anatomies: Annotated[
-        Path | None, _brains("--anatomies-dir", help="Folder of atlas folders: brains to train in as well.")
-    ] = None,
-    patients: Annotated[
-        list[Path] | None,
-        _brains(help="BraTS folder, or a folder of such, to train in those brains too; repeatable."),
-    ] = None,
-    registration: Annotated[
-        str, _brains_choice(*options.REGISTRATIONS, kind="registration preset", help="How patients are registered.")
-    ] = options.DEFAULT_REGISTRATION,
+    own_anatomies: _OwnAnatomies = None,
+    patients: _Patients = None,
+    registration: _Registration = options.DEFAULT_REGISTRATION,
     spacing_mm: Annotated[float | None, _brains(help="Voxel spacing [mm]; default 1.875, --small 3.75.")] = None,
-    loss: Annotated[
-        str,
-        network_choice(
-            *options.SURROGATE_LOSSES, kind="loss", help="Where errors count; the paper's is tumor-and-csf."
-        ),
-    ] = "tumor-and-csf",
-    csf_only: Annotated[
-        bool, network("--csf-only", help="The paper's ablation: the network knows CSF and no other tissue.")
-    ] = False,
+    loss: _Loss = "tumor-and-csf",
+    csf_only: _CsfOnly = False,
     small: training_options.Small = False,
     channels: Annotated[int | None, network(min=4, help="Filters; default 128, --small 16.")] = None,
     *,
