@@ -22,8 +22,8 @@ AFFINE_PRESET = RegistrationPreset(
     deformable=None,
 )
 DEFORMABLE_PRESET = RegistrationPreset(
-    name="deformable at 6 mm",
-    spacing_mm=6.0,
+    name="deformable at 8 mm",
+    spacing_mm=8.0,
     mask_interpolation="linear",
     affine=AFFINE_PRESET.affine,
     deformable=SynSettings(
