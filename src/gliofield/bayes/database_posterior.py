@@ -270,9 +270,9 @@ def _require_small_truncation(
     """Refuse a posterior much of whose weight lies on tumors that were not read."""
     if truncation > settings.max_truncation_error:
         raise NumericalError(
-            f"some {truncation:.0%} of the weight lies beyond the {num_read} nearest tumors: expected at most "
-            f"{settings.max_truncation_error:.0%}. At the tempering exponent {exponent:.2g} this likelihood hardly "
-            "tells them apart: read more (num_tumors), grow the database, or sample the posterior (method 'sample')."
+            f"the {num_read} best-matching tumors hold only {1.0 - truncation:.0%} of the probability: expected at "
+            f"least {1.0 - settings.max_truncation_error:.0%}. The scan hardly tells the tumors of this database apart "
+            f"(at the tempering exponent {exponent:.2g}). Build a larger database, or use method 'sample'."
         )
 
 
@@ -467,10 +467,9 @@ class _Weighing:
             return enough
         remedy = "no tempering would change that" if enough is None else f"tempering_exponent = {enough:.2g} would do"
         raise NumericalError(
-            f"{effective:.1f} effective tumors of the {self.num_read} nearest carry the weight: expected at least "
-            f"{wanted:g}, so their spread is no uncertainty ({remedy}). The database is too coarse for this "
-            "likelihood: grow it, state a longer correlation length or a smaller tempering exponent, or sample the "
-            "posterior (method 'sample')."
+            f"only {effective:.1f} effective tumors of the {self.num_read} nearest fit: expected at least "
+            f"{wanted:g}, so their spread is not an uncertainty ({remedy}). Build a larger database, use a longer "
+            "correlation length or a smaller tempering exponent, or use method 'sample'."
         )
 
     def _largest_with(self, wanted: float) -> float | None:

@@ -189,7 +189,7 @@ def _write_title(figure: Figure, page: Page, scene: DatabaseScene) -> None:
         f"design {header.design['name']}, model {header.model['name']}, atlas {header.atlas_name}, domain "
         f"{header.domain_rule}, root seed {header.root_seed}"
     )
-    key = "Lines and words: median (5 to 95 %)" + ("; gray: the brain" if scene.brain is not None else "")
+    key = "Solid line: median; dotted: 5 and 95 %" + ("; gray: the brain" if scene.brain is not None else "")
     page.write(figure, _LEFT, page.height - 0.42, _counted(scene.database.num_tumors, "simulated tumor"), size=15)
     page.write(figure, _LEFT, page.height - 0.67, f"{made}.  {key}.")
 

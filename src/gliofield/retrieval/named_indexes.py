@@ -61,7 +61,7 @@ def require_index_name(name: str, *, checkpoint: str | os.PathLike[str] | None =
         raise ParameterError(unknown_name("index", name, INDEX_NAMES))
     if name in EMBEDDING_KINDS and checkpoint is None:
         raise ParameterError(
-            f"index {name!r} needs a trained network: name its checkpoint with --checkpoint (checkpoint=…). "
+            f"index {name!r} needs a trained network: give its checkpoint (checkpoint=…). "
             f"`gliofield train {name}` trains one."
         )
     if name not in EMBEDDING_KINDS and checkpoint is not None:
