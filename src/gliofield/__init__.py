@@ -16,6 +16,7 @@ from gliofield.lazy import lazy_names
 __version__ = "0.1.0"
 
 _NAMES: dict[str, tuple[str, ...]] = {
+    "concern": ("Concern",),
     "errors": ("GliofieldError",),
     "grid": ("Grid",),
     "volume": ("Volume",),

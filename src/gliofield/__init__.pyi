@@ -2,6 +2,9 @@ from gliofield.anatomy import (
     AtlasSpace as AtlasSpace,
     load_atlas as load_atlas,
 )
+from gliofield.concern import (
+    Concern as Concern,
+)
 from gliofield.database import (
     build_database as build_database,
 )

@@ -143,7 +143,7 @@ def test_without_a_core_the_match_uses_flair_and_says_so(phantom, tmp_path):
     quality = json.loads(result.stdout)["quality"]
     assert quality["dice_patient_space"]["t1gd"] is None
     assert quality["dice_patient_space"]["num_modalities"] == 1
-    assert any("no tumor core" in concern for concern in quality["concerns"])
+    assert any(concern["name"] == "no-core" for concern in quality["concerns"])
 
 
 def test_an_existing_result_is_not_overwritten(phantom, tmp_path):

@@ -62,7 +62,7 @@ def test_the_query_says_what_its_database_cannot_tell_apart(phantom, tmp_path):
     assert details["effective_tumors"] == pytest.approx(10.0, abs=0.1)
     concerns = json.loads((out / "quality.json").read_text())["concerns"]
     assert 0.0 < details["tempering_exponent"] < 1.0
-    assert any("These intervals are rough: only about 10 tumors of the database" in concern for concern in concerns)
+    assert any("These intervals are rough: only about 10 tumors of the database" in concern["text"] for concern in concerns)
 
 
 def test_the_query_refuses_an_uncertainty_that_one_tumor_carries(phantom, tmp_path):
@@ -74,7 +74,7 @@ def test_the_query_refuses_an_uncertainty_that_one_tumor_carries(phantom, tmp_pa
     assert result.exit_code == 0, result.output
     assert not (out / "posterior").exists()
     concerns = json.loads((out / "quality.json").read_text())["concerns"]
-    assert any("no uncertainty" in concern and "effective tumors" in concern for concern in concerns)
+    assert any("no uncertainty" in each["text"] and "effective tumors" in each["text"] for each in concerns)
 
 
 def test_sampling_writes_density_intervals_and_checks(phantom, tmp_path):

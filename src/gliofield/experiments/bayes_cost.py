@@ -206,7 +206,7 @@ class _Found:
         except (NumericalError, ParameterError) as error:
             require_failure_of_data(error)
             return cls(way=way, settings=text, refusal=str(error))
-        refusal = "" if estimate.posterior is not None else "; ".join(estimate.concerns)
+        refusal = "" if estimate.posterior is not None else "; ".join(concern.text for concern in estimate.concerns)
         return cls(way=way, settings=text, seconds=seconds, estimate=estimate, refusal=refusal)
 
     @property

@@ -261,7 +261,7 @@ class PatientSampler:
             num_fine=counts["fine"],
             num_coarse=counts["coarse"],
             seconds=seconds,
-            concerns=tuple(estimate.concerns),
+            concerns=tuple(concern.text for concern in estimate.concerns),
             conditions=self.conditions.at_end(),
         )
         return found, np.asarray(estimate.cell_density.data, dtype=np.float32)

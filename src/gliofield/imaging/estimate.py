@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from gliofield.anatomy.space import Space, SpaceName, SpaceRequest
+from gliofield.concern import Concern, as_concerns
 from gliofield.errors import ImageError
 from gliofield.growth.parameters import SEED_NAMES
 from gliofield.imaging.observation import Observation
@@ -63,8 +64,8 @@ class Estimate:
         How sure the answer is, where the method tells.
     details : mapping
         What else belongs into the provenance (database, checkpoint, …); JSON-ready.
-    concerns : tuple of str
-        What a reader of the answer should know, in plain words.
+    concerns : tuple of Concern
+        What a reader of the answer should know. Sentences (str) are taken, too, and become the concern ``method``.
 
     Raises
     ------
@@ -72,6 +73,8 @@ class Estimate:
         If the density lies on another grid than the space.
     ImageError
         If a density is not finite, or outside [0, 1] by more than rounding.
+    ParameterError
+        If a concern is neither a `Concern` nor a sentence.
     """
 
     cell_density: Volume
@@ -80,9 +83,10 @@ class Estimate:
     candidates: tuple[Candidate, ...] = ()
     posterior: Posterior | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
-    concerns: tuple[str, ...] = ()
+    concerns: tuple[Concern, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "concerns", as_concerns(self.concerns))
         self.cell_density.grid.require_same_as(self.space.grid, self_name="cell_density", other_name="space")
         lowest, highest = float(self.cell_density.data.min()), float(self.cell_density.data.max())
         # Solvers overshoot by rounding; NaN fails every comparison.

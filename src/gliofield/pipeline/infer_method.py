@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gliofield.anatomy import Anatomy, Atlas, SpaceName, SpaceRequest
+from gliofield.concern import Concern, named_concern
 from gliofield.growth import FisherKolmogorovParameters, GrowthModel, default_model, growth_parameters_of, seed_values
 from gliofield.imaging import Estimate, Observation, VisibilityThresholds
 from gliofield.inverse import InverseHeader, InversePrediction, InversePredictor, ObservationSettings
@@ -24,6 +25,7 @@ _REFERENCE = (
 )
 # More of the tumor than this outside the network's view deserves a word in the result. *Chosen*.
 _NOTABLE_HIDDEN = 0.01
+_SMALL = "The network was trained with less than the paper's setting (small)."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,7 +113,7 @@ class InferMethod:
                 *moved_seed_concerns(tumor.seed_moved_mm, of="atlas"),
                 *_beyond_training(header, prediction, observation),
                 *_untrained_thresholds(header.settings.observation, observation.thresholds),
-                *(("the network was trained with less than the paper's setting (small)",) if header.is_small else ()),
+                *((named_concern("small-network", _SMALL),) if header.is_small else ()),
             ),
         )
 
@@ -153,37 +155,44 @@ def predicted_tumor(header: InverseHeader, prediction: InversePrediction, anatom
     )
 
 
-def _beyond_training(header: InverseHeader, prediction: InversePrediction, observation: Observation) -> tuple[str, ...]:
+def _beyond_training(
+    header: InverseHeader, prediction: InversePrediction, observation: Observation
+) -> tuple[Concern, ...]:
     """What of masks and answer the network has not learned."""
     remarks = []
     hidden = header.layout.share_outside(observation.whole_tumor)
     if hidden > _NOTABLE_HIDDEN:
-        remarks.append(
-            f"{hidden:.0%} of the whole tumor lies where no tumor of the training grew, and the network does not look"
+        text = (
+            f"{hidden:.0%} of the whole tumor lies where no tumor of the training grew, and the network does not look."
         )
+        remarks.append(named_concern("beyond-training", text, hidden))
     if prediction.clamped:
-        remarks.append(
-            f"the network's answer for {', '.join(prediction.clamped)} lay outside the range it was trained on and was "
-            "clamped to it: do not rely on it"
+        text = (
+            f"The network's answer for {', '.join(prediction.clamped)} lay outside the range it was trained on and was "
+            "clamped to it: do not rely on it."
         )
+        remarks.append(named_concern("beyond-training", text))
     if header.trained_ranges is not None:
-        remarks.extend(
-            header.trained_ranges.departures(
-                prediction.targets, core_ml=observation.core_ml, whole_ml=observation.whole_ml
-            )
+        departures = header.trained_ranges.departures(
+            prediction.targets, core_ml=observation.core_ml, whole_ml=observation.whole_ml
         )
+        remarks.extend(named_concern("beyond-training", text) for text in departures)
     return tuple(remarks)
 
 
-def _untrained_thresholds(trained: ObservationSettings, asked: VisibilityThresholds) -> tuple[str, ...]:
+def _untrained_thresholds(trained: ObservationSettings, asked: VisibilityThresholds) -> tuple[Concern, ...]:
     """Which thresholds of the run the network has seen no masks of."""
     ranges = {
         "T1Gd": (asked.t1gd_threshold, trained.t1gd_thresholds),
         "FLAIR": (asked.flair_threshold, trained.flair_thresholds),
     }
     return tuple(
-        f"{modality} is taken to show densities above {threshold:g}, but the network was trained on masks at "
-        f"{low:g} to {high:g}: its growth parameters are those of that range"
+        named_concern(
+            "untrained-thresholds",
+            f"{modality} is taken to show densities above {threshold:g}, but the network was trained on masks at "
+            f"{low:g} to {high:g}: its growth parameters are those of that range.",
+            threshold,
+        )
         for modality, (threshold, (low, high)) in ranges.items()
         if not low <= threshold <= high
     )

@@ -18,6 +18,7 @@ from gliofield.bayes.database_posterior import (
     DatabasePosteriorSettings,
     database_posterior,
 )
+from gliofield.concern import named_concern
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.imaging import Estimate, Observation
 from gliofield.pipeline.density_posterior import DensityPosterior
@@ -95,15 +96,16 @@ class QueryWithPosterior:
                 index, observation, anatomy, self._prior(observation, anatomy), settings=self.settings
             )
         except NumericalError as error:
-            return replace(estimate, concerns=(*estimate.concerns, f"There is no uncertainty: {error}"))
+            refusal = named_concern("no-uncertainty", f"There is no uncertainty: {error}")
+            return replace(estimate, concerns=(*estimate.concerns, refusal))
         concerns = estimate.concerns
         if posterior.tempering_exponent < 1.0:
-            concerns = (
-                *concerns,
+            text = (
                 f"These intervals are rough: only about {posterior.effective_sample_size:.0f} tumors of the database "
                 f"fit, at a tempering exponent of {posterior.tempering_exponent:.2g}. Build a larger database, or use "
-                "method 'sample'.",
+                "method 'sample'."
             )
+            concerns = (*concerns, named_concern("rough-intervals", text, posterior.tempering_exponent))
         found = density_posterior_of(posterior, self.settings)
         details = {**found.details, "uses_pet": observation.pet is not None}
         return replace(estimate, posterior=replace(found, details=details), concerns=concerns)

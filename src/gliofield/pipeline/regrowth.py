@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gliofield.anatomy import Anatomy, Space
+from gliofield.concern import Concern, named_concern
 from gliofield.errors import ParameterError
 from gliofield.growth import GrowthModel, default_model, growth_parameters_of, seed_values
 from gliofield.imaging import Estimate
@@ -83,8 +84,9 @@ def nearest_tissue(anatomy: Anatomy, point_mm: tuple[float, float, float]) -> tu
     return (x_mm, y_mm, z_mm), float(distances_mm[nearest])
 
 
-def moved_seed_concerns(moved_mm: float, *, of: str) -> tuple[str, ...]:
+def moved_seed_concerns(moved_mm: float, *, of: str) -> tuple[Concern, ...]:
     """A remark on a seed that had to move into the tissue; none if it did not."""
     if moved_mm == 0.0:
         return ()
-    return (f"The seed lay outside the tissue of the {of} and was moved by {moved_mm:.1f} mm to the nearest tissue.",)
+    text = f"The seed lay outside the tissue of the {of} and was moved by {moved_mm:.1f} mm to the nearest tissue."
+    return (named_concern("seed-moved", text, moved_mm),)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gliofield.concern import Concern, Verdict, verdict_in_words, verdict_of
 from gliofield.imaging import Estimate, VisibilityThresholds
 from gliofield.metrics import MaskAgreement
 from gliofield.pipeline.case import Case
@@ -48,8 +49,8 @@ class PersonalizationResult:
     tumor_outside_domain : mapping of str to float or None
         Part of core and whole tumor outside the simulation domain, on its grid, which no simulation can match; None
         where there is no such mask or the method simulates nothing.
-    concerns : tuple of str
-        What a reader of the result should know, in plain words.
+    concerns : tuple of Concern
+        What a reader of the result should know, most harmful first.
     settings : mapping
         Settings of the run, JSON-ready.
     seconds : mapping of str to float
@@ -70,7 +71,7 @@ class PersonalizationResult:
     agreement_patient: MaskAgreement
     agreement_atlas: MaskAgreement
     tumor_outside_domain: Mapping[str, float | None]
-    concerns: tuple[str, ...]
+    concerns: tuple[Concern, ...]
     settings: Mapping[str, Any]
     seconds: Mapping[str, float]
     method_name: str
@@ -91,12 +92,18 @@ class PersonalizationResult:
 
         return result_html(self)
 
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the map can be used as it is: ``no-concern``, ``check`` or ``do-not-use``."""
+        return verdict_of(self.concerns)
+
     def summary(self) -> str:
-        """A few lines: method, volumes, agreement, parameters, concerns."""
+        """A few lines: verdict, method, volumes, agreement, parameters, concerns."""
         agreement, density = self.agreement_patient, self.density_patient
         core = "no core" if agreement.dice_t1gd is None else f"T1Gd {agreement.dice_t1gd:.2f}"
         shown_ml = float(self.thresholds.whole_tumor(density.data).sum()) * density.grid.voxel_volume_ml
         lines = [
+            verdict_in_words(self.concerns),
             f"Tumor-cell density by method {self.method_name!r} (space: {self.settings['space']})",
             f"  tumor in the scan   core {self.case.segmentation.core_ml:.1f} ml, whole tumor "
             f"{self.case.segmentation.whole_ml:.1f} ml",
@@ -105,7 +112,7 @@ class PersonalizationResult:
         ]
         if self.seed_patient_mm is not None:
             lines.append("  seed in the patient " + ", ".join(f"{x:.1f}" for x in self.seed_patient_mm) + " mm (RAS+)")
-        lines += [f"  note: {concern}" for concern in self.concerns]
+        lines += [f"  {concern.level}: {concern.text}" for concern in self.concerns]
         lines.append("For research use only; not a medical device.")
         return "\n".join(lines)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy import DEFAULT_ATLAS, Atlas, Segmentation, Space, SpaceRequest
 from gliofield.anatomy.atlas_sources import resolve_atlas
+from gliofield.concern import Concern, by_harm, named_concern
 from gliofield.errors import ParameterError, RegistrationError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel
@@ -127,7 +128,7 @@ def personalize(
         agreement_patient=scores.agreement_patient,
         agreement_atlas=scores.agreement_atlas,
         tumor_outside_domain=scores.outside_domain,
-        concerns=(*scores.concerns, *final.concerns),
+        concerns=by_harm((*scores.concerns, *final.concerns)),
         settings=_recorded(chosen, loaded, ready.name, request, final.space),
         seconds=clock.seconds,
         method_name=ready.name,
@@ -343,7 +344,7 @@ class _Scores:
     agreement_patient: MaskAgreement
     agreement_atlas: MaskAgreement
     outside_domain: dict[str, float | None]
-    concerns: tuple[str, ...]
+    concerns: tuple[Concern, ...]
 
 
 def _score(
@@ -424,32 +425,42 @@ def _outside_domain(observation: Observation, domain: NDArray[np.bool_]) -> dict
     return {"tumor_core": part(observation.tumor_core), "whole_tumor": part(observation.whole_tumor)}
 
 
-def _concerns(case: Case, observation: Observation, outside: Mapping[str, float | None]) -> tuple[str, ...]:
-    """Plain-language remarks on data and observation."""
+def _concerns(case: Case, observation: Observation, outside: Mapping[str, float | None]) -> tuple[Concern, ...]:
+    """Remarks on data and observation."""
     remarks = []
     if not case.segmentation.has_core:
-        remarks.append("The segmentation has no tumor core: only the FLAIR mask is matched.")
+        remarks.append(named_concern("no-core", "The segmentation has no tumor core: only the FLAIR mask is matched."))
     elif not observation.has_core:
-        remarks.append(
+        text = (
             f"The tumor core ({case.segmentation.core_ml:.2f} ml) is smaller than a voxel of the simulation grid: only "
             "the FLAIR mask is matched."
         )
+        remarks.append(named_concern("core-below-voxel", text, case.segmentation.core_ml))
     if case.structural_modality != "t1":
-        remarks.append(f"There is no T1 image: {case.structural_modality} was registered to the T1 atlas.")
+        text = f"There is no T1 image: {case.structural_modality} was registered to the T1 atlas."
+        remarks.append(named_concern("no-t1", text))
     remarks.extend(
-        f"{part:.0%} of the {name.replace('_', ' ')} lies outside the simulation domain, where no cells can grow."
+        named_concern(
+            "outside-domain",
+            f"{part:.0%} of the {name.replace('_', ' ')} lies outside the simulation domain, where no cells can grow.",
+            part,
+        )
         for name, part in outside.items()
         if part is not None and part > _NOTABLE_OUTSIDE
     )
     return tuple(remarks)
 
 
-def _poor_agreement(agreement: MaskAgreement) -> tuple[str, ...]:
+def _poor_agreement(agreement: MaskAgreement) -> tuple[Concern, ...]:
     """What of the tumor the answer does not show, before registration errors of the way back come in."""
     shown = {"core (T1Gd)": agreement.dice_t1gd, "whole tumor (FLAIR)": agreement.dice_flair}
     return tuple(
-        f"Poor match: the predicted {name} overlaps the segmented one by Dice {value:.2f} in the atlas. Do not rely on "
-        "this map; another method may fit."
+        named_concern(
+            "poor-match",
+            f"Poor match: the predicted {name} overlaps the segmented one by Dice {value:.2f} in the atlas. Do not "
+            "rely on this map; another method may fit.",
+            value,
+        )
         for name, value in shown.items()
         if value is not None and value < _POOR_DICE
     )

@@ -11,6 +11,7 @@ from gliofield.bayes import BoxPrior, CredibleInterval, GrowthTimePrior, Posteri
 from gliofield.bayes.identifiable import IdentifiableTumors
 from gliofield.bayes.predictive_check import MaskCheck
 from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
+from gliofield.concern import Concern, named_concern
 
 # Fewer leave a bias that a run does not show. *Chosen* by the table of docs/design/0008-bayes-decisions.md.
 _SAMPLES_PER_PARAMETER, _LEAST_STEPS = 10, 5
@@ -30,7 +31,7 @@ def identifiable_intervals(samples: PosteriorSamples, level: float = 0.95) -> di
     return derived.credible_intervals(level)
 
 
-def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSamples) -> tuple[str, ...]:
+def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSamples) -> tuple[Concern, ...]:
     """Remarks on growth parameters most of whose samples lie in the last tenth of their prior's range."""
     from scipy.special import expit
 
@@ -41,33 +42,40 @@ def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSam
         for side, is_there in (("lower", places[:, column] < 0.1), ("upper", places[:, column] > 0.9)):
             share = float(samples.weights @ is_there)
             if share > 0.5:
-                remarks.append(
+                text = (
                     f"{share:.0%} of the posterior of {name} lie in the {side} tenth of its prior's range: the prior, "
-                    "not the scan, bounds it. Try another prior"
+                    "not the scan, bounds it. Try another prior."
                 )
+                remarks.append(named_concern("prior-edge", text, share))
     return tuple(remarks)
 
 
-def sampler_concerns(sampler: TmcmcSettings, num_parameters: int) -> tuple[str, ...]:
+def sampler_concerns(sampler: TmcmcSettings, num_parameters: int) -> tuple[Concern, ...]:
     """What docs/design/0008-bayes-decisions.md says of settings that leave samples where resampling put them."""
     if sampler.num_samples >= _SAMPLES_PER_PARAMETER * num_parameters and sampler.num_steps >= _LEAST_STEPS:
         return ()
-    return (
-        f"the sampler had {sampler.num_samples} samples of {num_parameters} parameters and {sampler.num_steps} steps "
+    text = (
+        f"The sampler had {sampler.num_samples} samples of {num_parameters} parameters and {sampler.num_steps} steps "
         f"per stage: with fewer than {_SAMPLES_PER_PARAMETER} per parameter, or {_LEAST_STEPS} steps, samples may "
-        "collapse, and intervals be far too narrow",
+        "collapse, and intervals be far too narrow."
     )
+    return (named_concern("few-samples", text, sampler.num_samples),)
 
 
-def simulation_concerns(checks: Mapping[str, MaskCheck], num_failed: int, num_simulations: int) -> tuple[str, ...]:
+def simulation_concerns(checks: Mapping[str, MaskCheck], num_failed: int, num_simulations: int) -> tuple[Concern, ...]:
     """Remarks on masks that the posterior does not explain, and on simulations that failed."""
     remarks = [
-        f"masks drawn from the posterior overlap with the observed {name} mask by Dice "
-        f"{check.dice_with_observed:.2f}, with each other by {check.dice_with_each_other:.2f}: the model does not "
-        "explain it, so intervals are those of a wrong model"
+        named_concern(
+            "mask-unexplained",
+            f"Masks drawn from the posterior overlap with the observed {name} mask by Dice "
+            f"{check.dice_with_observed:.2f}, with each other by {check.dice_with_each_other:.2f}: the model does not "
+            "explain it, so intervals are those of a wrong model.",
+            check.dice_with_observed,
+        )
         for name, check in checks.items()
         if check.dice_with_observed < check.dice_with_each_other - 0.15
     ]
     if num_failed > 0.01 * max(num_simulations, 1):
-        remarks.append(f"{num_failed} of {num_simulations} simulations of the sampler failed")
+        text = f"{num_failed} of {num_simulations} simulations of the sampler failed."
+        remarks.append(named_concern("failed-simulations", text, num_failed))
     return tuple(remarks)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy.tissue_maps import TissueMaps
+from gliofield.concern import Concern, by_harm, named_concern
 from gliofield.errors import ImageError
 from gliofield.grid import Grid
 from gliofield.metrics.overlap import dice
@@ -79,8 +80,8 @@ class RegistrationQuality:
         None for an empty mask, too.
     inverse_error_median_mm, inverse_error_p99_mm : float
         |T⁻¹(T(p)) − p| over the patient's brain [mm].
-    concerns : tuple of str
-        Plain-language remarks on values out of the limits; empty is good.
+    concerns : tuple of Concern
+        Remarks on values out of the limits; empty is good.
     """
 
     brain_overlap: float
@@ -95,7 +96,7 @@ class RegistrationQuality:
     whole_volume_ratio: float | None
     inverse_error_median_mm: float
     inverse_error_p99_mm: float
-    concerns: tuple[str, ...] = ()
+    concerns: tuple[Concern, ...] = ()
 
 
 def registration_quality(
@@ -166,48 +167,65 @@ def registration_quality(
     return replace(measured, concerns=quality_concerns(measured, limits if limits is not None else QualityLimits()))
 
 
-def quality_concerns(quality: RegistrationQuality, limits: QualityLimits) -> tuple[str, ...]:
-    """Plain-language remarks on every value out of its limit, most serious first."""
+def quality_concerns(quality: RegistrationQuality, limits: QualityLimits) -> tuple[Concern, ...]:
+    """Remarks on every value out of its limit, most serious first."""
     affine = quality.affine_volume_ratio
-    remarks = []
+    remarks: dict[str, tuple[str, float]] = {}
     if not quality.brain_overlap >= limits.min_brain_overlap:
-        remarks.append(
+        remarks["brain-overlap"] = (
             f"The patient's brain overlaps the atlas brain by a Dice of only {quality.brain_overlap:.2f} (expected "
-            f"{limits.min_brain_overlap:.2f} or more): look at the overlay; orientation or brain mask may be wrong."
+            f"{limits.min_brain_overlap:.2f} or more): look at the overlay; orientation or brain mask may be wrong.",
+            quality.brain_overlap,
         )
     if quality.num_folds:
-        remarks.append(
+        remarks["folds"] = (
             f"The deformation folds at {quality.num_folds} brain voxels, where positions cannot be mapped back: "
-            "try the preset 'affine'."
+            "try the preset 'affine'.",
+            quality.num_folds,
         )
-    for name, ratio in (("whole tumor", quality.whole_volume_ratio), ("tumor core", quality.core_volume_ratio)):
-        if ratio is not None and _exceeds(ratio / affine, limits.max_tumor_volume_change):
-            remarks.append(
-                f"The deformation changes the volume of the {name} by a factor of {ratio / affine:.2f} beside the "
-                f"brain's own: growth parameters follow the volume; compare with the preset 'affine'."
-            )
     if quality.tissue_overlap is not None and not quality.tissue_overlap["mean"] >= limits.min_tissue_overlap:
-        remarks.append(
+        remarks["tissue-overlap"] = (
             f"Gray and white matter and CSF overlap those of the atlas by a mean Dice of only "
-            f"{quality.tissue_overlap['mean']:.2f} (expected {limits.min_tissue_overlap:.2f} or more)."
+            f"{quality.tissue_overlap['mean']:.2f} (expected {limits.min_tissue_overlap:.2f} or more).",
+            quality.tissue_overlap["mean"],
         )
     if not quality.inverse_error_p99_mm <= limits.max_inverse_error_mm:
-        remarks.append(
+        remarks["inverse-error"] = (
             f"There and back misses by {quality.inverse_error_p99_mm:.1f} mm at 1 % of the brain (expected at most "
-            f"{limits.max_inverse_error_mm:.1f} mm): positions in patient and atlas agree no better than that."
+            f"{limits.max_inverse_error_mm:.1f} mm): positions in patient and atlas agree no better than that.",
+            quality.inverse_error_p99_mm,
         )
     extremes = (quality.jacobian_p01 / affine, quality.jacobian_p99 / affine)
     if any(_exceeds(extreme, limits.max_local_volume_change) for extreme in extremes):
-        remarks.append(
+        remarks["local-volume-change"] = (
             f"Local volumes change by factors of {extremes[0]:.2f} to {extremes[1]:.2f} (1st to 99th percentile, "
-            "beside the brain's own): the deformation is unusually strong."
+            "beside the brain's own): the deformation is unusually strong.",
+            extremes[1],
         )
     if _exceeds(affine, limits.max_affine_volume_ratio):
-        remarks.append(
+        remarks["brain-volume-change"] = (
             f"The brain's volume changes by a factor of {affine:.2f} between patient and atlas: check the voxel "
-            "spacing in the header."
+            "spacing in the header.",
+            affine,
         )
-    return tuple(remarks)
+    changes = _tumor_volume_changes(quality, limits)
+    return by_harm((*(named_concern(name, text, value) for name, (text, value) in remarks.items()), *changes))
+
+
+def _tumor_volume_changes(quality: RegistrationQuality, limits: QualityLimits) -> tuple[Concern, ...]:
+    """Whole tumor and core whose volume changes more than the brain's."""
+    affine = quality.affine_volume_ratio
+    ratios = {"whole tumor": quality.whole_volume_ratio, "tumor core": quality.core_volume_ratio}
+    return tuple(
+        named_concern(
+            "tumor-volume-change",
+            f"The deformation changes the volume of the {name} by a factor of {ratio / affine:.2f} beside the "
+            "brain's own: growth parameters follow the volume; compare with the preset 'affine'.",
+            ratio / affine,
+        )
+        for name, ratio in ratios.items()
+        if ratio is not None and _exceeds(ratio / affine, limits.max_tumor_volume_change)
+    )
 
 
 def _mask_on(name: str, mask: Volume, grid: Grid) -> NDArray[np.bool_]:

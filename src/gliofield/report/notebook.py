@@ -6,6 +6,7 @@ import base64
 import html
 import io
 
+from gliofield.concern import verdict_in_words
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.report.result_folder import result_figure
 
@@ -13,16 +14,17 @@ _NUMBER = ".4g"
 
 
 def result_html(result: PersonalizationResult) -> str:
-    """Picture, table and concerns of a result as one piece of HTML; the picture is part of it."""
+    """Verdict, picture, table and concerns of a result as one piece of HTML; the picture is part of it."""
     figure, picture = result_figure(result), io.BytesIO()
     figure.savefig(picture, format="png", facecolor=figure.get_facecolor(), dpi=70)
     encoded = base64.b64encode(picture.getvalue()).decode("ascii")
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in _rows(result)
     )
-    concerns = "".join(f"<li>{html.escape(concern)}</li>" for concern in result.concerns)
+    verdict = html.escape(verdict_in_words(result.concerns))
+    concerns = "".join(f"<li>{each.level}: {html.escape(each.text)}</li>" for each in result.concerns)
     return (
-        f'<div><img src="data:image/png;base64,{encoded}" style="max-width:100%" '
+        f'<div><p><b>{verdict}</b></p><img src="data:image/png;base64,{encoded}" style="max-width:100%" '
         f'alt="Density over the scan in three planes"/><table>{rows}</table><ul>{concerns}</ul>'
         "<p>For research use only; not a medical device.</p></div>"
     )

@@ -36,6 +36,7 @@ def overview_figure(
     brain: NDArray[np.bool_],
     thresholds: VisibilityThresholds,
     title: str,
+    verdict: str = "",
     caption: str = "",
 ) -> Figure:
     """Picture of a density over a patient's image.
@@ -52,8 +53,8 @@ def overview_figure(
         Brain mask, for cropping and gray levels.
     thresholds : VisibilityThresholds
         Isolines to draw.
-    title, caption : str
-        Text above and below the panels.
+    title, verdict, caption : str
+        Texts above the panels, the verdict first, and below them.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def overview_figure(
             cut.outline(axes, segmentation.tumor_core, _CORE_COLOR, width=1.4 if row == 0 else 0.9)
             cut.annotate(axes, with_name=row == 0)
     _add_color_bar(figure, layout[1, 3], thresholds, painted)
-    _add_texts(figure, title, caption, thresholds)
+    _add_texts(figure, (verdict, title, caption), thresholds)
     return figure
 
 
@@ -113,10 +114,13 @@ def _add_color_bar(
     bar.ax.axhline(thresholds.t1gd_threshold, color="white", linestyle="solid", linewidth=1.2)
 
 
-def _add_texts(figure: Figure, title: str, caption: str, thresholds: VisibilityThresholds) -> None:
+def _add_texts(figure: Figure, texts: tuple[str, str, str], thresholds: VisibilityThresholds) -> None:
     from matplotlib.lines import Line2D
 
-    figure.text(0.012, 0.965, title, color="white", fontsize=13, va="center")
+    verdict, title, caption = texts
+    if verdict:
+        figure.text(0.012, 0.978, verdict, color="white", fontsize=13, fontweight="bold", va="center")
+    figure.text(0.012, 0.946 if verdict else 0.965, title, color="white", fontsize=11 if verdict else 13, va="center")
     figure.text(0.012, 0.035, caption, color="#bbbbbb", fontsize=9, va="center")
     lines = [
         Line2D([], [], color=_CORE_COLOR, label="tumor core (segmentation)"),

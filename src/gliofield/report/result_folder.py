@@ -5,7 +5,7 @@
     candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
     parameters.json          growth parameters with units where the method has them, runners-up
     transforms/              patient <-> atlas, as ITK files
-    quality.json             registration, Dice per modality in both spaces, part outside the domain, concerns
+    quality.json             verdict, concerns, Dice per modality in both spaces, registration, part outside the domain
     overview.png             the picture to look at first
     posterior/               how sure the method is, where it says (`posterior_folder`)
     provenance.json          input hashes, versions, settings, seconds, references
@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gliofield.concern import verdict_in_words
 from gliofield.growth.parameters import seed_values
 from gliofield.imaging import Candidate
 from gliofield.metrics import MaskAgreement
@@ -119,6 +120,7 @@ def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
         brain=result.case.brain,
         thresholds=result.thresholds,
         title=title,
+        verdict=verdict_in_words(result.concerns),
         caption="gliofield · research use only",
     )
 
@@ -126,6 +128,8 @@ def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
 def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
     """Content of `quality.json`."""
     return {
+        "verdict": result.verdict,
+        "concerns": [dataclasses.asdict(concern) for concern in result.concerns],
         "dice_patient_space": _agreement(result.agreement_patient),
         "dice_atlas_space": _agreement(result.agreement_atlas),
         "tumor_volume_ml": {
@@ -134,7 +138,6 @@ def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
         },
         "tumor_outside_domain": dict(result.tumor_outside_domain),
         "registration": dataclasses.asdict(result.registration_quality),
-        "concerns": list(result.concerns),
     }
 
 

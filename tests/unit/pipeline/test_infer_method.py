@@ -76,7 +76,7 @@ def test_the_density_is_the_solution_for_the_parameters_it_says(predictor):
     request = method.request_space("patient")
     assert (method.name, request.grid, request.atlas_hash) == ("infer", GRID, ATLAS.content_hash)
     assert json.loads(json.dumps(estimate.details))["mu1_mm"] > 0.0
-    assert any("small" in concern for concern in estimate.concerns)
+    assert any(concern.name == "small-network" for concern in estimate.concerns)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_thresholds_that_the_network_was_not_trained_on_are_a_concern(predictor,
     )
     estimate = InferMethod(predictor=predictor, atlas=ATLAS).estimate(asked, report=ignore_progress)
 
-    found = [concern.split()[0] for concern in estimate.concerns if "trained on masks at" in concern]
+    found = [each.text.split()[0] for each in estimate.concerns if each.name == "untrained-thresholds"]
     assert found == outside
 
 
@@ -105,9 +105,9 @@ def test_what_the_training_did_not_show_is_a_concern(predictor):
     other = dataclasses.replace(header, trained_ranges=seen, layout=narrow)
     remarks = _beyond_training(other, predictor.predict(seen_masks), seen_masks)
 
-    assert any("of the whole tumor lies where no tumor of the training grew" in remark for remark in remarks)
+    assert any("of the whole tumor lies where no tumor of the training grew" in remark.text for remark in remarks)
     assert any(
-        remark.startswith("the tumor core has") and "the training showed 0.1 to 1" in remark for remark in remarks
+        each.text.startswith("the tumor core has") and "the training showed 0.1 to 1" in each.text for each in remarks
     )
 
 

@@ -10,6 +10,7 @@ from phantom_brain import phantom_atlas, write_phantom_atlas, write_phantom_pati
 
 import gliofield
 from gliofield.anatomy import SpaceRequest
+from gliofield.concern import as_concerns
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.imaging import Estimate
 from gliofield.pipeline import (
@@ -144,23 +145,25 @@ def test_controls_may_be_asked_in_the_atlas(folder):
 
 
 def test_a_result_prints_a_few_lines(result):
-    """Method, volumes, agreement, concerns, and what it may be used for; never an array."""
+    """The verdict first, then method, volumes, agreement, concerns, and what it may be used for; never an array."""
     text = repr(result)
 
     assert text == result.summary()
-    assert text.splitlines()[0] == "Tumor-cell density by method 'distance' (space: patient)"
+    assert text.startswith("Verdict: ")
+    assert text.splitlines()[1] == "Tumor-cell density by method 'distance' (space: patient)"
     assert "Dice with the scan  T1Gd 1.00, FLAIR 1.00" in text
     assert text.endswith("For research use only; not a medical device.")
     assert len(text.splitlines()) < 12
 
 
 def test_a_result_shows_itself_in_a_notebook(result):
-    """Picture and table in one piece, texts escaped."""
-    page = dataclasses.replace(result, concerns=("a < b",))._repr_html_()
+    """Verdict, picture and table in one piece, texts escaped."""
+    page = dataclasses.replace(result, concerns=as_concerns(["a < b"]))._repr_html_()
 
+    assert page.startswith("<div><p><b>Verdict: check before use; 1 concern.</b></p>")
     assert page.count("data:image/png;base64,") == 1
     assert "<td>Dice FLAIR</td><td>1.00</td>" in page
-    assert "<li>a &lt; b</li>" in page
+    assert "<li>check: a &lt; b</li>" in page
 
 
 @pytest.mark.parametrize("name", METHOD_OPTIONS)

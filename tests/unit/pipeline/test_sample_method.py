@@ -95,7 +95,7 @@ def test_the_posterior_explains_the_masks(estimate):
 
 def test_few_samples_are_a_concern(estimate):
     """40 samples of nine parameters: the result says that intervals may be too narrow."""
-    assert any("may collapse" in concern for concern in estimate.concerns)
+    assert any("may collapse" in concern.text for concern in estimate.concerns)
 
 
 @pytest.mark.parametrize("num_levels", [1, 2])
@@ -168,7 +168,7 @@ def test_failures_of_both_levels_are_a_concern(seen):
     failed, all_of_them = (sum(each[name] for each in counts) for name in ("num_failed", "num_simulations"))
 
     assert counts[1]["num_failed"] > 0
-    assert f"{failed} of {all_of_them} simulations of the sampler failed" in answer.concerns
+    assert f"{failed} of {all_of_them} simulations of the sampler failed." in [each.text for each in answer.concerns]
 
 
 def test_intervals_of_what_a_scan_determines(estimate):
@@ -207,7 +207,7 @@ def test_a_prior_that_cuts_the_posterior_off_is_a_concern():
 
     assert prior_edge_concerns(prior, samples(rows)) == ()
     (concern,) = prior_edge_concerns(prior, samples(cut))
-    assert "white_matter_diffusivity_mm2_per_day lie in the upper tenth" in concern
+    assert "white_matter_diffusivity_mm2_per_day lie in the upper tenth" in concern.text
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_wrong_shift_lowers_both_overlaps():
 
     assert quality.brain_overlap < 0.8
     assert quality.tissue_overlap["mean"] < _phantom_quality(Transform.identity()).tissue_overlap["mean"] - 0.2
-    assert quality.concerns[0].startswith("The patient's brain overlaps the atlas brain by a Dice of only")
+    assert quality.concerns[0].text.startswith("The patient's brain overlaps the atlas brain by a Dice of only")
 
 
 def test_the_tumor_volume_ratio_is_that_of_the_map():
@@ -97,7 +97,7 @@ def test_the_tumor_volume_ratio_is_that_of_the_map():
 
     assert quality.core_volume_ratio == pytest.approx(0.8**3, abs=1e-5)
     assert quality.whole_volume_ratio == pytest.approx(0.8**3, abs=1e-5)
-    assert any("volume of the tumor core by a factor of 0.51" in remark for remark in quality.concerns)
+    assert any("volume of the tumor core by a factor of 0.51" in remark.text for remark in quality.concerns)
 
 
 def test_folds_are_counted_in_the_brain():
@@ -113,8 +113,8 @@ def test_folds_are_counted_in_the_brain():
 
     assert quality.num_folds > 100
     assert quality.jacobian_min < 0
-    assert any("folds at" in remark for remark in quality.concerns)
-    assert any("There and back misses" in remark for remark in quality.concerns)
+    assert any("folds at" in remark.text for remark in quality.concerns)
+    assert any("There and back misses" in remark.text for remark in quality.concerns)
 
 
 def test_measures_without_their_input_are_none():
@@ -174,4 +174,4 @@ def test_each_value_out_of_its_limit_gets_one_remark(changes, expected):
     remarks = quality_concerns(dataclasses.replace(GOOD, **changes), QualityLimits())
 
     assert len(remarks) == (0 if expected is None else 1)
-    assert all(expected in remark for remark in remarks)
+    assert all(expected in remark.text for remark in remarks)
