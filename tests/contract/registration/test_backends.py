@@ -43,7 +43,7 @@ def first(backend):
 
 
 def test_a_known_deformation_is_found(first):
-    """At tissue borders the map misses the truth by less than 3 mm in the median; the registration has voxels of 8 mm."""
+    """At tissue borders the map misses the truth by less than 3 mm in the median, with registration voxels of 8 mm."""
     result, _, _ = first
     maps = layered_tissue_maps()
     edges = maps.brain & (np.abs(np.gradient(maps.gray_matter)).sum(axis=0) > 0)
