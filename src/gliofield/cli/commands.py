@@ -115,12 +115,12 @@ def _with_console(
 
     def callback(context: typer.Context, as_json: bool, **values: Any) -> None:
         spellings = {param.name: max(param.opts, key=len) for param in context.command.params if param.name}
-        given = {name: spellings[name] for name in values if _is_given(context, name)}
+        given = [name for name in values if _is_given(context, name)]
         with user_errors(Console(as_json=as_json)):
             said = _CONSOLE_GROUP.take(values) if runs_long else None
             log = context.with_resource((said or ConsoleOptions()).open_log())
-        console = Console(as_json=as_json, options=said, log=log, given=given)
-        with user_errors(console, spellings=spellings, resumes=resumes):
+        console = Console(as_json=as_json, options=said, log=log, spellings=spellings, given=given)
+        with user_errors(console, resumes=resumes):
             if runs_long:
                 for line in describe_run(values, spellings):
                     console.detail(line)

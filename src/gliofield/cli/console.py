@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,8 +80,10 @@ class Console:
         What is said while a long command runs; None: it does not run long, and stages are said after a minute only.
     log : TextIO, optional
         Gets what is written to stderr, with the time.
-    given : mapping of str to str, optional
-        Parameters that were given on the command line, with their options.
+    spellings : mapping of str to str, optional
+        Names of parameters with the options that fill them.
+    given : collection of str
+        Parameters that were given on the command line.
 
     Attributes
     ----------
@@ -95,10 +97,11 @@ class Console:
         as_json: bool = False,
         options: ConsoleOptions | None = None,
         log: TextIO | None = None,
-        given: Mapping[str, str] | None = None,
+        spellings: Mapping[str, str] | None = None,
+        given: Collection[str] = (),
     ) -> None:
         self.steps: Sequence[str] = ()
-        self._as_json, self._log, self._given = as_json, log, given or {}
+        self._as_json, self._log, self._spellings, self._given = as_json, log, spellings or {}, given
         self._is_long, self._options = options is not None, options or ConsoleOptions()
         self._display, self._reporters = ExitStack(), list[Reporter]()
 
@@ -131,13 +134,17 @@ class Console:
         """Raise `ParameterError` if one of some parameters was given although it has no effect."""
         for name in names:
             if name in self._given:
-                raise ParameterError(f"{self._given[name]} has no effect {because}: leave it out.")
+                raise ParameterError(f"{self._spellings[name]} has no effect {because}: leave it out.")
+
+    def spell(self, text: str) -> str:
+        """A text of the library with this command's options in place of arguments of Python."""
+        return name_options(text, self._spellings)
 
     def notes(self, texts: Iterable[str]) -> None:
         """Say what the user should know but need not act on."""
         for text in texts:
             self.close_display()
-            self._write(f"note: {text}")
+            self._write(f"note: {self.spell(text)}")
 
     def detail(self, text: str) -> None:
         """Say something that only ``--verbose`` and the log file want to know."""
@@ -174,25 +181,22 @@ class Console:
 
 
 @contextmanager
-def user_errors(
-    console: Console, *, spellings: Mapping[str, str] | None = None, resumes: bool = False
-) -> Iterator[None]:
-    """Turn gliofield's errors into a message and an exit code.
+def user_errors(console: Console, *, resumes: bool = False) -> Iterator[None]:
+    """Turn errors of gliofield and of the system into a message and an exit code.
 
-    Parameters
-    ----------
-    console : Console
-        Says it.
-    spellings : mapping of str to str, optional
-        Names of parameters with the options that fill them.
-    resumes : bool
-        Whether the same command resumes after an interruption, which is said then.
+    After an interruption it says, if that is so, that the same command `resumes`.
     """
     try:
         yield
     except GliofieldError as error:
-        console.fail(name_options(str(error), spellings or {}), kind=type(error).__name__)
+        console.fail(console.spell(str(error)), kind=type(error).__name__)
         raise typer.Exit(EXIT_NOT_UNDERSTOOD if isinstance(error, ParameterError) else EXIT_FAILED) from None
+    except BrokenPipeError:  # nobody reads any more, as with `| head`: Typer ends in silence
+        raise
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        console.fail(f"{place}{error.strerror or error}.", kind="OSError")
+        raise typer.Exit(EXIT_FAILED) from None
     except KeyboardInterrupt:
         console.fail("Interrupted. The same command resumes from here." if resumes else "Interrupted.")
         raise typer.Exit(EXIT_INTERRUPTED) from None

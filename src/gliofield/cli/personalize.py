@@ -210,7 +210,6 @@ def _needs(options: MethodOptions, atlas: str) -> list[str]:
 def _print_outcome(console: Console, result: PersonalizationResult, out: Path) -> None:
     from gliofield.report import quality_summary
 
-    agreement = result.agreement_patient
     content = {
         "folder": out,
         "overview": out / "overview.png",
@@ -219,11 +218,8 @@ def _print_outcome(console: Console, result: PersonalizationResult, out: Path) -
         "quality": quality_summary(result),
         "seconds": dict(result.seconds),
     }
-    core = "no core" if agreement.dice_t1gd is None else f"{agreement.dice_t1gd:.2f}"
     lines = [
-        f"Dice in the patient: T1Gd {core}, FLAIR {agreement.dice_flair:.2f} (sum {agreement.combined:.2f} of "
-        f"{agreement.num_modalities})",
-        *(f"note: {concern}" for concern in result.concerns),
+        console.spell(result.summary()),
         f"time: {', '.join(f'{stage} {value:.1f} s' for stage, value in result.seconds.items())}",
         f"result:  {out}",
         f"picture: {out / 'overview.png'}",

@@ -28,6 +28,8 @@ def say_everything(console, out: Annotated[str, typer.Option(help="What to do.")
     console.notes(["the oven is old"])
     if out == "stop":
         raise KeyboardInterrupt
+    if out == "full":
+        raise OSError(28, "No space left on device")
     if out == "fail":
         raise DatabaseError("num_loaves is too large")
     console.result({"loaves": num_loaves}, lambda: f"{num_loaves} loaves")
@@ -130,6 +132,14 @@ def test_an_interrupted_command_says_whether_it_resumes(run):
     assert long.exit_code == short.exit_code == 130
     assert long.stderr.endswith("Interrupted. The same command resumes from here.\n")
     assert short.stderr.endswith("Interrupted.\n")
+
+
+def test_an_error_of_the_system_is_a_message(run):
+    """No traceback where a disk is full or the current folder is gone; exit code 1."""
+    result = run("long", "--out", "full", "--quiet")
+
+    assert result.exit_code == 1
+    assert result.stderr == "Error: No space left on device.\n"
 
 
 def test_a_long_stage_writes_a_line_per_minute(clock):
