@@ -30,9 +30,9 @@ LESION_CENTER_MM = (28.0, 10.0, 12.0)
 
 def phantom_tissue_maps(grid: Grid = PHANTOM_GRID) -> TissueMaps:
     """Soft tissue fractions of the phantom."""
-    head = _radius_in(grid, (0.0, 0.0, 0.0), (66.0, 80.0, 60.0))
+    head = radius_in(grid, (0.0, 0.0, 0.0), (66.0, 80.0, 60.0))
     brain = head <= 1.0
-    left, right = _radius_in(grid, (-14, 4, 4), (7, 26, 10)), _radius_in(grid, (15, 4, 4), (9, 30, 12))
+    left, right = radius_in(grid, (-14, 4, 4), (7, 26, 10)), radius_in(grid, (15, 4, 4), (9, 30, 12))
     csf = np.clip(1.5 - np.minimum(left, right), 0, 1) * brain
     white = np.clip((0.82 - head) / 0.08 + 0.5, 0, 1) * (1 - csf) * brain
     gray = (1 - csf - white) * brain
@@ -78,7 +78,7 @@ def phantom_labels(
 ) -> Volume:
     """BraTS 2021 labels of a spherical tumor: 4 inside the core, 2 around it, cut to the brain."""
     brain = phantom_tissue_maps().brain
-    distance = _radius_in(PHANTOM_GRID, center_mm, 1.0)
+    distance = radius_in(PHANTOM_GRID, center_mm, 1.0)
     labels = np.zeros(PHANTOM_GRID.shape, dtype=np.uint8)
     labels[(distance <= whole_radius_mm) & brain] = 2
     labels[(distance <= core_radius_mm) & brain] = 4
@@ -125,7 +125,7 @@ def write_phantom_patient(
     return path
 
 
-def _radius_in(grid: Grid, center_mm: Sequence[float], semi_axes_mm: Sequence[float] | float) -> NDArray[np.float64]:
+def radius_in(grid: Grid, center_mm: Sequence[float], semi_axes_mm: Sequence[float] | float) -> NDArray[np.float64]:
     """Normalized radius of every voxel: 1 on the surface of the ellipsoid."""
     voxels = np.moveaxis(np.indices(grid.shape), 0, -1)
     offset = (grid.world_of(voxels) - np.asarray(center_mm)) / np.broadcast_to(semi_axes_mm, 3)

@@ -138,7 +138,6 @@ BROKEN = {
     "no cells": (with_density(np.zeros_like), "must have cells somewhere, got none"),
     "parameters without number": (with_answer(parameters={"rate": float("inf")}), "finite numbers by name, got .*inf"),
     "part of a seed": (with_answer(parameters={"seed_x_mm": 1.0}), "three coordinates, .*, got only seed_x_mm"),
-    "one concern": (with_answer(concerns="poor"), "concerns must be a tuple of texts, got 'poor'"),
     "arrays in the details": (with_answer(details={"a": np.zeros(2)}), "details must be ready for JSON, got .*ndarray"),
     "other candidates": (with_answer(candidates=(1, 2)), r"candidates must be Candidates, got \['int', 'int'\]"),
     "candidates without number": (with_answer(candidates=(CANDIDATE,)), "finite numbers by name, got .*nan"),
