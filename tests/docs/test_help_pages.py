@@ -1,9 +1,14 @@
 """Every command explains itself: each page shows its options whole, with their units, choices and examples."""
 
+import ast
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 import typer
+from repository import ROOT
 from typer.testing import CliRunner
 
 from gliofield.cli import app
@@ -162,6 +167,23 @@ def test_many_choices_stand_in_the_text():
 
     assert "--index NAME" in page
     assert "One of exact, direct, ds64, ds64-antialiased," in page
+
+
+def test_no_help_page_loads_a_heavy_library():
+    """All of them in one fresh interpreter; the list is that of the test of light imports."""
+    source = (ROOT / "tests" / "architecture" / "test_light_imports.py").read_text(encoding="utf-8")
+    (heavy,) = [ast.literal_eval(n.value) for n in ast.parse(source).body if "_HEAVY" in ast.unparse(n).split(" = ")[0]]
+    script = (
+        "import json, sys; from typer.testing import CliRunner; from gliofield.cli import app\n"
+        f"codes = [CliRunner().invoke(app, [*page, '--help']).exit_code for page in {PAGES!r}]\n"
+        "print(json.dumps([codes, sorted({name.split('.')[0] for name in sys.modules})]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    codes, loaded = json.loads(done.stdout.splitlines()[-1])
+
+    assert codes == [0] * len(PAGES)
+    assert "gliofield" in loaded
+    assert set(loaded).isdisjoint(heavy)
 
 
 def test_options_of_a_method_are_shown_with_that_method_only():
