@@ -213,6 +213,24 @@ def test_completion_can_be_installed():
 
 
 @pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("gliofield da", ["database"]),
+        ("gliofield search db --met", ["--metric"]),
+        ("gliofield personalize --method sample --sampl", ["--samples"]),
+        ("gliofield personalize --method whole", ["whole-margin"]),
+    ],
+)
+def test_commands_options_and_choices_are_completed(line, completed):
+    """Of a method too, whose options are known only when it is named."""
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    environment = {**words, "_GLIOFIELD_COMPLETE": "complete_bash"}
+    result = CliRunner().invoke(app, [], env=environment, prog_name="gliofield")
+
+    assert result.output.split()[: len(completed)] == completed
+
+
+@pytest.mark.parametrize(
     ("words", "answer"),
     [
         (["personalize", "--flare", "x"], "No such option: --flare. Did you mean --flair?"),

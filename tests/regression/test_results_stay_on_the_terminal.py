@@ -63,6 +63,7 @@ def test_whatever_a_command_says_ends_its_progress_bars(monkeypatch):
         yield lambda event: said.append("bar")
         said.append("bars are gone")
 
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(module, "draw_bars", draw_bars)
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(module.typer, "echo", lambda text, **options: said.append(text))

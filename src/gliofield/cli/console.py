@@ -7,6 +7,7 @@ terminal progress is drawn as bars; elsewhere, with ``--verbose``, and in the lo
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -144,7 +145,7 @@ class Console:
         """Say what the user should know but need not act on."""
         for text in texts:
             self.close_display()
-            self._write(f"note: {self.spell(text)}")
+            self._write(self.spell(text), label="note: ", color="yellow")
 
     def detail(self, text: str) -> None:
         """Say something that only ``--verbose`` and the log file want to know."""
@@ -165,14 +166,14 @@ class Console:
         self.close_display()
         if self._as_json and kind is not None:
             typer.echo(json.dumps({"error": message, "kind": kind}))
-        line = message if kind is None else f"Error: {message}"
-        typer.echo(line, err=True)
-        self._write_log(line)
+        self._write(message, label="" if kind is None else "Error: ", color="red", is_urgent=True)
 
-    def _write(self, line: str) -> None:
-        if not self._options.quiet:
-            typer.echo(line, err=True)
-        self._write_log(line)
+    def _write(self, line: str, *, label: str = "", color: str | None = None, is_urgent: bool = False) -> None:
+        """Write a line to stderr, unless it may be quiet, and to the log; its label is colored on a terminal."""
+        if is_urgent or not self._options.quiet:
+            shown = label if color is None or os.environ.get("NO_COLOR") else typer.style(label, fg=color)
+            typer.echo(shown + line, err=True)
+        self._write_log(label + line)
 
     def _write_log(self, line: str) -> None:
         if self._log is not None:
