@@ -72,7 +72,7 @@ class ProgressLines:
                 stage.begin = now
             was_written = stage.written is not None and now - stage.written < MINUTE_S
             stage.completed, stage.total, stage.message = event.completed, event.total, event.message
-            if stage.is_done and self._ends and not was_written:
+            if stage.is_done and self._ends and (self._every_event or not was_written):
                 self._say(event.task, stage, now)
             elif self._every_event and now - self._last_event >= 1.0:
                 self._last_event = now

@@ -193,6 +193,8 @@ def test_every_event_is_written_at_most_once_a_second(clock):
         report(event("sample", tenth + 1, 0))
 
     assert lines == ["sample: 1, running for 0.0 s", "sample: 11, running for 1.0 s", "sample: 21, running for 2.0 s"]
+    report(event("sample", 30, 30))
+    assert lines[-1] == "sample: 30 of 30, 2.4 s"
 
 
 def test_a_slow_stage_says_its_rate_per_minute(clock):
