@@ -1,6 +1,6 @@
 """A new index: the tumors whose center, size and core size are nearest; five numbers describe each.
 
-    distance = |x − x'| + |r − r'| + |r_core − r_core'|   [mm], r the radius of a ball of the same volume
+The distance is |x − x'| + |r − r'| + |r_core − r_core'| [mm], with the radius r of a ball of the same volume.
 """
 
 import time
