@@ -179,6 +179,8 @@ def describe_command(
     """Describe a database: its design, the volumes of its tumors, its size."""
     from gliofield.database import SimulationDatabase, summarize
 
+    if figure is None:
+        console.refuse("force", because="without --figure")
     database = SimulationDatabase.open(path)
     if figure is not None:
         from gliofield.report import write_database_figure

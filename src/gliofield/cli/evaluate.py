@@ -54,6 +54,8 @@ def evaluate_solver(
 
     Prefer a machine with nothing else to do; it takes some minutes.
     """
+    if out is None:
+        console.refuse("force", because="without --out")
     require_output_file(out, ending=".md", replace=force)
 
     from gliofield.anatomy import load_atlas

@@ -47,7 +47,7 @@ def evaluate_inverse(
     """Test inverse networks: errors of what they predict, as in the paper's Table 1, seconds, and real patients."""
     from gliofield.report.learned_folders import INVERSE_MARKER
 
-    require_tables_and_figures(out, figures, marker=INVERSE_MARKER, replace=force)
+    require_tables_and_figures(console, out, figures, marker=INVERSE_MARKER, replace=force)
     if not patients:
         console.refuse("registration", because="without --patients")
 
@@ -167,7 +167,7 @@ def evaluate_surrogate(
     """Test surrogates: their accuracy in brains no training has seen, and their speed beside the solver's."""
     from gliofield.report.learned_folders import SURROGATE_MARKER
 
-    require_tables_and_figures(out, figures, marker=SURROGATE_MARKER, replace=force)
+    require_tables_and_figures(console, out, figures, marker=SURROGATE_MARKER, replace=force)
     if not patients:
         console.refuse("registration", because="without --patients")
 

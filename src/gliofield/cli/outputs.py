@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gliofield.cli.console import Console
+
 
 def require_output_file(path: Path | None, *, ending: str, replace: bool) -> None:
     """Raise an error if a file cannot be written; None: nothing is to be written.
@@ -28,11 +30,15 @@ def require_output_file(path: Path | None, *, ending: str, replace: bool) -> Non
         raise OutputError(f"{path} cannot be written: there is no folder {folder}. Make it first, or choose another.")
 
 
-def require_tables_and_figures(tables: Path | None, figures: Path | None, *, marker: str, replace: bool) -> None:
+def require_tables_and_figures(
+    console: Console, tables: Path | None, figures: Path | None, *, marker: str, replace: bool
+) -> None:
     """Raise an error if tables (.md) or a folder of figures cannot be written, or one lies in the other."""
     from gliofield.errors import ParameterError
     from gliofield.output import require_absent
 
+    if tables is None and figures is None:
+        console.refuse("force", because="without --out or --figures")
     if figures is not None:
         require_absent(figures, replace=replace, marker=marker)
         if tables is not None and tables.resolve().is_relative_to(figures.resolve()):

@@ -1,0 +1,74 @@
+"""Files that commands write are refused before any work."""
+
+import pytest
+from typer.testing import CliRunner
+
+from gliofield.cli import app
+from gliofield.cli.console import Console
+from gliofield.cli.outputs import require_output_file, require_tables_and_figures, write_tables
+from gliofield.errors import OutputError, ParameterError
+
+
+def test_a_file_that_can_be_written_passes(tmp_path):
+    """As no file at all, and an older one that may be replaced."""
+    (tmp_path / "old.md").touch()
+
+    require_output_file(None, ending=".md", replace=False)
+    require_output_file(tmp_path / "new.md", ending=".md", replace=False)
+    require_output_file(tmp_path / "old.md", ending=".md", replace=True)
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path):
+    """Another ending, an older file, a folder that is not there."""
+    (tmp_path / "old.md").touch()
+
+    with pytest.raises(ParameterError, match=r"the name of .*table\.txt must end in \.md"):
+        require_output_file(tmp_path / "table.txt", ending=".md", replace=False)
+    with pytest.raises(OutputError, match=r"old\.md exists. Choose another name"):
+        require_output_file(tmp_path / "old.md", ending=".md", replace=False)
+    with pytest.raises(OutputError, match=r"there is no folder .*missing. Make it first, or choose another"):
+        require_output_file(tmp_path / "missing" / "new.md", ending=".md", replace=False)
+
+
+def test_tables_may_not_lie_in_the_folder_of_figures(tmp_path):
+    """That folder is replaced as a whole."""
+    new = tmp_path / "new"
+    with pytest.raises(ParameterError, match="lies in the folder of --figures"):
+        require_tables_and_figures(Console(), new / "t.md", new, marker="x.json", replace=False)
+
+
+def test_tables_are_written_where_they_are_wanted(tmp_path):
+    """With a line's end; nowhere without a file."""
+    write_tables(tmp_path / "t.md", "text")
+    write_tables(None, "text")
+
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["text\n"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["simulate", "--seed-mm", "0", "0", "0", "--diffusivity", "1", "--proliferation", "1", "--time", "1", "--out"]
+         + ["nowhere/t.nii.gz"], "there is no folder"),
+        (["database", "build", "file/db", "--number", "1"], "is not a folder"),
+        (["evaluate", "solver", "--force"], "--force has no effect without --out"),
+        (["evaluate", "inverse", "db", "--checkpoint", "x", "--force"], "--force has no effect without --out or --fig"),
+        (["evaluate", "surrogate", "--checkpoint", "x", "--registration", "none"], "no effect without --patients"),
+        (["evaluate", "inverse", "db", "--checkpoint", "x", "--registration", "none"], "no effect without --patients"),
+        (["evaluate", "retrieval", "db", "--out", "x", "--deterministic"], "no effect without --patients"),
+        (["database", "info", "db", "--force"], "--force has no effect without --figure"),
+        (["train", "ae", "--out", "x.safetensors", "--database", "db", "--atlas", "a"], "no effect with --database"),
+        (["train", "surrogate", "--out", "x.safetensors", "--registration", "none"], "no effect without --patients"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_commands_refuse_before_any_work(words, message, tmp_path, monkeypatch):
+    """There is neither a database nor an atlas nor a network to look at."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+
+    result = CliRunner().invoke(app, words)
+
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
