@@ -11,7 +11,9 @@ import pytest
 import typer
 from markdown_blocks import blocks, pages
 from repository import ROOT
+from user_folder import as_a_user
 
+import gliofield
 from gliofield.cli import app
 
 PYTHON = blocks("python")
@@ -45,12 +47,24 @@ def test_the_pages_have_blocks_to_check():
 
 @pytest.mark.parametrize("block", [b for b in PYTHON if b.reason_not_to_run is None], ids=str)
 def test_a_python_block_runs(block, tmp_path, monkeypatch):
-    """In an empty folder, in its own namespace; its asserts hold."""
+    """In an empty folder, or in a user's, in its own namespace; its asserts hold."""
     monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    if block.runs_as_a_user:
+        as_a_user(tmp_path, monkeypatch)
+        names["gliofield"] = gliofield
 
-    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
+    exec(compile(block.text, str(block), "exec"), names)
 
     assert block.text.strip()
+
+
+def test_the_first_page_shows_five_tasks_in_three_lines_each():
+    """Personalize, build, search, simulate and sample; all of them run."""
+    tasks = [block for block in PYTHON if block.page == ROOT / "docs" / "README.md"]
+
+    assert len(tasks) == 5
+    assert all(block.runs_as_a_user and len(block.text.splitlines()) <= 3 for block in tasks)
 
 
 @pytest.mark.parametrize("block", [b for b in PYTHON if b.reason_not_to_run is not None], ids=str)

@@ -4,7 +4,10 @@ A block is checked unless an HTML comment right before it says why not:
 
     <!-- not run: needs a patient's files -->
 
-A Python block marked so is still read: its imports must exist and its calls must fit the signatures.
+A Python block marked so is still read: its imports must exist and its calls must fit the signatures. A block that needs
+what a user has is run in a small copy of it (`user_folder`), with `gliofield` imported:
+
+    <!-- run as a user: a small patient, atlas and database -->
 """
 
 import re
@@ -15,6 +18,7 @@ from repository import ROOT, repository_files
 
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _OPT_OUT = re.compile(r"^<!-- not run: (.+) -->$")
+_AS_A_USER = re.compile(r"^<!-- run as a user: (.+) -->$")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Block:
     language: str
     text: str
     reason_not_to_run: str | None
+    runs_as_a_user: bool = False
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -53,7 +58,7 @@ def _blocks_of(page: Path) -> list[Block]:
         elif opened is not None and line.strip() == "```":
             opt_out = _OPT_OUT.match(said)
             reason = opt_out.group(1) if opt_out else None
-            found.append(Block(page, *opened, "\n".join(text) + "\n", reason))
+            found.append(Block(page, *opened, "\n".join(text) + "\n", reason, bool(_AS_A_USER.match(said))))
             opened, said = None, ""
         elif opened is not None:
             text.append(line)
