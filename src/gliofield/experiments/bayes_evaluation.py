@@ -328,7 +328,8 @@ def _remove_for(folder: Path, patients: Mapping[str, CaseFiles]) -> None:
     """Remove an older evaluation, once the new patients can be read; anything else in the folder is refused."""
     for files in patients.values():
         files.hashes()  # refuses those that cannot be read
-    require_absent(folder, replace=True, marker=SETTINGS_FILE)
+    inputs = [path for files in patients.values() for path in files.given.values()]
+    require_absent(folder, replace=True, marker=SETTINGS_FILE, inputs=inputs)
     if folder.is_dir():
         shutil.rmtree(folder)
 

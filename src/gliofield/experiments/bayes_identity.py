@@ -18,13 +18,24 @@ from typing import TYPE_CHECKING, Any
 from gliofield.database import SimulationDatabase
 from gliofield.database.manifest import MANIFEST_NAME
 from gliofield.errors import DatabaseError, OutputError, ParameterError
-from gliofield.output import atomic_file
+from gliofield.output import FolderMarker, atomic_file
 from gliofield.pipeline import PersonalizationSettings
 
 if TYPE_CHECKING:
     from gliofield.surrogate import SurrogateHeader
 
-SETTINGS_FILE = "evaluation-settings.json"
+SETTINGS_FILE = FolderMarker(
+    "evaluation-settings.json",
+    files=(
+        "tables.md",
+        "evaluation.json",
+        "cost.json",
+        "cases/case-[0-9]*.json",
+        "patients/*.json",
+        "patients/*.npz",
+        *(f"{name}.png" for name in ("ranks_*", "coverage", "map")),
+    ),
+)
 _FORMAT = "gliofield-evaluate-bayes-2"
 # Inputs of one part alone, and its files.
 _PART_INPUTS = {"database": "cost.json", "surrogate": "patients/*.json", "registration": "patients/*.json"}

@@ -22,11 +22,10 @@ from gliofield.learning.devices import threads_of_worker
 from gliofield.learning.event_log import EventLog
 from gliofield.learning.history import EpochRecord, TrainingHistory
 from gliofield.learning.interrupts import Interrupts, TrainingInterruptedError
-from gliofield.learning.outputs import TENSORBOARD_NAME, make_folder, unusable_folder
+from gliofield.learning.outputs import STATE_NAME, TENSORBOARD_NAME, make_folder, unusable_folder
 from gliofield.learning.precision import Precision
 from gliofield.learning.processes import ProcessGroup, process_group
 from gliofield.learning.running_state import (
-    STATE_NAME,
     Progress,
     describe_run,
     read_state,

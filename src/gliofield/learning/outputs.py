@@ -14,6 +14,8 @@ from gliofield.errors import OutputError, ParameterError
 from gliofield.output import require_absent
 from gliofield.progress import ProgressEvent, Reporter
 
+#: Names of the files with the state of a run, and with its best weights.
+STATE_NAME, BEST_PATTERN = "training_state.safetensors", "best_weights_*.safetensors"
 #: Name of every folder with event files.
 TENSORBOARD_NAME = "tensorboard"
 
@@ -68,9 +70,9 @@ def unusable_folder(folder: Path, error: OSError) -> OutputError:
 
 
 def keep_logs_alone(folder: Path) -> None:
-    """Remove every file below a folder but those in folders named ``tensorboard``."""
-    for path in list(folder.rglob("*")):
-        if path.is_file() and TENSORBOARD_NAME not in path.relative_to(folder).parts:
+    """Remove the states of finished runs below a folder, by the names they have; logs and all else stay."""
+    for pattern in (STATE_NAME, BEST_PATTERN):
+        for path in [*folder.glob(pattern), *folder.glob(f"*/{pattern}")]:
             path.unlink()
 
 

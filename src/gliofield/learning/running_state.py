@@ -19,12 +19,11 @@ import torch
 from gliofield.errors import CheckpointError, ParameterError
 from gliofield.learning.checkpoint import read_checkpoint, write_checkpoint
 from gliofield.learning.history import EpochRecord
+from gliofield.learning.outputs import BEST_PATTERN, STATE_NAME
 from gliofield.learning.settings import TrainingSettings
 
 _KIND = "training state"
 _BEST_KIND = "best weights"
-STATE_NAME = "training_state.safetensors"
-_BEST_PATTERN = "best_weights_*.safetensors"
 
 # What does not decide which weights come out; everything else may not change within a run.
 _FREE_SETTINGS = ("num_epochs", "device", "save_every_s", "num_threads")
@@ -77,21 +76,21 @@ def write_state(
     if progress.best_epoch and not best.exists():
         write_checkpoint(best, kind=_BEST_KIND, header={"run": dict(described)}, tensors=progress.best_weights)
     write_checkpoint(folder / STATE_NAME, kind=_KIND, header=header, tensors=tensors)
-    for path in folder.glob(_BEST_PATTERN):
+    for path in folder.glob(BEST_PATTERN):
         if path != best:
             path.unlink()
 
 
 def remove_half_written(folder: Path) -> None:
     """Remove what killed processes left of states they were writing."""
-    for name in (STATE_NAME, _BEST_PATTERN):
+    for name in (STATE_NAME, BEST_PATTERN):
         for path in folder.glob(f".partial-*-{name}"):
             path.unlink()
 
 
 def remove_best_weights(folder: Path) -> None:
     """Remove the best weights of a run that is not gone on with."""
-    for path in folder.glob(_BEST_PATTERN):
+    for path in folder.glob(BEST_PATTERN):
         path.unlink()
 
 
@@ -197,7 +196,7 @@ def _num_epochs_begun(header: Mapping[str, Any]) -> int:
 
 
 def _best_path(folder: Path, epoch: int) -> Path:
-    return folder / _BEST_PATTERN.replace("*", f"{epoch:05d}")
+    return folder / BEST_PATTERN.replace("*", f"{epoch:05d}")
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

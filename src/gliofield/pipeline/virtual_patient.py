@@ -30,7 +30,7 @@ from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.metrics.coverage import CoverageAtEqualVolume, cells_covered_at_equal_volume
 from gliofield.metrics.overlap import dice
 from gliofield.nifti import write_volume
-from gliofield.output import atomic_folder
+from gliofield.output import FolderMarker, atomic_folder
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.registration import Transform
 from gliofield.resample import resample
@@ -41,7 +41,17 @@ _BRATS_GRID = Grid((240, 240, 155), np.array([[-1.0, 0, 0, 0], [0, -1, 0, 239], 
 _BRATS_GRID_RAS = reoriented_to_ras(_BRATS_GRID)[0]
 _SIMULATION_SPACING_MM = 1.875
 # In every folder of a virtual patient; a folder without it is never replaced.
-TRUTH_FILE = "truth.json"
+_IMAGE_ENDINGS = {"t1": "t1", "t1c": "t1ce", "flair": "flair"}
+_DEFAULT_NAME = "virtual"
+
+
+def _marker(name: str) -> FolderMarker:
+    """By what the folder of a virtual patient of this name is known."""
+    images = (f"{name}_{ending}.nii.gz" for ending in (*_IMAGE_ENDINGS.values(), "seg"))
+    return FolderMarker("truth.json", files=("truth_density.nii.gz", *images))
+
+
+TRUTH_FILE = _marker(_DEFAULT_NAME)
 _NECROTIC_DENSITY = 0.95
 # The MNI152 brain is larger than life (1.88 l); patients get about 1.45 l, which also fits the BraTS field of view.
 _ATLAS_OVER_PATIENT_SIZE = 1.09
@@ -179,7 +189,7 @@ def virtual_tissue_maps(atlas: Atlas, *, rng: np.random.Generator, deformation_m
 
 
 def write_virtual_patient(
-    patient: VirtualPatient, folder: str | os.PathLike[str], *, name: str = "virtual", force: bool = False
+    patient: VirtualPatient, folder: str | os.PathLike[str], *, name: str = _DEFAULT_NAME, force: bool = False
 ) -> None:
     """Write the patient as a BraTS folder, with its truth beside it (`truth_density.nii.gz`, `truth.json`).
 
@@ -188,10 +198,9 @@ def write_virtual_patient(
     OutputError
         If the folder exists and `force` is false or it is no virtual patient, or it cannot be written.
     """
-    with atomic_folder(folder, replace=force, marker=TRUTH_FILE) as partial:
-        endings = {"t1": "t1", "t1c": "t1ce", "flair": "flair"}
+    with atomic_folder(folder, replace=force, marker=_marker(name)) as partial:
         for modality, image in patient.images.items():
-            write_volume(partial / f"{name}_{endings[modality]}.nii.gz", image, stored_as=patient.stored_grid)
+            write_volume(partial / f"{name}_{_IMAGE_ENDINGS[modality]}.nii.gz", image, stored_as=patient.stored_grid)
         write_volume(partial / f"{name}_seg.nii.gz", patient.labels, stored_as=patient.stored_grid)
         write_volume(partial / "truth_density.nii.gz", patient.cell_density, stored_as=patient.stored_grid)
         truth = {

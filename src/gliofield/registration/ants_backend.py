@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import numpy as np
 
 from gliofield.errors import GridMismatchError, ParameterError, RegistrationError
 from gliofield.grid import Grid
+from gliofield.leftovers import scratch_folder
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield.registration import ants_worker
 from gliofield.registration.ants_worker import IMAGE_NAMES, JOB_FILE, STATUS_MARK
@@ -86,12 +87,12 @@ def _stages(preset: RegistrationPreset, seed: int) -> list[dict[str, Any]]:
     common += ["--masks", "[{metric_region},NA]"]
     stages = []
     if preset.affine is not None:
-        arguments = [*common, "--output", "{folder}/affine_", "--initial-moving-transform", "[{patient},{atlas},1]"]
+        arguments = [*common, "--output", "affine_", "--initial-moving-transform", "[{patient},{atlas},1]"]
         arguments += _linear_arguments("Rigid", preset.affine) + _linear_arguments("Affine", preset.affine)
         stages.append({"name": "affine", "arguments": arguments})
     if preset.deformable is not None:
-        initial = "{folder}/affine_0GenericAffine.mat"
-        arguments = [*common, "--output", "{folder}/syn_", "--initial-moving-transform", initial]
+        initial = "affine_0GenericAffine.mat"
+        arguments = [*common, "--output", "syn_", "--initial-moving-transform", initial]
         arguments += _syn_arguments(preset.deformable)
         stages.append({"name": "deformable", "arguments": arguments})
     return stages
@@ -122,16 +123,13 @@ def _level_arguments(levels: Levels) -> list[str]:
 @contextmanager
 def _job_folder(pair: ImagePair, stages: list[dict[str, Any]]) -> Iterator[Path]:
     """Temporary folder with the job in it, gone at the end of the block."""
-    try:
-        place = tempfile.TemporaryDirectory(prefix="gliofield-registration-")
-    except OSError as error:
-        raise _cannot_write_job(error) from error
-    with place as name:
+    with ExitStack() as made:
         try:
-            _write_job(Path(name), pair, stages)
+            folder = made.enter_context(scratch_folder("registration"))
+            _write_job(folder, pair, stages)
         except OSError as error:
             raise _cannot_write_job(error) from error
-        yield Path(name)
+        yield folder
 
 
 def _cannot_write_job(error: OSError) -> RegistrationError:
@@ -146,8 +144,6 @@ def _write_job(folder: Path, pair: ImagePair, stages: list[dict[str, Any]]) -> N
     for name, image in images.items():
         # ANTs reads masks as unsigned char and, with --float, images as float.
         np.save(folder / f"{name}.npy", image.data.astype(np.uint8 if image.data.dtype == bool else np.float32))
-    for stage in stages:
-        stage["arguments"] = [argument.replace("{folder}", str(folder)) for argument in stage["arguments"]]
     job = {"stages": stages, "geometry": {name: _itk_geometry(image.grid) for name, image in images.items()}}
     (folder / JOB_FILE).write_text(json.dumps(job), encoding="utf-8")
 
@@ -214,6 +210,8 @@ def _start_worker(folder: Path, num_threads: int) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             [sys.executable, "-P", _WORKER_SCRIPT, str(folder)],
+            # ANTs reads some characters of a path as its own grammar: it gets names inside this folder alone.
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

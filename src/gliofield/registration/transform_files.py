@@ -25,7 +25,7 @@ from scipy.io import loadmat, savemat
 
 from gliofield.errors import GridMismatchError, ParameterError, RegistrationError
 from gliofield.grid import Grid
-from gliofield.output import atomic_file, atomic_folder
+from gliofield.output import FolderMarker, atomic_file, atomic_folder
 from gliofield.registration.transform import Transform
 
 FORMAT_VERSION = 1
@@ -33,6 +33,8 @@ AFFINE_FILE = "atlas_from_patient.mat"
 DISPLACEMENT_FILE = "displacement.nii.gz"
 INVERSE_DISPLACEMENT_FILE = "inverse_displacement.nii.gz"
 DESCRIPTION_FILE = "transform.json"
+#: How a transform folder is known, and what it holds.
+TRANSFORM_MARKER = FolderMarker(DESCRIPTION_FILE, files=(AFFINE_FILE, DISPLACEMENT_FILE, INVERSE_DISPLACEMENT_FILE))
 
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _VECTOR_INTENT = 1007
@@ -49,14 +51,14 @@ def write_transform(folder: str | os.PathLike[str], transform: Transform, *, rep
     transform : Transform
         What to write.
     replace : bool
-        Replace an existing folder; otherwise one that is not empty is an error.
+        Replace an existing transform folder; otherwise one that is not empty is an error.
 
     Raises
     ------
     OutputError
         If the folder exists or cannot be written.
     """
-    with atomic_folder(folder, replace=replace) as partial:
+    with atomic_folder(folder, replace=replace, marker=TRANSFORM_MARKER) as partial:
         write_itk_affine(partial / AFFINE_FILE, transform.atlas_from_patient)
         if transform.displacement_grid is not None:
             grid = transform.displacement_grid

@@ -18,7 +18,7 @@ from gliofield.experiments.surrogate_evaluation import SurrogateEvaluation
 from gliofield.experiments.surrogate_times import TumorAtTimes
 from gliofield.grid import Grid
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.output import atomic_folder
+from gliofield.output import FolderMarker, atomic_folder
 from gliofield.report.figure_files import write_figure
 from gliofield.report.inverse_figures import dice_levels_figure, pairs_figure
 from gliofield.report.inverse_tables import methods_record
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: In every folder of its kind, and in no other.
-INVERSE_MARKER, SURROGATE_MARKER = "inverse.json", "surrogate.json"
+INVERSE_MARKER = FolderMarker("inverse.json", files=("errors.png", "pairs.png"))
+SURROGATE_MARKER = FolderMarker("surrogate.json", files=("errors.png", "dice.png", "times.png"))
 
 
 def write_inverse_figures(

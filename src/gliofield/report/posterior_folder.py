@@ -22,6 +22,16 @@ from gliofield.pipeline.result import PersonalizationResult
 from gliofield.report.json_files import write_json
 from gliofield.report.posterior_figures import corner_figure, stage_figure
 
+#: Names of the files; their kind and the place of the maps vary.
+POSTERIOR_FILES = (
+    "*_patient.nii.gz",
+    "*_atlas.nii.gz",
+    "posterior.json",
+    "samples.npz",
+    "samples.json",
+    "corner.png",
+    "stages.png",
+)
 _DESCRIPTIONS = {
     "mean": "posterior mean of the tumor-cell density",
     "std": "posterior standard deviation of the density",

@@ -2,6 +2,7 @@
 
     density_patient.nii.gz   cell density on the patient's grid and affine, float32
     density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
+    target_priority_patient.nii.gz, unexplained_patient.nii.gz   ranks, and what the model leaves open (`assimilate`)
     candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
     parameters.json          growth parameters with units where the method has them, runners-up
     transforms/              patient <-> atlas, as ITK files
@@ -18,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,32 @@ from gliofield.growth.parameters import seed_values
 from gliofield.imaging import Candidate
 from gliofield.metrics import MaskAgreement
 from gliofield.nifti import write_volume
-from gliofield.output import atomic_folder
+from gliofield.output import FolderMarker, atomic_folder
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.provenance import provenance
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.progress import StageClock
 from gliofield.registration import write_transform
+from gliofield.registration.transform_files import TRANSFORM_MARKER
 from gliofield.report.json_files import write_json
 from gliofield.report.overview import overview_figure
-from gliofield.report.posterior_folder import write_posterior
+from gliofield.report.posterior_folder import POSTERIOR_FILES, write_posterior
 
-# Written last; a folder without it is no result and is never replaced.
-RESULT_MARKER = "provenance.json"
+# Written last; a folder without it is no result and is never replaced, nor is one that holds anything else.
+RESULT_MARKER = FolderMarker(
+    "provenance.json",
+    files=(
+        "density_patient.nii.gz",
+        "density_atlas.nii.gz",
+        "parameters.json",
+        "quality.json",
+        "overview.png",
+        "candidates/patient_*.nii.gz",
+        "candidates/atlas_*.nii.gz",
+        *(f"transforms/{name}" for name in (TRANSFORM_MARKER, *TRANSFORM_MARKER.files)),
+        *(f"posterior/{name}" for name in POSTERIOR_FILES),
+    ),
+)
 _PICTURE_MODALITIES = ("t1c", "t1", "flair", "t2")
 
 
@@ -48,6 +63,7 @@ def write_result_folder(
     *,
     name: str = "",
     force: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
     seconds_before: Mapping[str, float] | None = None,
 ) -> Path:
     """Write a result folder and return its path.
@@ -62,6 +78,8 @@ def write_result_folder(
         Name of the patient for the picture's title.
     force : bool
         Replace an existing result folder.
+    inputs : paths
+        What the run has read: a folder that holds any of it is not replaced.
     seconds_before : mapping of str to float, optional
         Wall time of stages before `personalize`, for the provenance [s].
 
@@ -73,7 +91,7 @@ def write_result_folder(
     """
     target = Path(folder)
     clock = StageClock()
-    with atomic_folder(target, replace=force, marker=RESULT_MARKER) as partial:
+    with atomic_folder(target, replace=force, marker=RESULT_MARKER, inputs=inputs) as partial:
         with clock.stage("write"):
             write_volume(
                 partial / "density_patient.nii.gz",
@@ -86,6 +104,7 @@ def write_result_folder(
                 result.density_atlas,
                 description="tumor-cell density, relative; atlas space",
             )
+            _write_maps(partial, result)
             _write_candidates(partial / "candidates", result)
             write_posterior(partial / "posterior", result)
             write_transform(partial / "transforms", result.registration.transform)
@@ -132,6 +151,7 @@ def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
         "concerns": [dataclasses.asdict(concern) for concern in result.concerns],
         "dice_patient_space": _agreement(result.agreement_patient),
         "dice_atlas_space": _agreement(result.agreement_atlas),
+        **_corrected(result),
         "tumor_volume_ml": {
             "tumor_core": result.case.segmentation.core_ml,
             "whole_tumor": result.case.segmentation.whole_ml,
@@ -141,6 +161,13 @@ def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
     }
 
 
+def _corrected(result: PersonalizationResult) -> dict[str, Any]:
+    """Agreement after a correction, marked as what it is; nothing where none was made."""
+    if result.agreement_corrected is None:
+        return {}
+    return {"dice_after_correction": {**_agreement(result.agreement_corrected), "note": "by construction"}}
+
+
 def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
     return {
         "t1gd": agreement.dice_t1gd,
@@ -148,6 +175,21 @@ def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
         "combined": agreement.combined,
         "num_modalities": agreement.num_modalities,
     }
+
+
+def _write_maps(folder: Path, result: PersonalizationResult) -> None:
+    """Priorities and further maps of the method, on the patient's grid."""
+    descriptions = {"target_priority": "target priority, ranks; research use only"}
+    maps = dict(result.maps_patient)
+    if result.priority_patient is not None:
+        maps["target_priority"] = result.priority_patient
+    for name, volume in maps.items():
+        write_volume(
+            folder / f"{name}_patient.nii.gz",
+            volume,
+            stored_as=result.case.stored_grid,
+            description=descriptions.get(name, f"{name.replace('_', ' ')}; research use only"),
+        )
 
 
 def _write_candidates(folder: Path, result: PersonalizationResult) -> None:

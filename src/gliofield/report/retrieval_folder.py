@@ -24,7 +24,7 @@ from gliofield.experiments.retrieval_ranking import NO_TUMOR
 from gliofield.experiments.retrieval_scores import StrategyResult
 from gliofield.experiments.retrieval_strategies import ReconstructingIndex
 from gliofield.imaging import Observation
-from gliofield.output import atomic_file, atomic_folder
+from gliofield.output import FolderMarker, atomic_file, atomic_folder
 from gliofield.pipeline import read_case
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.report.figure_files import write_figure
@@ -40,15 +40,13 @@ from gliofield.report.retrieval_figures import (
 from gliofield.report.retrieval_report import answer_records, retrieval_record, retrieval_report
 from gliofield.report.retrieval_sheets import SheetPanel, case_sheet
 from gliofield.report.retrieval_table import csv_of
-from gliofield.report.retrieval_tables import retrieval_tables
+from gliofield.report.retrieval_tables import TABLE_NAMES, retrieval_tables
 from gliofield.resample import resample, resample_mask
 from gliofield.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: In every folder of this kind, and in no other.
-RETRIEVAL_MARKER = "retrieval.json"
 _FIGURES = {
     "best_dice": best_dice_figure,
     "models_compared": compared_dice_figure,
@@ -56,6 +54,19 @@ _FIGURES = {
     "reconstructions": reconstruction_figure,
     "learning_curves": learning_figure,
 }
+#: In every folder of this kind, and in no other.
+RETRIEVAL_MARKER = FolderMarker(
+    "retrieval.json",
+    files=(
+        "retrieval.md",
+        "queries.npz",
+        "answers.csv",
+        *(f"{name}.csv" for name in TABLE_NAMES),
+        *(f"{name}.png" for name in _FIGURES),
+        "sheet_[0-9][0-9]*_*.png",
+        "patient_*.png",
+    ),
+)
 _SHEETS_TASK = "draw sheets"
 _TITLE_WIDTH = 44
 

@@ -30,6 +30,18 @@ from gliofield.report.retrieval_table import RetrievalTable
 from gliofield.report.tables import number
 
 _NOTHING = "-"
+#: Names of all tables.
+TABLE_NAMES = (
+    "table_1_accuracy_and_runtime",
+    "table_2_real_and_synthetic",
+    "best_dice",
+    "ranks_and_dice_lost",
+    "cases",
+    "models_compared",
+    "reconstructions",
+    "networks",
+    "patients",
+)
 
 
 def retrieval_tables(evaluation: RetrievalEvaluation) -> tuple[RetrievalTable, ...]:

@@ -37,15 +37,17 @@ def test_folders_are_made_with_those_above(tmp_path):
 
 
 def test_curves_alone_are_left(tmp_path):
-    """Files of TensorBoard stay at any depth, with one network or several; others go."""
+    """Of one network or several the states go by their names; files of TensorBoard and of the user stay."""
     curves = [tmp_path / "tensorboard" / "events", tmp_path / "joint.0" / "tensorboard" / "runs" / "events"]
-    states = [tmp_path / "state.safetensors", tmp_path / "joint.0" / "state.safetensors", tmp_path / "a" / "b" / "best"]
-    for path in (*curves, *states):
+    names = ("training_state.safetensors", "best_weights_00003.safetensors")
+    states = [folder / name for folder in (tmp_path, tmp_path / "joint.0") for name in names]
+    notes = tmp_path / "joint.0" / "notes.txt"
+    for path in (*curves, *states, notes):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
     keep_logs_alone(tmp_path)
-    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(curves)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted([*curves, notes])
 
 
 def test_progress_says_which_network_is_trained():

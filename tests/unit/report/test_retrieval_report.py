@@ -263,7 +263,7 @@ def test_the_folder_holds_page_record_tables_figures_sheets_and_queries(evaluati
     assert len(answers) == sum(int(result.answers.asked.sum()) for result in evaluation.strategies)
     assert {f"{table.name}.csv" for table in retrieval_tables(evaluation)} <= names
     assert [name for name in names if name.startswith("sheet_")] == [f"sheet_01_{evaluation.cases[0].name}.png"]
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match="pass replace=True"):
         write_retrieval_folder(evaluation, out, database=database, atlas=atlas)
     (out / "retrieval.json").unlink()
     with pytest.raises(OutputError, match=r"holds no retrieval\.json"):
