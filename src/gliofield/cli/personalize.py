@@ -127,6 +127,8 @@ def personalize(
     with clock.stage("read"):
         scheme = None if labels is None else label_scheme(labels)
         case = read_case(_case_files(folder, given), scheme=scheme)
+    if pet is not None and not (method == "sample" or getattr(method_options, "posterior", False)):
+        console.notes([f"method {method!r} does not use the PET image; sample does, and query with --posterior"])
     if out is None or dry_run:
         _print_plan(console, case, method_options, atlas)
         return
