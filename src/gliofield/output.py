@@ -66,7 +66,8 @@ class FolderMarker(str):
 def atomic_file(path: str | os.PathLike[str], *, replace: bool | None = None) -> Iterator[Path]:
     """Temporary file beside `path`, empty, that becomes `path` when the block ends without an error.
 
-    The temporary name keeps all suffixes, so writers that choose a format by name work.
+    The temporary name keeps all suffixes, so writers that choose a format by name work. The temporary file of an outer
+    block is written as it is.
 
     Parameters
     ----------
@@ -82,6 +83,10 @@ def atomic_file(path: str | os.PathLike[str], *, replace: bool | None = None) ->
         If the file cannot be written (missing folder, no space, no permission), or one is there that stays.
     """
     target = resolve_target(path)
+    if is_temporary(target.name):  # the outer block holds its lock; another file in its place would be a leftover
+        with _as_output_error(path):
+            yield target
+        return
     may_replace = target.exists() if replace is None else replace
     with _as_output_error(path), claim_partial(target, is_folder=False) as partial:
         yield partial

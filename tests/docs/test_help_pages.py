@@ -12,6 +12,7 @@ from repository import ROOT
 from typer.testing import CliRunner
 
 from gliofield.cli import app
+from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS
 
 WIDTHS = (80, 200)
 
@@ -58,7 +59,7 @@ def name_of(path) -> str:
 
 
 COMMANDS = [path for path in PATHS if not is_group(path)]
-PAGES = [*PATHS, *(("personalize", "--method", name) for name in ("infer", "sample", "margin", "distance"))]
+PAGES = [*PATHS, *(("personalize", "--method", name) for name in METHOD_OPTIONS)]
 
 
 def test_the_documented_commands_exist():
@@ -149,9 +150,9 @@ def test_every_command_can_answer_in_json(path):
 @pytest.mark.parametrize(
     ("path", "choices"),
     [
-        (("personalize",), "--method query|infer|sample|margin|whole-margin|distance"),
+        (("personalize",), f"--method {'|'.join(METHOD_OPTIONS)}"),
         (("personalize",), "--registration fast|papers|affine|none"),
-        (("personalize",), "--prior paper|patient"),
+        (("personalize", "--method", "query"), "--prior paper|patient"),
         (("train", "ae"), "--device auto|cpu|cuda"),
         (("database", "build"), "--model fk|mass-effect"),
     ],
@@ -188,11 +189,12 @@ def test_no_help_page_loads_a_heavy_library():
 
 def test_options_of_a_method_are_shown_with_that_method_only():
     """The default method's by default, with a word about the others'."""
-    usual, sampling = page_of("personalize"), page_of("personalize", "--method", "sample")
+    querying, sampling = (page_of("personalize", "--method", name) for name in ("query", "sample"))
 
-    assert "Method query (another method has other options: --method NAME --help):" in usual
-    assert "--candidates" in usual
-    assert "--samples" not in usual
+    assert page_of("personalize") == page_of("personalize", f"--method={DEFAULT_METHOD}")
+    assert "Method query (another method has other options: --method NAME --help):" in querying
+    assert "--candidates" in querying
+    assert "--samples" not in querying
     assert "Method sample" in sampling
     assert "--samples" in sampling
     assert "--candidates" not in sampling

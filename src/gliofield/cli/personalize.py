@@ -18,11 +18,11 @@ from gliofield.cli.commands import add_command
 from gliofield.cli.console import Console
 from gliofield.cli.options import panel
 from gliofield.cli.settings_options import OptionGroup
+from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS
 
 if TYPE_CHECKING:
     from gliofield.pipeline import Case, MethodOptions, PersonalizationResult
 
-_METHODS = ("query", "infer", "sample", "margin", "whole-margin", "distance")
 _SPELLINGS = {
     "num_candidates": "-k, --candidates",
     "num_densities": "--candidate-densities",
@@ -46,7 +46,9 @@ _Labels = Annotated[
 ]
 _Method = Annotated[
     str,
-    _method_choice(*_METHODS, kind="method", help="How the tumor is found; --method NAME --help has its options."),
+    _method_choice(
+        *METHOD_OPTIONS, kind="method", help="How the tumor is found; --method NAME --help has its options."
+    ),
 ]
 _Space = Annotated[
     str | None,
@@ -83,7 +85,7 @@ def personalize(
     brain_mask: Annotated[Path | None, _patient(help="Brain mask; default: the voxels that are not zero.")] = None,
     labels: _Labels = None,
     out: Annotated[Path | None, _method(help="Folder of the result; not needed with --dry-run.")] = None,
-    method: _Method = "query",
+    method: _Method = DEFAULT_METHOD,
     space: _Space = None,
     spacing_mm: _Spacing = None,
     atlas: Annotated[str, _method(help="Name or folder of the atlas.")] = "sri24",
@@ -232,8 +234,6 @@ def _print_outcome(console: Console, result: PersonalizationResult, out: Path) -
 
 def options_of_method(name: str) -> OptionGroup:
     """The options that belong to a method alone."""
-    from gliofield.pipeline.method_options import METHOD_OPTIONS
-
     return OptionGroup(
         settings=METHOD_OPTIONS[name],
         panel=f"Method {name} (another method has other options: --method NAME --help)",
@@ -244,7 +244,7 @@ def options_of_method(name: str) -> OptionGroup:
 
 def _named_method(arguments: Sequence[str]) -> str:
     """The method that a command line names, or the default one."""
-    named = "query"
+    named = DEFAULT_METHOD
     for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
         if word == "--method":
             named = following
@@ -255,7 +255,7 @@ def _named_method(arguments: Sequence[str]) -> str:
 
 def _options(arguments: Sequence[str]) -> OptionGroup:
     named = _named_method(arguments)
-    return options_of_method(named if named in _METHODS else "query")
+    return options_of_method(named if named in METHOD_OPTIONS else DEFAULT_METHOD)
 
 
 def _explain(option: str, arguments: Sequence[str]) -> str | None:
@@ -263,10 +263,10 @@ def _explain(option: str, arguments: Sequence[str]) -> str | None:
     from gliofield.errors import unknown_name
 
     named = _named_method(arguments)
-    if named not in _METHODS:
-        return unknown_name("method", named, _METHODS)
+    if named not in METHOD_OPTIONS:
+        return unknown_name("method", named, METHOD_OPTIONS)
     owners = []
-    for name in _METHODS:
+    for name in METHOD_OPTIONS:
         group = options_of_method(name)
         if any(option in group.spelling(field) for field in group.field_names):
             owners.append(name)

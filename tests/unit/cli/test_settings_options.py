@@ -180,12 +180,10 @@ def test_a_usage_error_is_json_too_when_asked_for(bake):
 def test_the_names_to_choose_from_are_those_of_the_library():
     """They stand twice, because asking the library would take seconds; here both are equal."""
     from gliofield.anatomy import DEFAULT_DOMAIN_RULE, DOMAIN_RULES
-    from gliofield.cli.personalize import _METHODS
     from gliofield.database.designs import DEFAULT_DESIGN, DESIGNS
     from gliofield.database.models import DEVICES, MODELS
     from gliofield.growth.reaction_diffusion import SCHEMES
     from gliofield.inverse import GROWTH_TARGETS, TARGET_SCALES
-    from gliofield.pipeline import METHOD_OPTIONS
     from gliofield.registration import DEFAULT_PRESET, REGISTRATION_PRESETS
     from gliofield.retrieval.embedding.settings import RECONSTRUCTION_LOSSES
     from gliofield.retrieval.named_indexes import INDEX_NAMES
@@ -205,7 +203,6 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     assert options.GROWTH_TARGETS == GROWTH_TARGETS
     assert options.TARGET_SCALES == TARGET_SCALES
     assert options.INDEXES == INDEX_NAMES
-    assert tuple(METHOD_OPTIONS) == _METHODS
 
 
 @pytest.mark.parametrize("metric", options.METRICS)

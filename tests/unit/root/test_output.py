@@ -312,6 +312,18 @@ def test_a_file_inside_a_folder_in_the_making_is_named_by_its_final_place(tmp_pa
     assert "partial" not in str(caught.value)
 
 
+def test_files_of_one_output_do_not_sweep_each_other_away(tmp_path):
+    """A writer that is atomic itself, inside the block of another: the next file takes nothing for a leftover."""
+    with atomic_file(tmp_path / "a.txt") as first:
+        with atomic_file(first) as inner:
+            inner.write_text("a")
+        with atomic_file(tmp_path / "b.txt") as second:
+            second.write_text("b")
+        assert names_in(tmp_path) == sorted(["b.txt", first.name])
+
+    assert [(tmp_path / name).read_text() for name in names_in(tmp_path)] == ["a", "b"]
+
+
 def test_absence_is_required_only_without_leave(tmp_path):
     """`replace=True` and empty or missing targets pass in silence."""
     (tmp_path / "file").write_text("x")
