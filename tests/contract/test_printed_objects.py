@@ -41,7 +41,7 @@ CASES = {
     ),
     "a segmentation": (
         lambda: segmentation_from_labels(phantom_labels()),
-        ["Segmentation(scheme 'brats2021', tumor_core 7.", " ml, whole_tumor 4"],
+        ["Segmentation(scheme 'brats2023', tumor_core 7.", " ml, whole_tumor 4"],
     ),
     "a solution": (
         lambda: _solution(30.0),

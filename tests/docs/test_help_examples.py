@@ -97,7 +97,7 @@ def files(tmp_path_factory):
     for ending, name in names.items():
         shutil.copy(patient / f"case_{ending}.nii.gz", folder / f"{name}.nii.gz")
     labels = phantom_labels()
-    for name, voxels in (("core", labels.data == 4), ("whole", labels.data > 0)):
+    for name, voxels in (("core", labels.data == 3), ("whole", labels.data > 0)):
         write_volume(folder / f"{name}.nii.gz", Volume(voxels.astype("uint8"), labels.grid))
     built = run("database", "build", folder / "DB", *SMALL_DATABASE, "--number", 26, "--atlas", folder / "my-atlas")
     assert built.exit_code == 0, built.stderr

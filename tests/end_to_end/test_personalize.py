@@ -135,7 +135,7 @@ def test_the_stored_orientation_changes_nothing_in_world_space(phantom, tmp_path
 def test_without_a_core_the_match_uses_flair_and_says_so(phantom, tmp_path):
     """Edema alone is matched by the whole-tumor mask; T1Gd Dice is null, not 0."""
     labels = phantom_labels()
-    labels.data[labels.data == 4] = 2
+    labels.data[labels.data == 3] = 2
     patient = write_phantom_patient(tmp_path / "patient", labels=labels)
 
     result = _personalize(phantom, tmp_path / "out", "--json", patient=patient)
@@ -169,7 +169,7 @@ def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
     result = _personalize(phantom, tmp_path / "out", "--dry-run")
 
     assert result.exit_code == other.exit_code == 0
-    assert "would read flair, t1, t1c (labels: brats2021; core 7." in result.stdout
+    assert "would read flair, t1, t1c (labels: brats2023; core 7." in result.stdout
     assert "would use method query: the best match in a database" in result.stdout
     assert f"database {phantom / 'database'}: ready" in result.stdout
     assert "default database: will be built first" in _run(common).stdout
@@ -311,7 +311,7 @@ def test_a_turned_and_shifted_patient_gets_seed_and_density_where_the_tumor_is(p
     database = SimulationDatabase.open(phantom / "database")
     tumor = _tumor_at_the_side(database)
     density = resample(Volume(database.cell_density(tumor), database.header.grid), GRID)
-    labels = np.where(density.data > 0.6, 4, np.where(density.data > 0.2, 2, 0)).astype(np.uint8)
+    labels = np.where(density.data > 0.6, 3, np.where(density.data > 0.2, 2, 0)).astype(np.uint8)
     patient, motion = write_phantom_patient(tmp_path / "patient", labels=Volume(labels, GRID)), _turned_and_shifted()
     for path in patient.glob("*.nii.gz"):
         image = nib.load(path)
@@ -342,7 +342,7 @@ def test_grid_of_the_phantom_is_what_the_tests_assume():
     labels = phantom_labels()
 
     assert GRID.spacing_mm == (4.0, 4.0, 4.0)
-    assert 5 < np.count_nonzero(labels.data == 4) * GRID.voxel_volume_ml < 9
+    assert 5 < np.count_nonzero(labels.data == 3) * GRID.voxel_volume_ml < 9
 
 
 def test_densities_of_the_best_matches_are_written_on_request(phantom, tmp_path):

@@ -1,19 +1,28 @@
 """Tumor segmentations and the label schemes they come in.
 
-====================  ========  =====  =========  ======
-scheme                necrotic  edema  enhancing  cavity
-====================  ========  =====  =========  ======
+====================  ========  =====  =========  ====  ======
+scheme                necrotic  edema  enhancing  cyst  cavity
+====================  ========  =====  =========  ====  ======
 ``brats2021``         1         2      4
 ``brats2023``         1         2      3
-``brats2024-post``    1         2      3          4
-====================  ========  =====  =========  ======
+``brats2024-post``    1         2      3                4
+``nnunet``            2         1      3
+``hd-glio``                     1      2
+``brats-ped``         2         4      1          3
+====================  ========  =====  =========  ====  ======
 
-`tumor_core` (necrotic + enhancing) is what T1Gd shows, `whole_tumor` (core + edema) what FLAIR shows; the whole
-tumor includes the core. A resection cavity belongs to neither. Enhancing tumor may be absent.
+``nnunet`` is the order that nnU-Net's conversion of BraTS and task 1 of the Medical Segmentation Decathlon use,
+``brats-ped`` that of the pediatric challenge (its necrotic is "non-enhancing"; Kazerooni et al. 2024,
+arXiv:2404.15009).
+
+`tumor_core` (necrotic, enhancing and cyst) is what T1Gd shows, `whole_tumor` (core + edema) what FLAIR shows; the whole
+tumor includes the core. A resection cavity belongs to neither and is kept beside them. Enhancing tumor may be absent.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +34,10 @@ from gliofield.volume import Volume
 
 # With more values than this, and larger ones, a file holds intensities.
 _MOST_LABELS = 64
+_CLASSES = ("necrotic", "edema", "enhancing", "cyst", "cavity")
+# Names that BraTS gives its files since 2023, when enhancing tumor became 3.
+_NAMED_SINCE_2023 = re.compile(r"[-_](t1n|t2f)\.nii(\.gz)?$", re.IGNORECASE)
+_NAMED_PEDIATRIC = re.compile(r"brats[-_ ]?peds?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +48,7 @@ class LabelScheme:
     ----------
     name : str
         Name shown in results; of an own map its text, so results say what the labels were taken for.
-    necrotic, edema, enhancing, cavity : int or None
+    necrotic, edema, enhancing, cyst, cavity : int or None
         Label of each class, positive and distinct; None where the scheme has no such class.
 
     Raises
@@ -48,26 +61,29 @@ class LabelScheme:
     necrotic: int | None = None
     edema: int | None = None
     enhancing: int | None = None
+    cyst: int | None = None
     cavity: int | None = None
 
     def __post_init__(self) -> None:
         labels = sorted(self.labels)
-        given = [label for label in (self.necrotic, self.edema, self.enhancing, self.cavity) if label is not None]
+        given = [label for label in self._all if label is not None]
         if len(given) != len(labels) or any(label < 1 for label in labels):
             raise ParameterError(f"LabelScheme {self.name!r}: labels must be distinct and positive, got {given}.")
-        if self.necrotic is None and self.edema is None and self.enhancing is None:
+        if all(label is None for label in self._all[:-1]):
             raise ParameterError(f"LabelScheme {self.name!r}: at least one tumor class needs a label.")
+
+    @property
+    def _all(self) -> tuple[int | None, ...]:
+        return (self.necrotic, self.edema, self.enhancing, self.cyst, self.cavity)
 
     @property
     def labels(self) -> frozenset[int]:
         """All labels of the scheme but the background."""
-        classes = (self.necrotic, self.edema, self.enhancing, self.cavity)
-        return frozenset(label for label in classes if label is not None)
+        return frozenset(label for label in self._all if label is not None)
 
     def describe(self) -> str:
         """One line, such as ``brats2021 (necrotic 1, edema 2, enhancing 4)``."""
-        classes = ("necrotic", "edema", "enhancing", "cavity")
-        parts = [f"{name} {getattr(self, name)}" for name in classes if getattr(self, name) is not None]
+        parts = [f"{name} {label}" for name, label in zip(_CLASSES, self._all, strict=True) if label is not None]
         return f"{self.name} ({', '.join(parts)})"
 
 
@@ -77,6 +93,9 @@ LABEL_SCHEMES: dict[str, LabelScheme] = {
         LabelScheme(name="brats2021", necrotic=1, edema=2, enhancing=4),
         LabelScheme(name="brats2023", necrotic=1, edema=2, enhancing=3),
         LabelScheme(name="brats2024-post", necrotic=1, edema=2, enhancing=3, cavity=4),
+        LabelScheme(name="nnunet", necrotic=2, edema=1, enhancing=3),
+        LabelScheme(name="hd-glio", edema=1, enhancing=2),
+        LabelScheme(name="brats-ped", necrotic=2, edema=4, enhancing=1, cyst=3),
     )
 }
 
@@ -101,18 +120,15 @@ def label_scheme(text: str) -> LabelScheme:
     labels: dict[str, int] = {}
     for part in text.split(","):
         name, _, value = (piece.strip() for piece in part.partition("="))
-        if name not in ("necrotic", "edema", "enhancing", "cavity") or not value.isdecimal() or name in labels:
+        if name not in _CLASSES or not value.isdecimal() or name in labels:
             raise ParameterError(
                 f"label map {text!r} cannot be understood at {part!r}: expected NAME=LABEL with NAME once among "
-                "necrotic, edema, enhancing, cavity and LABEL a positive integer."
+                f"{', '.join(_CLASSES)} and LABEL a positive integer."
             )
         labels[name] = int(value)
     return LabelScheme(
         name=",".join(f"{name}={label}" for name, label in labels.items()),
-        necrotic=labels.get("necrotic"),
-        edema=labels.get("edema"),
-        enhancing=labels.get("enhancing"),
-        cavity=labels.get("cavity"),
+        **{name: labels.get(name) for name in _CLASSES},
     )
 
 
@@ -130,21 +146,26 @@ class Segmentation:
         Their grid.
     scheme : str
         Name of the label scheme, or ``"masks"``.
+    cavity : (X, Y, Z) bool array or None
+        Resection cavity, outside the whole tumor: no cells live there. None where there is none.
 
     Raises
     ------
     SegmentationError
-        If a shape differs from the grid's, the whole tumor is empty, or it does not include the core.
+        If a shape differs from the grid's, the whole tumor is empty, does not include the core or meets the cavity.
     """
 
     tumor_core: NDArray[np.bool_]
     whole_tumor: NDArray[np.bool_]
     grid: Grid
     scheme: str = "masks"
+    cavity: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("tumor_core", "whole_tumor"):
+        for name in ("tumor_core", "whole_tumor", "cavity"):
             mask = getattr(self, name)
+            if mask is None and name == "cavity":
+                continue
             if mask.shape != self.grid.shape or mask.dtype != bool:
                 raise SegmentationError(
                     f"Segmentation: {name} must be a bool array of the grid's shape {self.grid.shape}, got "
@@ -160,6 +181,12 @@ class Segmentation:
             raise SegmentationError(
                 f"whole_tumor must include tumor_core, but {outside} core voxels lie outside it. "
                 "Were the two masks swapped?"
+            )
+        shared = 0 if self.cavity is None else int(np.count_nonzero(self.cavity & self.whole_tumor))
+        if shared:
+            raise SegmentationError(
+                f"the cavity must lie outside whole_tumor, but {shared} of its voxels lie inside. Leave it out of the "
+                "tumor."
             )
 
     def __repr__(self) -> str:
@@ -179,12 +206,24 @@ class Segmentation:
         return float(np.count_nonzero(self.whole_tumor)) * self.grid.voxel_volume_ml
 
     @property
+    def cavity_ml(self) -> float:
+        """Volume of the resection cavity [ml]; 0 where there is none."""
+        return 0.0 if self.cavity is None else float(np.count_nonzero(self.cavity)) * self.grid.voxel_volume_ml
+
+    @property
+    def without_counterpart(self) -> NDArray[np.bool_]:
+        """Tumor and cavity: what a healthy brain has no counterpart for."""
+        return self.whole_tumor if self.cavity is None else self.whole_tumor | self.cavity
+
+    @property
     def has_core(self) -> bool:
         """Whether any core voxel is set; without one only the FLAIR mask can be matched."""
         return bool(self.tumor_core.any())
 
 
-def segmentation_from_labels(labels: Volume, *, scheme: LabelScheme | None = None) -> Segmentation:
+def segmentation_from_labels(
+    labels: Volume, *, scheme: LabelScheme | None = None, file_names: Sequence[str] = ()
+) -> Segmentation:
     """Masks of a label image.
 
     Parameters
@@ -193,11 +232,13 @@ def segmentation_from_labels(labels: Volume, *, scheme: LabelScheme | None = Non
         Integer labels (any numeric type holding integers).
     scheme : LabelScheme, optional
         What the labels mean; left out, it is told from the labels by `detect_label_scheme`.
+    file_names : sequence of str
+        Names of the files of the patient, further evidence for the scheme.
 
     Raises
     ------
     SegmentationError
-        If values are not integers, a label is not of the scheme, or there is no tumor.
+        If values are not integers, a label is not of the scheme, the scheme cannot be told, or there is no tumor.
     """
     values = np.unique(labels.data)
     if len(values) > _MOST_LABELS < values[-1]:
@@ -216,15 +257,17 @@ def segmentation_from_labels(labels: Volume, *, scheme: LabelScheme | None = Non
         raise SegmentationError(
             "the segmentation holds no tumor: all voxels are 0. Check that the right file was given."
         )
-    chosen = scheme if scheme is not None else detect_label_scheme(found)
+    chosen = scheme if scheme is not None else detect_label_scheme(found, file_names)
     unknown = found - chosen.labels
     if unknown:
         raise SegmentationError(
             f"labels {_shown(unknown)} are not of the scheme {chosen.describe()}; found {_shown(found)}. {_known()}"
         )
-    core = np.isin(labels.data, [v for v in (chosen.necrotic, chosen.enhancing) if v is not None])
+    in_core = (chosen.necrotic, chosen.enhancing, chosen.cyst)
+    core = np.isin(labels.data, [value for value in in_core if value is not None])
     edema = labels.data == chosen.edema if chosen.edema is not None else np.zeros_like(core)
-    return Segmentation(tumor_core=core, whole_tumor=core | edema, grid=labels.grid, scheme=chosen.name)
+    cavity = labels.data == chosen.cavity if chosen.cavity in found else None
+    return Segmentation(tumor_core=core, whole_tumor=core | edema, grid=labels.grid, scheme=chosen.name, cavity=cavity)
 
 
 def segmentation_from_masks(tumor_core: Volume | None, whole_tumor: Volume) -> Segmentation:
@@ -252,13 +295,14 @@ def segmentation_from_masks(tumor_core: Volume | None, whole_tumor: Volume) -> S
     return Segmentation(tumor_core=core, whole_tumor=whole | core, grid=whole_tumor.grid)
 
 
-def detect_label_scheme(labels: set[int]) -> LabelScheme:
+def detect_label_scheme(labels: set[int], file_names: Sequence[str] = ()) -> LabelScheme:
     """Scheme of a set of labels: `brats2021` without a 3, `brats2023` with 3 and without 4.
 
     Raises
     ------
     SegmentationError
-        If 3 and 4 occur together, or any label outside 1 to 4 does.
+        If several schemes are as likely: 3 and 4 occur together, 2 and 4 without 1, 4 in files named as since 2023
+        (``-t1n``, ``-t2f``), or files are named as in the pediatric challenge; or if a label outside 1 to 4 occurs.
     """
     unknown = labels - {1, 2, 3, 4}
     if unknown:
@@ -268,6 +312,23 @@ def detect_label_scheme(labels: set[int]) -> LabelScheme:
     if {3, 4} <= labels:
         raise SegmentationError(
             f"labels 3 and 4 occur together, which fits several schemes; found {_shown(labels)}. {_known()}"
+        )
+    pediatric = next((name for name in file_names if _NAMED_PEDIATRIC.search(name)), None)
+    if pediatric is not None:
+        raise SegmentationError(
+            f"{pediatric} is named as in the pediatric challenge, whose labels mean other tissues than in other years; "
+            f"found {_shown(labels)}. Name the scheme, for example --labels brats-ped. {_known()}"
+        )
+    recent = next((name for name in file_names if _NAMED_SINCE_2023.search(name)), None)
+    if 4 in labels and recent is not None:
+        raise SegmentationError(
+            f"label 4 in files named as since 2023 ({recent}) is a resection cavity or, in the pediatric challenge, "
+            f"edema, while it was enhancing tumor until 2021; found {_shown(labels)}. Name the scheme. {_known()}"
+        )
+    if {2, 4} <= labels and 1 not in labels:
+        raise SegmentationError(
+            f"labels 2 and 4 without 1: 4 is enhancing tumor (brats2021) or, after surgery, a cavity; found "
+            f"{_shown(labels)}. Say which, for example --labels brats2021 or --labels brats2024-post. {_known()}"
         )
     return LABEL_SCHEMES["brats2023" if 3 in labels else "brats2021"]
 

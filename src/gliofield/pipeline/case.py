@@ -271,7 +271,9 @@ def _read_outlines(files: CaseFiles, scheme: LabelScheme | None) -> Segmentation
     if files.segmentation is not None:
         labels = read_volume(files.segmentation)
         try:
-            return segmentation_from_labels(labels, scheme=scheme)
+            # A folder's name counts, too: collections are told by it.
+            names = [name for path in files.given.values() for name in (path.name, path.absolute().parent.name)]
+            return segmentation_from_labels(labels, scheme=scheme, file_names=names)
         except SegmentationError as error:
             raise SegmentationError(f"{files.segmentation}: {error}") from error
     core = None if files.tumor_core is None else read_volume(files.tumor_core)

@@ -4,7 +4,7 @@ The brain is the MNI152 anatomy moved by a known smooth deformation (a small aff
 so neither its shape nor its tissue maps are the atlas a method works in, and registration is part of what is scored.
 The tumor grows in that brain with the forward model; T1, T1Gd and FLAIR are painted from tissue and density with noise
 and an intensity bias; the segmentation follows from the visibility thresholds. Files look like a BraTS case (LPS, 1 mm,
-240 x 240 x 155, labels 1 necrotic, 2 edema, 4 enhancing).
+240 x 240 x 155, labels 1 necrotic, 2 edema, 3 enhancing).
 
 What they are not: images of a scanner physics simulation, or tumors with mass effect.
 """
@@ -96,7 +96,7 @@ class VirtualPatient:
     images : mapping of str to Volume
         ``t1``, ``t1c`` and ``flair`` on one grid (RAS+), 0 outside the brain.
     labels : Volume
-        uint8 labels of the scheme ``brats2021``.
+        uint8 labels of the scheme ``brats2023``.
     cell_density : Volume
         The truth on the same grid.
     brain : (X, Y, Z) bool array
@@ -346,7 +346,7 @@ def _draw_seed(anatomy: Anatomy, rng: np.random.Generator) -> tuple[float, float
 def _labels(density: NDArray[np.float32], thresholds: VisibilityThresholds) -> NDArray[np.uint8]:
     labels = np.zeros(density.shape, dtype=np.uint8)
     labels[thresholds.whole_tumor(density)] = 2
-    labels[thresholds.tumor_core(density)] = 4
+    labels[thresholds.tumor_core(density)] = 3
     labels[density > max(_NECROTIC_DENSITY, thresholds.t1gd_threshold)] = 1
     return labels
 

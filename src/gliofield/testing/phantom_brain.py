@@ -76,12 +76,12 @@ def phantom_tumor(
 def phantom_labels(
     core_radius_mm: float = 12.0, whole_radius_mm: float = 22.0, center_mm: Sequence[float] = LESION_CENTER_MM
 ) -> Volume:
-    """BraTS 2021 labels of a spherical tumor: 4 inside the core, 2 around it, cut to the brain."""
+    """BraTS 2023 labels of a spherical tumor: 3 inside the core, 2 around it, cut to the brain."""
     brain = phantom_tissue_maps().brain
     distance = radius_in(PHANTOM_GRID, center_mm, 1.0)
     labels = np.zeros(PHANTOM_GRID.shape, dtype=np.uint8)
     labels[(distance <= whole_radius_mm) & brain] = 2
-    labels[(distance <= core_radius_mm) & brain] = 4
+    labels[(distance <= core_radius_mm) & brain] = 3
     return Volume(labels, PHANTOM_GRID)
 
 
@@ -89,7 +89,7 @@ def phantom_observation() -> Observation:
     """What the scans of the phantom's patient show, in the space of its atlas."""
     labels = phantom_labels().data
     return Observation(
-        tumor_core=labels == 4,
+        tumor_core=labels == 3,
         whole_tumor=labels != 0,
         grid=PHANTOM_GRID,
         space=AtlasSpace(anatomy=phantom_anatomy(), patient=Transform.identity()),
@@ -106,7 +106,7 @@ def write_phantom_patient(
     folder : path
         Where to; must not exist.
     labels : Volume or None
-        BraTS 2021 labels on `PHANTOM_GRID`; None: `phantom_labels`.
+        BraTS 2023 labels on `PHANTOM_GRID`; None: `phantom_labels`.
     stored_as : Grid or None
         Order of axes in the files; None: that of `PHANTOM_GRID`.
     name : str
@@ -116,7 +116,7 @@ def write_phantom_patient(
     path.mkdir(parents=True)
     tumor = phantom_labels() if labels is None else labels
     t1 = phantom_t1(phantom_tissue_maps())
-    t1c = t1.data + 90.0 * (tumor.data == 4)
+    t1c = t1.data + 90.0 * (tumor.data == 3)
     flair = np.where(t1.data > 0, 300.0 - t1.data, 0.0) + 120.0 * (tumor.data == 2)
     for ending, data in (("t1", t1.data), ("t1ce", t1c), ("flair", flair)):
         image = Volume(data.astype(np.float32), PHANTOM_GRID)

@@ -36,6 +36,9 @@ def set_indices(array: np.ndarray) -> list[int]:
         ("brats2021", (0, 1, 2, 4, 0, 2), [1, 3], [1, 2, 3, 5]),
         ("brats2023", (0, 1, 2, 3, 0, 2), [1, 3], [1, 2, 3, 5]),
         ("brats2024-post", (0, 1, 2, 3, 4, 2), [1, 3], [1, 2, 3, 5]),
+        ("nnunet", (0, 1, 2, 3, 0, 1), [2, 3], [1, 2, 3, 5]),
+        ("hd-glio", (0, 1, 2, 2, 0, 1), [2, 3], [1, 2, 3, 5]),
+        ("brats-ped", (0, 1, 2, 3, 4, 0), [1, 2, 3], [1, 2, 3, 4]),
     ],
 )
 def test_each_scheme_makes_its_two_masks(scheme, values, core, whole):
@@ -61,6 +64,39 @@ def test_each_scheme_makes_its_two_masks(scheme, values, core, whole):
 def test_the_scheme_is_told_from_the_labels(found, scheme):
     """No 3: brats2021; a 3 and no 4: brats2023. Any class may be absent."""
     assert detect_label_scheme(found).name == scheme
+
+
+@pytest.mark.parametrize(
+    ("found", "names", "message"),
+    [
+        ({2, 4}, (), "labels 2 and 4 without 1: 4 is enhancing tumor .brats2021. or, after surgery, a cavity"),
+        ({1, 2, 4}, ("P-t1n.nii.gz",), r"label 4 in files named as since 2023 .P-t1n\.nii\.gz. is a resection cavity"),
+        ({1, 2, 4}, ("P-t2f.nii",), "label 4 in files named as since 2023"),
+        ({1, 2, 3}, ("BraTS-PED-00030",), "BraTS-PED-00030 is named as in the pediatric challenge"),
+    ],
+)
+def test_what_several_schemes_share_is_asked(found, names, message):
+    """The message names a scheme to give; a scheme that is given is believed."""
+    with pytest.raises(SegmentationError, match=message):
+        detect_label_scheme(found, names)
+
+
+def test_names_of_files_change_nothing_where_labels_are_clear():
+    """-t1n beside 3, and older names beside 4."""
+    assert detect_label_scheme({1, 2, 3}, ("P-t1n.nii.gz",)).name == "brats2023"
+    assert detect_label_scheme({1, 2, 4}, ("P_t1ce.nii.gz", "BraTS2021_1")).name == "brats2021"
+
+
+def test_a_cavity_is_kept_beside_the_tumor():
+    """With its volume; no tumor may lie in it, and none without that label."""
+    found = segmentation_from_labels(labels(0, 1, 2, 3, 4, 4), scheme=LABEL_SCHEMES["brats2024-post"])
+    assert set_indices(found.cavity) == [4, 5]
+    assert found.cavity_ml == pytest.approx(2.0)
+    assert set_indices(found.without_counterpart) == [1, 2, 3, 4, 5]
+    assert segmentation_from_labels(labels(0, 1, 2, 3, 0, 0)).cavity is None
+    whole = found.whole_tumor
+    with pytest.raises(SegmentationError, match="cavity must lie outside whole_tumor, but 3 of its voxels"):
+        Segmentation(tumor_core=whole, whole_tumor=whole, grid=GRID, cavity=whole)
 
 
 def test_three_and_four_together_are_ambiguous():

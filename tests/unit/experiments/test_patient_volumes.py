@@ -20,14 +20,14 @@ def write_labels(path, labels):
 
 
 def test_volumes_are_those_of_the_labels(tmp_path):
-    """Core is label 1 and 4, whole adds 2; ml by the voxel size."""
+    """Core is label 1 and 3, whole adds 2; ml by the voxel size."""
     labels = phantom_labels()
     write_phantom_patient(tmp_path / "one", labels=labels)
 
     (patient,) = measure_patients(tmp_path, atlas_grid=GRID)
 
     assert patient.name == "one"
-    assert patient.core_ml == pytest.approx(np.count_nonzero(labels.data == 4) * 0.064)
+    assert patient.core_ml == pytest.approx(np.count_nonzero(labels.data == 3) * 0.064)
     assert patient.whole_ml == pytest.approx(np.count_nonzero(labels.data > 0) * 0.064)
     assert patient.whole_to_core_ratio == patient.whole_ml / patient.core_ml
     assert patient.num_segmentations == 1
@@ -70,9 +70,10 @@ def test_of_several_segmentations_the_middle_one_counts(tmp_path):
 def test_both_label_schemes_give_the_same_core(tmp_path):
     """Enhancing tumor is 4 until BraTS 2021 and 3 from 2023; the labels tell which."""
     labels = phantom_labels()
-    newer = Volume(np.where(labels.data == 4, 3, labels.data).astype(np.uint8), GRID)
-    write_labels(tmp_path / "old" / "old_seg.nii.gz", labels)
-    write_labels(tmp_path / "new" / "new-seg.nii.gz", newer)
+    labels.data[tuple(np.argwhere(labels.data == 3)[0])] = 1
+    older = Volume(np.where(labels.data == 3, 4, labels.data).astype(np.uint8), GRID)
+    write_labels(tmp_path / "old" / "old_seg.nii.gz", older)
+    write_labels(tmp_path / "new" / "new-seg.nii.gz", labels)
 
     new, old = measure_patients(tmp_path, atlas_grid=GRID)
 
@@ -83,7 +84,7 @@ def test_both_label_schemes_give_the_same_core(tmp_path):
 def test_a_tumor_without_a_core_has_no_ratio(tmp_path):
     """NaN, not an error and not infinity."""
     labels = phantom_labels()
-    labels.data[labels.data == 4] = 2
+    labels.data[labels.data == 3] = 2
     write_labels(tmp_path / "one" / "one_seg.nii.gz", labels)
 
     (patient,) = measure_patients(tmp_path, atlas_grid=GRID)
@@ -114,7 +115,7 @@ def test_nothing_is_written(tmp_path):
 def test_a_segmentation_that_cannot_be_understood_is_named(tmp_path):
     """Labels of no known scheme, in this file."""
     labels = phantom_labels()
-    labels.data[labels.data == 4] = 9
+    labels.data[labels.data == 3] = 9
     write_labels(tmp_path / "one" / "one_seg.nii.gz", labels)
 
     with pytest.raises(SegmentationError, match=r"one_seg\.nii\.gz: labels \[9\] belong to no known scheme"):

@@ -111,7 +111,7 @@ def test_two_masks_replace_a_segmentation(tmp_path):
     """Core and whole tumor as files give the same masks as labels."""
     folder = write_phantom_patient(tmp_path / "case")
     labels = phantom_labels()
-    write_volume(folder / "core.nii.gz", Volume(labels.data == 4, GRID))
+    write_volume(folder / "core.nii.gz", Volume(labels.data == 3, GRID))
     write_volume(folder / "whole.nii.gz", Volume(labels.data > 0, GRID))
     files = find_case_files(folder)
 
@@ -125,18 +125,18 @@ def test_two_masks_replace_a_segmentation(tmp_path):
 def test_an_own_label_map_is_used(tmp_path):
     """Labels of no known scheme are read with the map given."""
     labels = phantom_labels()
-    recoded = np.where(labels.data == 4, 7, labels.data).astype(np.uint8)
+    recoded = np.where(labels.data == 3, 7, labels.data).astype(np.uint8)
     files = find_case_files(write_phantom_patient(tmp_path / "case", labels=Volume(recoded, GRID)))
 
     case = read_case(files, scheme=label_scheme("edema=2,enhancing=7"))
 
-    assert np.array_equal(case.segmentation.tumor_core, labels.data == 4)
+    assert np.array_equal(case.segmentation.tumor_core, labels.data == 3)
 
 
 def test_an_empty_core_is_allowed(tmp_path):
     """Edema alone is a case with one mask."""
     labels = phantom_labels(core_radius_mm=0.0)
-    labels.data[labels.data == 4] = 2
+    labels.data[labels.data == 3] = 2
 
     case = read_case(find_case_files(write_phantom_patient(tmp_path / "case", labels=labels)))
 
@@ -162,7 +162,7 @@ def test_a_segmentation_on_another_grid_is_refused_with_both_grids(tmp_path):
     """Half the resolution: both files, shapes and spacings are shown."""
     coarse = Grid.axis_aligned((22, 25, 20), 8.0, (-84.0, -96.0, -76.0))
     labels = np.zeros(coarse.shape, dtype=np.uint8)
-    labels[10:14, 10:14, 10:12] = 4
+    labels[10:14, 10:14, 10:12] = 3
     files = _replace(write_phantom_patient(tmp_path / "case"), "seg", Volume(labels, coarse))
 
     with pytest.raises(GridMismatchError, match=r"(?s)case_seg\.nii\.gz.*\(22, 25, 20\).*case_t1.*\(44, 50, 40\)"):

@@ -23,10 +23,10 @@ def patient():
 
 
 def test_the_segmentation_follows_from_density_and_thresholds(patient):
-    """Labels 1 and 4 are exactly where the density exceeds 0.6, all labels where it exceeds 0.2."""
+    """Labels 1 and 3 are exactly where the density exceeds 0.6, all labels where it exceeds 0.2."""
     density, labels = patient.cell_density.data, patient.labels.data
 
-    assert np.array_equal(np.isin(labels, (1, 4)), density > 0.6)
+    assert np.array_equal(np.isin(labels, (1, 3)), density > 0.6)
     assert np.array_equal(labels > 0, density > 0.2)
 
 

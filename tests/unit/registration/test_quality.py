@@ -42,7 +42,7 @@ def _phantom_quality(transform, **changes):
         "patient_brain": Volume(maps.brain, GRID),
         "atlas_brain": Volume(maps.brain, GRID),
         "atlas_tissues": maps,
-        "tumor_core": Volume(labels.data == 4, GRID),
+        "tumor_core": Volume(labels.data == 3, GRID),
         "whole_tumor": Volume(labels.data > 0, GRID),
     }
     return registration_quality(transform, **(inputs | changes))

@@ -72,7 +72,7 @@ def test_a_tumor_without_core_or_density_is_still_drawn():
     """An empty core and a density of 0 leave out their lines, nothing else."""
     inputs = _inputs()
     labels = phantom_labels()
-    labels.data[labels.data == 4] = 2
+    labels.data[labels.data == 3] = 2
     inputs["segmentation"] = segmentation_from_labels(labels)
     inputs["cell_density"] = Volume(np.zeros(GRID.shape, dtype=np.float32), GRID)
 
