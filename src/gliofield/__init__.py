@@ -33,6 +33,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "database": ("build_database",),
     "retrieval": ("search",),
     "pipeline": (
+        "Assimilate",
         "Distance",
         "Infer",
         "Margin",

@@ -31,6 +31,7 @@ from gliofield.nifti import (
     write_volume as write_volume,
 )
 from gliofield.pipeline import (
+    Assimilate as Assimilate,
     Distance as Distance,
     Infer as Infer,
     Margin as Margin,

@@ -13,7 +13,7 @@ _DATABASE = _FORWARD | {"database"}
 _RETRIEVAL = _DATABASE | {"retrieval"}
 _INVERSE = _RETRIEVAL | {"inverse", "bayes", "learning"}
 # Registration hangs beside the chain: it sees anatomy, and only the end of the chain sees it.
-_PIPELINE = _INVERSE | {"pipeline", "registration"}
+_PIPELINE = _INVERSE | {"pipeline", "registration", "assimilation"}
 _EXPERIMENTS = _PIPELINE | {"experiments"}
 ALLOWED = {
     "": set(),
@@ -24,11 +24,12 @@ ALLOWED = {
     "growth": _ANATOMY,
     "surrogate": _GROWTH | {"learning"},
     "imaging": _GROWTH,
+    "assimilation": _GROWTH | {"imaging"},
     "database": _FORWARD,
     "retrieval": _DATABASE | {"learning"},
     "inverse": _RETRIEVAL | {"learning"},
     "bayes": _RETRIEVAL,
-    "pipeline": _INVERSE | {"registration"},
+    "pipeline": _INVERSE | {"registration", "assimilation"},
     "experiments": _PIPELINE,
     "report": _EXPERIMENTS,
     "testing": _PIPELINE | {"report"},

@@ -62,6 +62,13 @@ class Estimate:
         Runners-up, best first; empty where a method has none.
     posterior : Posterior or None
         How sure the answer is, where the method tells.
+    uncorrected : Volume or None
+        The density before it was made to agree with the outlines; None where nothing was corrected. Quality is judged
+        by it, for what a correction makes true says nothing.
+    priority : Volume or None
+        Ranks of voxels on the grid of the scan, higher ones to be treated first: strictly positive, without ties.
+    maps : mapping of str to Volume
+        Further maps of the method by name, on the grid of the space.
     details : mapping
         What else belongs into the provenance (database, checkpoint, …); JSON-ready.
     concerns : tuple of Concern
@@ -82,6 +89,9 @@ class Estimate:
     parameters: Mapping[str, float] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
     posterior: Posterior | None = None
+    uncorrected: Volume | None = None
+    priority: Volume | None = None
+    maps: Mapping[str, Volume] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()
 

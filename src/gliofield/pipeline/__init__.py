@@ -3,6 +3,7 @@
 from gliofield.lazy import lazy_names
 
 _NAMES: dict[str, tuple[str, ...]] = {
+    "assimilate_method": ("AssimilateMethod",),
     "case": ("Case", "CaseFiles", "find_case_files", "read_case"),
     "default_database": ("default_database_path", "open_database"),
     "demonstration": ("DemoOutcome", "run_demo"),
@@ -12,6 +13,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "method_options": (
         "DEFAULT_METHOD",
         "METHOD_OPTIONS",
+        "Assimilate",
         "Distance",
         "Infer",
         "Margin",

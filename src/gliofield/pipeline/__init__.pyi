@@ -1,3 +1,6 @@
+from gliofield.pipeline.assimilate_method import (
+    AssimilateMethod as AssimilateMethod,
+)
 from gliofield.pipeline.case import (
     Case as Case,
     CaseFiles as CaseFiles,
@@ -23,6 +26,7 @@ from gliofield.pipeline.infer_method import (
     InferMethod as InferMethod,
 )
 from gliofield.pipeline.method_options import (
+    Assimilate as Assimilate,
     DEFAULT_METHOD as DEFAULT_METHOD,
     Distance as Distance,
     Infer as Infer,

@@ -4,6 +4,7 @@ An options object is light: it names a database or a checkpoint by path and load
 method of it, ready to be asked. The command line takes its options from these classes.
 
 ==================  ==================================================================================================
+``assimilate``      growth fitted in the patient's own brain and corrected to both outlines, with priorities
 ``query``           the best match in a database of simulated tumors (the papers' direct query)
 ``infer``           a network reads the growth parameters off the masks, the solver grows that tumor
 ``sample``          the posterior of all growth parameters, by TMCMC
@@ -214,11 +215,27 @@ class Distance:
         _require_positive("decay_length_mm", self.decay_length_mm)
 
 
-MethodOptions = Query | Infer | Sample | Margin | WholeMargin | Distance
+@dataclass(frozen=True, kw_only=True)
+class Assimilate:
+    """Options of method ``assimilate``.
+
+    Parameters
+    ----------
+    isotropic : bool
+        Keep diffusion alike along all axes, instead of fitting a global tensor.
+    """
+
+    name: ClassVar[str] = "assimilate"
+    summary: ClassVar[str] = "growth in the patient's own brain, corrected to both outlines"
+
+    isotropic: bool = False
+
+
+MethodOptions = Assimilate | Query | Infer | Sample | Margin | WholeMargin | Distance
 
 DEFAULT_METHOD = "query"
 METHOD_OPTIONS: dict[str, type[Any]] = {
-    options.name: options for options in (Query, Infer, Sample, Margin, WholeMargin, Distance)
+    options.name: options for options in (Assimilate, Query, Infer, Sample, Margin, WholeMargin, Distance)
 }
 
 

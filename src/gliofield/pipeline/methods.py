@@ -7,7 +7,16 @@ from gliofield.cores import available_cores, require_threads
 from gliofield.errors import ParameterError
 from gliofield.imaging import InverseMethod
 from gliofield.pipeline.distance_methods import DistanceMethod, MarginMethod
-from gliofield.pipeline.method_options import Distance, Infer, Margin, MethodOptions, Query, Sample, WholeMargin
+from gliofield.pipeline.method_options import (
+    Assimilate,
+    Distance,
+    Infer,
+    Margin,
+    MethodOptions,
+    Query,
+    Sample,
+    WholeMargin,
+)
 from gliofield.pipeline.settings import PersonalizationSettings
 from gliofield.progress import Reporter, ignore_progress
 
@@ -23,7 +32,7 @@ def prepare_method(
 
     Parameters
     ----------
-    options : Query, Infer, Sample, Margin, WholeMargin or Distance
+    options : Assimilate, Query, Infer, Sample, Margin, WholeMargin or Distance
         What the user chose.
     atlas : Atlas
         The atlas the method works with.
@@ -41,6 +50,8 @@ def prepare_method(
     """
     chosen = PersonalizationSettings() if settings is None else settings
     match options:
+        case Assimilate():
+            return _assimilate(options, chosen)
         case Query():
             return _query(options, atlas, chosen, report)
         case Infer():
@@ -53,6 +64,14 @@ def prepare_method(
             return MarginMethod(name=options.name, around="whole tumor", margin_mm=options.margin_mm)
         case Distance():
             return DistanceMethod(decay_length_mm=options.decay_length_mm)
+
+
+def _assimilate(options: Assimilate, settings: PersonalizationSettings) -> InverseMethod:
+    from gliofield.assimilation import FitSettings
+    from gliofield.pipeline.assimilate_method import AssimilateMethod
+
+    fit = FitSettings(num_stretched=0) if options.isotropic else FitSettings()
+    return AssimilateMethod(fit=fit, num_threads=require_threads(settings.num_threads))
 
 
 def _query(options: Query, atlas: Atlas, settings: PersonalizationSettings, report: Reporter) -> InverseMethod:

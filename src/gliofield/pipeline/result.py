@@ -36,6 +36,10 @@ class PersonalizationResult:
     posterior_patient, posterior_atlas : mapping of str to Volume
         Maps of the method's posterior (``mean``, ``std``, ``probability_t1gd``, ``probability_flair``) as
         `density_patient` and `density_atlas`; empty where the method has none.
+    priority_patient : Volume or None
+        Ranks of voxels on the case's grid, higher ones to be treated first; None where the method gives none.
+    maps_patient : mapping of str to Volume
+        Further maps of the method on the case's grid.
     seed_patient_mm, seed_atlas_mm : tuple of 3 float, or None
         Seed of the tumor in both worlds [mm, RAS+]; None where the method gives none.
     registration : RegistrationResult
@@ -45,7 +49,9 @@ class PersonalizationResult:
     thresholds : VisibilityThresholds
         Densities taken as visible.
     agreement_patient, agreement_atlas : MaskAgreement
-        Dice in both worlds.
+        Dice in both worlds, before a correction to the outlines.
+    agreement_corrected : MaskAgreement or None
+        Dice in the patient after the correction, by construction; None where nothing was corrected.
     tumor_outside_domain : mapping of str to float or None
         Part of core and whole tumor outside the simulation domain, on its grid, which no simulation can match; None
         where there is no such mask or the method simulates nothing.
@@ -79,6 +85,9 @@ class PersonalizationResult:
     candidate_densities_patient: tuple[Volume, ...] = ()
     posterior_patient: Mapping[str, Volume] = field(default_factory=dict)
     posterior_atlas: Mapping[str, Volume] = field(default_factory=dict)
+    priority_patient: Volume | None = None
+    maps_patient: Mapping[str, Volume] = field(default_factory=dict)
+    agreement_corrected: MaskAgreement | None = None
     seed_patient_mm: tuple[float, float, float] | None = None
     seed_atlas_mm: tuple[float, float, float] | None = None
 

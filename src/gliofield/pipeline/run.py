@@ -117,7 +117,8 @@ def personalize(
     with clock.stage("move densities"):
         moved = _move(case, estimate, final, in_atlas)
     with clock.stage("score"):
-        scores = _score(case, loaded, registration, observation, moved, in_atlas, simulates=not request.on_scan)
+        judged = _judged(case, estimate, moved, in_atlas)
+        scores = _score(case, loaded, registration, observation, judged, in_atlas, simulates=not request.on_scan)
     return PersonalizationResult(
         case=case,
         estimate=estimate,
@@ -127,6 +128,7 @@ def personalize(
         thresholds=chosen.thresholds,
         agreement_patient=scores.agreement_patient,
         agreement_atlas=scores.agreement_atlas,
+        agreement_corrected=_agreement_corrected(case, estimate, moved, chosen.thresholds),
         tumor_outside_domain=scores.outside_domain,
         concerns=by_harm((*scores.concerns, *final.concerns)),
         settings=_recorded(chosen, loaded, ready.name, request, final.space),
@@ -293,6 +295,8 @@ class _Moved:
     candidate_densities_patient: tuple[Volume, ...]
     posterior_patient: Mapping[str, Volume]
     posterior_atlas: Mapping[str, Volume]
+    priority_patient: Volume | None
+    maps_patient: Mapping[str, Volume]
     seed_patient_mm: tuple[float, float, float] | None
     seed_atlas_mm: tuple[float, float, float] | None
 
@@ -318,9 +322,35 @@ def _move(case: Case, estimate: Estimate, final: Estimate, in_atlas: Observation
         ),
         posterior_patient={name: to_patient(each) for name, each in maps.items()},
         posterior_atlas={name: _density_in_atlas(each, estimate.space, in_atlas) for name, each in maps.items()},
+        priority_patient=_priority(estimate, case),
+        maps_patient={name: estimate.space.to_patient(each, case.grid) for name, each in estimate.maps.items()},
         seed_patient_mm=_point(None if final.seed_mm is None else final.space.points_to_patient([final.seed_mm])),
         seed_atlas_mm=_point(None if estimate.seed_mm is None else estimate.space.points_to_atlas([estimate.seed_mm])),
     )
+
+
+def _priority(estimate: Estimate, case: Case) -> Volume | None:
+    """Ranks as they are: interpolation would make equal ones of them."""
+    if estimate.priority is not None:
+        estimate.priority.grid.require_same_as(case.grid, self_name="priority", other_name="scan")
+    return estimate.priority
+
+
+def _judged(case: Case, estimate: Estimate, moved: _Moved, in_atlas: Observation) -> tuple[Volume, Volume]:
+    """The densities in patient and atlas by which an answer is judged: before it was corrected to the outlines."""
+    if estimate.uncorrected is None:
+        return moved.density_patient, moved.density_atlas
+    in_patient = density_in_patient(estimate.space.to_patient(estimate.uncorrected, case.grid), case)
+    return in_patient, _density_in_atlas(estimate.uncorrected, estimate.space, in_atlas)
+
+
+def _agreement_corrected(
+    case: Case, estimate: Estimate, moved: _Moved, thresholds: VisibilityThresholds
+) -> MaskAgreement | None:
+    """Agreement of a corrected density, which holds by construction; None where nothing was corrected."""
+    if estimate.uncorrected is None:
+        return None
+    return _agreement(moved.density_patient, case.segmentation, thresholds)
 
 
 def _density_in_atlas(cell_density: Volume, space: Space, in_atlas: Observation) -> Volume:
@@ -352,7 +382,7 @@ def _score(
     atlas: Atlas,
     registration: RegistrationResult,
     observation: Observation,
-    moved: _Moved,
+    judged: tuple[Volume, Volume],
     in_atlas: Observation,
     *,
     simulates: bool,
@@ -363,10 +393,10 @@ def _score(
     if simulates:
         outside = _outside_domain(observation, observation.require_space().anatomy.domain)
     thresholds = observation.thresholds
-    agreement_atlas = _agreement(moved.density_atlas, in_atlas, thresholds)
+    agreement_atlas = _agreement(judged[1], in_atlas, thresholds)
     return _Scores(
         quality=quality,
-        agreement_patient=_agreement(moved.density_patient, case.segmentation, thresholds),
+        agreement_patient=_agreement(judged[0], case.segmentation, thresholds),
         agreement_atlas=agreement_atlas,
         outside_domain=outside,
         concerns=(*quality.concerns, *_concerns(case, observation, outside), *_poor_agreement(agreement_atlas)),

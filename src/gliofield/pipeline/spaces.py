@@ -8,7 +8,7 @@ pushed aside or replaced is thus the atlas's.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -75,6 +75,10 @@ class PatientSpace:
         """``patient``."""
         return "patient"
 
+    def on_grid(self, grid: Grid) -> PatientSpace:
+        """The same brain on another grid."""
+        return replace(self, grid=grid)
+
     @cached_property
     def anatomy(self) -> Anatomy:
         """The atlas's tissue within the patient's brain; made when first asked for.
@@ -139,6 +143,28 @@ def patient_grid(case: Case, spacing_mm: float) -> Grid:
     margin_mm = _MARGIN_VOXELS * spacing_mm
     low, high = world.reshape(-1, 3).min(axis=0) - margin_mm, world.reshape(-1, 3).max(axis=0) + margin_mm
     return Grid.axis_aligned(np.ceil((high - low) / spacing_mm).astype(int) + 1, spacing_mm, np.round(low, 6))
+
+
+def tumor_grid(space: PatientSpace, mask: NDArray[np.bool_], *, spacing_mm: float, reach_mm: float) -> Grid:
+    """Isotropic grid around a mask of a patient's space, as far as a tumor may reach, within the brain.
+
+    Parameters
+    ----------
+    space : PatientSpace
+        Whose grid the mask has.
+    mask : (X, Y, Z) bool array
+        Not empty.
+    spacing_mm, reach_mm : float
+        Spacing of the grid, and how far it goes beyond the mask [mm], > 0.
+    """
+    whole = patient_grid(space.case, spacing_mm)
+    corners = np.argwhere(mask)
+    world = space.grid.world_of(np.array(np.meshgrid(*zip(corners.min(axis=0), corners.max(axis=0), strict=True))).T)
+    voxels = whole.voxel_of(world.reshape(-1, 3))
+    reach = reach_mm / spacing_mm
+    first = np.clip(np.floor(voxels.min(axis=0) - reach), 0, np.array(whole.shape) - 1).astype(int)
+    last = np.clip(np.ceil(voxels.max(axis=0) + reach), 0, np.array(whole.shape) - 1).astype(int)
+    return Grid.axis_aligned(last - first + 1, spacing_mm, np.round(whole.world_of(first), 6))
 
 
 def make_space(
