@@ -1,7 +1,8 @@
 """The working folder of a user, made small: what the pages and examples call PATIENT, tumors and WHOLE.nii.gz.
 
 The cache holds the phantom under the name of the default atlas, moved to where that lies in the world, and a default
-database of a few tumors. Simulation grids are coarse, databases and samples few; what runs is what a user would run.
+database of a few tumors. Simulation grids are coarse, databases and samples few, and the registration is known; the
+rest is what a user would run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from gliofield.anatomy import DEFAULT_ATLAS, Atlas, atlas_sources, write_atlas_f
 from gliofield.database import build_database
 from gliofield.grid import Grid
 from gliofield.nifti import write_volume
+from gliofield.pipeline import register_case, run
+from gliofield.registration import Transform
 from gliofield.testing import LESION_CENTER_MM, PHANTOM_GRID, PhantomDesign, phantom_atlas, write_phantom_patient
 from gliofield.volume import Volume
 
@@ -38,6 +41,7 @@ def as_a_user(folder, monkeypatch) -> None:
     monkeypatch.setattr(
         gliofield, "Sample", lambda **given: sample(**{**given, "num_samples": 4, "num_steps": 1, "num_levels": 1})
     )
+    monkeypatch.setattr(run, "register_case", _registered)
     write_atlas_folder(_default_atlas(), atlas_sources._sri24_folder())
     gliofield.open_database(num_tumors=_NUM_TUMORS, num_workers=1)
     write_phantom_patient(folder / "PATIENT", name="PATIENT")
@@ -47,10 +51,20 @@ def as_a_user(folder, monkeypatch) -> None:
         write_volume(folder / f"{name}.nii.gz", Volume(density > threshold, database.header.grid))
 
 
+def _registered(case, atlas, settings, report):
+    """What a registration would find, for the patient and the atlas are one brain: a shift."""
+    found = register_case(case, atlas, replace(settings, registration="none"), report)
+    return replace(found, transform=Transform(atlas_from_patient=_shift()))
+
+
+def _shift() -> np.ndarray:
+    atlas_from_phantom = np.eye(4)
+    atlas_from_phantom[:3, 3] = np.subtract(SEED_MM, LESION_CENTER_MM)
+    return atlas_from_phantom
+
+
 def _default_atlas() -> Atlas:
     """The phantom where the default atlas lies."""
-    world_from_voxel = PHANTOM_GRID.world_from_voxel.copy()
-    world_from_voxel[:3, 3] += np.subtract(SEED_MM, LESION_CENTER_MM)
-    grid, atlas = Grid(PHANTOM_GRID.shape, world_from_voxel), phantom_atlas()
+    grid, atlas = Grid(PHANTOM_GRID.shape, _shift() @ PHANTOM_GRID.world_from_voxel), phantom_atlas()
     maps = replace(atlas.tissue_maps, grid=grid)
     return replace(atlas, name=DEFAULT_ATLAS, t1=Volume(atlas.t1.data, grid), tissue_maps=maps)
