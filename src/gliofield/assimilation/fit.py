@@ -55,11 +55,12 @@ class FitSettings:
     num_stretched : int
         Further simulations with the tensor free; 0 keeps it isotropic.
     t1gd_weight : float
-        Weight of the Dice of T1Gd against that of FLAIR in the fit, ≥ 0. *Chosen*: 1.
+        Weight of the Dice of T1Gd against that of FLAIR in the fit, ≥ 0. *Tuned* on the masked third of four patients:
+        a core of a milliliter would else decide where a tumor of forty lies.
     stretch_penalty : float
         w, ≥ 0. *Chosen*: 0.02.
     diffusivity_ratio : float
-        D_w / D_g.
+        D_w / D_g. *Tuned* as the weight.
     time_step_scale : float
         Factor on the solver's time steps; 2 fits no worse than 1.
 
@@ -73,9 +74,9 @@ class FitSettings:
     num_evaluations: int = 30
     num_refinements: int = 50
     num_stretched: int = 80
-    t1gd_weight: float = 1.0
+    t1gd_weight: float = 0.5
     stretch_penalty: float = 0.02
-    diffusivity_ratio: float = 10.0
+    diffusivity_ratio: float = 3.0
     time_step_scale: float = 2.0
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ class CorrectionSettings:
     Parameters
     ----------
     smoothness_mm : float
-        ℓ [mm], > 0. *Chosen*: 12 and 40 give the same maps.
+        ℓ [mm], > 0. *Tuned* on the masked third: 12, 25 and 50 find 0.72 of it; 25 costs half of 50.
     tolerance : float
         Largest projected step that may be left, in units of the logit, > 0.
     max_sweeps : int
@@ -57,7 +57,7 @@ class CorrectionSettings:
         If a number is out of range.
     """
 
-    smoothness_mm: float = 12.0
+    smoothness_mm: float = 25.0
     tolerance: float = 1e-3
     max_sweeps: int = 2000
 
@@ -97,6 +97,7 @@ def correct_phase(
     spacing_mm: Sequence[float],
     *,
     thresholds: VisibilityThresholds | None = None,
+    where: NDArray[np.bool_] | None = None,
     settings: CorrectionSettings | None = None,
 ) -> Correction:
     """The density with the smallest smooth change that shows both outlines.
@@ -113,6 +114,8 @@ def correct_phase(
         Voxel spacing [mm].
     thresholds : VisibilityThresholds, optional
         Densities that T1Gd and FLAIR show.
+    where : (X, Y, Z) bool array, optional
+        Outlines bind only there, for what is hidden on purpose.
     settings : CorrectionSettings, optional
         Smoothness and tolerance.
 
@@ -124,6 +127,8 @@ def correct_phase(
     chosen = CorrectionSettings() if settings is None else settings
     phase = logit(np.clip(cell_density.astype(np.float64), _LOWEST, _HIGHEST)).astype(np.float32)
     low, high = phase_bounds(tumor_core, whole_tumor, VisibilityThresholds() if thresholds is None else thresholds)
+    if where is not None:
+        low[~where], high[~where] = -np.inf, np.inf
     shift = np.zeros_like(phase)
     # Coarse grids only give a place to start from: their bounds are those of the voxels they sample.
     for step in (4, 2, 1):

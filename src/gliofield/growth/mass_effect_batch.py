@@ -308,8 +308,8 @@ class _Batches:
         brain = self.brain
         if any(not tumor.parameters.is_isotropic for tumor in tumors):
             raise ParameterError(
-                "axis_stretch is not known to batches of tumors with mass effect: expected isotropic tumors. Grow these "
-                "one by one, with MassEffect().simulate(...)."
+                "axis_stretch is not known to batches of tumors with mass effect: expected isotropic tumors. Grow "
+                "these one by one, with MassEffect().simulate(...)."
             )
         try:
             densities = [brain.box.padded(seed_density(brain.anatomy, tumor.parameters.seed_mm)) for tumor in tumors]

@@ -93,17 +93,7 @@ class AssimilateMethod:
         return (_REFERENCE,)
 
     def request_space(self, wanted: SpaceName | None) -> SpaceRequest:
-        """The patient's scan; simulations have their own spacing around the tumor.
-
-        Raises
-        ------
-        ParameterError
-            If the atlas is wanted.
-        """
-        if wanted == "atlas":
-            raise ParameterError(
-                "method 'assimilate' works in the patient's own brain: leave the space to it, or use method 'query'."
-            )
+        """The patient's scan; simulations have their own spacing around the tumor."""
         return SpaceRequest(name="patient", on_scan=True)
 
     def estimate(self, observation: Observation, *, report: Reporter) -> Estimate:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from gliofield.assimilation import FitSettings
 from gliofield.bayes import TmcmcSettings
 from gliofield.pipeline import (
     METHOD_OPTIONS,
+    AssimilateMethod,
     DistanceMethod,
     InferMethod,
     MarginMethod,
@@ -30,6 +32,13 @@ def test_a_control_keeps_the_laws(method):
 def test_the_query_keeps_the_laws(tmp_path):
     """Candidates, with the densities of the first, come with the answer."""
     check_inverse_method(QueryMethod(database=build_phantom_database(tmp_path / "tumors"), num_densities=2))
+
+
+def test_assimilation_keeps_the_laws():
+    """In the patient's own brain, whatever is wanted."""
+    fit = FitSettings(num_starts=1, num_evaluations=10, num_refinements=0, num_stretched=0)
+
+    check_inverse_method(AssimilateMethod(fit=fit, spacing_mm=4.0))
 
 
 def test_sampling_keeps_the_laws():
@@ -65,4 +74,4 @@ def test_inference_keeps_the_laws(tmp_path):
 
 def test_no_method_is_left_out():
     """A method with a name of its own has a test above."""
-    assert set(METHOD_OPTIONS) == {*CONTROLS, "query", "sample", "infer"}
+    assert set(METHOD_OPTIONS) == {*CONTROLS, "assimilate", "query", "sample", "infer"}

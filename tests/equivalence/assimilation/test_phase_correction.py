@@ -109,6 +109,18 @@ def test_without_a_core_flair_alone_binds():
     assert VisibilityThresholds().tumor_core(found.cell_density).any()
 
 
+def test_what_is_hidden_does_not_bind():
+    """Outlines changed where nothing is compared give the same δ."""
+    density, core, whole, domain = problem(2)
+    where = np.ones(SHAPE, bool)
+    where[:, :, 3:] = False
+    first = correct_phase(density, core, whole, domain, SPACING_MM, where=where, settings=SETTINGS)
+    second = correct_phase(density, core & where, whole & where, domain, SPACING_MM, where=where, settings=SETTINGS)
+
+    np.testing.assert_array_equal(first.shift, second.shift)
+    assert np.abs(first.shift[~where & domain]).max() > 0.0
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_mirrored_problems_have_mirrored_solutions(axis):
     """The order of the sweeps is not that of the solution."""

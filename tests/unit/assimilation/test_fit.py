@@ -13,7 +13,7 @@ from gliofield.imaging import Observation
 
 ANATOMY = uniform_anatomy((36, 36, 36), 2.5)
 CENTER_MM = np.array([42.0, 46.0, 40.0])
-QUICK = FitSettings(num_starts=2, num_evaluations=20, num_refinements=30, num_stretched=60)
+QUICK = FitSettings(num_starts=2, num_evaluations=20, num_refinements=30, num_stretched=60, t1gd_weight=1.0)
 
 
 def grown(seed_mm=CENTER_MM, *, mu1=8.0, mu2=3.2, stretch=(1.0, 1.0, 1.0), days=GROWTH_TIME_DAYS, anatomy=ANATOMY):
@@ -46,7 +46,9 @@ def test_a_stretched_tumor_needs_the_tensor():
     stretch = (0.5, 2.0, 1.0)
     _, density = grown(stretch=stretch)
     isotropic = fit_tumor(
-        seen_of(density), ANATOMY, settings=FitSettings(num_evaluations=20, num_refinements=30, num_stretched=0)
+        seen_of(density),
+        ANATOMY,
+        settings=FitSettings(num_evaluations=20, num_refinements=30, num_stretched=0, t1gd_weight=1.0),
     )
     free = fit_tumor(seen_of(density), ANATOMY, settings=QUICK)
 
