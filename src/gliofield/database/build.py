@@ -27,9 +27,9 @@ from gliofield.database.local_workers import resolve_workers
 from gliofield.database.lock import LOCK_NAME, build_lock
 from gliofield.database.manifest import MANIFEST_NAME, Manifest, require_unchanged
 from gliofield.database.models import DEFAULT_MODEL, resolve_model
-from gliofield.database.schema import DatabaseHeader, describe_settings
+from gliofield.database.schema import ARRAY_NAMES, DatabaseHeader, describe_settings
 from gliofield.database.simulate import BatchSimulator
-from gliofield.database.staging import Staging, put_in_place
+from gliofield.database.staging import Staging, put_in_place, remove_finished_build, require_own_build
 from gliofield.database.store import BUILDING_NAME, SimulationDatabase
 from gliofield.database.tumor_table import Rejections
 from gliofield.database.workforce import Workforce
@@ -37,6 +37,7 @@ from gliofield.errors import DatabaseError, OutputError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel, MassEffect
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.leftovers import is_temporary, sweep_leftovers
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 TASK_NAME = "build database"
@@ -135,6 +136,7 @@ def _build_in(
         with build_lock(folder):
             put_in_place(folder)
             existing = _existing_database(folder, header, num_tumors)
+            sweep_leftovers(folder)
             if existing is None or existing.num_tumors < num_tumors:
                 if existing is not None:
                     _require_unchanged(existing)
@@ -142,6 +144,8 @@ def _build_in(
                 staging.begin_or_resume()
                 _build(staging, simulator, workers, report)
                 put_in_place(folder)
+            else:
+                remove_finished_build(folder, existing.num_tumors)
     return SimulationDatabase.open(folder)
 
 
@@ -241,10 +245,18 @@ def _require_shard_start(first_tumor: int, snapshots_per_run: int) -> None:
 
 
 def _require_own_folder(folder: Path) -> None:
-    """Raise `DatabaseError` if the folder holds anything that no build has put there."""
-    if folder.is_dir() and any(folder.iterdir()):
-        if any((folder / name).exists() for name in (MANIFEST_NAME, BUILDING_NAME, LOCK_NAME)):
-            return
+    """Raise `DatabaseError` if a new database would lie among other files, or a folder only looks like a build."""
+    if not folder.is_dir():
+        return
+    building = folder / BUILDING_NAME
+    if os.path.lexists(building):
+        require_own_build(building)
+    if (folder / MANIFEST_NAME).is_file():
+        return
+    own = {BUILDING_NAME, LOCK_NAME}
+    if (building / MANIFEST_NAME).is_file():  # killed while it was put in place
+        own |= {layout.METADATA_NAME, *ARRAY_NAMES}
+    if any(name not in own and not is_temporary(name) for name in os.listdir(folder)):
         raise DatabaseError(f"{folder} is not empty and holds no simulation database. Choose an empty or new folder.")
 
 

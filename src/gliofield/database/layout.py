@@ -12,12 +12,13 @@ the files of one built at once.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
-from gliofield.database.schema import BOUNDING_BOX_NAMES, VOLUME_NAMES, DatabaseHeader
+from gliofield.database.schema import ARRAY_NAMES, BOUNDING_BOX_NAMES, VOLUME_NAMES, DatabaseHeader
 from gliofield.database.sharding import COMPRESSION_LEVEL, COMPRESSOR_NAME
-from gliofield.database.tumor_table import REJECTION_NAMES, TumorTable
+from gliofield.database.tumor_table import REJECTION_NAMES, TABLE_NAMES, TumorTable
 
 # 50,000 tumors make 391 shards; at 128³ a shard is 1-10 MB.
 _TARGET_TUMORS_PER_SHARD = 128
@@ -26,6 +27,10 @@ _TARGET_TUMORS_PER_BATCH = 8
 _ROWS_PER_CHUNK = 4096
 
 METADATA_NAME = "zarr.json"
+_NUMBER = r"(0|[1-9][0-9]*)"
+_OWN_NAME = re.compile(
+    rf"(({'|'.join(ARRAY_NAMES)})/)?zarr\.json|density/c/{_NUMBER}/0/0/0|({'|'.join(TABLE_NAMES)})/c(/{_NUMBER}){{1,2}}"
+)
 
 
 def tumors_per_batch(snapshots_per_run: int) -> int:
@@ -48,6 +53,17 @@ def shard_of_name(name: str) -> int | None:
     """Shard of a path inside the folder, None where it is no shard."""
     parts = name.split("/")
     return int(parts[2]) if len(parts) == 6 and name.startswith("density/c/") else None
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a path inside the folder is that of a file the manifest lists.
+
+    Examples
+    --------
+    >>> is_own_name("density/c/3/0/0/0"), is_own_name("../zarr.json"), is_own_name("/zarr.json")
+    (True, False, False)
+    """
+    return _OWN_NAME.fullmatch(name) is not None
 
 
 def write_tables(folder: Path, header: DatabaseHeader, names: tuple[str, ...], table: TumorTable) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gliofield.database import layout
 from gliofield.errors import DatabaseError
 from gliofield.output import atomic_file
 
@@ -54,18 +55,24 @@ class Manifest:
         Raises
         ------
         DatabaseError
-            If it cannot be read, or any byte of it was changed.
+            If it cannot be read, any byte of it was changed, or it names a file that no database has.
         """
         try:
             content = path.read_bytes()
             stored = json.loads(content)
             files = tuple(FileEntry(str(f["path"]), int(f["size"]), str(f["sha256"])) for f in stored["files"])
             manifest = cls(int(stored["num_tumors"]), files)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DatabaseError(f"{path} cannot be read ({error}). Build the database again.") from error
         if manifest._to_bytes() != content:
             raise DatabaseError(
                 f"{path} is damaged: its content does not match its own checksum. Build the database again."
+            )
+        foreign = next((entry.path for entry in files if not layout.is_own_name(entry.path)), None)
+        if foreign is not None:
+            raise DatabaseError(
+                f"{path} names {foreign!r}, which is no file of a database, so it was not written by gliofield. Build "
+                "the database again in another folder."
             )
         return manifest
 

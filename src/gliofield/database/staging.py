@@ -15,15 +15,17 @@ database or the new one, and the old tumors of a grown shard are the same bytes 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,7 @@ from gliofield.database.simulate import EncodedTumors
 from gliofield.database.store import BUILDING_NAME, SimulationDatabase
 from gliofield.database.tumor_table import TABLE_NAMES, TumorTable, joined
 from gliofield.errors import DatabaseError
+from gliofield.leftovers import claim_partial, is_temporary
 from gliofield.output import atomic_file, flush_names, flush_to_disk
 
 _SETTINGS_NAME = "settings.json"
@@ -100,7 +103,7 @@ class Staging:
                 f"{source} is for {found['num_tumors']} tumors, {self.num_tumors} were asked for. {advice} "
                 "A finished database can be grown."
             )
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_build(self.database_folder)
         for name in ("parts", "rows", "shards"):
             (self.folder / name).mkdir(parents=True)
         with atomic_file(self.folder / _SETTINGS_NAME) as partial:
@@ -135,11 +138,17 @@ class Staging:
         return [batch for batch in self.batches(shard) if not _is_readable(part_path(self.folder, *batch))]
 
     def is_finished(self, shard: int) -> bool:
-        """Whether a shard has been assembled."""
-        return (
-            _is_readable(self.folder / "rows" / f"{shard}.npz")
-            and (self.folder / "shards" / layout.shard_name(shard)).is_file()
-        )
+        """Whether a shard has been assembled, and is still what it was then."""
+        path = self._rows_path(shard)
+        if not _is_readable(path):
+            return False
+        try:
+            return entry_of(self.folder / "shards", layout.shard_name(shard)).sha256 == _read_rows(path).shard_sha256
+        except (OSError, KeyError):
+            return False
+
+    def _rows_path(self, shard: int) -> Path:
+        return self.folder / "rows" / f"{shard}.npz"
 
     def finish_shard(self, shard: int) -> None:
         """Assemble a shard from its parts, all of which must be there, and drop them."""
@@ -152,33 +161,46 @@ class Staging:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as partial:
             partial.write_bytes(content)
-        with atomic_file(self.folder / "rows" / f"{shard}.npz") as partial:
-            names = np.array(tumors[-1].parameter_names)
-            _save(partial, parameter_names=names, **joined([encoded.table for encoded in tumors]).arrays())
+        with atomic_file(self._rows_path(shard)) as partial:
+            _save(
+                partial,
+                shard_sha256=np.array(hashlib.sha256(content).hexdigest()),
+                parameter_names=np.array(tumors[-1].parameter_names),
+                **joined([encoded.table for encoded in tumors]).arrays(),
+            )
         for batch in batches:
             part_path(self.folder, *batch).unlink(missing_ok=True)
 
     def complete(self) -> None:
-        """Write tables and manifest from the finished shards; only `put_in_place` is left."""
+        """Write tables and manifest from the finished shards; only `put_in_place` is left.
+
+        Raises
+        ------
+        DatabaseError
+            If a shard is not what it was when it was finished.
+        """
         tables: list[TumorTable] = []
+        entries = {}
         if self.existing is not None:
             size = self.existing.tumors_per_shard
             tables.append(self.existing.table.rows(0, self.shards().start * size))
+            entries.update(Manifest.read(self.database_folder / MANIFEST_NAME).by_path)
         names: tuple[str, ...] = ()
+        # By name, not by listing: a killed build leaves temporary files beside its shards.
         for shard in self.shards():
-            rows, names = _read_rows(self.folder / "rows" / f"{shard}.npz")
-            tables.append(rows)
+            rows, name = _read_rows(self._rows_path(shard)), layout.shard_name(shard)
+            entries[name] = entry_of(self.folder / "shards", name)
+            if entries[name].sha256 != rows.shard_sha256:
+                raise DatabaseError(
+                    f"{self.folder / 'shards' / name} was damaged after it had been finished. Run the same build "
+                    "again: its tumors are simulated anew."
+                )
+            tables.append(rows.table)
+            names = rows.parameter_names
         target = self.folder / "tables"
         shutil.rmtree(target, ignore_errors=True)
         layout.write_tables(target, self.header, names, joined(tables))
         flush_to_disk(target)
-        entries = {}
-        if self.existing is not None:
-            entries.update(Manifest.read(self.database_folder / MANIFEST_NAME).by_path)
-        # By name, not by listing: a killed build leaves temporary files beside its shards.
-        for shard in self.shards():
-            name = layout.shard_name(shard)
-            entries[name] = entry_of(self.folder / "shards", name)
         entries.update({name: entry_of(target, name) for name in files_below(target)})
         files = tuple(entries[name] for name in sorted(entries))
         Manifest(self.num_tumors, files).write(self.folder / MANIFEST_NAME)
@@ -216,10 +238,12 @@ def put_in_place(database_folder: Path) -> None:
     pending = building / MANIFEST_NAME
     if not pending.is_file():
         return
+    require_own_build(building)
     manifest = Manifest.read(pending)
     changed: set[Path] = set()
     for entry in sorted(manifest.files, key=lambda entry: _placing_order(entry.path)):
         target = database_folder / entry.path
+        _require_no_link(database_folder, target)
         for source in (building / "shards" / entry.path, building / "tables" / entry.path):
             if source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -235,7 +259,63 @@ def put_in_place(database_folder: Path) -> None:
         flush_names(folder)
     os.replace(pending, database_folder / MANIFEST_NAME)
     flush_names(database_folder)
-    shutil.rmtree(building)
+    remove_build(database_folder)
+
+
+def remove_build(database_folder: Path) -> None:
+    """Remove the build folder, if there is one; it loses its name first, so that nobody meets the half of it.
+
+    Raises
+    ------
+    DatabaseError
+        If it holds anything that no build has written.
+    """
+    building = database_folder / BUILDING_NAME
+    if building.is_dir():
+        require_own_build(building)
+        with claim_partial(building, is_folder=True) as retired:
+            os.rename(building, retired)
+
+
+def remove_finished_build(database_folder: Path, num_tumors: int) -> None:
+    """Remove what a process that was killed while removing its build has left; a build of more tumors stays."""
+    building = database_folder / BUILDING_NAME
+    found = _read_settings(building)
+    if building.is_dir() and (found is None or found["num_tumors"] <= num_tumors):
+        remove_build(database_folder)
+
+
+def require_own_build(building: Path) -> None:
+    """Raise `DatabaseError` unless a build has written everything in a folder of this name."""
+    if building.is_symlink() or not building.is_dir():
+        raise DatabaseError(f"{building} is a link or a file and no build. Move it away, or choose another folder.")
+    for place, folders, files in os.walk(building):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        for name in files + links:
+            path = Path(place, name).relative_to(building).as_posix()
+            if name in links or not _is_name_of_build(path):
+                raise DatabaseError(
+                    f"{building} holds {path}, which no build has written. Move it away, or choose another folder for "
+                    "the database."
+                )
+
+
+def _is_name_of_build(path: str) -> bool:
+    """Whether a path inside the build folder is that of one of its files (module docstring)."""
+    place, _, name = path.partition("/")
+    if is_temporary(path.rpartition("/")[2]) or path in (_SETTINGS_NAME, ANATOMY_NAME, MANIFEST_NAME):
+        return True
+    if place in ("shards", "tables"):
+        return layout.is_own_name(name)
+    return place in ("parts", "rows") and re.fullmatch(r"[0-9]+(-[0-9]+)?\.npz", name) is not None
+
+
+def _require_no_link(database_folder: Path, target: Path) -> None:
+    """Raise `DatabaseError` where a file would be written outside of the folder."""
+    parents = [parent for parent in target.parents if parent.is_relative_to(database_folder)]
+    link = next((path for path in parents if path != database_folder and path.is_symlink()), None)
+    if link is not None:
+        raise DatabaseError(f"{link} is a link, which a build does not follow. Move it away, or choose another folder.")
 
 
 def part_path(building: Path, start: int, stop: int) -> Path:
@@ -269,9 +349,18 @@ def read_part(path: Path) -> EncodedTumors:
         )
 
 
-def _read_rows(path: Path) -> tuple[TumorTable, tuple[str, ...]]:
+class _Rows(NamedTuple):
+    """What is kept of a finished shard."""
+
+    table: TumorTable
+    parameter_names: tuple[str, ...]
+    shard_sha256: str
+
+
+def _read_rows(path: Path) -> _Rows:
     with _opened(path) as stored:
-        return _table_of(stored), tuple(str(name) for name in stored["parameter_names"])
+        names = tuple(str(name) for name in stored["parameter_names"])
+        return _Rows(_table_of(stored), names, str(stored["shard_sha256"]))
 
 
 def _save(path: Path, **arrays: NDArray[Any]) -> None:
@@ -303,10 +392,13 @@ def _is_readable(path: Path) -> bool:
 def _read_settings(building: Path) -> dict[str, Any] | None:
     """Settings of an unfinished build; None where there is none, or it was killed while being started or removed."""
     try:
-        settings: dict[str, Any] = json.loads((building / _SETTINGS_NAME).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        settings = json.loads((building / _SETTINGS_NAME).read_text(encoding="utf-8"))
+        is_whole = isinstance(settings["header"], dict) and all(
+            type(settings[n]) is int for n in ("first", "num_tumors")
+        )
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return settings
+    return cast(dict[str, Any], settings) if is_whole else None
 
 
 def _placing_order(name: str) -> tuple[int, str]:

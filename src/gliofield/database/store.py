@@ -1,8 +1,9 @@
 """A complete simulation database, open for reading.
 
-`SimulationDatabase.open` checks that every file of the manifest is there with its size (Zarr itself reads a missing
-shard as zeros), keeps the tumor table in memory and reads densities one tumor at a time, from any number of threads.
-Nothing is written: a database on a read-only disk works. Bytes are checked by `verify`, not here.
+`SimulationDatabase.open` checks that every file of the manifest is there (Zarr itself reads a missing shard as zeros)
+and that all but the shards hold the bytes that were written, keeps the tumor table in memory and reads densities one
+tumor at a time, from any number of threads; every tumor that is read is checked (`damage`). Nothing is written: a
+database on a read-only disk works.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.database import layout
+from gliofield.database.damage import ShardChecks, find_damage
 from gliofield.database.manifest import MANIFEST_NAME, Manifest
 from gliofield.database.quantization import dequantize
 from gliofield.database.schema import DatabaseHeader
 from gliofield.database.sharding import ShardIndex, decode_levels
-from gliofield.database.tumor_table import TABLE_NAMES, TumorTable
+from gliofield.database.tumor_table import TABLE_NAMES, TumorTable, levels_checksum
 from gliofield.errors import DatabaseError, ParameterError, require_type
 from gliofield.growth import FisherKolmogorovParameters, growth_parameters_of
 from gliofield.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO
@@ -43,12 +45,15 @@ class SimulationDatabase:
         Columns of `table.parameters`.
     table : TumorTable
         Parameters, volumes, bounding boxes, checksums and attempts of all tumors; read-only arrays.
+    checks : ShardChecks or None
+        What is known of its files; None: each tumor that is read is compared with its own checksum.
     """
 
     path: Path
     header: DatabaseHeader
     parameter_names: tuple[str, ...]
     table: TumorTable
+    checks: ShardChecks | None = field(default=None, repr=False)
     _shard_indexes: dict[int, ShardIndex] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -61,14 +66,13 @@ class SimulationDatabase:
             If the path is none.
         DatabaseError
             If the folder is missing, no database, an unfinished build, of another format version, or if a file of
-            its manifest is missing or has the wrong size.
+            its manifest is missing or damaged (shards: of another size).
         """
         require_type("path", path, (str, os.PathLike), hint="Name the folder of a database.")
         folder = Path(path)
         header = read_header(folder)
-        manifest = _read_manifest(folder)
-        _require_files(folder, manifest, tumors_per_shard=layout.tumors_per_shard(header.snapshots_per_run))
-        return load(folder, header, manifest.num_tumors)
+        manifest = _intact_manifest(folder, layout.tumors_per_shard(header.snapshots_per_run))
+        return load(folder, header, manifest.num_tumors, checks=ShardChecks(folder, manifest.by_path))
 
     def __repr__(self) -> str:
         header = self.header
@@ -136,19 +140,26 @@ class SimulationDatabase:
         ParameterError
             If there is no such tumor, or `out` does not fit.
         DatabaseError
-            If its chunk cannot be read.
+            If its chunk cannot be read, or the levels are not those that were simulated.
         """
-        self._checked(index)
+        shard = self._checked(index) // self.tumors_per_shard
         levels = np.empty(self.header.grid.shape, dtype=np.uint8) if out is None else out
         if levels.shape != self.header.grid.shape or levels.dtype != np.uint8 or not levels.flags.c_contiguous:
             raise ParameterError(
                 f"out must be a C-contiguous uint8 array of shape {self.header.grid.shape}, got {levels.dtype} of "
                 f"shape {levels.shape}."
             )
+        signature = None if self.checks is None else self.checks.signature(shard)
         try:
             decode_levels(self.encoded_levels(index), levels)
         except DatabaseError as error:
             raise DatabaseError(f"tumor {index} of {self.path} is damaged: {error}") from error
+        is_sound = self.checks is not None and self.checks.is_sound(shard, signature)
+        if not is_sound and levels_checksum(levels) != int(self.table.checksum[index]):
+            raise DatabaseError(
+                f"tumor {index} of {self.path} is damaged: its densities do not match their checksum. Run `gliofield "
+                "database verify` to see which tumors are affected, and restore the files from a copy or build again."
+            )
         return levels
 
     def cell_density(self, index: int) -> NDArray[np.float32]:
@@ -188,12 +199,14 @@ def read_header(folder: Path) -> DatabaseHeader:
         raise DatabaseError(f"{folder} is not a gliofield simulation database: it has no {path.name}. Check the path.")
     try:
         attributes = json.loads(path.read_bytes())["attributes"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatabaseError(f"{path} cannot be read ({error}). {_VERIFY}") from error
     return DatabaseHeader.from_attributes(attributes, source=str(folder))
 
 
-def load(folder: Path, header: DatabaseHeader, num_tumors: int) -> SimulationDatabase:
+def load(
+    folder: Path, header: DatabaseHeader, num_tumors: int, *, checks: ShardChecks | None = None
+) -> SimulationDatabase:
     """Database with its table in memory, without looking at any other file.
 
     Raises
@@ -213,7 +226,8 @@ def load(folder: Path, header: DatabaseHeader, num_tumors: int) -> SimulationDat
         if len(values) != num_tumors:
             raise DatabaseError(f"{folder}: {name} has {len(values)} rows: expected {num_tumors}. {_VERIFY}")
         values.setflags(write=False)
-    return SimulationDatabase(path=folder, header=header, parameter_names=names, table=TumorTable(**arrays))
+    table = TumorTable(**arrays)
+    return SimulationDatabase(path=folder, header=header, parameter_names=names, table=table, checks=checks)
 
 
 def _read_manifest(folder: Path) -> Manifest:
@@ -226,30 +240,38 @@ def _read_manifest(folder: Path) -> Manifest:
     return Manifest.read(folder / MANIFEST_NAME)
 
 
-def _require_files(folder: Path, manifest: Manifest, *, tumors_per_shard: int) -> None:
-    """Raise `DatabaseError` unless every file is there with its size.
+def _intact_manifest(folder: Path, tumors_per_shard: int) -> Manifest:
+    """Manifest of a folder whose files are those it lists.
 
     While a grown database is being put in place, its files may already be those of the next manifest, which waits in
     the build folder. They hold the same tumors and more, so readers may go on.
+
+    Raises
+    ------
+    DatabaseError
+        If a file is missing or damaged.
     """
-    pending_path = folder / BUILDING_NAME / MANIFEST_NAME
-    pending = Manifest.read(pending_path).by_path if pending_path.is_file() else {}
-    problems = []
-    for entry in manifest.files:
-        sizes = {entry.size} | ({pending[entry.path].size} if entry.path in pending else set())
+    manifest, pending_path = _read_manifest(folder), folder / BUILDING_NAME / MANIFEST_NAME
+    pending = {}
+    if pending_path.is_file():
         try:
-            size = os.stat(folder / entry.path).st_size
-        except OSError:
-            problems.append(f"  {describe_file(entry.path, manifest.num_tumors, tumors_per_shard)} is missing")
-            continue
-        if size not in sizes:
-            description = describe_file(entry.path, manifest.num_tumors, tumors_per_shard)
-            problems.append(f"  {description} has {size} bytes: expected {entry.size}")
-    if problems:
-        shown = problems[:10] + ([f"  and {len(problems) - 10} more"] if len(problems) > 10 else [])
-        raise DatabaseError(
-            f"{folder} is damaged:\n" + "\n".join(shown) + "\nRestore the files from a copy, or build it again."
-        )
+            pending = Manifest.read(pending_path).by_path
+        except DatabaseError:
+            if pending_path.exists():  # else it has just become the manifest
+                raise
+    damage = find_damage(folder, manifest.files, pending)
+    if not damage:
+        return manifest
+    if _read_manifest(folder) != manifest:  # it was grown between our first look and our last
+        return _intact_manifest(folder, tumors_per_shard)
+    problems = [
+        f"  {describe_file(name, manifest.num_tumors, tumors_per_shard)} {description}"
+        for name, description in damage.items()
+    ]
+    shown = problems[:10] + ([f"  and {len(problems) - 10} more"] if len(problems) > 10 else [])
+    raise DatabaseError(
+        f"{folder} is damaged:\n" + "\n".join(shown) + "\nRestore the files from a copy, or build it again."
+    )
 
 
 def tumors_of_file(name: str, num_tumors: int, tumors_per_shard: int) -> range:

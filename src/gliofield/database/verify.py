@@ -19,8 +19,8 @@ from gliofield.database.layout import METADATA_NAME, shard_of_name
 from gliofield.database.lock import LOCK_NAME
 from gliofield.database.manifest import MANIFEST_NAME, FileEntry, Manifest, entry_of, files_below
 from gliofield.database.store import BUILDING_NAME, SimulationDatabase, load, read_header, tumors_of_file
-from gliofield.database.tumor_table import levels_checksum
 from gliofield.errors import DatabaseError, ParameterError
+from gliofield.leftovers import is_temporary
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 TASK_NAME = "verify database"
@@ -146,7 +146,7 @@ def _difference(folder: Path, entry: FileEntry) -> str:
 def _foreign_files(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     known = set(manifest.by_path) | {MANIFEST_NAME, LOCK_NAME}
     for name in files_below(folder):
-        if name not in known and not name.startswith(f"{BUILDING_NAME}/"):
+        if name not in known and not name.startswith(f"{BUILDING_NAME}/") and not is_temporary(name.split("/")[0]):
             yield Problem(path=name, description="does not belong to the database: the manifest does not list it")
 
 
@@ -175,10 +175,7 @@ def _damaged_in(database: SimulationDatabase, block: range) -> set[int]:
     for tumor in block:
         try:
             database.density_levels(tumor, out=levels)
-            is_damaged = levels_checksum(levels) != int(database.table.checksum[tumor])
         except DatabaseError:
-            is_damaged = True
-        if is_damaged:
             damaged.add(tumor)
     return damaged
 

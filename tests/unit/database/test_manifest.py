@@ -7,7 +7,7 @@ import pytest
 from gliofield.database.manifest import FileEntry, Manifest, entry_of
 from gliofield.errors import DatabaseError
 
-MANIFEST = Manifest(3, (FileEntry("a/b", 5, "00"), FileEntry("zarr.json", 7, "ff")))
+MANIFEST = Manifest(3, (FileEntry("attempt/c/0", 5, "00"), FileEntry("zarr.json", 7, "ff")))
 
 
 def test_a_manifest_survives_its_file(tmp_path):

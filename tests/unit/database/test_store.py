@@ -9,6 +9,7 @@ import pytest
 from growing_ball import build_balls, folder_content
 
 from gliofield.database import SimulationDatabase, dequantize
+from gliofield.database.manifest import Manifest, entry_of
 from gliofield.errors import DatabaseError, ParameterError
 
 SHARD = "density/c/0/0/0/0"
@@ -162,18 +163,27 @@ def test_many_problems_are_summed_up(copy):
         SimulationDatabase.open(copy)
 
 
+def sign_again(folder):
+    """Write the manifest anew, as whoever changes files on purpose would."""
+    manifest = Manifest.read(folder / "manifest.json")
+    files = tuple(entry_of(folder, entry.path) for entry in manifest.files)
+    Manifest(manifest.num_tumors, files).write(folder / "manifest.json")
+
+
 def test_a_table_that_cannot_be_decoded_is_reported(copy):
-    """A file of the right size with wrong bytes raises our error, not the codec's."""
+    """Wrong bytes under a manifest that agrees with them raise our error, not the codec's."""
     path = copy / "checksum" / "c" / "0"
     path.write_bytes(bytes(path.stat().st_size))
+    sign_again(copy)
     with pytest.raises(DatabaseError, match="the tumor table cannot be read"):
         SimulationDatabase.open(copy)
 
 
 def test_a_table_with_fewer_rows_is_reported(copy):
-    """Metadata changed by hand, at the same size, do not hide tumors."""
+    """Metadata changed by hand, and the manifest with them, do not hide tumors."""
     path = copy / "attempt" / "zarr.json"
     path.write_text(path.read_text().replace("12", "11", 1))
+    sign_again(copy)
     with pytest.raises(DatabaseError, match="attempt has 11 rows: expected 12"):
         SimulationDatabase.open(copy)
 
