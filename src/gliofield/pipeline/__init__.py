@@ -23,6 +23,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "WholeMargin",
         "options_named",
     ),
+    "input_checks": ("InputChecks", "check_case", "check_input"),
     "methods": ("prepare_method",),
     "query_method": ("QueryMethod",),
     "query_posterior": ("QueryWithPosterior",),
@@ -32,6 +33,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "sample_method": ("SampleMethod", "SampleSettings"),
     "settings": ("PersonalizationSettings",),
     "spaces": ("PatientSpace", "make_space", "patient_grid"),
+    "tumor_coverage": ("Focus", "TumorCoverage", "measure_coverage"),
     "virtual_patient": (
         "TruthScore",
         "VirtualPatient",

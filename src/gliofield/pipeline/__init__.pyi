@@ -25,6 +25,11 @@ from gliofield.pipeline.distance_methods import (
 from gliofield.pipeline.infer_method import (
     InferMethod as InferMethod,
 )
+from gliofield.pipeline.input_checks import (
+    InputChecks as InputChecks,
+    check_case as check_case,
+    check_input as check_input,
+)
 from gliofield.pipeline.method_options import (
     Assimilate as Assimilate,
     DEFAULT_METHOD as DEFAULT_METHOD,
@@ -71,6 +76,11 @@ from gliofield.pipeline.spaces import (
     PatientSpace as PatientSpace,
     make_space as make_space,
     patient_grid as patient_grid,
+)
+from gliofield.pipeline.tumor_coverage import (
+    Focus as Focus,
+    TumorCoverage as TumorCoverage,
+    measure_coverage as measure_coverage,
 )
 from gliofield.pipeline.virtual_patient import (
     TruthScore as TruthScore,

@@ -12,6 +12,8 @@ from gliofield.concern import Concern, Verdict, verdict_in_words, verdict_of
 from gliofield.imaging import Estimate, VisibilityThresholds
 from gliofield.metrics import MaskAgreement
 from gliofield.pipeline.case import Case
+from gliofield.pipeline.input_checks import InputChecks
+from gliofield.pipeline.tumor_coverage import TumorCoverage
 from gliofield.registration import RegistrationQuality, RegistrationResult
 from gliofield.volume import Volume
 
@@ -55,6 +57,10 @@ class PersonalizationResult:
     tumor_outside_domain : mapping of str to float or None
         Part of core and whole tumor outside the simulation domain, on its grid, which no simulation can match; None
         where there is no such mask or the method simulates nothing.
+    input_checks : InputChecks or None
+        Whether scan, outlines and header belong together.
+    coverage : TumorCoverage or None
+        What the answer does with the visible tumor, before a correction.
     concerns : tuple of Concern
         What a reader of the result should know, most harmful first.
     settings : mapping
@@ -88,6 +94,8 @@ class PersonalizationResult:
     priority_patient: Volume | None = None
     maps_patient: Mapping[str, Volume] = field(default_factory=dict)
     agreement_corrected: MaskAgreement | None = None
+    input_checks: InputChecks | None = None
+    coverage: TumorCoverage | None = None
     seed_patient_mm: tuple[float, float, float] | None = None
     seed_atlas_mm: tuple[float, float, float] | None = None
 
@@ -111,6 +119,7 @@ class PersonalizationResult:
         agreement, density = self.agreement_patient, self.density_patient
         core = "no core" if agreement.dice_t1gd is None else f"T1Gd {agreement.dice_t1gd:.2f}"
         shown_ml = float(self.thresholds.whole_tumor(density.data).sum()) * density.grid.voxel_volume_ml
+        checks, covered = self.input_checks, self.coverage
         lines = [
             verdict_in_words(self.concerns),
             f"Tumor-cell density by method {self.method_name!r} (space: {self.settings['space']})",
@@ -119,6 +128,13 @@ class PersonalizationResult:
             f"  density above {self.thresholds.flair_threshold:g}   {shown_ml:.1f} ml",
             f"  Dice with the scan  {core}, FLAIR {agreement.dice_flair:.2f}",
         ]
+        if checks is not None:
+            lines.append(f"  labels taken for    {checks.label_scheme}, core {checks.core_share:.0%} of the tumor")
+        if covered is not None:
+            lines.append(
+                f"  tumor without cells {covered.without_cells_ml:.1f} ml ({covered.without_cells_share:.0%}), below "
+                f"{self.thresholds.flair_threshold:g}: {covered.below_threshold_ml:.1f} ml"
+            )
         if self.seed_patient_mm is not None:
             lines.append("  seed in the patient " + ", ".join(f"{x:.1f}" for x in self.seed_patient_mm) + " mm (RAS+)")
         lines += [f"  {concern.level}: {concern.text}" for concern in self.concerns]

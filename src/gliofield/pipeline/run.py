@@ -25,12 +25,14 @@ from gliofield.growth import GrowthModel
 from gliofield.imaging import Estimate, InverseMethod, Observation, VisibilityThresholds, normalized_pet
 from gliofield.metrics import MaskAgreement, mask_agreement
 from gliofield.pipeline.case import Case, CaseFiles, find_case_files, read_case
+from gliofield.pipeline.input_checks import InputChecks, check_input
 from gliofield.pipeline.method_options import DEFAULT_METHOD, MethodOptions, Sample, options_named
 from gliofield.pipeline.methods import prepare_method
 from gliofield.pipeline.regrowth import regrow
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.pipeline.settings import PersonalizationSettings
 from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, make_space, require_fitting_atlas
+from gliofield.pipeline.tumor_coverage import TumorCoverage, measure_coverage
 from gliofield.progress import Reporter, StageClock, ignore_progress
 from gliofield.registration import (
     RegistrationQuality,
@@ -101,6 +103,7 @@ def personalize(
     ready, chosen = _prepare(method, loaded, chosen, clock, report)
     request = ready.request_space(chosen.space)
     require_fitting_atlas(request, loaded, method_name=ready.name)
+    _require_fitting_space(request, chosen, method_name=ready.name)
     with clock.stage("register"):
         registration = register_case(case, loaded, chosen, report)
     with clock.stage("observe"):
@@ -118,19 +121,15 @@ def personalize(
         moved = _move(case, estimate, final, in_atlas)
     with clock.stage("score"):
         judged = _judged(case, estimate, moved, in_atlas)
-        scores = _score(case, loaded, registration, observation, judged, in_atlas, simulates=not request.on_scan)
+        scores = _score(case, loaded, registration, observation, judged, in_atlas, final, request)
     return PersonalizationResult(
         case=case,
         estimate=estimate,
         **moved.fields,
         registration=registration,
-        registration_quality=scores.quality,
+        **scores.fields,
         thresholds=chosen.thresholds,
-        agreement_patient=scores.agreement_patient,
-        agreement_atlas=scores.agreement_atlas,
         agreement_corrected=_agreement_corrected(case, estimate, moved, chosen.thresholds),
-        tumor_outside_domain=scores.outside_domain,
-        concerns=by_harm((*scores.concerns, *final.concerns)),
         settings=_recorded(chosen, loaded, ready.name, request, final.space),
         seconds=clock.seconds,
         method_name=ready.name,
@@ -152,7 +151,7 @@ def register_case(
         patient_image=case.structural_image,
         atlas_image=atlas.t1,
         patient_brain=Volume(case.brain, case.grid),
-        lesion=Volume(case.segmentation.whole_tumor, case.grid),
+        lesion=Volume(case.segmentation.without_counterpart, case.grid),
         preset=settings.registration,
         seed=settings.seed,
         deterministic=settings.deterministic,
@@ -205,8 +204,10 @@ def observe_in_atlas(
 
 
 def density_in_patient(moved: Volume, case: Case) -> Volume:
-    """A density, or a map of densities, moved to the patient's grid: in [0, 1], 0 outside the brain."""
-    return Volume(np.where(case.brain, np.clip(moved.data, 0.0, 1.0), 0.0).astype(np.float32), case.grid)
+    """A density, or a map of densities, on the patient's grid: in [0, 1], 0 outside the brain and in a cavity."""
+    cavity = case.segmentation.cavity
+    alive = case.brain if cavity is None else case.brain & ~cavity
+    return Volume(np.where(alive, np.clip(moved.data, 0.0, 1.0), 0.0).astype(np.float32), case.grid)
 
 
 def _lost_tumor(case: Case, space: Space) -> RegistrationError | ParameterError:
@@ -241,6 +242,19 @@ def _read_patient(patient: Case | CaseFiles | str | os.PathLike[str]) -> Case:
     raise ParameterError(
         f"patient must be a Case, CaseFiles or the path of a BraTS folder, got {type(patient).__name__}."
     )
+
+
+def _require_fitting_space(request: SpaceRequest, settings: PersonalizationSettings, *, method_name: str) -> None:
+    """Refuse a wish that would have no effect; a tumor of the atlas can be grown again in the patient."""
+    if settings.space == "atlas" and request.name == "patient":
+        raise ParameterError(
+            f"method {method_name!r} works in the patient's own brain, and the space 'atlas' was asked for: leave the "
+            "space to the method, or use method 'query'."
+        )
+    if settings.spacing_mm is not None and request.on_scan:
+        raise ParameterError(
+            f"spacing_mm has no effect on method {method_name!r}, which works on the grid of the scan. Leave it out."
+        )
 
 
 def _prepare(
@@ -368,13 +382,19 @@ def _point(points_mm: NDArray[np.float64] | None) -> tuple[float, float, float] 
 
 @dataclass(frozen=True, kw_only=True)
 class _Scores:
-    """What a result says of its own quality; fields as in `PersonalizationResult`, concerns without the method's."""
+    """What a result says of its own quality; fields as in `PersonalizationResult`."""
 
-    quality: RegistrationQuality
+    registration_quality: RegistrationQuality
     agreement_patient: MaskAgreement
     agreement_atlas: MaskAgreement
-    outside_domain: dict[str, float | None]
+    tumor_outside_domain: dict[str, float | None]
+    input_checks: InputChecks
+    coverage: TumorCoverage
     concerns: tuple[Concern, ...]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
 def _score(
@@ -384,22 +404,29 @@ def _score(
     observation: Observation,
     judged: tuple[Volume, Volume],
     in_atlas: Observation,
-    *,
-    simulates: bool,
+    answer: Estimate,
+    request: SpaceRequest,
 ) -> _Scores:
-    """Registration and agreement in both spaces; the domain counts where the method simulates."""
+    """Input, registration, agreement in both spaces, coverage; the domain counts where the method simulates on it."""
+    checks = check_input(case, atlas, registration.transform)
     quality = _registration_quality(case, atlas, registration)
     outside: dict[str, float | None] = {"tumor_core": None, "whole_tumor": None}
-    if simulates:
+    if not request.on_scan:
         outside = _outside_domain(observation, observation.require_space().anatomy.domain)
     thresholds = observation.thresholds
     agreement_atlas = _agreement(judged[1], in_atlas, thresholds)
+    coverage = measure_coverage(judged[0], case, thresholds, quality, shows_growth=bool(answer.parameters))
+    remarks = (*_concerns(case, observation, outside), *_poor_agreement(agreement_atlas))
     return _Scores(
-        quality=quality,
+        registration_quality=quality,
         agreement_patient=_agreement(judged[0], case.segmentation, thresholds),
         agreement_atlas=agreement_atlas,
-        outside_domain=outside,
-        concerns=(*quality.concerns, *_concerns(case, observation, outside), *_poor_agreement(agreement_atlas)),
+        tumor_outside_domain=outside,
+        input_checks=checks,
+        coverage=coverage,
+        concerns=by_harm(
+            (*checks.concerns, *coverage.concerns, *quality.concerns, *remarks, *answer.concerns),
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from gliofield.registration.backend import Alignment, RegistrationBackend
 from gliofield.registration.image_pair import ImagePair
+from gliofield.registration.orientation import OrientationCheck, check_orientation
 from gliofield.registration.presets import (
     DEFAULT_PRESET,
     REGISTRATION_PRESETS,
@@ -38,6 +39,7 @@ __all__ = [
     "Alignment",
     "ImagePair",
     "Levels",
+    "OrientationCheck",
     "QualityLimits",
     "RegistrationBackend",
     "RegistrationPreset",
@@ -45,6 +47,7 @@ __all__ = [
     "RegistrationResult",
     "SynSettings",
     "Transform",
+    "check_orientation",
     "inverse_displacement",
     "quality_concerns",
     "read_displacement",

@@ -156,6 +156,8 @@ def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
             "tumor_core": result.case.segmentation.core_ml,
             "whole_tumor": result.case.segmentation.whole_ml,
         },
+        "coverage": None if result.coverage is None else result.coverage.to_json(),
+        "input": None if result.input_checks is None else result.input_checks.to_json(),
         "tumor_outside_domain": dict(result.tumor_outside_domain),
         "registration": dataclasses.asdict(result.registration_quality),
     }
