@@ -23,8 +23,12 @@ from gliofield.units import ml_from_mm3
 # Columns of an affine are called orthogonal when their cosines are below this; header rounding
 # (float32 quaternions) stays two orders below it, a shear of half a degree two orders above.
 _SHEAR_TOLERANCE = 1e-3
-# Two grids are the same when no corner differs by more than this [mm].
-_SAME_GRID_TOLERANCE_MM = 1e-3
+# Two grids are the same when no voxel center differs by more than this part of the smallest spacing, …
+_SAME_GRID_TOLERANCE = 0.02
+# … or by less than this part, where a NIfTI header would store both rotations alike: it keeps three float32 numbers of
+# a quaternion, and near a half turn (an axial scan, slightly tilted) the fourth is what rounding has left of it.
+_ROUNDED_GRID_TOLERANCE = 0.25
+_QUATERNION_ROUNDING = 4e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,12 +142,27 @@ class Grid:
         return bool(np.all(voxel >= -0.5) and np.all(voxel <= np.array(self.shape) - 0.5))
 
     def is_same_as(self, other: Grid) -> bool:
-        """Whether both grids have the same shape and no voxel center differs by more than 0.001 mm."""
+        """Whether both grids have the same shape and differ by what rounding in headers does, no more.
+
+        No voxel center may differ by more than 2 % of the smallest spacing; by up to 25 % where the two are one
+        rotation to the precision of the quaternion in a NIfTI header, as are the sform and qform of one file.
+        """
         if self.shape != other.shape:
             return False
+        gap, spacing = self.largest_gap_mm(other), min(*self.spacing_mm, *other.spacing_mm)
+        if gap <= _SAME_GRID_TOLERANCE * spacing:
+            return True
+        if gap > _ROUNDED_GRID_TOLERANCE * spacing:
+            return False
+        lengths = np.subtract(self.spacing_mm, other.spacing_mm) * (np.array(self.shape) - 1)
+        origins = self.world_from_voxel[:3, 3] - other.world_from_voxel[:3, 3]
+        has_equal_frame = max(np.abs(lengths).max(), np.linalg.norm(origins)) <= _SAME_GRID_TOLERANCE * spacing
+        return has_equal_frame and _is_same_quaternion(self.world_from_voxel, other.world_from_voxel)
+
+    def largest_gap_mm(self, other: Grid) -> float:
+        """Largest distance between the centers of a voxel of this grid and of the same one of another [mm]."""
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
-        gap = np.abs(self.world_of(corners) - other.world_of(corners)).max()
-        return bool(gap <= _SAME_GRID_TOLERANCE_MM)
+        return float(np.linalg.norm(self.world_of(corners) - other.world_of(corners), axis=-1).max())
 
     def require_same_as(self, other: Grid, *, self_name: str, other_name: str) -> None:
         """Raise `GridMismatchError`, naming both grids, unless they are the same.
@@ -151,15 +170,20 @@ class Grid:
         Raises
         ------
         GridMismatchError
-            With shape, spacing, orientation and origin of both grids.
+            With shape, spacing, orientation and origin of both grids, and how far they are apart.
         """
         if not self.is_same_as(other):
+            gap = (
+                f"The same voxel lies up to {self.largest_gap_mm(other):.2g} mm apart in them. "
+                if self.shape == other.shape
+                else ""
+            )
             width = max(len(self_name), len(other_name))
             raise GridMismatchError(
                 f"{self_name} and {other_name} lie on different grids:\n"
                 f"  {self_name:<{width}}  {self.describe()}\n"
                 f"  {other_name:<{width}}  {other.describe()}\n"
-                f"Resample one of them onto the grid of the other first."
+                f"{gap}Resample one of them onto the grid of the other first."
             )
 
     def describe(self) -> str:
@@ -215,6 +239,20 @@ def _closest_axes(affine: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[b
         remaining[world, :] = -1.0
         remaining[:, axis] = -1.0
     return tuple(axes), tuple(flips)
+
+
+def _is_same_quaternion(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
+    """Whether the rotations of two affines agree in the three numbers of their quaternions that NIfTI stores."""
+    from scipy.spatial.transform import Rotation
+
+    parts = []
+    for affine in (first, second):
+        axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+        mirror = np.diag([1.0, 1.0, np.sign(np.linalg.det(axes))])
+        parts.append(Rotation.from_matrix(axes @ mirror).as_quat()[:3])
+    # A quaternion and its negative are one rotation.
+    gap = min(np.abs(parts[0] - parts[1]).max(), np.abs(parts[0] + parts[1]).max())
+    return bool(gap <= _QUATERNION_ROUNDING)
 
 
 def _check_affine(affine: NDArray[np.float64]) -> None:

@@ -127,7 +127,7 @@ def test_a_missing_file_is_named(tmp_path):
     """No such file, with its path; a folder is no file either."""
     with pytest.raises(ImageError, match=r"absent\.nii\.gz: no such file"):
         read_volume(tmp_path / "absent.nii.gz")
-    with pytest.raises(ImageError, match="no such file"):
+    with pytest.raises(ImageError, match="this is a folder, expected a file"):
         read_volume(tmp_path)
 
 
