@@ -113,7 +113,9 @@ def test_a_test_states_its_expectation(path):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
             text = ast.unparse(node)
-            can_fail = re.search(r"\bassert\b|raises\(|\bfail\(|warns\(|assert_\w+\(|_check|\bcheck_\w+\(|require_", text)
+            can_fail = re.search(
+                r"\bassert\b|raises\(|\bfail\(|warns\(|assert_\w+\(|_check|\bcheck_\w+\(|require_", text
+            )
             assert can_fail, f"{node.name} cannot fail"
 
 

@@ -62,7 +62,9 @@ def test_the_query_says_what_its_database_cannot_tell_apart(phantom, tmp_path):
     assert details["effective_tumors"] == pytest.approx(10.0, abs=0.1)
     concerns = json.loads((out / "quality.json").read_text())["concerns"]
     assert 0.0 < details["tempering_exponent"] < 1.0
-    assert any("These intervals are rough: only about 10 tumors of the database" in concern["text"] for concern in concerns)
+    assert any(
+        "These intervals are rough: only about 10 tumors of the database" in concern["text"] for concern in concerns
+    )
 
 
 def test_the_query_refuses_an_uncertainty_that_one_tumor_carries(phantom, tmp_path):

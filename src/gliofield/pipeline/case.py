@@ -21,10 +21,11 @@ from gliofield.anatomy.checks import brain_of, require_brain_size, require_struc
 from gliofield.anatomy.segmentation import (
     LabelScheme,
     Segmentation,
+    label_scheme,
     segmentation_from_labels,
     segmentation_from_masks,
 )
-from gliofield.errors import ImageError, ParameterError, SegmentationError
+from gliofield.errors import ImageError, ParameterError, SegmentationError, require_type
 from gliofield.grid import Grid
 from gliofield.nifti import read_grid, read_volume
 from gliofield.volume import Volume
@@ -225,15 +226,15 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def read_case(files: CaseFiles, *, scheme: LabelScheme | None = None) -> Case:
+def read_case(patient: CaseFiles | str | os.PathLike[str], *, scheme: LabelScheme | str | None = None) -> Case:
     """Read and check one case.
 
     Parameters
     ----------
-    files : CaseFiles
-        What to read.
-    scheme : LabelScheme, optional
-        Meaning of the labels; told from them if left out.
+    patient : CaseFiles or path
+        What to read; a path is the BraTS folder of one patient.
+    scheme : LabelScheme or str, optional
+        Meaning of the labels, or its name (`label_scheme`); told from them if left out.
 
     Raises
     ------
@@ -242,16 +243,24 @@ def read_case(files: CaseFiles, *, scheme: LabelScheme | None = None) -> Case:
     ImageError, SegmentationError, GridMismatchError
         If a file cannot be used, labels are unknown, there is no tumor, or files lie on different grids.
     """
-    if scheme is not None and files.segmentation is None:
+    require_type(
+        "patient",
+        patient,
+        (CaseFiles, str, os.PathLike),
+        hint="Give the folder of a patient, or CaseFiles(t1c=..., ...).",
+    )
+    files = patient if isinstance(patient, CaseFiles) else find_case_files(patient)
+    chosen = label_scheme(scheme) if isinstance(scheme, str) else scheme
+    if chosen is not None and files.segmentation is None:
         raise ParameterError(
-            f"a label scheme ({scheme.name}) was given, but the tumor comes as masks, which have no labels. Leave the "
+            f"a label scheme ({chosen.name}) was given, but the tumor comes as masks, which have no labels. Leave the "
             "scheme out, or give a segmentation."
         )
     given = files.given
     images = {name: read_volume(given[name]) for name in MODALITIES if name in given}
     for name, image in images.items():
         require_structural_image(str(given[name]), image)
-    segmentation = _read_outlines(files, scheme)
+    segmentation = _read_outlines(files, chosen)
     outline_file = files.segmentation or files.whole_tumor
     for name, image in images.items():
         segmentation.grid.require_same_as(

@@ -35,7 +35,7 @@ class Query:
     database : Path or None
         Simulation database; the default is one of 5,000 tumors, built once and kept in the user's cache.
     index : str
-        How the database is searched: exact, direct, ds64, ds32, radiomics, ae, vae, hash.
+        How the database is searched.
     checkpoint : Path or None
         Trained networks, for the indexes ae, vae and hash.
     num_candidates : int

@@ -232,7 +232,9 @@ def test_what_is_not_read_is_estimated(index, observation, prior, log_design_den
 def test_too_much_beyond_the_tumors_read_is_refused(index, observation, prior, log_design_density):
     """With a flat likelihood the few tumors read are no posterior."""
     flat = settings(num_tumors=10, tempering_exponent=1e-6, max_truncation_error=0.2)
-    with pytest.raises(NumericalError, match=r"the 10 best-matching tumors hold only \d+% of the probability: expected at least 80%"):
+    with pytest.raises(
+        NumericalError, match=r"the 10 best-matching tumors hold only \d+% of the probability: expected at least 80%"
+    ):
         database_posterior(index, observation, ANATOMY, prior, settings=flat, log_design_density=log_design_density)
 
 

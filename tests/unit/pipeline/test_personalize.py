@@ -280,3 +280,25 @@ def test_case_files_need_an_image_and_an_outline():
     """The sentence names what is missing."""
     with pytest.raises(ParameterError, match="at least one structural image"):
         CaseFiles(segmentation="seg.nii.gz")
+
+
+def test_a_space_without_effect_is_refused(folder):
+    """A method that works in the patient cannot be asked in the atlas, nor a method on the scan for a spacing."""
+    in_atlas = dataclasses.replace(NO_REGISTRATION, space="atlas")
+    with pytest.raises(
+        ParameterError, match="'assimilate' works in the patient's own brain, and the space 'atlas' was"
+    ):
+        gliofield.personalize(folder, method="assimilate", atlas=ATLAS, settings=in_atlas)
+    spaced = dataclasses.replace(NO_REGISTRATION, space="patient", spacing_mm=3.0)
+    with pytest.raises(ParameterError, match="spacing_mm has no effect on method 'distance'"):
+        gliofield.personalize(folder, method="distance", atlas=ATLAS, settings=spaced)
+
+
+def test_a_case_is_read_from_a_folder(folder):
+    """A path is the patient's folder; labels may be named; another kind meets a sentence."""
+    case = gliofield.read_case(folder, scheme="brats2023")
+
+    assert case.segmentation.scheme == "brats2023"
+    assert case.grid == read_case(find_case_files(folder)).grid
+    with pytest.raises(ParameterError, match="patient must be CaseFiles or str .* Give the folder of a patient"):
+        gliofield.read_case(3)
