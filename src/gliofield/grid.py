@@ -157,7 +157,7 @@ class Grid:
         lengths = np.subtract(self.spacing_mm, other.spacing_mm) * (np.array(self.shape) - 1)
         origins = self.world_from_voxel[:3, 3] - other.world_from_voxel[:3, 3]
         has_equal_frame = max(np.abs(lengths).max(), np.linalg.norm(origins)) <= _SAME_GRID_TOLERANCE * spacing
-        return has_equal_frame and _is_same_quaternion(self.world_from_voxel, other.world_from_voxel)
+        return bool(has_equal_frame) and _is_same_quaternion(self.world_from_voxel, other.world_from_voxel)
 
     def largest_gap_mm(self, other: Grid) -> float:
         """Largest distance between the centers of a voxel of this grid and of the same one of another [mm]."""

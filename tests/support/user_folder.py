@@ -13,6 +13,7 @@ import numpy as np
 
 import gliofield
 from gliofield.anatomy import DEFAULT_ATLAS, Atlas, atlas_sources, write_atlas_folder
+from gliofield.anatomy.atlas import read_atlas_folder
 from gliofield.database import build_database
 from gliofield.grid import Grid
 from gliofield.nifti import write_volume
@@ -43,6 +44,8 @@ def as_a_user(folder, monkeypatch) -> None:
     )
     monkeypatch.setattr(run, "register_case", _registered)
     write_atlas_folder(_default_atlas(), atlas_sources._sri24_folder())
+    content = atlas_sources._content_of(read_atlas_folder(atlas_sources._sri24_folder()))
+    monkeypatch.setattr(atlas_sources, "_SRI24_CONTENT", content)
     gliofield.open_database(num_tumors=_NUM_TUMORS, num_workers=1)
     write_phantom_patient(folder / "PATIENT", name="PATIENT")
     database = build_database(folder / "tumors", 12, design=PhantomDesign())

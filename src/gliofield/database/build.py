@@ -57,6 +57,7 @@ def build_database(
     first_tumor: int = 0,
     workers: Workforce | int = 1,
     thresholds: VisibilityThresholds = _DEFAULT_THRESHOLDS,
+    wait: bool = False,
     report: Reporter = ignore_progress,
 ) -> SimulationDatabase:
     """Database of `num_tumors` tumors; a finished one of the same settings is grown, an unfinished one continued.
@@ -86,6 +87,8 @@ def build_database(
         Who simulates: so many processes of this machine, or `LocalWorkers`, `DaskWorkers` or `CudaWorker`.
     thresholds : VisibilityThresholds
         Densities above which the stored volumes count.
+    wait : bool
+        Wait for another process that builds there, and go on from what it has made.
     report : Reporter
         Receives the number of finished tumors and of rejected draws.
 
@@ -95,7 +98,7 @@ def build_database(
         If an argument is of another type or out of range, or design and model do not fit.
     DatabaseError
         If the folder holds something else, a database of other settings or more tumors, or is being built by another
-        process; or if a tumor cannot be simulated.
+        process that is not waited for; or if a tumor cannot be simulated.
     DeviceError, OutputError
         If the workers' device is not there; if the folder cannot be written. What was finished is kept.
     """
@@ -122,18 +125,18 @@ def build_database(
         first_tumor=int(first_tumor),
     )
     simulator = BatchSimulator(anatomy=anatomy, model=grown_by, design=drawn_by, header=header)
-    return _build_in(Path(path), simulator, num_tumors, crew, report)
+    return _build_in(Path(path), simulator, num_tumors, crew, report, wait=wait)
 
 
 def _build_in(
-    folder: Path, simulator: BatchSimulator, num_tumors: int, workers: Workforce, report: Reporter
+    folder: Path, simulator: BatchSimulator, num_tumors: int, workers: Workforce, report: Reporter, *, wait: bool
 ) -> SimulationDatabase:
     """The database that a simulator's header describes: opened if it is there, else begun, continued or grown."""
     header = simulator.header
     with _resumable_output_errors(folder):
         _require_own_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with build_lock(folder):
+        with build_lock(folder, wait=report if wait else None):
             put_in_place(folder)
             existing = _existing_database(folder, header, num_tumors)
             sweep_leftovers(folder)

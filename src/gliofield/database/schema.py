@@ -132,10 +132,10 @@ class DatabaseHeader:
         DatabaseError
             If they are not those of a simulation database, of another format version, or incomplete.
         """
-        if attributes.get("format") not in (FORMAT_NAME, _FORMER_FORMAT_NAME):
+        if not isinstance(attributes, Mapping) or attributes.get("format") not in (FORMAT_NAME, _FORMER_FORMAT_NAME):
             raise DatabaseError(
                 f"{source} is not a gliofield simulation database: expected the group attribute format = "
-                f"{FORMAT_NAME!r}, got {attributes.get('format')!r}. Check the path."
+                f"{FORMAT_NAME!r}, got {_format_of(attributes)!r}. Check the path."
             )
         version = attributes.get("format_version")
         written_by = attributes.get("gliofield_version", attributes.get(_FORMER_VERSION_KEY))
@@ -162,7 +162,7 @@ class DatabaseHeader:
                 ),
                 gliofield_version=_text(written_by),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DatabaseError(
                 f"{source}: the header is damaged ({type(error).__name__}: {error}). Build the database again."
             ) from error
@@ -189,6 +189,10 @@ class DatabaseHeader:
                 + "\n".join(differences)
                 + "\nUse the same settings, or build into another folder."
             )
+
+
+def _format_of(attributes: Any) -> Any:
+    return attributes.get("format") if isinstance(attributes, Mapping) else attributes
 
 
 def _text(value: Any) -> str:

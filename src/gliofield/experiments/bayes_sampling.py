@@ -345,7 +345,7 @@ def read_case_record(path: str | os.PathLike[str]) -> CaseRecord:
         runs = {name: _run_of(run) for name, run in content.pop("runs").items()}
         conditions = MachineConditions(**content.pop("conditions"))
         return CaseRecord(**content, runs=runs, conditions=conditions)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ParameterError(
             f"{os.fspath(path)} is no record of a virtual case ({error}). Remove it, and it is sampled again."
         ) from error

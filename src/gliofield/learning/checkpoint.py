@@ -144,7 +144,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, kind: str | None = None, pr
     try:
         with safetensors.safe_open(path, framework="pt") as handle:
             mapped = {name: handle.get_tensor(name) for name in expected}
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
         raise _damaged(path, str(error)) from error
     if any(_checksum_of(name, mapped[name]) != crc for name, crc in expected.items()):
         raise _damaged(path, "its tensors fail the checksum")
@@ -193,7 +193,7 @@ def read_header_as(
     header = read_checkpoint_header(path, kind=kind).header
     try:
         return from_dict(header)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise CheckpointError(
             f"{path} says something of its {kind} that this gliofield does not understand ({error}). Train it again."
         ) from error
@@ -207,10 +207,9 @@ def _content_of(path: str | os.PathLike[str], kind: str | None) -> dict[str, Any
             f"{path} is no checkpoint of gliofield, but another safetensors file. Choose another file."
         )
     text = metadata[name]
-    if metadata.get(f"{name}_crc32c") != str(google_crc32c.value(text.encode())):
+    if not isinstance(text, str) or metadata.get(f"{name}_crc32c") != str(google_crc32c.value(text.encode())):
         raise _damaged(path, "its header fails the checksum")
-    content: dict[str, Any] = json.loads(text)
-    content["gliofield_version"] = content.pop(f"{name}_version")
+    content = _parsed(path, text, f"{name}_version")
     if content["version"] != CHECKPOINT_VERSION:
         raise CheckpointError(
             f"{path} has checkpoint version {content['version']}, written by version {content['gliofield_version']}; "
@@ -223,7 +222,22 @@ def _content_of(path: str | os.PathLike[str], kind: str | None) -> dict[str, Any
     return content
 
 
-def _metadata_of(path: str | os.PathLike[str]) -> dict[str, str]:
+def _parsed(path: str | os.PathLike[str], text: str, version_key: str) -> dict[str, Any]:
+    """gliofield's own header, with the types this version reads; of another version the version alone is looked at."""
+    try:
+        content: dict[str, Any] = json.loads(text)
+        content["gliofield_version"] = str(content.pop(version_key))
+        is_known = content["version"] == CHECKPOINT_VERSION
+        expected = {"kind": str, "header": dict, "tensors_crc32c": dict} if is_known else {}
+        wrong = [key for key, kind in expected.items() if not isinstance(content[key], kind)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path, f"its header is not one of a checkpoint ({error})") from error
+    if wrong:
+        raise _damaged(path, f"its header is not one of a checkpoint ({', '.join(wrong)})")
+    return content
+
+
+def _metadata_of(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The metadata of a safetensors file that has its full length."""
     try:
         size = os.path.getsize(path)
@@ -238,13 +252,13 @@ def _metadata_of(path: str | os.PathLike[str]) -> dict[str, str]:
         raise CheckpointError(f"{path} is no checkpoint: it is no safetensors file. Choose another file.")
     try:
         entries = json.loads(text)
-        metadata = entries.pop("__metadata__", {})
+        metadata = dict(entries.pop("__metadata__", {}))
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise _damaged(path, f"its header cannot be read ({error})") from error
     if size != _LENGTH_BYTES + length + end:
         raise _damaged(path, f"it has {size} bytes instead of {_LENGTH_BYTES + length + end}")
-    return dict(metadata)
+    return metadata
 
 
 def _checksum_of(name: str, tensor: torch.Tensor) -> int:

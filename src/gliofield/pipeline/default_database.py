@@ -56,7 +56,7 @@ def open_database(
     num_workers : int or None
         Processes of a build; None: all cores available.
     report : Reporter
-        Told about the build.
+        Told about the build, or that another process is waited for which makes it.
 
     Raises
     ------
@@ -69,15 +69,21 @@ def open_database(
         if (default / MANIFEST_NAME).is_file():
             # Opening takes no lock, so a finished database also serves from a read-only cache.
             return SimulationDatabase.open(default)
-        return build_database(
-            default,
-            num_tumors=num_tumors,
-            design=named_design(DEFAULT_DESIGN),
-            atlas=loaded,
-            model=named_model(_DEFAULT_MODEL),
-            workers=LocalWorkers(available_cores() if num_workers is None else num_workers),
-            report=report,
-        )
+        try:
+            return build_database(
+                default,
+                num_tumors=num_tumors,
+                design=named_design(DEFAULT_DESIGN),
+                atlas=loaded,
+                model=named_model(_DEFAULT_MODEL),
+                workers=LocalWorkers(available_cores() if num_workers is None else num_workers),
+                wait=True,
+                report=report,
+            )
+        except DatabaseError:
+            if not (default / MANIFEST_NAME).is_file():
+                raise
+            return SimulationDatabase.open(default)  # the process that was waited for has built a larger one
     database = SimulationDatabase.open(path)
     if atlas is None:
         return database

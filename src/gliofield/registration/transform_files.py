@@ -207,7 +207,7 @@ def _read_description(path: Path) -> dict[str, Any]:
         description = json.loads(path.read_text(encoding="utf-8"))
         version = description["format_version"]
         description["has_displacement"] = bool(description["has_displacement"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RegistrationError(
             f"{path.parent}: no transform folder ({type(error).__name__}: {error}): expected {DESCRIPTION_FILE} as "
             "written by write_transform. Check the path."

@@ -46,7 +46,7 @@ def write_figure(figure: Figure, path: str | os.PathLike[str], *, replace: bool 
     """
     require_figure_name(path)
     require_absent(path, replace=replace)
-    with atomic_file(path) as partial:
+    with atomic_file(path, replace=replace or None) as partial:
         figure.savefig(partial, facecolor=figure.get_facecolor(), metadata=_METADATA[_suffix(path)])
     return Path(path)
 

@@ -62,7 +62,8 @@ def write_index_file(path: Path, settings: Mapping[str, Any], arrays: Arrays) ->
     header = json.dumps({"version": FORMAT_VERSION, "settings": dict(settings), "arrays": entries}).encode()
     crc = int(google_crc32c.value(header))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as partial, open(partial, "wb") as handle:
+    # Processes that make the same index at once replace each other's files by equal ones.
+    with atomic_file(path, replace=True) as partial, open(partial, "wb") as handle:
         handle.write(_MAGIC + len(header).to_bytes(4, "little") + crc.to_bytes(4, "little") + header)
         for values in contiguous.values():
             handle.write(b"\0" * (_aligned(handle.tell()) - handle.tell()))
@@ -87,7 +88,7 @@ def read_index_file(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
         return header["settings"], {entry["name"]: _view(mapped, entry, first) for entry in header["arrays"]}
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise IndexFileError(f"it cannot be read ({error})") from error
 
 

@@ -40,12 +40,12 @@ def require_own_folder(folder: Path, identity: Mapping[str, Any]) -> None:
     path = folder / _IDENTITY_NAME
     if not path.is_file():
         make_folder(folder)
-        with atomic_file(path) as unfinished:
+        with atomic_file(path, replace=True) as unfinished:
             unfinished.write_text(json.dumps(identity, indent=1), encoding="utf-8")
         return
     try:
         stored = _comparable(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OutputError(f"{path} cannot be read ({error}). Choose another folder, or remove {folder}.") from error
     asked = _comparable(identity)
     differing = sorted(name for name in {*stored, *asked} if stored.get(name) != asked.get(name))
@@ -87,7 +87,7 @@ def completed_file(
     # was read stays readable whatever takes its place.
     while len(stored := _tumors_in(path, crop_size)) < number:
         tumors = np.concatenate([stored, grown(len(stored))])
-        with atomic_file(path) as unfinished:
+        with atomic_file(path, replace=True) as unfinished:
             np.save(unfinished, tumors)
     return stored
 

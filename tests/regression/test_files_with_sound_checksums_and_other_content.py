@@ -1,0 +1,199 @@
+"""Symptom: JSON that was nested deeply, or right by its checksum and wrong in its structure, ended in tracebacks:
+manifests, headers and settings of databases, atlases, transforms, checkpoints, stage files.
+
+Cause: what a checksum covered was taken for what this version writes.
+Guard: types and keys are looked at wherever such a file is read.
+"""
+
+import io
+import json
+import zipfile
+
+import google_crc32c
+import numpy as np
+import pytest
+from phantom_brain import phantom_atlas
+
+from gliofield.anatomy import write_atlas_folder
+from gliofield.anatomy.atlas import read_atlas_folder
+from gliofield.bayes.multilevel_state import MultilevelSettings
+from gliofield.bayes.stage_file import read_multilevel_file, read_stage_file
+from gliofield.bayes.tmcmc_state import TmcmcSettings
+from gliofield.database import SimulationDatabase
+from gliofield.database.manifest import Manifest
+from gliofield.errors import AtlasError, CheckpointError, DatabaseError, ParameterError, RegistrationError
+from gliofield.learning.checkpoint import read_checkpoint_header, read_header_as
+from gliofield.registration import read_transform
+
+DEEP = "[" * 100_000
+OTHER_JSON = ("[]", "5", '"text"', "null", "{}", DEEP)
+
+
+@pytest.mark.parametrize("text", [*OTHER_JSON, '{"files": 5, "num_tumors": 3}', '{"files": [5], "num_tumors": 3}'])
+def test_manifests(tmp_path, text):
+    """Each is a manifest that cannot be read, or one that fails its own checksum."""
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(DatabaseError, match=r"manifest\.json (cannot be read|is damaged)"):
+        Manifest.read(tmp_path / "manifest.json")
+
+
+@pytest.mark.parametrize(
+    "text", [*OTHER_JSON, '{"attributes": []}', '{"attributes": 5}', '{"attributes": {"format": []}}']
+)
+def test_headers_of_databases(tmp_path, text):
+    """No simulation database, or one that cannot be read."""
+    (tmp_path / "zarr.json").write_text(text)
+    with pytest.raises(DatabaseError, match="cannot be read|is not a gliofield simulation database"):
+        SimulationDatabase.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", OTHER_JSON)
+def test_atlases(tmp_path, text):
+    """Each says what is missing."""
+    (tmp_path / "atlas.json").write_text(text)
+    with pytest.raises(AtlasError, match="cannot be read as JSON|expected a JSON object|are missing or not text"):
+        read_atlas_folder(tmp_path)
+
+
+@pytest.mark.parametrize("mask", [3, None, ["a"], {}])
+def test_a_brain_mask_that_is_no_text(tmp_path, mask):
+    """It may be left out, but not be a number."""
+    write_atlas_folder(phantom_atlas(), tmp_path / "atlas")
+    path = tmp_path / "atlas" / "atlas.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "brain_mask": mask}))
+    with pytest.raises(AtlasError, match="the keys brain_mask are missing or not text"):
+        read_atlas_folder(tmp_path / "atlas")
+
+
+@pytest.mark.parametrize("text", OTHER_JSON)
+def test_transforms(tmp_path, text):
+    """No transform folder."""
+    (tmp_path / "transform.json").write_text(text)
+    with pytest.raises(RegistrationError, match="no transform folder"):
+        read_transform(tmp_path)
+
+
+def write_checkpoint_of(path, metadata, *, entries=None):
+    """A safetensors file with any metadata."""
+    text = json.dumps({"__metadata__": metadata, **(entries or {})}).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+
+
+GOOD_HEADER = {"version": 1, "kind": "k", "gliofield_version": "0", "tensors_crc32c": {}, "header": {}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        [],
+        5,
+        None,
+        {"version": 1, "kind": "k"},
+        *({name: value for name, value in GOOD_HEADER.items() if name != left_out} for left_out in GOOD_HEADER),
+        *({**GOOD_HEADER, name: 5} for name in ("kind", "tensors_crc32c", "header")),
+    ],
+)
+def test_checkpoints_whose_header_is_another_one(tmp_path, content):
+    """The checksum of the header is right."""
+    text = json.dumps(content)
+    checksum = str(google_crc32c.value(text.encode()))
+    write_checkpoint_of(tmp_path / "c.safetensors", {"gliofield": text, "gliofield_crc32c": checksum})
+    with pytest.raises(CheckpointError, match="is damaged: its header is not one of a checkpoint"):
+        read_checkpoint_header(tmp_path / "c.safetensors")
+
+
+@pytest.mark.parametrize("metadata", [5, "text", [1], None, {"gliofield": 5}, {"gliofield": None}, {"gliofield": DEEP}])
+def test_checkpoints_whose_metadata_are_others(tmp_path, metadata):
+    """No mapping, or no texts in it."""
+    write_checkpoint_of(tmp_path / "c.safetensors", metadata)
+    with pytest.raises(CheckpointError, match="is damaged|is no checkpoint"):
+        read_checkpoint_header(tmp_path / "c.safetensors")
+
+
+def test_checkpoints_with_deep_or_endless_entries(tmp_path):
+    """Nested headers, offsets that are no numbers or too large."""
+    path = tmp_path / "c.safetensors"
+    path.write_bytes(len(DEEP).to_bytes(8, "little") + b"{" + DEEP[1:].encode())
+    with pytest.raises(CheckpointError, match="is damaged|is no checkpoint"):
+        read_checkpoint_header(path)
+    for offsets in ([0, "a"], [0], 5, [0, 1e400], None):
+        write_checkpoint_of(path, {}, entries={"a": {"data_offsets": offsets}})
+        with pytest.raises(CheckpointError, match="is damaged: its header cannot be read"):
+            read_checkpoint_header(path)
+
+
+def test_a_newer_version_is_named(tmp_path):
+    """Whatever else it holds."""
+    text = json.dumps({"version": 7, "gliofield_version": "9.0"})
+    checksum = str(google_crc32c.value(text.encode()))
+    write_checkpoint_of(tmp_path / "c.safetensors", {"gliofield": text, "gliofield_crc32c": checksum})
+    with pytest.raises(CheckpointError, match="checkpoint version 7, written by version 9.0"):
+        read_checkpoint_header(tmp_path / "c.safetensors")
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("a"), TypeError("a"), ValueError("a"), AttributeError("a"), IndexError("a")]
+)
+def test_headers_that_their_reader_does_not_understand(tmp_path, error):
+    """Whatever the reader stumbles over."""
+    text = json.dumps(GOOD_HEADER)
+    checksum = str(google_crc32c.value(text.encode()))
+    write_checkpoint_of(tmp_path / "c.safetensors", {"gliofield": text, "gliofield_crc32c": checksum})
+
+    def stumble(header):
+        raise error
+
+    with pytest.raises(CheckpointError, match="that this gliofield does not understand"):
+        read_header_as(tmp_path / "c.safetensors", stumble, kind="k")
+
+
+STAGE = {
+    "format": "gliofield-tmcmc-stage-3",
+    "fingerprint": "f",
+    "settings": {},
+    "stages": [],
+    "tempering_exponent": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"format": "gliofield-tmcmc-stage-3"},
+        {**STAGE, "proposal_scale": 1.0, "settings": []},
+        {**STAGE, "proposal_scale": 1.0, "stages": 5},
+        {**STAGE, "proposal_scale": 1.0, "stages": [5]},
+        {**STAGE, "proposal_scale": 1.0, "stages": [{"stage": 1}]},
+        {**STAGE, "proposal_scale": 1.0, "fingerprint": 5},
+        {**STAGE, "proposal_scale": "1"},
+        STAGE,
+    ],
+)
+def test_stage_files_whose_header_is_another_one(tmp_path, header):
+    """The format has the right name."""
+    arrays = dict.fromkeys(("coordinates", "log_prior", "log_likelihood"), np.zeros(3))
+    np.savez(tmp_path / "s.npz", header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    with pytest.raises(ParameterError, match="but its content is another one. Remove it to start anew"):
+        read_stage_file(tmp_path / "s.npz", settings=TmcmcSettings(), num_parameters=3, fingerprint="f")
+
+
+def test_stage_files_that_are_damaged_in_any_way(tmp_path):
+    """Every byte of a small one, one after the other: a message or, where nothing is lost, the state."""
+    header = {**STAGE, "proposal_scale": 1.0}
+    arrays = dict.fromkeys(("coordinates", "log_prior", "log_likelihood"), np.zeros(3))
+    buffer = io.BytesIO()
+    np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    content = buffer.getvalue()
+    path = tmp_path / "s.npz"
+    for position in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(ParameterError, match="stage file"):
+            read_stage_file(path, settings=TmcmcSettings(), num_parameters=3, fingerprint="f")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("header.npy", DEEP)
+    with pytest.raises(ParameterError, match="cannot be read"):
+        read_multilevel_file(path, settings=MultilevelSettings(), num_parameters=3, fingerprint="f")
