@@ -170,7 +170,7 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path):
 
 
 def test_only_one_at_a_time_makes_a_folder_of_the_cache(tmp_path):
-    """And the parents that were made for a lock are gone afterwards."""
+    """And no lock is left; nor are parents that were made for one, if nobody else needed them."""
     inside, most = [], []
 
     def make(_):
@@ -183,4 +183,8 @@ def test_only_one_at_a_time_makes_a_folder_of_the_cache(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(make, range(8)))
     assert max(most) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    make(0)
+    with make_once(tmp_path / "c" / "thing", report=lambda event: None):
+        pass
+    assert not (tmp_path / "c").exists()
