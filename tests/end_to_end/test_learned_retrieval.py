@@ -79,7 +79,7 @@ def test_personalize_by_a_network(phantom, tmp_path):
     result = _run("personalize", phantom / "patient", *common, *network, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     method = json.loads((tmp_path / "out" / "provenance.json").read_text())["method"]
-    assert method["checkpoint"] == str(phantom / "ae.safetensors")
+    assert method["checkpoint"] == "ae.safetensors"
     assert method["label"] == "AE 4 0.016K (small)"
     assert len(method["weights"]) == 2
     assert "less than the papers' setting" in result.stderr

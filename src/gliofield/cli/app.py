@@ -6,6 +6,7 @@ Importing this loads no numerical library: every command imports what it needs w
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from gliofield import __version__
 from gliofield.cli import atlas, database, demo, evaluate, personalize, search, simulate, train
 from gliofield.cli.commands import make_group
+from gliofield.cli.console import EXIT_FAILED
 
 _OLD_CACHE_VARIABLE, _CACHE_VARIABLE = "GLIOMAP_CACHE_DIR", "GLIOFIELD_CACHE_DIR"
 
@@ -55,4 +57,8 @@ for group in (atlas, database, evaluate, train):
 
 def main() -> None:
     """Entry point of the ``gliofield`` command."""
-    app()
+    try:
+        app()
+    except OSError as error:  # of pages and versions, on a full disk behind stdout; commands have said theirs
+        typer.echo(f"Error: {error.strerror or error}.", err=True)
+        sys.exit(EXIT_FAILED)

@@ -22,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gliofield.cli.console import Console, ConsoleOptions, describe_run, user_errors
 from gliofield.cli.settings_options import OptionGroup
+from gliofield.termination import ending_in_order
 
 #: Makes the options that depend on what else is on the command line.
 Options = Callable[[Sequence[str]], OptionGroup]
@@ -120,7 +121,7 @@ def _with_console(
             said = _CONSOLE_GROUP.take(values) if runs_long else None
             log = context.with_resource((said or ConsoleOptions()).open_log())
         console = Console(as_json=as_json, options=said, log=log, spellings=spellings, given=given)
-        with user_errors(console, resumes=resumes):
+        with ending_in_order(), user_errors(console, resumes=resumes):
             if runs_long:
                 for line in describe_run(values, spellings):
                     console.detail(line)

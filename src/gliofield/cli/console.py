@@ -1,6 +1,7 @@
 """Where a command speaks: its result on stdout, everything else on stderr and in the log file.
 
-Exit codes: 0 done; 1 the request failed; 2 it was not understood (a bad option or parameter); 130 interrupted. On a
+Exit codes: 0 done; 1 the request failed; 2 it was not understood (a bad option or parameter); 130 interrupted, 143
+ended by SIGTERM. On a
 terminal progress is drawn as bars; elsewhere, with ``--verbose``, and in the log file it is written as lines.
 """
 
@@ -11,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from gliofield.cli.progress_bars import draw_bars
 from gliofield.cli.progress_lines import ProgressLines, called_regularly
 from gliofield.errors import GliofieldError, OutputError, ParameterError
 from gliofield.progress import ProgressEvent, Reporter
+from gliofield.termination import TerminatedError
 
 EXIT_FAILED = 1
 EXIT_NOT_UNDERSTOOD = 2
@@ -165,7 +167,8 @@ class Console:
         """Say what went wrong; an error of some kind as JSON too, if that was asked for."""
         self.close_display()
         if self._as_json and kind is not None:
-            typer.echo(json.dumps({"error": message, "kind": kind}))
+            with suppress(OSError):  # which may be what went wrong
+                typer.echo(json.dumps({"error": message, "kind": kind}))
         self._write(message, label="" if kind is None else "Error: ", color="red", is_urgent=True)
 
     def _write(self, line: str, *, label: str = "", color: str | None = None, is_urgent: bool = False) -> None:
@@ -198,6 +201,9 @@ def user_errors(console: Console, *, resumes: bool = False) -> Iterator[None]:
         place = f"{error.filename}: " if error.filename else ""
         console.fail(f"{place}{error.strerror or error}.", kind="OSError")
         raise typer.Exit(EXIT_FAILED) from None
+    except TerminatedError:
+        console.fail("Ended by SIGTERM. The same command resumes from here." if resumes else "Ended by SIGTERM.")
+        raise
     except KeyboardInterrupt:
         console.fail("Interrupted. The same command resumes from here." if resumes else "Interrupted.")
         raise typer.Exit(EXIT_INTERRUPTED) from None

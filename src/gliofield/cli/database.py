@@ -132,6 +132,8 @@ def build_command(
         model=named_model(model, device=device),
         seed=seed,
         workers=crew,
+        # The default database is everybody's: who comes second waits for whoever builds it.
+        wait=path is None,
         report=console.report,
     )
     describe_command(console, folder)

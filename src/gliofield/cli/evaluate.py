@@ -74,7 +74,7 @@ def evaluate_solver(
     )
     evaluation = evaluate(load_atlas(atlas, report=console.report), settings, report=console.report)
     text = solver_report(evaluation)
-    write_tables(out, text)
+    write_tables(out, text, replace=force)
     if evaluation.conditions.is_machine_busy:
         console.notes([evaluation.conditions.busy_warning])
     console.result({"file": out, **dataclasses.asdict(evaluation)}, lambda: text)

@@ -86,7 +86,7 @@ def evaluate_inverse(
             report=console.report,
         )
     text = "\n\n".join([inverse_report(evaluation), *([methods_report(answers)] if answers else [])])
-    write_tables(out, text)
+    write_tables(out, text, replace=force)
     notes = [f"{path} was trained on another grid or growth model: asked about the masks alone" for path in other]
     if figures is not None:
         notes += write_inverse_figures(
@@ -202,7 +202,7 @@ def evaluate_surrogate(
         )
         evaluation = evaluate(tests, models, num_timed=timed, num_threads=threads or 1, report=console.report)
         text = surrogate_report(evaluation)
-        write_tables(out, text)
+        write_tables(out, text, replace=force)
         notes: tuple[str, ...] = ()
         if figures is not None:
             tumor = grow_at_times(tests, models, evaluation, report=console.report)

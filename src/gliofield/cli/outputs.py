@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from gliofield.cli.console import Console
 
 
-def require_output_file(path: Path | None, *, ending: str, replace: bool) -> None:
-    """Raise an error if a file cannot be written; None: nothing is to be written.
+def require_output_file(path: Path | None, *, ending: str, replace: bool, inputs: Iterable[Path] = ()) -> None:
+    """Raise an error if a file cannot be written, or is one of the inputs; None: nothing is to be written.
 
     Raises
     ------
@@ -24,7 +25,7 @@ def require_output_file(path: Path | None, *, ending: str, replace: bool) -> Non
         return
     if not path.name.lower().endswith(ending):
         raise ParameterError(f"the name of {path} must end in {ending}.")
-    require_absent(path, replace=replace)
+    require_absent(path, replace=replace, inputs=inputs)
     folder = path.resolve().parent
     if not folder.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {folder}. Make it first, or choose another.")
@@ -48,10 +49,10 @@ def require_tables_and_figures(
     require_output_file(tables, ending=".md", replace=replace)
 
 
-def write_tables(path: Path | None, text: str) -> None:
-    """Write a text, if there is somewhere to write it."""
+def write_tables(path: Path | None, text: str, *, replace: bool) -> None:
+    """Write a text, if there is somewhere to write it; a file that has appeared meanwhile stays without leave."""
     from gliofield.output import atomic_file
 
     if path is not None:
-        with atomic_file(path) as partial:
+        with atomic_file(path, replace=replace) as partial:
             partial.write_text(text + "\n", encoding="utf-8")

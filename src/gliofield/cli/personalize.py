@@ -7,7 +7,7 @@ with that method.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +128,9 @@ def personalize(
     console.steps = ("read", "load atlas", "prepare", "register", "observe", method, "move densities", "score", "write")
     with clock.stage("read"):
         scheme = None if labels is None else label_scheme(labels)
-        case = read_case(_case_files(folder, given), scheme=scheme)
+        files = _case_files(folder, given)
+        _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
+        case = read_case(files, scheme=scheme)
     if pet is not None and not (method == "sample" or getattr(method_options, "posterior", False)):
         console.notes([f"method {method!r} does not use the PET image; sample does, and query with --posterior"])
     if out is None or dry_run:
@@ -142,12 +144,12 @@ def personalize(
     result = dataclasses.replace(result, seconds={**result.seconds, **clock.seconds})
     name = (folder if folder is not None else out).resolve().name
     with clock.stage("write"):
-        write_result_folder(result, out, name=name, force=force)
+        write_result_folder(result, out, name=name, force=force, inputs=files.given.values())
     _print_outcome(console, result, out)
 
 
-def _require_place(out: Path | None, *, dry_run: bool, force: bool) -> None:
-    """Refuse a result folder that is missing or cannot be written, before anything is read."""
+def _require_place(out: Path | None, *, dry_run: bool, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a result folder that is missing, cannot be written or holds an input, before anything is read."""
     from gliofield.errors import ParameterError
     from gliofield.output import require_absent
 
@@ -158,7 +160,7 @@ def _require_place(out: Path | None, *, dry_run: bool, force: bool) -> None:
     require_absent(out, replace=force)  # at once; what it may replace is known only to a slow import
     from gliofield.report.result_folder import RESULT_MARKER
 
-    require_absent(out, replace=force, marker=RESULT_MARKER)
+    require_absent(out, replace=force, marker=RESULT_MARKER, inputs=inputs)
 
 
 def _case_files(folder: Path | None, given: Mapping[str, Path | None]) -> Any:

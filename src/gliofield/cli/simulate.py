@@ -72,7 +72,8 @@ def simulate(
     """
     times = sorted(set(times_days))
     files = [out] if len(times) == 1 else [_snapshot_path(out, days) for days in times]
-    _require_outputs(out, files, figure, is_moved=model != "fk", replace=force)
+    inputs = [path for path in Path(atlas).glob("*") if path.is_file()]
+    _require_outputs(out, files, figure, is_moved=model != "fk", replace=force, inputs=inputs)
 
     from gliofield.anatomy import load_atlas
     from gliofield.imaging import VisibilityThresholds
@@ -91,7 +92,7 @@ def simulate(
         f"D_w {white_matter_diffusivity_mm2_per_day:g} mm²/day, ρ {proliferation_rate_per_day:g} /day, {loaded.name}"
         + ("" if model == "fk" else f", {model}" + ("" if push_pa is None else f", γ {push_pa:g} Pa"))
     )
-    _write(solution, files, figure, atlas=loaded, seed_mm=seed_mm, title=title)
+    _write(solution, files, figure, atlas=loaded, seed_mm=seed_mm, title=title, replace=force)
     if not solution.is_front_resolved:
         console.notes([solution.front_warning])
     rows = _rows(solution, files, VisibilityThresholds())
@@ -107,14 +108,16 @@ def simulate(
     console.result(content, lambda: "\n".join(lines))
 
 
-def _require_outputs(out: Path, files: Sequence[Path], figure: Path | None, *, is_moved: bool, replace: bool) -> None:
+def _require_outputs(
+    out: Path, files: Sequence[Path], figure: Path | None, *, is_moved: bool, replace: bool, inputs: Sequence[Path]
+) -> None:
     from gliofield.nifti import require_nifti_name
 
     require_nifti_name(out)
-    require_output_file(figure, ending=".png", replace=replace)
+    require_output_file(figure, ending=".png", replace=replace, inputs=inputs)
     companions = [_with_ending(path, kind) for path in files for kind in _MOVED] if is_moved else []
     for path in [*files, *companions]:
-        require_output_file(path, ending="", replace=replace)
+        require_output_file(path, ending="", replace=replace, inputs=inputs)
 
 
 def _growth(
@@ -151,6 +154,7 @@ def _write(
     atlas: Atlas,
     seed_mm: tuple[float, float, float],
     title: str,
+    replace: bool,
 ) -> None:
     """Write densities, what was moved, and the sheet: all of the files appear, or none."""
     from gliofield.growth import MassEffectSolution
@@ -161,11 +165,11 @@ def _write(
 
     with ExitStack() as outputs:
         for index, (path, density) in enumerate(zip(files, solution.cell_density, strict=True)):
-            partial = outputs.enter_context(atomic_file(path))
+            partial = outputs.enter_context(atomic_file(path, replace=replace))
             description = "tumor-cell density, relative; research use only"
             write_volume(partial, Volume(density, solution.grid), description=description)
             if isinstance(solution, MassEffectSolution):
-                _write_moved(solution, index, path, outputs)
+                _write_moved(solution, index, path, outputs, replace=replace)
         if figure is not None:
             from gliofield.report import growth_sheet
 
@@ -177,21 +181,21 @@ def _write(
                 thresholds=VisibilityThresholds(),
                 title=title,
             )
-            sheet.savefig(outputs.enter_context(atomic_file(figure)), facecolor=sheet.get_facecolor())
+            sheet.savefig(outputs.enter_context(atomic_file(figure, replace=replace)), facecolor=sheet.get_facecolor())
 
 
-def _write_moved(solution: MassEffectSolution, index: int, path: Path, outputs: ExitStack) -> None:
+def _write_moved(solution: MassEffectSolution, index: int, path: Path, outputs: ExitStack, *, replace: bool) -> None:
     """Displacement and moved tissue maps beside the density `path`."""
     from gliofield.nifti import write_volume
     from gliofield.output import atomic_file
     from gliofield.registration import write_displacement
     from gliofield.volume import Volume
 
-    partial = outputs.enter_context(atomic_file(_with_ending(path, "displacement")))
+    partial = outputs.enter_context(atomic_file(_with_ending(path, "displacement"), replace=replace))
     write_displacement(partial, solution.displacement_mm[index], solution.grid)
     maps = solution.tissue_maps(index)
     for kind in _MOVED[1:]:
-        partial = outputs.enter_context(atomic_file(_with_ending(path, kind)))
+        partial = outputs.enter_context(atomic_file(_with_ending(path, kind), replace=replace))
         description = f"{kind} fraction, moved by the tumor; research use only"
         write_volume(partial, Volume(getattr(maps, kind), solution.grid), description=description)
 

@@ -81,14 +81,13 @@ def build_database(
     seed : int
         Root of all random numbers, ≥ 0.
     first_tumor : int
-        Number of the first tumor, for a part of a database that is merged with others later (`merge_databases`,
-        `part_of_database`); a multiple of the tumors in one shard.
+        Number of the first tumor of a part (`part_of_database`, `merge_databases`); a multiple of a shard's tumors.
     workers : Workforce or int
         Who simulates: so many processes of this machine, or `LocalWorkers`, `DaskWorkers` or `CudaWorker`.
     thresholds : VisibilityThresholds
         Densities above which the stored volumes count.
     wait : bool
-        Wait for another process that builds there, and go on from what it has made.
+        Wait for another process that builds there.
     report : Reporter
         Receives the number of finished tumors and of rejected draws.
 
@@ -97,8 +96,7 @@ def build_database(
     ParameterError
         If an argument is of another type or out of range, or design and model do not fit.
     DatabaseError
-        If the folder holds something else, a database of other settings or more tumors, or is being built by another
-        process that is not waited for; or if a tumor cannot be simulated.
+        If the folder holds something else, other settings or more tumors, is being built, or a tumor cannot be made.
     DeviceError, OutputError
         If the workers' device is not there; if the folder cannot be written. What was finished is kept.
     """

@@ -8,9 +8,11 @@ database on a read-only disk works.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,14 @@ class SimulationDatabase:
     def bounding_box(self) -> NDArray[np.int16]:
         """Bounds of the voxels above level 0, (N, 6): x_start, x_stop, y_start, …; stop exclusive."""
         return self.table.bounding_box
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the manifest, which holds that of every file; empty where there is no manifest."""
+        try:
+            return hashlib.sha256((self.path / MANIFEST_NAME).read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
     @property
     def tumors_per_shard(self) -> int:

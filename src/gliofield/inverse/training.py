@@ -95,7 +95,7 @@ def train_inverse(
             trained_ranges=trained_ranges(source, settings, report=report) if processes.is_first else None,
         )
         if processes.is_first:
-            write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=tensors)
+            write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=tensors, replace=replace)
             keep_logs_alone(folder)
         processes.wait_for_all()
     return header

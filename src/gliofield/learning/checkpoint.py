@@ -70,7 +70,12 @@ class Checkpoint:
 
 
 def write_checkpoint(
-    path: str | os.PathLike[str], *, kind: str, header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+    path: str | os.PathLike[str],
+    *,
+    kind: str,
+    header: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
+    replace: bool = True,
 ) -> None:
     """Write tensors and a header, replacing an older file at once; missing folders are made.
 
@@ -84,6 +89,8 @@ def write_checkpoint(
         JSON values: everything that is needed to make the network again, and what its model card says.
     tensors : mapping of str to torch.Tensor
         Tensors of any device; those that share memory are stored one by one.
+    replace : bool
+        Whether an older file is replaced, also one that has appeared meanwhile.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def write_checkpoint(
     make_folder(Path(path).parent)
     # Not safetensors' own save: it needs the whole file in memory, and what it leaves behind when killed has no name
     # to find it by.
-    with atomic_file(path) as partial, open(partial, "wb") as handle:
+    with atomic_file(path, replace=replace) as partial, open(partial, "wb") as handle:
         handle.write(_safetensors_header(stored, metadata))
         for tensor in stored.values():
             for block in _blocks_of(tensor):

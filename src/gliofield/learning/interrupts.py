@@ -10,6 +10,7 @@ import threading
 from types import FrameType, TracebackType
 
 from gliofield.errors import GliofieldError
+from gliofield.termination import raise_terminated
 
 
 class TrainingInterruptedError(GliofieldError, RuntimeError):
@@ -26,8 +27,8 @@ class Interrupts:
     """While the block lasts, the first Ctrl-C is only noted, and so is SIGTERM.
 
     A Ctrl-C after either raises `KeyboardInterrupt` at once. A further SIGTERM does nothing: `timeout` sends it to the
-    process and again to its group. Only in the main thread, and only where Python's own handlers are in place:
-    elsewhere signals are left to whoever cares for them.
+    process and again to its group. Only in the main thread, and only where handlers of Python or gliofield are in
+    place: elsewhere signals are left to whoever cares for them.
 
     Attributes
     ----------
@@ -44,8 +45,9 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-                if signal.getsignal(number) is usual:
+            usual = {signal.SIGINT: (signal.default_int_handler,), signal.SIGTERM: (signal.SIG_DFL, raise_terminated)}
+            for number, handlers in usual.items():
+                if signal.getsignal(number) in handlers:
                     self._replaced[number] = signal.signal(number, self._note)
         return self
 

@@ -103,7 +103,8 @@ class QueryMethod:
                 for rank, hit in enumerate(hits)
             ),
             details={
-                "database": str(self.database.path),
+                "database": self.database.path.name,
+                "database_sha256": self.database.content_hash,
                 "num_tumors": self.database.num_tumors,
                 "database_seed": self.database.header.root_seed,
                 "design": self.database.header.design,

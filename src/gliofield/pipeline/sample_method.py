@@ -425,7 +425,7 @@ class SampleMethod:
                 "prior": self.settings.prior,
                 "uses_pet": observation.pet is not None,
                 "sampler": dataclasses.asdict(self.settings.sampler),
-                "start": "prior" if self.database is None else str(self.database.path),
+                "start": "prior" if self.database is None else self.database.path.name,
                 "correlation_length_mm": self.settings.correlation_length_mm,
             },
         )

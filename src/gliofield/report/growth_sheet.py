@@ -9,6 +9,7 @@ import numpy as np
 
 from gliofield.growth import MassEffectSolution, Solution
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.report.page_layout import plain_text
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.resample import resample, resample_mask
 from gliofield.volume import Volume
@@ -70,5 +71,5 @@ def growth_sheet(
         label = f"{days:.0f} d\ncore {core:.1f} ml\nwhole {whole:.1f} ml"
         position = panels[row, 0].get_position()
         figure.text(0.01, (position.y0 + position.y1) / 2, label, color="white", fontsize=9, va="center")
-    figure.text(0.01, 1 - 0.2 / (3.2 * num_times + 0.5), title, color="white", fontsize=12, va="center")
+    figure.text(0.01, 1 - 0.2 / (3.2 * num_times + 0.5), plain_text(title), color="white", fontsize=12, va="center")
     return figure

@@ -35,5 +35,8 @@ def plain_json(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write strict, indented JSON in UTF-8, keys in the given order."""
-    path.write_text(json.dumps(plain_json(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Write strict, indented JSON in UTF-8, keys in the given order; absolute paths become names (`hide_places`)."""
+    from gliofield.pipeline.provenance import hide_places
+
+    text = json.dumps(plain_json(hide_places(content)), indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

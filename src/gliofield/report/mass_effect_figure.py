@@ -11,6 +11,7 @@ from scipy import ndimage
 from gliofield.anatomy.tissue_maps import TissueMaps
 from gliofield.growth import MassEffectSolution, Solution
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.report.page_layout import plain_text
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.report.tissue_image import tissue_image
 
@@ -87,6 +88,8 @@ def mass_effect_figure(
         if isinstance(solution, MassEffectSolution):
             lines.append(f"moved {solution.largest_displacement_mm(-1):.1f} mm")
         place = panels[row, 0].get_position()
-        figure.text(0.01, (place.y0 + place.y1) / 2, "\n".join(lines), color="white", fontsize=9, va="center")
-    figure.text(0.01, 0.97, title, color="white", fontsize=12, va="center")
+        figure.text(
+            0.01, (place.y0 + place.y1) / 2, plain_text("\n".join(lines)), color="white", fontsize=9, va="center"
+        )
+    figure.text(0.01, 0.97, plain_text(title), color="white", fontsize=12, va="center")
     return figure

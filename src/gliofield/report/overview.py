@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy.segmentation import Segmentation
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.report.page_layout import plain_text
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.volume import Volume
 
@@ -117,7 +118,7 @@ def _add_color_bar(
 def _add_texts(figure: Figure, texts: tuple[str, str, str], thresholds: VisibilityThresholds) -> None:
     from matplotlib.lines import Line2D
 
-    verdict, title, caption = texts
+    verdict, title, caption = map(plain_text, texts)
     if verdict:
         figure.text(0.012, 0.978, verdict, color="white", fontsize=13, fontweight="bold", va="center")
     figure.text(0.012, 0.946 if verdict else 0.965, title, color="white", fontsize=11 if verdict else 13, va="center")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEXT_COLOR = "#333333"
+_NOT_DRAWABLE = re.compile("[\ud800-\udfff\0]")
+
+
+def plain_text(text: str) -> str:
+    """A text with the name of a file or an atlas in it, as a figure can draw it.
+
+    Dollar signs are no formula, and bytes of a name that are no UTF-8 become the sign for that.
+
+    Examples
+    --------
+    >>> plain_text("Pat$^$")
+    'Pat\\\\$^\\\\$'
+    """
+    return _NOT_DRAWABLE.sub("\ufffd", text).replace("$", r"\$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,4 +50,6 @@ class Page:
 
     def write(self, figure: Figure, left: float, bottom: float, text: str, *, size: float = 9.0) -> None:
         """Write text with its lower left corner at a place."""
-        figure.text(left / self.width, bottom / self.height, text, fontsize=size, va="bottom", color=TEXT_COLOR)
+        figure.text(
+            left / self.width, bottom / self.height, plain_text(text), fontsize=size, va="bottom", color=TEXT_COLOR
+        )

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gliofield.report.page_layout import Page
+from gliofield.report.page_layout import Page, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -79,7 +79,7 @@ class PanelSheet:
                 _NAME_SIZE,
             )
         for axes, text in zip(self.panels[0], titles, strict=True):
-            axes.set_title(text, color="white", fontsize=_TITLE_SIZE, pad=4)
+            axes.set_title(plain_text(text), color="white", fontsize=_TITLE_SIZE, pad=4)
         for line, text in enumerate(head):
             self._write(_MARGIN_INCHES, self._page.height - (line + 0.5) * _HEAD_INCHES - 0.04, text, _HEAD_SIZE)
 

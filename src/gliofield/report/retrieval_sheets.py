@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.imaging import Observation
+from gliofield.report.page_layout import plain_text
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.volume import Volume
 
@@ -88,7 +89,7 @@ def case_sheet(
     head_height = _HEAD_INCHES * len(head)
     height = num_rows * (panel_height + title_height) + head_height
     figure = Figure(figsize=(num_columns * (_PANEL_INCHES + 0.1), height), facecolor="black", dpi=110)
-    figure.text(0.01, 1.0 - 0.1 / height, "\n".join(head), color="white", fontsize=10, va="top")
+    figure.text(0.01, 1.0 - 0.1 / height, plain_text("\n".join(head)), color="white", fontsize=10, va="top")
     for number, panel in enumerate(shown):
         row, column = divmod(number, num_columns)
         bottom = height - head_height - (row + 1) * (panel_height + title_height)
@@ -96,7 +97,7 @@ def case_sheet(
         axes = figure.add_axes(place)
         cut.show_image(axes, background.data, limits)
         _outline(axes, cut, panel, query, is_query=number == 0)
-        axes.set_title(panel.title, color="white", fontsize=8, pad=3)
+        axes.set_title(plain_text(panel.title), color="white", fontsize=8, pad=3)
         if number == 0:
             cut.annotate(axes, with_name=True)
     return figure

@@ -85,7 +85,9 @@ def train_surrogate(
             atlas_hash=None if atlas is None else atlas.content_hash,
         )
         if processes.is_first:
-            write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=task.network.state_dict())
+            write_checkpoint(
+                path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=task.network.state_dict(), replace=replace
+            )
             keep_logs_alone(folder)
         processes.wait_for_all()
     return header

@@ -39,8 +39,8 @@ def test_tables_may_not_lie_in_the_folder_of_figures(tmp_path):
 
 def test_tables_are_written_where_they_are_wanted(tmp_path):
     """With a line's end; nowhere without a file."""
-    write_tables(tmp_path / "t.md", "text")
-    write_tables(None, "text")
+    write_tables(tmp_path / "t.md", "text", replace=False)
+    write_tables(None, "text", replace=False)
 
     assert [path.read_text() for path in tmp_path.iterdir()] == ["text\n"]
 

@@ -94,7 +94,7 @@ def train_embedding(
             history=histories,
         )
         if group.is_first:
-            write_checkpoint(path, kind=CHECKPOINT_KIND, header=made.to_dict(), tensors=tensors)
+            write_checkpoint(path, kind=CHECKPOINT_KIND, header=made.to_dict(), tensors=tensors, replace=replace)
             keep_logs_alone(folder)
         group.wait_for_all()
     return made
