@@ -27,6 +27,7 @@ from gliofield.database.tumor_table import Rejections, TumorTable, joined, measu
 from gliofield.errors import DatabaseError, NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel, Solution
+from gliofield.growth.seed import SEED_RADIUS_MM, seed_cells
 
 #: A design that accepts fewer than one in a thousand does not fit the anatomy.
 MAX_ATTEMPTS = 1000
@@ -129,8 +130,22 @@ class BatchSimulator:
         return self.design.draw(AttemptRng(self.header.root_seed, run, attempt), self.anatomy)
 
     def is_worth_simulating(self, draw: TumorDraw) -> bool:
-        """Whether the draw passes its cheap run (`screening`)."""
-        return passes_screening(self._coarse_anatomy, draw)
+        """Whether the draw passes its cheap run (`screening`), and its seed reaches the center of a voxel."""
+        return not self._is_between_voxels(draw) and passes_screening(self._coarse_anatomy, draw)
+
+    def _is_between_voxels(self, draw: TumorDraw) -> bool:
+        """Whether a seed lies in a voxel of tissue, but too far from all centers to be there: on coarse grids alone."""
+        grid = self.anatomy.grid
+        if np.linalg.norm(grid.spacing_mm) / 2 < SEED_RADIUS_MM:
+            return False
+        voxel = np.rint(grid.voxel_of(draw.parameters.seed_mm)).astype(int)
+        if np.any(voxel < 0) or np.any(voxel >= grid.shape) or not self.anatomy.domain[tuple(voxel)]:
+            return False  # a wrong seed, which the model refuses
+        try:
+            seed_cells(self.anatomy, draw.parameters.seed_mm)
+        except ParameterError:
+            return True
+        return False
 
     def rejection_of(self, draw: TumorDraw, solution: Solution) -> str | None:
         """Why a simulated draw does not become part of the database, a name of `REJECTION_NAMES`; None if it does.
