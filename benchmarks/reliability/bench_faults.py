@@ -134,20 +134,24 @@ def _done(_value: object) -> None:
 
 def kills(number: int, rng: np.random.Generator, scratch: Path) -> Iterator[Row]:
     """SIGKILL at random file-system calls."""
-    chosen = scenarios()
-    for scenario in chosen:
-        row = Row(f"kill: {scenario.name}")
+    num_calls = {}
+    chosen = {scenario.name: scenario for scenario in scenarios()}
+    for scenario in chosen.values():
         prepared, expected = scratch / scenario.name / "prepared", scratch / scenario.name / "expected"
         prepared.mkdir(parents=True)
         with _cache_in(prepared):
             scenario.prepare(prepared)
         shutil.copytree(prepared, expected)
-        num_calls = _num_calls(scenario, expected)
-        points = rng.permutation(num_calls)[: -(-number // len(chosen))] + 1
+        num_calls[scenario.name] = _num_calls(scenario, expected)
+    missing = number
+    # Short ones are killed at every call, long ones share the rest.
+    for done, name in enumerate(sorted(num_calls, key=lambda name: num_calls[name])):
+        row, points = Row(f"kill: {name}"), rng.permutation(num_calls[name])[: -(-missing // (len(chosen) - done))] + 1
+        missing -= len(points)
         for point in sorted(points.tolist()):
-            folder = scratch / scenario.name / "killed"
-            shutil.copytree(prepared, folder)
-            row.add(_killed_at(scenario, folder, point, expected))
+            folder = scratch / name / "killed"
+            shutil.copytree(scratch / name / "prepared", folder)
+            row.add(_killed_at(chosen[name], folder, point, scratch / name / "expected"))
             shutil.rmtree(folder)
         yield row
 

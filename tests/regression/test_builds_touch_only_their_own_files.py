@@ -131,6 +131,13 @@ def test_what_an_earlier_version_has_left_of_a_finished_build_is_removed(tmp_pat
     build_balls(tmp_path / "db")
     assert not rest.exists()
 
+    partial = rest / "tables" / "volume_ml" / "c" / "0" / f"0.{'ab' * 16}.partial"
+    partial.parent.mkdir(parents=True)
+    partial.touch()
+    (rest / "tables" / f"zarr.{'ab' * 16}.partial").touch()
+    build_balls(tmp_path / "db")
+    assert not rest.exists()
+
     rest.mkdir()
     (rest / "settings.json").write_text('{"header": {}, "first": 12, "num_tumors": 50}')
     build_balls(tmp_path / "db")

@@ -197,3 +197,14 @@ def test_stage_files_that_are_damaged_in_any_way(tmp_path):
         archive.writestr("header.npy", DEEP)
     with pytest.raises(ParameterError, match="cannot be read"):
         read_multilevel_file(path, settings=MultilevelSettings(), num_parameters=3, fingerprint="f")
+
+
+def test_stage_files_with_a_member_that_is_no_array(tmp_path):
+    """NumPy gives its bytes."""
+    header = json.dumps({**STAGE, "proposal_scale": 1.0}).encode()
+    arrays = dict.fromkeys(("coordinates", "log_prior"), np.zeros(3))
+    np.savez(tmp_path / "s.npz", header=np.frombuffer(header, np.uint8), **arrays)
+    with zipfile.ZipFile(tmp_path / "s.npz", "a") as archive:
+        archive.writestr("log_likelihood.npy", "text")
+    with pytest.raises(ParameterError, match="but its content is another one"):
+        read_stage_file(tmp_path / "s.npz", settings=TmcmcSettings(), num_parameters=3, fingerprint="f")

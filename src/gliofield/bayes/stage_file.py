@@ -163,7 +163,9 @@ def _content(
         raise ParameterError(
             f"stage file {path} has another format: expected {file_format.name}. Remove it to start anew."
         )
-    if not _has_structure(header, file_format) or any(array.dtype != np.float64 for array in arrays.values()):
+    if not _has_structure(header, file_format) or any(
+        getattr(array, "dtype", None) != np.float64 for array in arrays.values()
+    ):
         raise ParameterError(
             f"stage file {path} says of its format that it is {file_format.name}, but its content is another one. "
             "Remove it to start anew."

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from gliofield.database import layout
 from gliofield.database.manifest import MANIFEST_NAME, Manifest, entry_of, files_below
-from gliofield.database.schema import DatabaseHeader
+from gliofield.database.schema import ARRAY_NAMES, DatabaseHeader
 from gliofield.database.sharding import join_shard
 from gliofield.database.simulate import EncodedTumors
 from gliofield.database.store import BUILDING_NAME, SimulationDatabase
@@ -41,6 +41,8 @@ from gliofield.leftovers import claim_partial, is_temporary
 from gliofield.output import atomic_file, flush_names, flush_to_disk
 
 _SETTINGS_NAME = "settings.json"
+# What Zarr writes before it renames; a killed process leaves it.
+_ZARR_PARTIAL = re.compile(rf"({'|'.join(ARRAY_NAMES)}|c|[0-9]+|/)*[^/]+\.[0-9a-f]{{32}}\.partial")
 ANATOMY_NAME = "anatomy.npz"
 
 
@@ -305,7 +307,7 @@ def _is_name_of_build(path: str) -> bool:
     if is_temporary(path.rpartition("/")[2]) or path in (_SETTINGS_NAME, ANATOMY_NAME, MANIFEST_NAME):
         return True
     if place in ("shards", "tables"):
-        return layout.is_own_name(name)
+        return layout.is_own_name(name) or (place == "tables" and _ZARR_PARTIAL.fullmatch(name) is not None)
     return place in ("parts", "rows") and re.fullmatch(r"[0-9]+(-[0-9]+)?\.npz", name) is not None
 
 
