@@ -113,7 +113,9 @@ class AssimilateMethod:
                 f"{type(space).__name__}. Use `personalize`, which makes it."
             )
         coarse = self._on_tumor_grid(observation, space)
-        anatomy = open_domain(coarse.require_space().anatomy, coarse.whole_tumor)
+        cavity = space.case.segmentation.cavity
+        coarse_cavity = None if cavity is None else resample_mask(Volume(cavity, space.grid), coarse.grid).data
+        anatomy = open_domain(coarse.require_space().anatomy, coarse.whole_tumor, coarse_cavity)
         report(ProgressEvent(task="fit growth", completed=0, total=2))
         fit = fit_tumor(coarse, anatomy, settings=self.fit, num_threads=self.num_threads)
         report(ProgressEvent(task="fit growth", completed=1, total=2))
@@ -163,6 +165,8 @@ class AssimilateMethod:
         """The density on the scan's grid within the window, corrected to the outlines there."""
         tissue = resample_mask(Volume(anatomy.domain, anatomy.grid), space.grid).data
         domain = (tissue & space.case.brain) | observation.whole_tumor
+        if space.case.segmentation.cavity is not None:
+            domain &= ~space.case.segmentation.cavity
         return correct_phase(
             np.ascontiguousarray(grown[window]),
             observation.tumor_core[window],

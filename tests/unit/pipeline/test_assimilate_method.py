@@ -97,6 +97,21 @@ def test_a_tumor_without_core_is_assimilated(tmp_path):
     assert result.agreement_patient.dice_t1gd is None
 
 
+def test_a_cavity_holds_no_cells_and_bounds_growth(tmp_path):
+    """Neither in the map nor in what was grown; the tumor beside it is there."""
+    labels = phantom_labels()
+    cavity = (labels.data > 0) & (np.indices(labels.data.shape)[0] > np.argwhere(labels.data > 0)[:, 0].mean() + 2)
+    data = np.where(cavity, 4, labels.data).astype(np.uint8)
+    case = read_case(write_phantom_patient(tmp_path / "patient", labels=Volume(data, GRID)), scheme="brats2024-post")
+    result = personalize(case, method=METHOD, atlas=ATLAS, settings=SETTINGS)
+
+    assert case.segmentation.cavity.any()
+    assert not result.density_patient.data[case.segmentation.cavity].any()
+    seen = case.segmentation.whole_tumor
+    np.testing.assert_array_equal(result.thresholds.whole_tumor(result.density_patient.data), seen)
+    assert result.verdict != "no-concern"
+
+
 def test_it_needs_a_patient():
     """An atlas has no scan to honor."""
     space = AtlasSpace(anatomy=ATLAS.anatomy(GRID))
