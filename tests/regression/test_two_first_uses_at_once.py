@@ -19,11 +19,14 @@ from phantom_brain import phantom_atlas
 from gliofield.anatomy import atlas_sources as sources
 from gliofield.anatomy import load_atlas, write_atlas_folder
 from gliofield.anatomy.atlas import read_atlas_folder
-from gliofield.cache import WAITING_TASK_NAME, make_once
+from gliofield.cache import WAITING_TASK_NAME, cache_folder, make_once
 from gliofield.database import build_database
 from gliofield.database.lock import build_lock
 from gliofield.errors import AtlasError, DatabaseError, OutputError
+from gliofield.pipeline import default_database, open_database, setup_everything
 from gliofield.retrieval import BlockIndex
+from gliofield.retrieval.named_indexes import open_index
+from gliofield.testing import PHANTOM_GRID
 
 
 def build_and_wait(path, report, *, num_tumors=12):
@@ -188,3 +191,35 @@ def test_only_one_at_a_time_makes_a_folder_of_the_cache(tmp_path):
     with make_once(tmp_path / "c" / "thing", report=lambda event: None):
         pass
     assert not (tmp_path / "c").exists()
+
+
+def test_a_setup_leaves_nothing_to_fetch_or_build(monkeypatch, known_content):
+    """Afterwards neither the atlas nor a tumor nor an index is made again."""
+    monkeypatch.setattr(sources.Atlas, "simulation_grid", lambda atlas: PHANTOM_GRID)
+    fetched = fake_fetch(monkeypatch)
+    database = setup_everything(num_tumors=3, num_workers=1)
+    assert database.path.is_relative_to(cache_folder())
+
+    def never(*_arguments, **_options):
+        raise AssertionError("built again")
+
+    monkeypatch.setattr("gliofield.pipeline.default_database.build_database", never)
+    again = open_database()
+    events = []
+    open_index("exact", again, thresholds=again.header.thresholds, report=events.append)
+    assert again.content_hash == database.content_hash
+    assert (len(fetched), events) == (1, [])
+
+
+def test_a_larger_database_that_another_process_has_built_is_used(monkeypatch, known_content, tmp_path):
+    """The one that was waited for."""
+    monkeypatch.setattr(sources.Atlas, "simulation_grid", lambda atlas: PHANTOM_GRID)
+    fake_fetch(monkeypatch)
+    build = default_database.build_database
+
+    def larger(path, num_tumors, **given):
+        build(path, num_tumors + 2, **given)
+        return build(path, num_tumors, **given)
+
+    monkeypatch.setattr(default_database, "build_database", larger)
+    assert open_database(num_tumors=2, num_workers=1).num_tumors == 4

@@ -38,7 +38,7 @@ from gliofield.errors import DatabaseError, ParameterError
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, Security
 
 WAITING_TASK_NAME = "wait for Dask workers"
 # Tasks submitted per worker thread: one that runs, one that waits for it.
@@ -70,6 +70,8 @@ class DaskWorkers:
         How long to wait for a worker while there is none [s].
     report : Reporter
         Told while no worker is there.
+    security : distributed.Security or None
+        Certificates of a scheduler that is reached by TLS (``tls://…``); None: those of Dask's configuration.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class DaskWorkers:
     connect_timeout_s: float = 30.0
     worker_timeout_s: float = 300.0
     report: Reporter = ignore_progress
+    security: Security | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout_s", "worker_timeout_s"):
@@ -115,7 +118,13 @@ class DaskWorkers:
 
         address = self._scheduler_address()
         try:
-            client = Client(address, timeout=self.connect_timeout_s, set_as_default=False, name="gliofield")
+            client = Client(
+                address,
+                timeout=self.connect_timeout_s,
+                set_as_default=False,
+                name="gliofield",
+                security=self.security,
+            )
         except (OSError, ValueError) as error:
             raise DatabaseError(
                 f"no Dask scheduler answers at {address!r} within {self.connect_timeout_s:g} s ({error}). Check that "

@@ -5,7 +5,7 @@ from gliofield.lazy import lazy_names
 _NAMES: dict[str, tuple[str, ...]] = {
     "assimilate_method": ("AssimilateMethod",),
     "case": ("Case", "CaseFiles", "find_case_files", "read_case"),
-    "default_database": ("default_database_path", "open_database"),
+    "default_database": ("default_database_path", "open_database", "setup_everything"),
     "demonstration": ("DemoOutcome", "run_demo"),
     "density_posterior": ("DensityPosterior",),
     "distance_methods": ("DistanceMethod", "MarginMethod"),

@@ -10,6 +10,7 @@ from gliofield.pipeline.case import (
 from gliofield.pipeline.default_database import (
     default_database_path as default_database_path,
     open_database as open_database,
+    setup_everything as setup_everything,
 )
 from gliofield.pipeline.demonstration import (
     DemoOutcome as DemoOutcome,
