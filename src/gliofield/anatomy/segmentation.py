@@ -37,6 +37,8 @@ _MOST_LABELS = 64
 _CLASSES = ("necrotic", "edema", "enhancing", "cyst", "cavity")
 # Names that BraTS gives its files since 2023, when enhancing tumor became 3.
 _NAMED_SINCE_2023 = re.compile(r"[-_](t1n|t2f)\.nii(\.gz)?$", re.IGNORECASE)
+# Labels kept as floats and stored as integers come back scaled: 1.00002 of 16 bits, 1.0039 of 8.
+_LABEL_ROUNDING = 0.01
 _NAMED_PEDIATRIC = re.compile(r"brats[-_ ]?peds?", re.IGNORECASE)
 
 
@@ -246,13 +248,15 @@ def segmentation_from_labels(
             f"this is an image with {len(values):,} different values, not a segmentation: expected a few labels, such "
             "as 1, 2 and 4. Give the segmentation of the tumor instead."
         )
-    if not np.all(values == np.round(values)):
-        odd = float(values[values != np.round(values)][0])
+    off = np.abs(values - np.rint(values)) > _LABEL_ROUNDING
+    if off.any():
+        odd = float(values[off][0])
         raise SegmentationError(
             f"labels must be integers, got the value {odd:g}. Either the file is an image, not a segmentation, or it "
             "was resampled with linear interpolation: then use the original, or nearest neighbor."
         )
-    found = {int(value) for value in values} - {0}
+    labels = Volume(np.rint(labels.data), labels.grid)
+    found = {int(value) for value in np.rint(values)} - {0}
     if not found:
         raise SegmentationError(
             "the segmentation holds no tumor: all voxels are 0. Check that the right file was given."
