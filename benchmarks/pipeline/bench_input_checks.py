@@ -163,6 +163,21 @@ def all_rows(data: Path, *, all_turns: bool) -> Iterator[dict[str, Any]]:
         yield {"fault": "wrong header", "case": f"{name} {kind}", "told": is_told(found), **shown}
 
 
+def value_table(rows: list[dict[str, Any]]) -> str:
+    """Least and largest of every value by fault."""
+    names = ["flair_edge", "flair_inside", "t1gd_gap", "core_on_surface", "edema_outside"]
+    turns = ["affine_overlap", "misfit_ratio", "turned_degrees"]
+    lines = ["", f"| input | {' | '.join(names + turns)} |", "|---" * (1 + len(names + turns)) + "|"]
+    for fault in dict.fromkeys(row["fault"] for row in rows):
+        cells = []
+        for name in names + turns:
+            found = [row if name in names else row.get("orientation") or {} for row in rows if row["fault"] == fault]
+            values = [each[name] for each in found if each.get(name) is not None]
+            cells.append(f"{min(values):.2f} to {max(values):.2f}" if values else "")
+        lines.append(f"| {fault} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=default_data())
@@ -177,6 +192,7 @@ def main() -> None:
     for fault in dict.fromkeys(row["fault"] for row in rows):
         told = [row["told"] for row in rows if row["fault"] == fault]
         print(f"| {fault} | {sum(told)} | {len(told)} |")
+    print(value_table(rows))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(rows, indent=2, default=float), encoding="utf-8")
 

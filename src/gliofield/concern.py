@@ -34,6 +34,7 @@ CONCERN_LEVELS: dict[str, Level] = {
     "mask-against-flair": "check",
     "mask-against-t1gd": "check",
     "core-on-surface": "check",
+    "turned-header": "check",
     "affine-overlap": "check",
     "tumor-without-cells": "check",
     "cavity": "check",

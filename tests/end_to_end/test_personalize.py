@@ -146,6 +146,27 @@ def test_without_a_core_the_match_uses_flair_and_says_so(phantom, tmp_path):
     assert any(concern["name"] == "no-core" for concern in quality["concerns"])
 
 
+def test_a_doubted_result_is_written_and_ends_with_code_3_if_asked(phantom, tmp_path):
+    """A mask flipped against the images: --strict says so by the code, the rest is as without it."""
+    labels = phantom_labels()
+    patient = write_phantom_patient(tmp_path / "patient")
+    write_volume(patient / "case_seg.nii.gz", Volume(np.ascontiguousarray(labels.data[::-1, ::-1]), GRID))
+    arguments = ["personalize", patient, "--atlas", phantom / "atlas", "--registration", "none"]
+    arguments += ["--method", "whole-margin"]
+
+    doubted = _run([*arguments, "--out", tmp_path / "strict", "--strict"])
+    planned = _run([*arguments, "--dry-run", "--strict"])
+    believed = _run([*arguments, "--out", tmp_path / "usual"])
+
+    assert (doubted.exit_code, planned.exit_code, believed.exit_code) == (3, 3, 0)
+    assert doubted.stdout.splitlines()[0].startswith("Verdict: check before use")
+    assert "check: FLAIR hardly changes at the outline" in planned.stdout
+    written = json.loads((tmp_path / "strict" / "quality.json").read_text())
+    assert written["verdict"] == "check"
+    assert written["input"]["flair_edge"] < 0.75
+    assert written["coverage"]["without_cells_ml"] == 0.0
+
+
 def test_an_existing_result_is_not_overwritten(phantom, tmp_path):
     """A second run needs --force; without it nothing is touched."""
     out = tmp_path / "result"

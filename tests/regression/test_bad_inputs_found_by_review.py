@@ -67,9 +67,9 @@ def test_an_own_label_map_is_recorded(tmp_path):
     """A result said only that the map was an own one."""
     files = find_case_files(write_phantom_patient(tmp_path / "case"))
 
-    case = read_case(files, scheme=label_scheme("edema=2, enhancing=4"))
+    case = read_case(files, scheme=label_scheme("edema=2, enhancing=3"))
 
-    assert case.segmentation.scheme == "edema=2,enhancing=4"
+    assert case.segmentation.scheme == "edema=2,enhancing=3"
 
 
 def test_a_brain_mask_may_be_given_as_text(tmp_path):

@@ -28,6 +28,7 @@ from gliofield.termination import TerminatedError
 
 EXIT_FAILED = 1
 EXIT_NOT_UNDERSTOOD = 2
+EXIT_DOUBTED = 3
 EXIT_INTERRUPTED = 130
 
 # Arguments of Python whose option has another name.

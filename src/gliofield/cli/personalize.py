@@ -15,9 +15,10 @@ import typer
 
 from gliofield.cli import options
 from gliofield.cli.commands import add_command
-from gliofield.cli.console import Console
+from gliofield.cli.console import EXIT_DOUBTED, Console
 from gliofield.cli.options import panel
 from gliofield.cli.settings_options import OptionGroup
+from gliofield.concern import verdict_of
 from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ _Folder = Annotated[
 ]
 _Labels = Annotated[
     str | None,
-    _patient(metavar="SCHEME", help="What labels mean: brats2021, brats2023, brats2024-post, or necrotic=1,edema=2,…"),
+    _patient(
+        metavar="SCHEME",
+        help="What labels mean: brats2021, brats2023, nnunet, hd-glio or others, or necrotic=1,edema=2,…",
+    ),
 ]
 _Method = Annotated[
     str,
@@ -65,6 +69,10 @@ _Registration = Annotated[
 ]
 _Deterministic = Annotated[
     bool, _method("--deterministic", help="The same result to the last bit from the same inputs; slower.")
+]
+_Strict = Annotated[
+    bool,
+    _method("--strict", help="End with code 3 unless the verdict is no-concern; the result is written all the same."),
 ]
 _DryRun = Annotated[
     bool, _method("--dry-run", help="Read and check the inputs, say what would be done, and do nothing.")
@@ -94,6 +102,7 @@ def personalize(
     flair_threshold: Annotated[float, _method(help="Cell density above which FLAIR shows tumor, in (0, 1).")] = 0.2,
     seed: Annotated[int, _method(help="Seed of whatever is random.")] = 0,
     deterministic: _Deterministic = False,
+    strict: _Strict = False,
     dry_run: _DryRun = False,
     force: Annotated[bool, _method("--force", help="Replace a result that exists.")] = False,
     num_threads: options.Threads = None,
@@ -134,7 +143,7 @@ def personalize(
     if pet is not None and not (method == "sample" or getattr(method_options, "posterior", False)):
         console.notes([f"method {method!r} does not use the PET image; sample does, and query with --posterior"])
     if out is None or dry_run:
-        _print_plan(console, case, method_options, atlas)
+        _print_plan(console, case, method_options, atlas, strict=strict)
         return
 
     from gliofield.pipeline import personalize as run
@@ -145,7 +154,7 @@ def personalize(
     name = (folder if folder is not None else out).resolve().name
     with clock.stage("write"):
         write_result_folder(result, out, name=name, force=force, inputs=files.given.values())
-    _print_outcome(console, result, out)
+    _print_outcome(console, result, out, strict=strict)
 
 
 def _require_place(out: Path | None, *, dry_run: bool, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -170,9 +179,11 @@ def _case_files(folder: Path | None, given: Mapping[str, Path | None]) -> Any:
     return CaseFiles(**files) if folder is None else find_case_files(folder, given=files)
 
 
-def _print_plan(console: Console, case: Case, options: MethodOptions, atlas: str) -> None:
-    """Say what was read and what a run would do."""
-    segmentation = case.segmentation
+def _print_plan(console: Console, case: Case, options: MethodOptions, atlas: str, *, strict: bool) -> None:
+    """Say what was read, whether it fits together, and what a run would do."""
+    from gliofield.pipeline import check_case
+
+    segmentation, concerns = case.segmentation, check_case(case).concerns
     needs = _needs(options, atlas)
     content: dict[str, Any] = {
         "images": sorted(case.images),
@@ -183,13 +194,15 @@ def _print_plan(console: Console, case: Case, options: MethodOptions, atlas: str
         "missing_modalities": list(case.missing_modalities),
         "method": options.name,
         "needs": needs,
+        "concerns": [dataclasses.asdict(concern) for concern in concerns],
     }
     text = (
         f"would read {', '.join(content['images'])} (labels: {segmentation.scheme}; core {segmentation.core_ml:.2f} "
         f"ml, whole tumor {segmentation.whole_ml:.2f} ml)\n{case.stored_grid.describe()}\n"
-        f"would use method {options.name}: {options.summary}\n" + "\n".join(needs)
-    )
-    console.result(content, lambda: text.rstrip())
+        f"would use method {options.name}: {options.summary}\n"
+    ) + "\n".join((*needs, *(f"{concern.level}: {concern.text}" for concern in concerns)))
+    console.result(content, lambda: console.spell(text.rstrip()))
+    _end_with(verdict_of(concerns), strict=strict)
 
 
 def _needs(options: MethodOptions, atlas: str) -> list[str]:
@@ -213,7 +226,13 @@ def _needs(options: MethodOptions, atlas: str) -> list[str]:
     return needs
 
 
-def _print_outcome(console: Console, result: PersonalizationResult, out: Path) -> None:
+def _end_with(verdict: str, *, strict: bool) -> None:
+    """The exit code of a verdict, where it was asked for."""
+    if strict and verdict != "no-concern":
+        raise typer.Exit(EXIT_DOUBTED)
+
+
+def _print_outcome(console: Console, result: PersonalizationResult, out: Path, *, strict: bool) -> None:
     from gliofield.report import quality_summary
 
     content = {
@@ -232,6 +251,7 @@ def _print_outcome(console: Console, result: PersonalizationResult, out: Path) -
     ]
     console.notes(result.estimate.details.get("index_notices", ()))
     console.result(content, lambda: "\n".join(lines))
+    _end_with(result.verdict, strict=strict)
 
 
 def options_of_method(name: str) -> OptionGroup:

@@ -35,6 +35,8 @@ _FLAIR_EDGE = 0.75
 # T1Gd of the core against the tumor around it: own cores 0.46 to 0.81, half of the foreign ones below 0.2. *Chosen*
 # low, since a core need not enhance.
 _T1GD_GAP = 0.25
+# Heads are tilted by up to 60 degrees and registered all the same; a wrong header turns by 90. *Chosen* between them.
+_TURNED_DEGREES = 75.0
 # Right segmentations 0.00 to 0.05 here (0.83 in one of eleven others, with little edema), swapped ones 0.95 and more.
 _CORE_ON_SURFACE = 0.5
 # Of the surface of the edema, this part faces the outside where edema surrounds a core: 0.66 to 0.93 in right ones, up
@@ -206,7 +208,7 @@ def _measured(value: float) -> float | None:
 
 
 def orientation_concerns(found: OrientationCheck) -> tuple[Concern, ...]:
-    """Remarks on the affine stage: another turn that fits better, or brains that do not overlap."""
+    """Remarks on the affine stage: a turn that fits better, or was found, or brains that do not overlap."""
     if found.misfit_ratio > _MISFIT_RATIO and found.is_turned:
         text = (
             f"The head seems to lie otherwise than its header says: after {found.best_turn} the shape of the brain "
@@ -214,6 +216,12 @@ def orientation_concerns(found: OrientationCheck) -> tuple[Concern, ...]:
             "the affine of the images (was an array saved with an identity affine?)."
         )
         return (named_concern("orientation", text, found.misfit_ratio),)
+    if found.turned_degrees > _TURNED_DEGREES:
+        text = (
+            f"The registration turned the head by {found.turned_degrees:.0f} degrees to fit the atlas: the orientation "
+            "in the header is hardly right. Correct the affine of the images, and look at the overlay."
+        )
+        return (named_concern("turned-header", text, found.turned_degrees),)
     if found.affine_overlap < _AFFINE_OVERLAP:
         text = (
             f"After the affine stage alone the brains of patient and atlas overlap by a Dice of only "

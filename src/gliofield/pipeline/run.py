@@ -415,8 +415,11 @@ def _score(
         outside = _outside_domain(observation, observation.require_space().anatomy.domain)
     thresholds = observation.thresholds
     agreement_atlas = _agreement(judged[1], in_atlas, thresholds)
-    coverage = measure_coverage(judged[0], case, thresholds, quality, shows_growth=bool(answer.parameters))
-    remarks = (*_concerns(case, observation, outside), *_poor_agreement(agreement_atlas))
+    # A margin is drawn larger than what is seen: it is no density that could agree with it.
+    is_margin = "margin_mm" in answer.details
+    coverage = measure_coverage(judged[0], case, thresholds, quality, shows_growth=not is_margin)
+    poor = () if is_margin else _poor_agreement(agreement_atlas)
+    remarks = (*_concerns(case, observation, outside), *poor)
     return _Scores(
         registration_quality=quality,
         agreement_patient=_agreement(judged[0], case.segmentation, thresholds),
@@ -424,9 +427,7 @@ def _score(
         tumor_outside_domain=outside,
         input_checks=checks,
         coverage=coverage,
-        concerns=by_harm(
-            (*checks.concerns, *coverage.concerns, *quality.concerns, *remarks, *answer.concerns),
-        ),
+        concerns=by_harm((*checks.concerns, *coverage.concerns, *quality.concerns, *remarks, *answer.concerns)),
     )
 
 

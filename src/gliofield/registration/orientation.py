@@ -49,6 +49,8 @@ class OrientationCheck:
         The turn that leads there, in words.
     is_turned : bool
         Whether that is another orientation than the header's.
+    turned_degrees : float
+        Angle by which the affine that was found turns the head, stretches aside.
     """
 
     affine_overlap: float
@@ -56,6 +58,7 @@ class OrientationCheck:
     best_misfit: float
     best_turn: str
     is_turned: bool
+    turned_degrees: float
 
     @property
     def misfit_ratio(self) -> float:
@@ -89,6 +92,7 @@ def check_orientation(transform: Transform, *, patient_brain: Volume, atlas_brai
         best_misfit=min(misfit, ends[best]),
         best_turn=_in_words(turns[best]),
         is_turned=best != 0,
+        turned_degrees=_degrees(_nearest_rotation(patient_from_atlas[:3, :3])),
     )
 
 
@@ -224,9 +228,20 @@ def _turns() -> list[NDArray[np.float64]]:
     return sorted(matrices, key=lambda matrix: -float(np.trace(matrix)))
 
 
+def _nearest_rotation(linear: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rotation of a linear map (polar decomposition)."""
+    left, _, right = np.linalg.svd(linear)
+    return np.asarray(left @ right)
+
+
+def _degrees(rotation: NDArray[np.float64]) -> float:
+    """Angle of a rotation, in [0, 180]."""
+    return float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1.0) / 2.0, -1.0, 1.0))))
+
+
 def _in_words(turn: NDArray[np.float64]) -> str:
     """A turn by its angle and, if it is one of the head's, its axis."""
-    degrees = round(float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0)))))
+    degrees = round(_degrees(turn))
     if degrees == 0:
         return "no turn"
     fixed = [axis for axis in range(3) if turn[axis, axis] == 1.0]

@@ -21,7 +21,9 @@ from gliofield.pipeline.input_checks import (
 )
 from gliofield.registration import OrientationCheck
 
-RIGHT = OrientationCheck(affine_overlap=0.95, misfit=0.01, best_misfit=0.01, best_turn="no turn", is_turned=False)
+RIGHT = OrientationCheck(
+    affine_overlap=0.95, misfit=0.01, best_misfit=0.01, best_turn="no turn", is_turned=False, turned_degrees=4.0
+)
 
 
 def names(found):
@@ -126,6 +128,8 @@ def test_a_cavity_is_a_concern_with_its_volume():
         ({"misfit": 0.012, "is_turned": True}, None),
         ({"misfit": 0.02}, None),
         ({"affine_overlap": 0.85}, "affine-overlap"),
+        ({"turned_degrees": 60.0}, None),
+        ({"turned_degrees": 88.0}, "turned-header"),
     ],
 )
 def test_a_turn_that_fits_better_is_told(changes, name):

@@ -302,3 +302,11 @@ def test_a_case_is_read_from_a_folder(folder):
     assert case.grid == read_case(find_case_files(folder)).grid
     with pytest.raises(ParameterError, match="patient must be CaseFiles or str .* Give the folder of a patient"):
         gliofield.read_case(3)
+
+
+def test_a_margin_is_not_judged_as_a_density(folder):
+    """It is drawn larger than what is seen, so its overlap with the masks and its size are no concern."""
+    found = gliofield.personalize(folder, method="whole-margin", atlas=ATLAS, settings=NO_REGISTRATION)
+
+    assert {"poor-match", "cells-beyond-tumor"}.isdisjoint(concern.name for concern in found.concerns)
+    assert found.coverage.beyond_ml > found.case.segmentation.whole_ml

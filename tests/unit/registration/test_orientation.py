@@ -68,6 +68,7 @@ def test_a_tilted_head_that_is_registered_is_no_wrong_one():
 
     assert found.misfit_ratio == pytest.approx(1.0, abs=0.05)
     assert found.affine_overlap > 0.98
+    assert found.turned_degrees == pytest.approx(40.0)
 
 
 def test_the_order_of_the_axes_in_the_file_does_not_matter():
