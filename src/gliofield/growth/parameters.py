@@ -27,6 +27,8 @@ OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
 DEFAULT_PUSH_PA = 10_000.0
 # *Chosen*: a hundred times the stiffness of a tumor.
 _MAX_PUSH_PA = 1e6
+# *Chosen*: water in water has 260. Far beyond it a run takes minutes of time steps, for a mistaken unit.
+_MAX_DIFFUSIVITY_MM2_PER_DAY = 1000.0
 # Beyond this the slower tissue is a wall, and the coefficients leave the range of float32 arithmetic. *Chosen*.
 _MAX_RATIO = 1e6
 #: No direction is preferred.
@@ -42,7 +44,7 @@ class FisherKolmogorovParameters:
     Parameters
     ----------
     white_matter_diffusivity_mm2_per_day : float
-        D_w [mm²/day], ≥ 0; published tumors 0.02-1.5.
+        D_w [mm²/day], between 0 and 1000; published tumors 0.02-1.5.
     proliferation_rate_per_day : float
         ρ [1/day], ≥ 0; published tumors 0.002-0.2.
     seed_mm : (float, float, float)
@@ -77,6 +79,11 @@ class FisherKolmogorovParameters:
     def __post_init__(self) -> None:
         _require("white_matter_diffusivity_mm2_per_day", self.white_matter_diffusivity_mm2_per_day, "mm²/day")
         _require("proliferation_rate_per_day", self.proliferation_rate_per_day, "1/day")
+        if self.white_matter_diffusivity_mm2_per_day > _MAX_DIFFUSIVITY_MM2_PER_DAY:
+            raise ParameterError(
+                f"white_matter_diffusivity_mm2_per_day must be at most {_MAX_DIFFUSIVITY_MM2_PER_DAY:g} mm²/day, got "
+                f"{self.white_matter_diffusivity_mm2_per_day:g}. Check the unit: gliomas have 0.01 to 3 mm²/day."
+            )
         if not 1.0 / _MAX_RATIO <= self.diffusivity_ratio <= _MAX_RATIO:
             raise ParameterError(
                 f"diffusivity_ratio must lie between {1.0 / _MAX_RATIO:g} and {_MAX_RATIO:g} (white over gray matter), "
