@@ -23,6 +23,8 @@ from pathlib import Path
 PARTIAL_PREFIX = ".partial-"
 _TEMPORARY_NAME = re.compile(r"\.(partial|retired)-[0-9a-f]{8}-(.+)", re.DOTALL)
 _SCRATCH_PREFIX = "gliofield-"
+# Sweeps take a folder between its making and its locking once in a blue moon; more often means a place without locks.
+_MOST_ATTEMPTS = 8
 _SCRATCH_NAME = re.compile(rf"{_SCRATCH_PREFIX}([a-z]+-)?[a-z0-9_]{{8}}")
 
 
@@ -110,11 +112,14 @@ def scratch_folder(purpose: str = "") -> Iterator[Path]:
                 _remove(place / name)
                 os.close(handle)
     prefix = f"{_SCRATCH_PREFIX}{purpose}-" if purpose else _SCRATCH_PREFIX
-    while True:
+    for attempt in range(1, _MOST_ATTEMPTS + 1):
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         handle = _locked(folder)
-        if handle is not None or folder.is_dir():
+        # Without the lock a sweep of another process is about to remove it, or there are no locks here.
+        if handle is not None or attempt == _MOST_ATTEMPTS:
             break
+        with suppress(OSError):
+            folder.rmdir()
     try:
         yield folder
     finally:

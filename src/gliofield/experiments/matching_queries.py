@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from gliofield.experiments.prior_design import PriorDesign
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov
 from gliofield.imaging import Observation
+from gliofield.leftovers import scratch_folder
 from gliofield.output import atomic_file
 from gliofield.pipeline.case import CaseFiles, read_case
 from gliofield.pipeline.run import observe_in_atlas, register_case
@@ -302,7 +302,7 @@ class _Growth:
     ) -> MatchingQueries:
         """Tumors of a design grown in a brain, brought to the grid by a registration if it is another brain's."""
         grid = self.onto if moved is None else brain.simulation_grid(spacing_mm=self.onto.spacing_mm[0])
-        with tempfile.TemporaryDirectory(prefix="gliofield-") as scratch:
+        with scratch_folder() as scratch:
             database = build_database(
                 Path(scratch) / "database",
                 num_tumors=num_tumors,

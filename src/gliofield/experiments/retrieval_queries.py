@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from gliofield.experiments.matching_queries import REAL_GROUP, IndependentDraws,
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel
 from gliofield.imaging.observation import Observation
+from gliofield.leftovers import scratch_folder
 from gliofield.pipeline import (
     CaseFiles,
     PersonalizationSettings,
@@ -124,7 +124,7 @@ def held_out_tumors(
     require_drawable(database, atlas, seed=seed)
     header = database.header
     design, model = IndependentDraws(design_of(header)), model_of(header)
-    with tempfile.TemporaryDirectory(prefix="gliofield-") as scratch:
+    with scratch_folder() as scratch:
         grown = build_database(
             Path(scratch) / "database",
             num_tumors=num_tumors,

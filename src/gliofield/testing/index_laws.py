@@ -6,7 +6,6 @@ of the masks, and on answers to every k and every grid.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from gliofield.database.quantization import levels_of
 from gliofield.errors import ParameterError
 from gliofield.grid import Grid
 from gliofield.imaging import Observation, VisibilityThresholds
+from gliofield.leftovers import scratch_folder
 from gliofield.metrics import dice
 from gliofield.retrieval import Hit, Hits, Index
 from gliofield.testing.laws import Laws, laws_of
@@ -59,7 +59,7 @@ def check_index(
     >>> from gliofield.retrieval import ExhaustiveIndex
     >>> check_index(ExhaustiveIndex)
     """
-    with tempfile.TemporaryDirectory(prefix="gliofield-") as folder:
+    with scratch_folder() as folder:
         searched = build_phantom_database(Path(folder) / "tumors") if database is None else database
         index = open_index(searched)
         case = _Case(

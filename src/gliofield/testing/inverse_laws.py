@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from gliofield.anatomy import Atlas, SpaceRequest
 from gliofield.errors import SegmentationError
 from gliofield.growth import SEED_NAMES
 from gliofield.imaging import Candidate, Estimate, InverseMethod, Observation
+from gliofield.leftovers import scratch_folder
 from gliofield.pipeline import (
     Case,
     PersonalizationResult,
@@ -64,7 +64,7 @@ def check_inverse_method(method: InverseMethod) -> None:
     laws.require_texts(method.references, "references")
     atlas = phantom_atlas()
     requests = _requests(laws, method, atlas)
-    with tempfile.TemporaryDirectory(prefix="gliofield-") as folder:
+    with scratch_folder() as folder:
         patient = write_phantom_patient(Path(folder) / "patient")
         case = read_case(find_case_files(patient))
         for request in requests:

@@ -99,7 +99,7 @@ def test_a_stop_while_cleaning_up_is_survived(tmp_path, monkeypatch):
     """The database stands when its build folder is removed; what is left of that folder is no obstacle."""
 
     def stopping(path, *arguments, **settings):
-        if Path(path).name == "building" and (Path(path) / "settings.json").exists():
+        if Path(path).name.endswith("-building") and (Path(path) / "settings.json").exists():
             raise Killed
 
     with monkeypatch.context() as patch:
