@@ -1,6 +1,6 @@
 """What the checks of the input tell: real patients as they are, and faults made from them.
 
-    python benchmarks/pipeline/bench_input_checks.py [--data DATA] [--turns all | few] [--json FILE]
+    python benchmarks/pipeline/bench_input_checks.py [--data DATA] [--turns all | few] [--virtual N] [--json FILE]
 
 DATA is the folder of test images (`patients/` inside). Each fault is made from every patient that allows it: headers
 turned by 90 and 180 degrees and an identity affine (registered anew, preset `affine`), masks of the other patients,
@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import itertools
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,15 @@ from gliofield.concern import verdict_of
 from gliofield.errors import GliofieldError, SegmentationError
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume
-from gliofield.pipeline import Case, PersonalizationSettings, read_case, register_case
+from gliofield.pipeline import (
+    Case,
+    PersonalizationSettings,
+    find_case_files,
+    make_virtual_patient,
+    read_case,
+    register_case,
+    write_virtual_patient,
+)
 from gliofield.pipeline.input_checks import InputChecks, check_case, check_input
 from gliofield.volume import Volume
 
@@ -163,6 +172,27 @@ def all_rows(data: Path, *, all_turns: bool) -> Iterator[dict[str, Any]]:
         yield {"fault": "wrong header", "case": f"{name} {kind}", "told": is_told(found), **shown}
 
 
+def virtual_rows(number: int) -> Iterator[dict[str, Any]]:
+    """The same of virtual patients, headers turned by 180 degrees only."""
+    atlas, brain = load_atlas("sri24"), load_atlas("mni152")
+    cases = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(number):
+            patient = make_virtual_patient(brain, rng=np.random.default_rng(seed))
+            place = Path(folder) / str(seed)
+            write_virtual_patient(patient, place)
+            cases[f"virtual {seed}"] = read_case(find_case_files(place))
+    half_turns = [(f"half turn {axis}", 2.0 * np.diag(np.eye(3)[axis]) - np.eye(3)) for axis in range(3)]
+    for name, case in cases.items():
+        found = registered_checks(case, atlas)
+        yield {"fault": "none", "case": name, "told": is_told(found), **({} if found is None else found.to_json())}
+        for kind, turn in half_turns:
+            found = registered_checks(with_header(case, turn), atlas)
+            shown = {} if found is None else found.to_json()
+            yield {"fault": "wrong header", "case": f"{name} {kind}", "told": is_told(found), **shown}
+    yield from mask_rows(cases)
+
+
 def value_table(rows: list[dict[str, Any]]) -> str:
     """Least and largest of every value by fault."""
     names = ["flair_edge", "flair_inside", "t1gd_gap", "core_on_surface", "edema_outside"]
@@ -182,10 +212,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--turns", choices=("all", "few"), default="few")
+    parser.add_argument("--virtual", type=int, default=0, help="number of virtual patients")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows = []
-    for row in all_rows(arguments.data, all_turns=arguments.turns == "all"):
+    virtual = ({**row, "fault": f"virtual patients: {row['fault']}"} for row in virtual_rows(arguments.virtual))
+    for row in itertools.chain(all_rows(arguments.data, all_turns=arguments.turns == "all"), virtual):
         rows.append(row)
         print(json.dumps(row, default=float), flush=True)
     print("\n| input | told | of |\n|---|---|---|")
