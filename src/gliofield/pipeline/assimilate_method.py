@@ -182,10 +182,11 @@ class AssimilateMethod:
     ) -> NDArray[np.float32]:
         """Ranks on the scan's grid. Beyond the grid of the simulations, growth has the value of its border."""
         phase = grow_from_outlines(coarse.tumor_core, coarse.whole_tumor, anatomy, self.priority)
-        brain = space.case.brain
+        brain, cavity = space.case.brain, space.case.segmentation.cavity
+        treatable = brain if cavity is None else brain & ~cavity
         on_scan = _continued(Volume(phase, coarse.grid), space, self.priority.outside_per_mm)
         core = observation.tumor_core if observation.has_core else observation.whole_tumor
-        return rank_voxels(on_scan, distance_mm(core, space.grid.spacing_mm), brain, self.priority.pull_per_mm)
+        return rank_voxels(on_scan, distance_mm(core, space.grid.spacing_mm), treatable, self.priority.pull_per_mm)
 
 
 def _on_scan(density: Volume, space: PatientSpace) -> NDArray[np.float32]:

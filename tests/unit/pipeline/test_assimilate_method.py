@@ -109,6 +109,8 @@ def test_a_cavity_holds_no_cells_and_bounds_growth(tmp_path):
     assert not result.density_patient.data[case.segmentation.cavity].any()
     seen = case.segmentation.whole_tumor
     np.testing.assert_array_equal(result.thresholds.whole_tumor(result.density_patient.data), seen)
+    priority, cavity = result.priority_patient.data, case.segmentation.cavity
+    assert priority[cavity].max() < priority[case.brain & ~cavity].min()
     assert result.verdict != "no-concern"
 
 
