@@ -7,6 +7,7 @@ indicator, then strictly > 0.5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -79,3 +80,17 @@ def resample_mask(mask: Volume, onto: Grid) -> Volume:
     if mask.grid.is_same_as(onto):
         return Volume(mask.data.astype(bool), onto)
     return Volume(resample(Volume(mask.data.astype(np.float32), mask.grid), onto).data > 0.5, onto)
+
+
+def interpolate_at(values: NDArray[np.float32], coordinates: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
+    """Interpolate linearly on the lattice of one list of voxel coordinates per axis, >= 0.
+
+    Behind an axis's last voxel its value goes on.
+    """
+    for axis, along in enumerate(coordinates):
+        last = values.shape[axis] - 1
+        lower = np.minimum(np.floor(along).astype(int), last)
+        upper = np.minimum(lower + 1, last)
+        part = (along - lower).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+        values = np.take(values, lower, axis=axis) * (1 - part) + np.take(values, upper, axis=axis) * part
+    return np.ascontiguousarray(values, dtype=np.float32)

@@ -27,6 +27,7 @@ from scipy.special import expit, logit
 
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.imaging import VisibilityThresholds
+from gliofield.resample import interpolate_at
 
 #: How far inside the bounds a corrected logit stays.
 BOUND_MARGIN = 1e-3
@@ -208,15 +209,7 @@ def solve_obstacle(
 
 def _refined(values: NDArray[np.float32], step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Values at every `step`-th voxel, interpolated linearly to all of them."""
-    places = np.meshgrid(*[np.arange(length) / step for length in shape], indexing="ij", sparse=True)
-    fine = values
-    for axis, place in enumerate(places):
-        coordinates = place.reshape(-1)
-        lower = np.minimum(np.floor(coordinates).astype(int), fine.shape[axis] - 1)
-        upper = np.minimum(lower + 1, fine.shape[axis] - 1)
-        part = (coordinates - lower).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        fine = np.take(fine, lower, axis=axis) * (1 - part) + np.take(fine, upper, axis=axis) * part
-    return np.ascontiguousarray(fine, dtype=np.float32)
+    return interpolate_at(values, [np.arange(length) / step for length in shape])
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

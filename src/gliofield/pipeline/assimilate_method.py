@@ -36,7 +36,7 @@ from gliofield.growth.parameters import STRETCH_NAMES, seed_values
 from gliofield.imaging import Estimate, Observation
 from gliofield.pipeline.spaces import PatientSpace, tumor_grid
 from gliofield.progress import ProgressEvent, Reporter
-from gliofield.resample import resample, resample_mask
+from gliofield.resample import interpolate_at, resample, resample_mask
 from gliofield.volume import Volume
 
 _REFERENCE = (
@@ -200,12 +200,7 @@ def _continued(phase: Volume, space: PatientSpace, outside_per_mm: float) -> NDA
     voxels = phase.grid.voxel_from_world @ space.grid.world_from_voxel
     places = [voxels[axis, axis] * np.arange(space.grid.shape[axis]) + voxels[axis, 3] for axis in range(3)]
     inside = [np.clip(place, 0, length - 1) for place, length in zip(places, phase.grid.shape, strict=True)]
-    values = phase.data
-    for axis, coordinates in enumerate(inside):
-        lower = np.minimum(np.floor(coordinates).astype(int), values.shape[axis] - 1)
-        upper = np.minimum(lower + 1, values.shape[axis] - 1)
-        part = (coordinates - lower).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        values = np.take(values, lower, axis=axis) * (1 - part) + np.take(values, upper, axis=axis) * part
+    values = interpolate_at(phase.data, inside)
     beyond = [
         (np.abs(place - kept) * phase.grid.spacing_mm[axis]).astype(np.float32)
         for axis, (place, kept) in enumerate(zip(places, inside, strict=True))
