@@ -65,8 +65,8 @@ class Estimate:
     uncorrected : Volume or None
         The density before it was made to agree with the outlines; None where nothing was corrected. Quality is judged
         by it, for what a correction makes true says nothing.
-    priority : Volume or None
-        Ranks of voxels on the grid of the scan, higher ones to be treated first: strictly positive, without ties.
+    is_ranking : bool
+        The density only orders voxels, as a margin does: agreement with the outlines is not asked of it.
     maps : mapping of str to Volume
         Further maps of the method by name, on the grid of the space.
     details : mapping
@@ -90,7 +90,7 @@ class Estimate:
     candidates: tuple[Candidate, ...] = ()
     posterior: Posterior | None = None
     uncorrected: Volume | None = None
-    priority: Volume | None = None
+    is_ranking: bool = False
     maps: Mapping[str, Volume] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from gliofield.errors import ParameterError
 from gliofield.grid import Grid
+from gliofield.metrics.ranking import highest_voxels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +76,10 @@ def cells_covered_at_equal_volume(
     distance_mm = ndimage.distance_transform_edt(~visible_tumor, sampling=grid.spacing_mm)
     margin_region = brain & (distance_mm <= margin_mm)
     num_voxels = int(np.count_nonzero(margin_region))
-    # Density decides, distance breaks ties (most of all among zeros).
-    inside = np.flatnonzero(brain)
-    order = np.lexsort((distance_mm.ravel()[inside], -predicted_density.ravel()[inside]))
-    chosen = inside[order[:num_voxels]]
+    chosen = highest_voxels(predicted_density, num_voxels, within=brain, distance_mm=distance_mm)
     return CoverageAtEqualVolume(
         margin_mm=margin_mm,
         volume_ml=num_voxels * grid.voxel_volume_ml,
         covered_by_margin=float(true_density[margin_region].sum(dtype=np.float64)) / total,
-        covered_by_density=float(true_density.ravel()[chosen].sum(dtype=np.float64)) / total,
+        covered_by_density=float(true_density[chosen].sum(dtype=np.float64)) / total,
     )

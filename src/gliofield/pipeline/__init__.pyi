@@ -53,6 +53,12 @@ from gliofield.pipeline.query_method import (
 from gliofield.pipeline.query_posterior import (
     QueryWithPosterior as QueryWithPosterior,
 )
+from gliofield.pipeline.rankings import (
+    RankedRegion as RankedRegion,
+    Rankings as Rankings,
+    rank_targets as rank_targets,
+    target_priority as target_priority,
+)
 from gliofield.pipeline.regrowth import (
     regrow as regrow,
 )
@@ -77,6 +83,10 @@ from gliofield.pipeline.spaces import (
     PatientSpace as PatientSpace,
     make_space as make_space,
     patient_grid as patient_grid,
+)
+from gliofield.pipeline.tumor_box import (
+    TumorBox as TumorBox,
+    tumor_box as tumor_box,
 )
 from gliofield.pipeline.tumor_coverage import (
     Focus as Focus,

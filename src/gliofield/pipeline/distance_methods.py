@@ -78,7 +78,8 @@ class MarginMethod:
         ratio = limits.flair_threshold / limits.t1gd_threshold
         outside = limits.t1gd_threshold * ratio ** (distance_mm / self.margin_mm)
         density = np.where(mask, _inside(limits.t1gd_threshold, depth_mm), outside)
-        return _estimate(density, observation, details={"margin_mm": self.margin_mm, "around": self.around})
+        details: dict[str, float | str] = {"margin_mm": self.margin_mm, "around": self.around}
+        return _estimate(density, observation, details=details, is_ranking=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +142,8 @@ def _inside(edge: float, depth_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1.0 - (1.0 - edge) * np.exp(-depth_mm / _DEPTH_LENGTH_MM)
 
 
-def _estimate(density: NDArray[np.float64], observation: Observation, *, details: dict[str, float | str]) -> Estimate:
+def _estimate(
+    density: NDArray[np.float64], observation: Observation, *, details: dict[str, float | str], is_ranking: bool = False
+) -> Estimate:
     volume = Volume(density.astype(np.float32), observation.grid)
-    return Estimate(cell_density=volume, space=observation.require_space(), details=details)
+    return Estimate(cell_density=volume, space=observation.require_space(), details=details, is_ranking=is_ranking)

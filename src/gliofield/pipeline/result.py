@@ -13,6 +13,7 @@ from gliofield.imaging import Estimate, VisibilityThresholds
 from gliofield.metrics import MaskAgreement
 from gliofield.pipeline.case import Case
 from gliofield.pipeline.input_checks import InputChecks
+from gliofield.pipeline.rankings import Rankings
 from gliofield.pipeline.tumor_coverage import TumorCoverage
 from gliofield.registration import RegistrationQuality, RegistrationResult
 from gliofield.volume import Volume
@@ -38,8 +39,8 @@ class PersonalizationResult:
     posterior_patient, posterior_atlas : mapping of str to Volume
         Maps of the method's posterior (``mean``, ``std``, ``probability_t1gd``, ``probability_flair``) as
         `density_patient` and `density_atlas`; empty where the method has none.
-    priority_patient : Volume or None
-        Ranks of voxels on the case's grid, higher ones to be treated first; None where the method gives none.
+    rankings : Rankings or None
+        Voxels in four orders: two margins, the density, and the priority.
     maps_patient : mapping of str to Volume
         Further maps of the method on the case's grid.
     seed_patient_mm, seed_atlas_mm : tuple of 3 float, or None
@@ -91,7 +92,7 @@ class PersonalizationResult:
     candidate_densities_patient: tuple[Volume, ...] = ()
     posterior_patient: Mapping[str, Volume] = field(default_factory=dict)
     posterior_atlas: Mapping[str, Volume] = field(default_factory=dict)
-    priority_patient: Volume | None = None
+    rankings: Rankings | None = None
     maps_patient: Mapping[str, Volume] = field(default_factory=dict)
     agreement_corrected: MaskAgreement | None = None
     input_checks: InputChecks | None = None

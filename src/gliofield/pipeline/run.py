@@ -11,6 +11,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,11 @@ from gliofield.pipeline.case import Case, CaseFiles, find_case_files, read_case
 from gliofield.pipeline.input_checks import InputChecks, check_input
 from gliofield.pipeline.method_options import DEFAULT_METHOD, MethodOptions, Sample, options_named
 from gliofield.pipeline.methods import prepare_method
+from gliofield.pipeline.rankings import rank_targets
 from gliofield.pipeline.regrowth import regrow
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.pipeline.settings import PersonalizationSettings
-from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, make_space, require_fitting_atlas
+from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, PatientSpace, make_space, require_fitting_atlas
 from gliofield.pipeline.tumor_coverage import TumorCoverage, measure_coverage
 from gliofield.progress import Reporter, StageClock, ignore_progress
 from gliofield.registration import (
@@ -119,6 +121,8 @@ def personalize(
             final = regrow(estimate, spaces.make(SpaceRequest(name="patient", domain_rule=request.domain_rule)), model)
     with clock.stage("move densities"):
         moved = _move(case, estimate, final, in_atlas)
+    with clock.stage("rank"):
+        rankings = rank_targets(moved.density_patient, spaces.scan, chosen.thresholds)
     with clock.stage("score"):
         judged = _judged(case, estimate, moved, in_atlas)
         scores = _score(case, loaded, registration, observation, judged, in_atlas, final, request)
@@ -126,6 +130,7 @@ def personalize(
         case=case,
         estimate=estimate,
         **moved.fields,
+        rankings=rankings,
         registration=registration,
         **scores.fields,
         thresholds=chosen.thresholds,
@@ -289,7 +294,16 @@ class _Spaces:
     registration: RegistrationResult
     settings: PersonalizationSettings
 
+    @cached_property
+    def scan(self) -> PatientSpace:
+        """The patient's brain on the grid of the scan."""
+        return PatientSpace(
+            case=self.case, atlas=self.atlas, transform=self.registration.transform, grid=self.case.grid
+        )
+
     def make(self, request: SpaceRequest = SpaceRequest()) -> Space:  # noqa: B008 (frozen)
+        if request == SpaceRequest(name="patient", on_scan=True):
+            return self.scan
         return make_space(
             request,
             case=self.case,
@@ -309,7 +323,6 @@ class _Moved:
     candidate_densities_patient: tuple[Volume, ...]
     posterior_patient: Mapping[str, Volume]
     posterior_atlas: Mapping[str, Volume]
-    priority_patient: Volume | None
     maps_patient: Mapping[str, Volume]
     seed_patient_mm: tuple[float, float, float] | None
     seed_atlas_mm: tuple[float, float, float] | None
@@ -336,18 +349,10 @@ def _move(case: Case, estimate: Estimate, final: Estimate, in_atlas: Observation
         ),
         posterior_patient={name: to_patient(each) for name, each in maps.items()},
         posterior_atlas={name: _density_in_atlas(each, estimate.space, in_atlas) for name, each in maps.items()},
-        priority_patient=_priority(estimate, case),
         maps_patient={name: estimate.space.to_patient(each, case.grid) for name, each in estimate.maps.items()},
         seed_patient_mm=_point(None if final.seed_mm is None else final.space.points_to_patient([final.seed_mm])),
         seed_atlas_mm=_point(None if estimate.seed_mm is None else estimate.space.points_to_atlas([estimate.seed_mm])),
     )
-
-
-def _priority(estimate: Estimate, case: Case) -> Volume | None:
-    """Ranks as they are: interpolation would make equal ones of them."""
-    if estimate.priority is not None:
-        estimate.priority.grid.require_same_as(case.grid, self_name="priority", other_name="scan")
-    return estimate.priority
 
 
 def _judged(case: Case, estimate: Estimate, moved: _Moved, in_atlas: Observation) -> tuple[Volume, Volume]:
@@ -415,10 +420,8 @@ def _score(
         outside = _outside_domain(observation, observation.require_space().anatomy.domain)
     thresholds = observation.thresholds
     agreement_atlas = _agreement(judged[1], in_atlas, thresholds)
-    # A margin is drawn larger than what is seen: it is no density that could agree with it.
-    is_margin = "margin_mm" in answer.details
-    coverage = measure_coverage(judged[0], case, thresholds, quality, shows_growth=not is_margin)
-    poor = () if is_margin else _poor_agreement(agreement_atlas)
+    coverage = measure_coverage(judged[0], case, thresholds, quality, shows_growth=not answer.is_ranking)
+    poor = () if answer.is_ranking else _poor_agreement(agreement_atlas)
     remarks = (*_concerns(case, observation, outside), *poor)
     return _Scores(
         registration_quality=quality,

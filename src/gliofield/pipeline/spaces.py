@@ -25,6 +25,7 @@ from gliofield.anatomy import (
     TissueMaps,
     growth_domain,
 )
+from gliofield.box import box_of
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.grid import Grid
 from gliofield.pipeline.case import Case
@@ -65,6 +66,7 @@ class PatientSpace:
     domain_rule: str = DEFAULT_DOMAIN_RULE
     mask_rule: Interpolation = "linear"
     _stay: Transform = field(default_factory=Transform.identity, init=False, repr=False)
+    _others: dict[Grid, PatientSpace] = field(default_factory=dict, init=False, repr=False)
 
     def __repr__(self) -> str:
         """Atlas, rule and grid."""
@@ -76,8 +78,8 @@ class PatientSpace:
         return "patient"
 
     def on_grid(self, grid: Grid) -> PatientSpace:
-        """The same brain on another grid."""
-        return replace(self, grid=grid)
+        """The same brain on another grid; the same value for equal grids, so that its anatomy is made once."""
+        return self._others.setdefault(grid, replace(self, grid=grid))
 
     @cached_property
     def anatomy(self) -> Anatomy:
@@ -145,26 +147,31 @@ def patient_grid(case: Case, spacing_mm: float) -> Grid:
     return Grid.axis_aligned(np.ceil((high - low) / spacing_mm).astype(int) + 1, spacing_mm, np.round(low, 6))
 
 
-def tumor_grid(space: PatientSpace, mask: NDArray[np.bool_], *, spacing_mm: float, reach_mm: float) -> Grid:
-    """Isotropic grid around a mask of a patient's space, as far as a tumor may reach, within the brain.
+def tumor_grid(scan: PatientSpace, mask: NDArray[np.bool_], *, spacing_mm: float, reach_mm: float) -> Grid:
+    """Isotropic grid around a mask of a scan, as far as a tumor may reach, within the brain.
+
+    Its axes are the scan's, and its voxels are counted from the scan's first: a head that lies in another way, or an
+    outline that changes a little, gives the same lattice.
 
     Parameters
     ----------
-    space : PatientSpace
-        Whose grid the mask has.
+    scan : PatientSpace
+        The patient's brain on the grid of the scan, which is the mask's.
     mask : (X, Y, Z) bool array
         Not empty.
     spacing_mm, reach_mm : float
         Spacing of the grid, and how far it goes beyond the mask [mm], > 0.
     """
-    whole = patient_grid(space.case, spacing_mm)
-    corners = np.argwhere(mask)
-    world = space.grid.world_of(np.array(np.meshgrid(*zip(corners.min(axis=0), corners.max(axis=0), strict=True))).T)
-    voxels = whole.voxel_of(world.reshape(-1, 3))
-    reach = reach_mm / spacing_mm
-    first = np.clip(np.floor(voxels.min(axis=0) - reach), 0, np.array(whole.shape) - 1).astype(int)
-    last = np.clip(np.ceil(voxels.max(axis=0) + reach), 0, np.array(whole.shape) - 1).astype(int)
-    return Grid.axis_aligned(last - first + 1, spacing_mm, np.round(whole.world_of(first), 6))
+    voxel_mm, margin_mm = np.array(scan.grid.spacing_mm), _MARGIN_VOXELS * spacing_mm
+    wanted, brain = (np.array(box_of(each), dtype=float) for each in (mask, scan.case.brain))
+    low_mm = np.maximum(wanted[:, 0] * voxel_mm - reach_mm, brain[:, 0] * voxel_mm - margin_mm)
+    high_mm = np.minimum((wanted[:, 1] - 1) * voxel_mm + reach_mm, (brain[:, 1] - 1) * voxel_mm + margin_mm)
+    first, last = np.floor(low_mm / spacing_mm).astype(int), np.ceil(high_mm / spacing_mm).astype(int)
+    world_from_voxel = scan.grid.world_from_voxel.copy()
+    world_from_voxel[:3, :3] *= spacing_mm / voxel_mm
+    world_from_voxel[:3, 3] = scan.grid.world_of(first * spacing_mm / voxel_mm)
+    x, y, z = (int(length) for length in last - first + 1)
+    return Grid((x, y, z), world_from_voxel)
 
 
 def make_space(

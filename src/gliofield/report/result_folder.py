@@ -2,7 +2,8 @@
 
     density_patient.nii.gz   cell density on the patient's grid and affine, float32
     density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
-    target_priority_patient.nii.gz, unexplained_patient.nii.gz   ranks, and what the model leaves open (`assimilate`)
+    target_priority_patient.nii.gz   which voxels to treat first: ranks, higher ones first
+    unexplained_patient.nii.gz       what the model does not explain of the scan (`assimilate`)
     candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
     parameters.json          growth parameters with units where the method has them, runners-up
     transforms/              patient <-> atlas, as ITK files
@@ -45,6 +46,8 @@ RESULT_MARKER = FolderMarker(
     files=(
         "density_patient.nii.gz",
         "density_atlas.nii.gz",
+        "target_priority_patient.nii.gz",
+        "unexplained_patient.nii.gz",
         "parameters.json",
         "quality.json",
         "overview.png",
@@ -157,6 +160,7 @@ def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
             "whole_tumor": result.case.segmentation.whole_ml,
         },
         "coverage": None if result.coverage is None else result.coverage.to_json(),
+        "rankings": None if result.rankings is None else result.rankings.to_json(),
         "input": None if result.input_checks is None else result.input_checks.to_json(),
         "tumor_outside_domain": dict(result.tumor_outside_domain),
         "registration": dataclasses.asdict(result.registration_quality),
@@ -183,8 +187,8 @@ def _write_maps(folder: Path, result: PersonalizationResult) -> None:
     """Priorities and further maps of the method, on the patient's grid."""
     descriptions = {"target_priority": "target priority, ranks; research use only"}
     maps = dict(result.maps_patient)
-    if result.priority_patient is not None:
-        maps["target_priority"] = result.priority_patient
+    if result.rankings is not None:
+        maps["target_priority"] = result.rankings.priority
     for name, volume in maps.items():
         write_volume(
             folder / f"{name}_patient.nii.gz",

@@ -53,7 +53,7 @@ def test_quality_is_judged_before_the_correction(result):
 
 def test_priorities_are_ranks_on_the_scan(result):
     """The core first; no two voxels alike."""
-    priority, seen = result.priority_patient.data, result.case.segmentation
+    priority, seen = result.rankings.priority.data, result.case.segmentation
 
     assert len(np.unique(priority)) == priority.size
     assert priority[seen.tumor_core].min() > np.median(priority[result.case.brain])
@@ -109,7 +109,7 @@ def test_a_cavity_holds_no_cells_and_bounds_growth(tmp_path):
     assert not result.density_patient.data[case.segmentation.cavity].any()
     seen = case.segmentation.whole_tumor
     np.testing.assert_array_equal(result.thresholds.whole_tumor(result.density_patient.data), seen)
-    priority, cavity = result.priority_patient.data, case.segmentation.cavity
+    priority, cavity = result.rankings.priority.data, case.segmentation.cavity
     assert priority[cavity].max() < priority[case.brain & ~cavity].min()
     assert result.verdict != "no-concern"
 
