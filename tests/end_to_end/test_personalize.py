@@ -27,6 +27,7 @@ RESULT_FILES = {
     "parameters.json",
     "provenance.json",
     "quality.json",
+    "target_priority_patient.nii.gz",
     "transforms",
 }
 
@@ -49,8 +50,9 @@ def _run(arguments):
 
 def _personalize(phantom, out, *more, patient=None):
     folder = [patient or phantom / "patient"]
-    common = ["--atlas", phantom / "atlas", "--database", phantom / "database", "--registration", "none"]
-    return _run(["personalize", *folder, *common, "--out", out, *more])
+    common = ["--atlas", phantom / "atlas", "--registration", "none"]
+    query = [] if "--method" in more else ["--method", "query", "--database", phantom / "database"]
+    return _run(["personalize", *folder, *common, *query, "--out", out, *more])
 
 
 def test_a_brats_folder_becomes_a_result_folder(phantom, tmp_path):
@@ -73,6 +75,33 @@ def test_a_brats_folder_becomes_a_result_folder(phantom, tmp_path):
     assert not density[~brain].any()
     printed = json.loads(result.stdout)["quality"]
     assert printed["dice_patient_space"] == json.loads((out / "quality.json").read_text())["dice_patient_space"]
+
+
+def test_without_a_method_the_map_agrees_with_the_scan(phantom, tmp_path):
+    """The default needs no database; its density shows the outlines, and the quality tells what was made true."""
+    out = tmp_path / "result"
+
+    result = _run(["personalize", phantom / "patient", "--atlas", phantom / "atlas", "--registration", "none"]
+                  + ["--out", out, "--json"])  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert printed["method"] == "assimilate"
+    assert {path.name for path in out.iterdir()} == {*RESULT_FILES, "unexplained_patient.nii.gz"}
+    labels = nib.load(phantom / "patient" / "case_seg.nii.gz").get_fdata()
+    assert np.array_equal(nib.load(out / "density_patient.nii.gz").get_fdata() > 0.2, labels > 0)
+    assert printed["quality"]["dice_after_correction"]["note"] == "by construction"
+    assert printed["quality"]["dice_patient_space"]["combined"] < 2.0
+    assert set(printed["quality"]["rankings"]["regions"]) == {"core-margin", "whole-margin", "density", "priority"}
+
+
+def test_a_result_of_the_default_method_can_be_replaced(phantom, tmp_path):
+    """Every file it writes is one that --force knows."""
+    command = ["personalize", phantom / "patient", "--atlas", phantom / "atlas", "--registration", "none"]
+    first = _run([*command, "--out", tmp_path / "result"])
+    again = _run([*command, "--out", tmp_path / "result", "--force"])
+
+    assert (first.exit_code, again.exit_code) == (0, 0), again.output
 
 
 def test_the_result_says_how_it_was_made(phantom, tmp_path):
@@ -185,7 +214,7 @@ def test_an_existing_result_is_not_overwritten(phantom, tmp_path):
 def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
     """--dry-run reads the inputs, prints what they are and what would be done with them; it needs no folder."""
     common = ["personalize", phantom / "patient", "--atlas", phantom / "atlas", "--dry-run"]
-    other = _run([*common, "--database", tmp_path / "none", "--method", "sample", "--json"])
+    other = _run([*common, "--method", "sample", "--database", tmp_path / "none", "--json"])
 
     result = _personalize(phantom, tmp_path / "out", "--dry-run")
 
@@ -193,7 +222,8 @@ def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
     assert "would read flair, t1, t1c (labels: brats2023; core 7." in result.stdout
     assert "would use method query: the best match in a database" in result.stdout
     assert f"database {phantom / 'database'}: ready" in result.stdout
-    assert "default database: will be built first" in _run(common).stdout
+    assert "default database: will be built first" in _run([*common, "--method", "query"]).stdout
+    assert "database" not in _run(common).stdout
     content = json.loads(other.stdout)
     assert (content["method"], content["needs"][1:]) == ("sample", [f"database {tmp_path / 'none'}: not there"])
     assert list(tmp_path.iterdir()) == []
@@ -248,7 +278,8 @@ def test_a_place_that_cannot_be_written_is_found_out_before_anything_is_read(pha
         (["--registration", "fasst"], 2, "Did you mean 'fast'"),
         (["--labels", "brats2020"], 2, "Did you mean 'brats20"),
         (["--t1gd-threshold", "0.1"], 2, "--t1gd-threshold must be at least --flair-threshold"),
-        (["--database", "nowhere"], 1, "nowhere"),
+        (["--method", "query", "--database", "nowhere"], 1, "nowhere"),
+        (["--method", "assimilate", "--database", "nowhere"], 2, "--database belongs to method 'query' or 'sample'"),
         (["--atlas", "sri42"], 2, "Did you mean 'sri24'"),
         (["--t1", "x.nii.gz"], 1, "x.nii.gz: no such file"),
         (["--spacing-mm", "2"], 2, "--spacing-mm belongs to the patient's space"),
@@ -276,8 +307,8 @@ def test_a_database_of_another_atlas_is_refused(phantom, tmp_path):
     write_volume(other / "csf.nii.gz", Volume(csf.data * 0, csf.grid))
 
     result = _run(
-        ["personalize", phantom / "patient", "--atlas", other, "--database", phantom / "database"]
-        + ["--registration", "none", "--out", tmp_path / "out"]
+        ["personalize", phantom / "patient", "--atlas", other, "--method", "query"]
+        + ["--database", phantom / "database", "--registration", "none", "--out", tmp_path / "out"]
     )
 
     assert result.exit_code == 1
@@ -339,8 +370,17 @@ def test_a_turned_and_shifted_patient_gets_seed_and_density_where_the_tumor_is(p
         nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), motion @ image.affine), path)
 
     result = _run(
-        ["personalize", patient, "--atlas", phantom / "atlas", "--database", phantom / "database"]
-        + ["--registration", "affine", "--deterministic", "--out", tmp_path / "out", "--json"]
+        ["personalize", patient, "--atlas", phantom / "atlas", "--method", "query"]
+        + [
+            "--database",
+            phantom / "database",
+            "--registration",
+            "affine",
+            "--deterministic",
+            "--out",
+            tmp_path / "out",
+            "--json",
+        ]
     )
 
     assert result.exit_code == 0, result.output

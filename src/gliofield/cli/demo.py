@@ -12,15 +12,17 @@ import typer
 from gliofield.cli import options
 from gliofield.cli.commands import add_command
 from gliofield.cli.console import Console
+from gliofield.cli.settings_options import choice
+from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS
 
 
 def demo(
     console: Console,
     out: Annotated[Path, typer.Option(help="Folder for the patient and its result.")] = Path("gliofield-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Draws the patient: brain shape, tumor position, noise.")] = 0,
-    database: Annotated[
-        Path | None, typer.Option(help="Simulation database; default: one of 5,000 tumors, built once and cached.")
-    ] = None,
+    method: Annotated[
+        str, choice(*METHOD_OPTIONS, kind="method", help="How the tumor is found, with its default settings.")
+    ] = DEFAULT_METHOD,
     registration: options.Registration = options.DEFAULT_REGISTRATION,
     threads: options.Threads = None,
     force: options.Force = False,
@@ -35,15 +37,14 @@ def demo(
     require_absent(result_folder, replace=force, marker=RESULT_MARKER)
 
     from gliofield.anatomy import load_atlas
-    from gliofield.pipeline import PersonalizationSettings, QueryMethod, open_database, run_demo
+    from gliofield.pipeline import PersonalizationSettings, run_demo
     from gliofield.report import write_result_folder
 
     atlas = load_atlas("sri24", report=console.report)
-    opened = open_database(database, atlas=atlas, num_workers=threads, report=console.report)
     outcome = run_demo(
         patient_folder,
         atlas=atlas,
-        method=QueryMethod(database=opened, num_threads=threads),
+        method=method,
         seed=seed,
         settings=PersonalizationSettings(registration=registration, seed=seed, num_threads=threads),
         force=force,

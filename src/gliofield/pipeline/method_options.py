@@ -4,7 +4,7 @@ An options object is light: it names a database or a checkpoint by path and load
 method of it, ready to be asked. The command line takes its options from these classes.
 
 ==================  ==================================================================================================
-``assimilate``      growth fitted in the patient's own brain and corrected to both outlines, with priorities
+``assimilate``      growth fitted in the patient's own brain and corrected to both outlines: the default
 ``query``           the best match in a database of simulated tumors (the papers' direct query)
 ``infer``           a network reads the growth parameters off the masks, the solver grows that tumor
 ``sample``          the posterior of all growth parameters, by TMCMC
@@ -233,7 +233,7 @@ class Assimilate:
 
 MethodOptions = Assimilate | Query | Infer | Sample | Margin | WholeMargin | Distance
 
-DEFAULT_METHOD = "query"
+DEFAULT_METHOD = "assimilate"
 METHOD_OPTIONS: dict[str, type[Any]] = {
     options.name: options for options in (Assimilate, Query, Infer, Sample, Margin, WholeMargin, Distance)
 }
