@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.box import box_of, slices_of
-from gliofield.errors import ParameterError
-from gliofield.grid import Grid
 from gliofield.growth.parameters import ISOTROPIC
 
 # Row extents of a row without voxels: a start beyond every index and a stop of 0.
@@ -96,19 +94,8 @@ def make_face_coefficients(
     anatomy: Anatomy, diffusivity_ratio: float, axis_stretch: Stretch = ISOTROPIC
 ) -> FaceCoefficients:
     """As `face_coefficients`, computed anew and not kept."""
-    if axis_stretch != ISOTROPIC:
-        _require_axis_aligned(anatomy.grid)
     diffusivity = anatomy.white_matter + anatomy.gray_matter * np.float32(1.0 / diffusivity_ratio)
     return faces_between(diffusivity, anatomy.domain, axis_stretch)
-
-
-def _require_axis_aligned(grid: Grid) -> None:
-    linear = grid.world_from_voxel[:3, :3]
-    if np.abs(linear - np.diag(np.diag(linear))).max() > 1e-3 * grid.spacing_mm[0]:
-        raise ParameterError(
-            f"axis_stretch needs a grid along the axes of the world, got {grid.describe()}. Grow the tumor on an "
-            "axis-aligned grid, or leave it isotropic."
-        )
 
 
 def faces_between(

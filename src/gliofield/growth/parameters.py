@@ -52,9 +52,9 @@ class FisherKolmogorovParameters:
     diffusivity_ratio : float
         D_w / D_g, between 1e-6 and 1e6.
     axis_stretch : (float, float, float)
-        (a_x, a_y, a_z), a global diffusion tensor in every tissue: cells diffuse with a_x D along x (left-right),
-        a_y D along y (back-front), a_z D along z (feet-head). Each between 0.05 and 20, their product 1; isotropic by
-        default.
+        (a_x, a_y, a_z), a global diffusion tensor in every tissue, along the axes of the grid that the tumor grows on:
+        cells diffuse with a_x D along the first (left-right on a grid of the atlas), a_y D along the second, a_z D
+        along the third. Each between 0.05 and 20, their product 1; isotropic by default.
 
     Raises
     ------
