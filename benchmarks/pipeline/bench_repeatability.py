@@ -7,7 +7,7 @@ Each row changes one thing and compares with the first run of that patient and m
     deterministic   the same command again, bit-identical registration (largest difference of the densities is 0)
     other seed      the registration draws other samples
     turned          header turned by 10 degrees about x and z, and moved by 30 mm; the voxels are the same
-    half a voxel    both outlines moved by half a voxel along every axis
+    half a voxel    both outlines half a voxel further back along x
 
 Columns: Dice of u > 0.2, Dice of u > 0.02 outside what is visible in either run, Dice of the first voxels of the
 priority at the volume of the 15 mm margin, largest difference of the densities.
@@ -52,13 +52,10 @@ def turned(case: Case) -> Case:
 
 
 def half_a_voxel_away(case: Case) -> Case:
-    """Outlines between the voxels: the mean of each voxel and its seven neighbors behind, above a half."""
+    """Outlines whose voxels along x are those with a neighbor behind: the middle moves by half a voxel."""
 
     def moved(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        part = mask.astype(np.float32)
-        for axis in range(3):
-            part = 0.5 * (part + np.roll(part, 1, axis))
-        return part > 0.5
+        return mask & np.roll(mask, 1, 0)
 
     seen: Segmentation = case.segmentation
     whole = moved(seen.whole_tumor)

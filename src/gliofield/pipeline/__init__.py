@@ -34,7 +34,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "sample_method": ("SampleMethod", "SampleSettings"),
     "settings": ("PersonalizationSettings",),
     "spaces": ("PatientSpace", "make_space", "patient_grid"),
-    "tumor_box": ("TumorBox", "tumor_box"),
+    "tumor_box": ("TumorBox",),
     "tumor_coverage": ("Focus", "TumorCoverage", "measure_coverage"),
     "virtual_patient": (
         "TruthScore",

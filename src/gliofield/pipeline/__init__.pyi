@@ -86,7 +86,6 @@ from gliofield.pipeline.spaces import (
 )
 from gliofield.pipeline.tumor_box import (
     TumorBox as TumorBox,
-    tumor_box as tumor_box,
 )
 from gliofield.pipeline.tumor_coverage import (
     Focus as Focus,

@@ -29,7 +29,7 @@ from gliofield.errors import ParameterError
 from gliofield.growth.parameters import STRETCH_NAMES, seed_values
 from gliofield.imaging import Estimate, Observation
 from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, PatientSpace
-from gliofield.pipeline.tumor_box import TumorBox, tumor_box
+from gliofield.pipeline.tumor_box import TumorBox
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield.resample import resample_mask
 from gliofield.volume import Volume
@@ -102,7 +102,7 @@ class AssimilateMethod:
                 "method 'assimilate' needs the space of a patient: expected a PatientSpace, got "
                 f"{type(space).__name__}. Use `personalize`, which makes it."
             )
-        box = tumor_box(observation, space, spacing_mm=self.spacing_mm)
+        box = TumorBox.around(observation, space, spacing_mm=self.spacing_mm)
         report(ProgressEvent(task="fit growth", completed=0, total=2))
         fit = fit_tumor(box.seen, box.anatomy, settings=self.fit, num_threads=self.num_threads)
         report(ProgressEvent(task="fit growth", completed=1, total=2))

@@ -19,7 +19,7 @@ from gliofield.box import box_of, slices_of
 from gliofield.imaging import Observation, VisibilityThresholds
 from gliofield.metrics import dice, highest_voxels
 from gliofield.pipeline.spaces import PatientSpace
-from gliofield.pipeline.tumor_box import tumor_box
+from gliofield.pipeline.tumor_box import TumorBox
 from gliofield.volume import Volume
 
 #: The usual margin around the core [mm] (ESTRO-EANO 2023).
@@ -158,7 +158,7 @@ def target_priority(
         thresholds=thresholds,
         space=scan,
     )
-    box = tumor_box(seen, scan)
+    box = TumorBox.around(seen, scan)
     phase = grow_from_outlines(box.seen.tumor_core, box.seen.whole_tumor, box.anatomy, chosen)
     on_scan = box.continued_on_scan(phase, chosen.outside_per_mm)
     from_core_mm = np.zeros(scan.grid.shape, dtype=np.float32)

@@ -41,6 +41,44 @@ class TumorBox:
     anatomy: Anatomy
     scan: PatientSpace
 
+    @classmethod
+    def around(
+        cls,
+        observation: Observation,
+        scan: PatientSpace,
+        *,
+        spacing_mm: float = DEFAULT_SPACING_MM,
+        reach_mm: float = _REACH_MM,
+    ) -> TumorBox:
+        """The box around a tumor; a core that is lost on its grid keeps its densest voxels.
+
+        Parameters
+        ----------
+        observation : Observation
+            Masks on the grid of the scan.
+        scan : PatientSpace
+            The patient's brain on the same grid.
+        spacing_mm, reach_mm : float
+            Spacing of the box, and how far it goes beyond the tumor [mm], > 0.
+        """
+        grid = tumor_grid(scan, observation.whole_tumor, spacing_mm=spacing_mm, reach_mm=reach_mm)
+        core, whole = (
+            resample(Volume(mask.astype(np.float32), scan.grid), grid).data
+            for mask in (observation.tumor_core, observation.whole_tumor)
+        )
+        tumor_core = _kept(core) if observation.has_core else core > 0.5
+        space = scan.on_grid(grid)
+        seen = Observation(
+            tumor_core=tumor_core,
+            whole_tumor=_kept(whole) | tumor_core,
+            grid=grid,
+            thresholds=observation.thresholds,
+            space=space,
+        )
+        cavity = scan.case.segmentation.cavity
+        in_box = None if cavity is None else resample_mask(Volume(cavity, scan.grid), grid).data
+        return cls(seen=seen, anatomy=open_domain(space.anatomy, seen.whole_tumor, in_box), scan=scan)
+
     @property
     def window(self) -> tuple[slice, slice, slice]:
         """Where the box lies in the scan."""
@@ -71,36 +109,6 @@ class TumorBox:
         return np.asarray(moved - np.float32(loss_per_mm) * np.sqrt(x**2 + y**2 + z**2), dtype=np.float32)
 
 
-def tumor_box(
-    observation: Observation,
-    scan: PatientSpace,
-    *,
-    spacing_mm: float = DEFAULT_SPACING_MM,
-    reach_mm: float = _REACH_MM,
-) -> TumorBox:
-    """The box around a tumor; a core that is lost on its grid keeps its densest voxels.
-
-    Parameters
-    ----------
-    observation : Observation
-        Masks on the grid of the scan.
-    scan : PatientSpace
-        The patient's brain on the same grid.
-    spacing_mm, reach_mm : float
-        Spacing of the box, and how far it goes beyond the tumor [mm], > 0.
-    """
-    grid = tumor_grid(scan, observation.whole_tumor, spacing_mm=spacing_mm, reach_mm=reach_mm)
-    masks = {"core": observation.tumor_core, "whole": observation.whole_tumor}
-    parts = {name: resample(Volume(mask.astype(np.float32), scan.grid), grid).data for name, mask in masks.items()}
-    whole, core = parts["whole"] > 0.5, parts["core"] > 0.5
-    if observation.has_core and not core.any():
-        core = parts["core"] == parts["core"].max()
-    if not whole.any():
-        whole = parts["whole"] == parts["whole"].max()
-    space = scan.on_grid(grid)
-    seen = Observation(
-        tumor_core=core, whole_tumor=whole | core, grid=grid, thresholds=observation.thresholds, space=space
-    )
-    cavity = scan.case.segmentation.cavity
-    in_box = None if cavity is None else resample_mask(Volume(cavity, scan.grid), grid).data
-    return TumorBox(seen=seen, anatomy=open_domain(space.anatomy, seen.whole_tumor, in_box), scan=scan)
+def _kept(part: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Voxels of which more than half belongs to a mask; if there are none, those of the largest part."""
+    return part > 0.5 if part.max() > 0.5 else part == part.max()
