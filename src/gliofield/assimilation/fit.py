@@ -3,10 +3,11 @@
     x = (ln μ1, ln μ2, seed, ln a_x, ln a_y),   μ1 = √(D_w T) [mm],   μ2 = √(ρ T)
     minimize  M − Σ Dice over the M modalities  +  w |ln a|²
 
-One scan tells neither D_w, ρ nor T apart, so T is arbitrary. The global tensor a (`axis_stretch`) has the product 1 and
-two numbers of its own, held near 1 by the penalty w. The start needs no database: the seed lies deepest in the core, or
-in the whole tumor, and λ = μ1 / μ2 follows from the radii of the two masks, for a front falls from one threshold to the
-other within a few λ. The search is Nelder and Mead's, from the best starts; isotropic first, then with the tensor.
+The seed is searched along the axes of the grid. One scan tells neither D_w, ρ nor T apart, so T is arbitrary. The
+global tensor a (`axis_stretch`) has the product 1 and two numbers of its own, held near 1 by the penalty w. The start
+needs no database: the seed lies deepest in the core, or in the whole tumor, and λ = μ1 / μ2 follows from the radii of
+the two masks, for a front falls from one threshold to the other within a few λ. The search is Nelder and Mead's, from
+the best starts; isotropic first, then with the tensor.
 
 References
 ----------
@@ -26,6 +27,7 @@ from scipy import ndimage, optimize
 
 from gliofield.anatomy import Anatomy
 from gliofield.errors import GliofieldError, NumericalError, ParameterError
+from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
 from gliofield.imaging import Observation
 from gliofield.metrics import dice
@@ -193,11 +195,10 @@ class _Fit:
 
     def parameters(self, x: NDArray[np.float64]) -> FisherKolmogorovParameters:
         stretch = np.exp([x[5], x[6], -x[5] - x[6]])
-        seed = (float(x[2]), float(x[3]), float(x[4]))
         return FisherKolmogorovParameters(
             white_matter_diffusivity_mm2_per_day=math.exp(2.0 * x[0]) / GROWTH_TIME_DAYS,
             proliferation_rate_per_day=math.exp(2.0 * x[1]) / GROWTH_TIME_DAYS,
-            seed_mm=seed,
+            seed_mm=place_in_world(x[2:5], self.anatomy.grid),
             diffusivity_ratio=self.settings.diffusivity_ratio,
             axis_stretch=(float(stretch[0]), float(stretch[1]), float(stretch[2])),
         )
@@ -248,7 +249,7 @@ class _Fit:
         width_mm = (visible_mm - core_mm) / _FRONT_WIDTHS if core.any() else 3.0
         lambdas = np.clip(np.array([0.6, 1.0, 1.6]) * width_mm, 1.5, 8.0)
         seeds = [deepest_point(mask & self.anatomy.domain, grid.spacing_mm) for mask in (core, visible)]
-        points = [grid.world_of(np.array(seed)) for seed in seeds if seed is not None]
+        points = [np.array(seed) * grid.spacing_mm for seed in seeds if seed is not None]
         # Two seeds that are near each other would follow one another.
         if len(points) == 2 and np.linalg.norm(points[0] - points[1]) < 6.0:
             points = points[:1]
@@ -291,6 +292,15 @@ def _apart(candidates: Sequence[NDArray[np.float64]], number: int) -> list[NDArr
 def _bounds() -> list[tuple[float, float]]:
     logs = [(math.log(low), math.log(high)) for low, high in (_MU1_MM, _MU2)]
     return [*logs, *[(-1e4, 1e4)] * 3, *[(-_LOG_STRETCH, _LOG_STRETCH)] * 2]
+
+
+def place_in_world(along_mm: NDArray[np.float64], grid: Grid) -> tuple[float, float, float]:
+    """World position [mm, RAS+] of a place along the axes of a grid, from its first voxel [mm].
+
+    A search along these axes finds the same in a head that lies otherwise.
+    """
+    x, y, z = (float(coordinate) for coordinate in grid.world_of(np.asarray(along_mm) / grid.spacing_mm))
+    return x, y, z
 
 
 def deepest_point(mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> tuple[int, int, int] | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from gliofield.anatomy import Anatomy
-from gliofield.assimilation.fit import GROWTH_TIME_DAYS, TumorFit, deepest_point, dice_sum
+from gliofield.assimilation.fit import GROWTH_TIME_DAYS, TumorFit, deepest_point, dice_sum, place_in_world
 from gliofield.assimilation.phase_correction import largest_piece
 from gliofield.errors import GliofieldError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
@@ -96,8 +96,8 @@ def add_foci(
 
 def _unexplained(
     density: NDArray[np.float32], seen: Observation, anatomy: Anatomy, where: NDArray[np.bool_] | None
-) -> tuple[float, float, float] | None:
-    """The deepest point of the largest unexplained piece [mm]; None if all are small."""
+) -> NDArray[np.float64] | None:
+    """The deepest point of the largest unexplained piece, along the axes of the grid [mm]; None if all are small."""
     limits, ml = seen.thresholds, seen.grid.voxel_volume_ml
     missed = [
         (2.0, seen.tumor_core & ~limits.tumor_core(density)),
@@ -113,8 +113,7 @@ def _unexplained(
         return None
     voxel = deepest_point(piece, seen.grid.spacing_mm)
     assert voxel is not None
-    x, y, z = (float(coordinate) for coordinate in seen.grid.world_of(np.array(voxel)))
-    return x, y, z
+    return np.array(voxel) * seen.grid.spacing_mm
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +125,7 @@ class _Search:
     where: NDArray[np.bool_] | None
     model: FisherKolmogorov
 
-    def run(self, start_mm: tuple[float, float, float]) -> tuple[Focus, NDArray[np.float32] | None, float, int]:
+    def run(self, start_mm: NDArray[np.float64]) -> tuple[Focus, NDArray[np.float32] | None, float, int]:
         """The best focus near a start, the density with it, its Dice sum, and the simulations it took."""
         start = np.array([math.log(-math.log(_FIRST_AGE)), *start_mm])
         found = optimize.minimize(
@@ -141,22 +140,18 @@ class _Search:
             },
         )
         joined, value = self._value(found.x)
-        focus = Focus(seed_mm=_seed(found.x), age=_age(found.x), gain=0.0)
+        focus = Focus(seed_mm=place_in_world(found.x[1:], self.seen.grid), age=_age(found.x), gain=0.0)
         return focus, joined, value, int(found.nfev) + 1
 
     def _value(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float32] | None, float]:
         """Density with a focus and its Dice sum; none where nothing can be grown."""
         try:
-            parameters = dataclasses.replace(self.parameters, seed_mm=_seed(x))
+            parameters = dataclasses.replace(self.parameters, seed_mm=place_in_world(x[1:], self.seen.grid))
             new = self.model.simulate(self.anatomy, parameters, _age(x) * GROWTH_TIME_DAYS).cell_density[0]
         except GliofieldError:
             return None, 0.0
         joined = (1.0 - (1.0 - self.density) * (1.0 - new)).astype(np.float32)
         return joined, dice_sum(joined, self.seen, self.where)
-
-
-def _seed(x: NDArray[np.float64]) -> tuple[float, float, float]:
-    return float(x[1]), float(x[2]), float(x[3])
 
 
 def _age(x: NDArray[np.float64]) -> float:
