@@ -1,5 +1,6 @@
 """Make a growth model agree with a scan: fit it, add foci, correct it to the outlines, rank what to treat."""
 
+from gliofield.assimilation.ellipsoid import Ellipsoid, fit_ellipsoid
 from gliofield.assimilation.fit import FitSettings, TumorFit, dice_sum, fit_tumor
 from gliofield.assimilation.foci import FociFit, Focus, add_foci
 from gliofield.assimilation.phase_correction import Correction, CorrectionSettings, correct_phase
@@ -9,6 +10,7 @@ from gliofield.assimilation.seen_domain import open_domain
 __all__ = [
     "Correction",
     "CorrectionSettings",
+    "Ellipsoid",
     "FitSettings",
     "FociFit",
     "Focus",
@@ -18,6 +20,7 @@ __all__ = [
     "correct_phase",
     "dice_sum",
     "distance_mm",
+    "fit_ellipsoid",
     "fit_tumor",
     "grow_from_outlines",
     "open_domain",

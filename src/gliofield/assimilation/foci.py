@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from gliofield.anatomy import Anatomy
+from gliofield.assimilation.ellipsoid import largest_piece
 from gliofield.assimilation.fit import GROWTH_TIME_DAYS, TumorFit, deepest_point, dice_sum, place_in_world
-from gliofield.assimilation.phase_correction import largest_piece
 from gliofield.errors import GliofieldError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
 from gliofield.imaging import Observation

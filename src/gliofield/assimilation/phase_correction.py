@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.special import expit, logit
 
 from gliofield.errors import NumericalError, ParameterError
@@ -210,13 +209,3 @@ def solve_obstacle(
 def _refined(values: NDArray[np.float32], step: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Values at every `step`-th voxel, interpolated linearly to all of them."""
     return interpolate_at(values, [np.arange(length) / step for length in shape])
-
-
-def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest component of a mask (X, Y, Z), voxels that share a face belong together; the first of equals."""
-    labels, number = ndimage.label(mask)
-    if number == 0:
-        return mask
-    sizes = np.bincount(labels.reshape(-1))
-    sizes[0] = 0
-    return np.asarray(labels == int(np.argmax(sizes)))
