@@ -25,7 +25,6 @@ from gliofield.anatomy import (
     TissueMaps,
     growth_domain,
 )
-from gliofield.box import box_of
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.grid import Grid
 from gliofield.pipeline.case import Case
@@ -147,11 +146,18 @@ def patient_grid(case: Case, spacing_mm: float) -> Grid:
     return Grid.axis_aligned(np.ceil((high - low) / spacing_mm).astype(int) + 1, spacing_mm, np.round(low, 6))
 
 
-def tumor_grid(scan: PatientSpace, mask: NDArray[np.bool_], *, spacing_mm: float, reach_mm: float) -> Grid:
+def tumor_grid(
+    scan: PatientSpace,
+    mask: NDArray[np.bool_],
+    *,
+    spacing_mm: float,
+    reach_mm: float,
+    axes: NDArray[np.float64] | None = None,
+) -> Grid:
     """Isotropic grid around a mask of a scan, as far as a tumor may reach, within the brain.
 
-    Its axes are the scan's, and its voxels are counted from the scan's first: a head that lies in another way, or an
-    outline that changes a little, gives the same lattice.
+    Its axes are the scan's or turned against them, and its lattice begins at the scan's first voxel: a head that lies
+    in another way, or an outline that changes a little, gives the same one.
 
     Parameters
     ----------
@@ -161,17 +167,32 @@ def tumor_grid(scan: PatientSpace, mask: NDArray[np.bool_], *, spacing_mm: float
         Not empty.
     spacing_mm, reach_mm : float
         Spacing of the grid, and how far it goes beyond the mask [mm], > 0.
+    axes : (3, 3) float64 array, optional
+        A rotation whose columns are the axes of the grid, along those of the scan.
     """
+    turn = np.eye(3) if axes is None else axes
     voxel_mm, margin_mm = np.array(scan.grid.spacing_mm), _MARGIN_VOXELS * spacing_mm
-    wanted, brain = (np.array(box_of(each), dtype=float) for each in (mask, scan.case.brain))
-    low_mm = np.maximum(wanted[:, 0] * voxel_mm - reach_mm, brain[:, 0] * voxel_mm - margin_mm)
-    high_mm = np.minimum((wanted[:, 1] - 1) * voxel_mm + reach_mm, (brain[:, 1] - 1) * voxel_mm + margin_mm)
+    (low, high), (brain_low, brain_high) = (_extent(each, voxel_mm, turn) for each in (mask, scan.case.brain))
+    low_mm = np.maximum(low - reach_mm, brain_low - margin_mm)
+    high_mm = np.minimum(high + reach_mm, brain_high + margin_mm)
     first, last = np.floor(low_mm / spacing_mm).astype(int), np.ceil(high_mm / spacing_mm).astype(int)
     world_from_voxel = scan.grid.world_from_voxel.copy()
-    world_from_voxel[:3, :3] *= spacing_mm / voxel_mm
-    world_from_voxel[:3, 3] = scan.grid.world_of(first * spacing_mm / voxel_mm)
+    world_from_voxel[:3, :3] = world_from_voxel[:3, :3] / voxel_mm @ turn * spacing_mm
+    world_from_voxel[:3, 3] = scan.grid.world_of(turn @ (first * spacing_mm) / voxel_mm)
     x, y, z = (int(length) for length in last - first + 1)
     return Grid((x, y, z), world_from_voxel)
+
+
+def _extent(
+    mask: NDArray[np.bool_], voxel_mm: NDArray[np.float64], turn: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """First and last place of a mask along turned axes, from the first voxel [mm]."""
+    # The ends of the rows along z are enough: what lies between them does not reach farther.
+    last = mask.shape[2] - 1 - np.argmax(mask[:, :, ::-1], axis=2)
+    rows = np.argwhere(mask.any(axis=2))
+    ends = [np.column_stack([rows, along[tuple(rows.T)]]) for along in (np.argmax(mask, axis=2), last)]
+    places = np.concatenate(ends) * voxel_mm @ turn
+    return places.min(axis=0), places.max(axis=0)
 
 
 def make_space(

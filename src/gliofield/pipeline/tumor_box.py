@@ -49,6 +49,7 @@ class TumorBox:
         *,
         spacing_mm: float = DEFAULT_SPACING_MM,
         reach_mm: float = _REACH_MM,
+        axes: NDArray[np.float64] | None = None,
     ) -> TumorBox:
         """The box around a tumor; a core that is lost on its grid keeps its densest voxels.
 
@@ -60,8 +61,10 @@ class TumorBox:
             The patient's brain on the same grid.
         spacing_mm, reach_mm : float
             Spacing of the box, and how far it goes beyond the tumor [mm], > 0.
+        axes : (3, 3) float64 array, optional
+            A rotation whose columns are the axes of the box, along those of the scan, which are the default.
         """
-        grid = tumor_grid(scan, observation.whole_tumor, spacing_mm=spacing_mm, reach_mm=reach_mm)
+        grid = tumor_grid(scan, observation.whole_tumor, spacing_mm=spacing_mm, reach_mm=reach_mm, axes=axes)
         core, whole = (
             resample(Volume(mask.astype(np.float32), scan.grid), grid).data
             for mask in (observation.tumor_core, observation.whole_tumor)
@@ -95,7 +98,10 @@ class TumorBox:
         return np.where(self.scan.case.brain, moved, 0.0).astype(np.float32)
 
     def continued_on_scan(self, values: NDArray[np.float32], loss_per_mm: float) -> NDArray[np.float32]:
-        """Values of the box on the scan's grid; outside the box those of its nearest voxel, less their distance."""
+        """Values of the box on the scan's grid; outside the box those of its nearest voxel, less their distance.
+
+        The box must lie along the axes of the scan.
+        """
         grid, onto = self.seen.grid, self.scan.grid
         voxels = grid.voxel_from_world @ onto.world_from_voxel
         places = [voxels[axis, axis] * np.arange(onto.shape[axis]) + voxels[axis, 3] for axis in range(3)]
