@@ -52,10 +52,10 @@ CONDITIONS: dict[str, tuple[str, ...]] = {
 STREAMS = ("numbers", "brain", "place", "physics", "outlines", "edema", "recurrence", "images")
 _ROOT_SEED = 20_260_117
 # Front widths [mm]: least, largest, and the exponent of the uniform variable that spreads them, *tuned*.
-_FRONT_MM, _FRONT_EXPONENT = (2.6, 4.8), 1.6
+_FRONT_MM, _FRONT_EXPONENT = (2.6, 4.8), 1.4
 # Range of √(ρT) for a front of 3.1 mm; wider ones have less of it, for they make larger tumors. Two foci need room, a
 # tumor without a core has not grown for long.
-_ANY_SIZE, _FRONT_OF_SIZES_MM = (2.5, 3.6), 3.1
+_ANY_SIZE, _FRONT_OF_SIZES_MM = (2.5, 3.5), 3.1
 _SIZES = {"two-foci": (2.3, 3.1), "no-core": (2.2, 2.8)}
 
 
@@ -178,7 +178,7 @@ class CohortPatient:
         spreads = between(0.25, 0.5), between(0.15, 0.35)
         push_pa = between(6_000.0, 15_000.0)
         distance_mm, age = between(28.0, 45.0), between(0.6, 0.85)
-        enhancing, resected = between(0.12, 0.4), between(0.8, 0.97)
+        enhancing, resected = between(0.1, 0.3), between(0.8, 0.97)
         thresholds = between(0.50, 0.75), between(0.12, 0.28)
         is_halved = between(0.0, 1.0) < 0.3
         is_other, is_multiple = self.kind == "other-physics", self.kind == "two-foci"

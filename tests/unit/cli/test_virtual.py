@@ -42,14 +42,14 @@ def test_one_patient_is_written_with_its_truth(tmp_path):
 def test_a_cohort_grows_and_says_what_its_margin_covers(tmp_path):
     """The first patients of a split; the mean of the tune patients, from which it was tuned, is printed."""
     out = tmp_path / "cohort"
-    content = json.loads(run("--cohort", "--split", "tune", "--number", 2, "--workers", 1, "--out", out, "--json").stdout)
+    two = ("--cohort", "--split", "tune", "--number", 2, "--workers", 1, "--out", out)
+    content = json.loads(run(*two, "--json").stdout)
     coverage = [case.facts["cells_in_margin"] for case in read_cohort(out) if case.condition == "none"]
 
     assert content["num_patients"] == len(coverage) == 2
     assert content["tune_cells_in_margin"] == pytest.approx(sum(coverage) / 2)
     assert sum(content["kinds"].values()) == 2
-    text = run("--cohort", "--split", "tune", "--number", 2, "--workers", 1, "--out", out).stdout
-    assert "cells outside the core within 15 mm" in text
+    assert "cells outside the core within 15 mm" in run(*two).stdout
 
 
 def test_nothing_is_said_of_the_margin_on_test_patients(tmp_path):

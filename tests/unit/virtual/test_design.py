@@ -10,7 +10,7 @@ from gliofield.virtual import CohortPatient, cohort_design
 from gliofield.virtual.design import KINDS, QUOTAS
 
 # Of all numbers drawn for three attempts at each patient, rounded to ten digits, and of what the streams begin with.
-FROZEN = "unset"
+FROZEN = "36a9982e69c59dc519a6028f574bbb8e7b334732ad10f06fd0da8106cfff2fe0"
 
 
 def fingerprint() -> str:
@@ -52,12 +52,12 @@ def test_one_kind_of_false_edema_is_kept_from_tuning():
 
 
 def test_numbers_lie_in_their_ranges():
-    """Of every patient and several attempts; the front widths have a median near 3.1 mm."""
+    """Of every patient and several attempts; the front widths have the tuned median."""
     drawn = [(patient.kind, patient.drawn(attempt)) for patient in cohort_design() for attempt in range(20)]
     fronts = sorted(tumor.infiltration_length_mm for _, tumor in drawn)
 
     assert 2.6 <= fronts[0] <= fronts[-1] <= 4.8
-    assert fronts[len(fronts) // 2] == pytest.approx(3.1, abs=0.1)
+    assert fronts[len(fronts) // 2] == pytest.approx(2.6 + 2.2 * 0.5**1.4, abs=0.1)
     for kind, tumor in drawn:
         assert 0.50 <= tumor.t1gd_threshold <= 0.75
         assert 0.12 <= tumor.flair_threshold <= 0.28
