@@ -6,11 +6,11 @@ import numpy as np
 
 from gliofield.anatomy import growth_domain, load_atlas
 from gliofield.cores import available_cores
-from gliofield.experiments import virtual_tissue_maps
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffect, MassEffectParameters
 from gliofield.imaging import VisibilityThresholds
 from gliofield.output import atomic_file
 from gliofield.report import mass_effect_figure
+from gliofield.virtual import virtual_tissue_maps
 
 TARGET = Path(__file__).parent.parent / "docs" / "images" / "mass_effect.png"
 DAYS = 340.0

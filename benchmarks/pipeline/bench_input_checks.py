@@ -33,12 +33,11 @@ from gliofield.pipeline import (
     Case,
     PersonalizationSettings,
     find_case_files,
-    make_virtual_patient,
     read_case,
     register_case,
-    write_virtual_patient,
 )
 from gliofield.pipeline.input_checks import InputChecks, check_case, check_input
+from gliofield.virtual import make_virtual_patient, write_virtual_patient
 from gliofield.volume import Volume
 
 # Names of label images by what stands for necrotic, edema, enhancing.

@@ -41,11 +41,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Query",
         "Sample",
         "WholeMargin",
-        "make_virtual_patient",
         "open_database",
         "personalize",
         "read_case",
     ),
+    "virtual": ("make_virtual_patient",),
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

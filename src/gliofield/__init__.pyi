@@ -39,13 +39,15 @@ from gliofield.pipeline import (
     Query as Query,
     Sample as Sample,
     WholeMargin as WholeMargin,
-    make_virtual_patient as make_virtual_patient,
     open_database as open_database,
     personalize as personalize,
     read_case as read_case,
 )
 from gliofield.retrieval import (
     search as search,
+)
+from gliofield.virtual import (
+    make_virtual_patient as make_virtual_patient,
 )
 from gliofield.volume import (
     Volume as Volume,

@@ -14,7 +14,8 @@ _RETRIEVAL = _DATABASE | {"retrieval"}
 _INVERSE = _RETRIEVAL | {"inverse", "bayes", "learning"}
 # Registration hangs beside the chain: it sees anatomy, and only the end of the chain sees it.
 _PIPELINE = _INVERSE | {"pipeline", "registration", "assimilation"}
-_EXPERIMENTS = _PIPELINE | {"experiments"}
+_VIRTUAL = _PIPELINE | {"virtual"}
+_EXPERIMENTS = _VIRTUAL | {"experiments"}
 ALLOWED = {
     "": set(),
     "metrics": set(),
@@ -30,7 +31,8 @@ ALLOWED = {
     "inverse": _RETRIEVAL | {"learning"},
     "bayes": _RETRIEVAL,
     "pipeline": _INVERSE | {"registration", "assimilation"},
-    "experiments": _PIPELINE,
+    "virtual": _PIPELINE,
+    "experiments": _VIRTUAL,
     "report": _EXPERIMENTS,
     "testing": _PIPELINE | {"report"},
     "cli": _EXPERIMENTS | {"report"},

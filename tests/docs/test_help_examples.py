@@ -60,6 +60,7 @@ MADE_SMALL = {
 #: Examples that are understood and not run, by their first words, with the reason.
 NOT_RUN = {
     "gliofield demo": "the virtual patient is made of the real atlases, at full resolution",
+    "gliofield virtual": "it is made of the real atlas, at full resolution",
     "gliofield evaluate bayes": "its smallest run takes an hour",
     "gliofield atlas fetch": "it would ask a package index",
 }

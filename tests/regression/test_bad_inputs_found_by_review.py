@@ -13,8 +13,9 @@ from gliofield.errors import AtlasError, ImageError, NumericalError, OutputError
 from gliofield.grid import Grid
 from gliofield.metrics import cells_covered_at_equal_volume
 from gliofield.nifti import read_volume, write_volume
-from gliofield.pipeline import CaseFiles, find_case_files, read_case, virtual_patient
+from gliofield.pipeline import CaseFiles, find_case_files, read_case
 from gliofield.pipeline.provenance import package_versions
+from gliofield.virtual.brain import seed_candidates
 from gliofield.volume import Volume
 
 
@@ -143,7 +144,7 @@ def test_a_brain_without_room_for_a_seed_is_said():
     )
 
     with pytest.raises(NumericalError, match="no place for a seed"):
-        virtual_patient._draw_seed(growth_domain(gray), np.random.default_rng(0))
+        seed_candidates(growth_domain(gray))
 
 
 def test_coverage_without_true_cells_in_the_brain_is_undefined():

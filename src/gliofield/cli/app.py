@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from gliofield import __version__
-from gliofield.cli import atlas, database, demo, evaluate, personalize, search, simulate, train
+from gliofield.cli import atlas, database, demo, evaluate, personalize, search, simulate, train, virtual
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
 
@@ -51,6 +51,7 @@ demo.add_to(app)
 personalize.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
+virtual.add_to(app)
 for group in (atlas, database, evaluate, train):
     app.add_typer(group.app)
 

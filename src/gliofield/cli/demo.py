@@ -29,16 +29,17 @@ def demo(
 ) -> None:
     """Make a virtual patient, personalize it from its files, and score it against its known truth."""
     from gliofield.output import require_absent
-    from gliofield.pipeline.virtual_patient import TRUTH_FILE
     from gliofield.report.result_folder import RESULT_MARKER
+    from gliofield.virtual.patient import TRUTH_FILE
 
     patient_folder, result_folder = out / "patient", out / "result"
     require_absent(patient_folder, replace=force, marker=TRUTH_FILE)
     require_absent(result_folder, replace=force, marker=RESULT_MARKER)
 
     from gliofield.anatomy import load_atlas
-    from gliofield.pipeline import PersonalizationSettings, run_demo
+    from gliofield.pipeline import PersonalizationSettings
     from gliofield.report import write_result_folder
+    from gliofield.virtual import run_demo
 
     atlas = load_atlas("sri24", report=console.report)
     outcome = run_demo(

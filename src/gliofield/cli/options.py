@@ -23,6 +23,7 @@ DEFAULT_DESIGN = "clinical"
 MODELS = ("fk", "mass-effect")
 SCHEMES = ("strang-rkl2", "published")
 DEVICES = ("cpu", "cuda")
+SPLITS = ("tune", "test")
 METRICS = ("dice", "jaccard")
 LOSSES = ("dice", "bce", "mse")
 SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")

@@ -6,7 +6,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "assimilate_method": ("AssimilateMethod",),
     "case": ("Case", "CaseFiles", "find_case_files", "read_case"),
     "default_database": ("default_database_path", "open_database", "setup_everything"),
-    "demonstration": ("DemoOutcome", "run_demo"),
     "density_posterior": ("DensityPosterior",),
     "distance_methods": ("DistanceMethod", "MarginMethod"),
     "infer_method": ("InferMethod",),
@@ -36,15 +35,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "spaces": ("PatientSpace", "make_space", "patient_grid"),
     "tumor_box": ("TumorBox",),
     "tumor_coverage": ("Focus", "TumorCoverage", "measure_coverage"),
-    "virtual_patient": (
-        "TruthScore",
-        "VirtualPatient",
-        "VirtualTumor",
-        "make_virtual_patient",
-        "score_against_truth",
-        "virtual_tissue_maps",
-        "write_virtual_patient",
-    ),
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -12,10 +12,6 @@ from gliofield.pipeline.default_database import (
     open_database as open_database,
     setup_everything as setup_everything,
 )
-from gliofield.pipeline.demonstration import (
-    DemoOutcome as DemoOutcome,
-    run_demo as run_demo,
-)
 from gliofield.pipeline.density_posterior import (
     DensityPosterior as DensityPosterior,
 )
@@ -91,13 +87,4 @@ from gliofield.pipeline.tumor_coverage import (
     Focus as Focus,
     TumorCoverage as TumorCoverage,
     measure_coverage as measure_coverage,
-)
-from gliofield.pipeline.virtual_patient import (
-    TruthScore as TruthScore,
-    VirtualPatient as VirtualPatient,
-    VirtualTumor as VirtualTumor,
-    make_virtual_patient as make_virtual_patient,
-    score_against_truth as score_against_truth,
-    virtual_tissue_maps as virtual_tissue_maps,
-    write_virtual_patient as write_virtual_patient,
 )

@@ -188,6 +188,7 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     from gliofield.retrieval.embedding.settings import RECONSTRUCTION_LOSSES
     from gliofield.retrieval.named_indexes import INDEX_NAMES
     from gliofield.surrogate.config import SURROGATE_LOSSES
+    from gliofield.virtual.design import SPLITS
 
     assert set(options.REGISTRATIONS) == set(REGISTRATION_PRESETS)
     assert options.DEFAULT_REGISTRATION == DEFAULT_PRESET
@@ -203,6 +204,7 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     assert options.GROWTH_TARGETS == GROWTH_TARGETS
     assert options.TARGET_SCALES == TARGET_SCALES
     assert options.INDEXES == INDEX_NAMES
+    assert options.SPLITS == SPLITS
 
 
 @pytest.mark.parametrize("metric", options.METRICS)

@@ -18,15 +18,9 @@ from gliofield.pipeline.method_options import MethodOptions
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.pipeline.run import personalize
 from gliofield.pipeline.settings import PersonalizationSettings
-from gliofield.pipeline.virtual_patient import (
-    TruthScore,
-    VirtualPatient,
-    VirtualTumor,
-    make_virtual_patient,
-    score_against_truth,
-    write_virtual_patient,
-)
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+from gliofield.virtual.patient import VirtualPatient, VirtualTumor, make_virtual_patient, write_virtual_patient
+from gliofield.virtual.score import TruthScore, score_against_truth
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,14 +6,9 @@ from phantom_brain import GRID, phantom_atlas
 
 from gliofield.errors import NumericalError, OutputError, ParameterError
 from gliofield.imaging import VisibilityThresholds
-from gliofield.pipeline import (
-    VirtualTumor,
-    find_case_files,
-    make_virtual_patient,
-    read_case,
-    virtual_patient,
-    write_virtual_patient,
-)
+from gliofield.pipeline import find_case_files, read_case
+from gliofield.virtual import Resolution, VirtualTumor, make_virtual_patient, write_virtual_patient
+from gliofield.virtual import patient as patient_module
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +42,7 @@ def test_the_seed_lies_in_the_tumor(patient):
 @pytest.fixture
 def _coarse_images(monkeypatch):
     """Images of 4 mm voxels: tests that say nothing of files need no 9 million."""
-    monkeypatch.setattr(virtual_patient, "_BRATS_GRID_RAS", GRID)
+    monkeypatch.setattr(patient_module, "Resolution", lambda: Resolution(stored_grid=GRID))
 
 
 @pytest.mark.usefixtures("_coarse_images")
