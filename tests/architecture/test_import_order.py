@@ -35,7 +35,8 @@ ALLOWED = {
     "experiments": _VIRTUAL,
     "report": _EXPERIMENTS,
     "testing": _PIPELINE | {"report"},
-    "cli": _EXPERIMENTS | {"report"},
+    "scoring": _EXPERIMENTS | {"report"},
+    "cli": _EXPERIMENTS | {"report", "scoring"},
 }
 # `python -m gliofield` is the command line and nothing else.
 _ENTRY_POINT = "gliofield.__main__"

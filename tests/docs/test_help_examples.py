@@ -35,6 +35,8 @@ MADE_SMALL = {
     + ["--threads", "1"],
     "gliofield evaluate retrieval": ["--synthetic", "1", "--quick", "--index", "exact", "--threads", "1"],
     "gliofield evaluate retrieval DB --patients": ["--registration", "none", "--index", "exact", "--quick"],
+    "gliofield evaluate masked-third": ["--registration", "none", "--sectors", "1", "--workers", "1"]
+    + ["--ranking", "constant map, corrected"],
     "gliofield train ae": [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"],
     "gliofield train vae": [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"],
     "gliofield train hash": [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"],

@@ -1,13 +1,13 @@
 """The tumor that explains two outlines best: Fisher–Kolmogorov growth fitted in the patient's own brain.
 
     x = (ln μ1, ln μ2, seed, ln a_x, ln a_y),   μ1 = √(D_w T) [mm],   μ2 = √(ρ T)
-    minimize  M − Σ Dice over the M modalities  +  w |ln a|²
+    minimize  M − Σ Dice over the M modalities  +  w |ln a − ln a₀|²
 
 The seed is searched along the axes of the grid. One scan tells neither D_w, ρ nor T apart, so T is arbitrary. The
-global tensor a (`axis_stretch`) has the product 1 and two numbers of its own, held near 1 by the penalty w. The start
-needs no database: the seed lies deepest in the core, or in the whole tumor, and λ = μ1 / μ2 follows from the radii of
-the two masks, for a front falls from one threshold to the other within a few λ. The search is Nelder and Mead's, from
-the best starts; isotropic first, then with the tensor.
+global tensor a (`axis_stretch`) has the product 1 and two numbers of its own, held near a₀ (isotropic, unless another is
+given) by the penalty w. The start needs no database: the seed lies deepest in the core, or in the whole tumor, and λ =
+μ1 / μ2 follows from the radii of the two masks, for a front falls from one threshold to the other within a few λ. The
+search is Nelder and Mead's, from the best starts; with the tensor a₀ first, then with a free.
 
 References
 ----------
@@ -29,6 +29,7 @@ from gliofield.anatomy import Anatomy
 from gliofield.errors import GliofieldError, NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
+from gliofield.growth.parameters import ISOTROPIC
 from gliofield.imaging import Observation
 from gliofield.metrics import dice
 
@@ -53,9 +54,11 @@ class FitSettings:
     num_evaluations : int
         Simulations of each start.
     num_refinements : int
-        Further simulations from the best of them, isotropic.
+        Further simulations from the best of them, with the tensor a₀.
     num_stretched : int
-        Further simulations with the tensor free; 0 keeps it isotropic.
+        Further simulations with the tensor free; 0 keeps a₀.
+    axis_stretch : (float, float, float)
+        a₀, three factors with the product 1 (`FisherKolmogorovParameters`); isotropic by default.
     t1gd_weight : float
         Weight of the Dice of T1Gd against that of FLAIR in the fit, ≥ 0. *Tuned* on the masked third of four patients:
         a core of a milliliter would else decide where a tumor of forty lies.
@@ -76,6 +79,7 @@ class FitSettings:
     num_evaluations: int = 30
     num_refinements: int = 50
     num_stretched: int = 80
+    axis_stretch: tuple[float, float, float] = ISOTROPIC
     t1gd_weight: float = 0.5
     stretch_penalty: float = 0.02
     diffusivity_ratio: float = 3.0
@@ -88,6 +92,12 @@ class FitSettings:
         for name in ("stretch_penalty", "t1gd_weight"):
             if not getattr(self, name) >= 0.0:
                 raise ParameterError(f"{name} must be ≥ 0, got {getattr(self, name)}.")
+        logs = [math.log(factor) if factor > 0.0 else math.inf for factor in self.axis_stretch]
+        if len(logs) != 3 or abs(sum(logs)) > 1e-6 or max(map(abs, logs)) > _LOG_STRETCH:
+            raise ParameterError(
+                "axis_stretch must be three factors between 0.25 and 4 with the product 1, got "
+                f"{self.axis_stretch}. Divide them by the cube root of their product."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -209,7 +219,8 @@ class _Fit:
 
     def cost(self, x: NDArray[np.float64]) -> float:
         """M − Σ Dice with the penalty; M where nothing can be grown there."""
-        penalty = self.settings.stretch_penalty * float(x[5] ** 2 + x[6] ** 2 + (x[5] + x[6]) ** 2)
+        a, b = x[5:7] - np.log(self.settings.axis_stretch[:2])
+        penalty = self.settings.stretch_penalty * float(a**2 + b**2 + (a + b) ** 2)
         try:
             density = self.density(self.parameters(x))
         except GliofieldError:
@@ -253,12 +264,12 @@ class _Fit:
         # Two seeds that are near each other would follow one another.
         if len(points) == 2 and np.linalg.norm(points[0] - points[1]) < 6.0:
             points = points[:1]
-        candidates = []
+        candidates, stretch = [], np.log(self.settings.axis_stretch[:2])
         for point in points:
             for length in (float(width) for width in lambdas):
                 for number in (1.9, 2.4, 3.0, 3.8, 4.8):
                     mu1 = min(max(length * number, _MU1_MM[0]), _MU1_MM[1])
-                    candidates.append(np.array([math.log(mu1), math.log(number), *point, 0.0, 0.0]))
+                    candidates.append(np.array([math.log(mu1), math.log(number), *point, *stretch]))
         costs = [self.cost(candidate) for candidate in candidates]
         if not candidates or min(costs) >= self.seen.num_modalities:
             raise NumericalError(

@@ -13,6 +13,7 @@ from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.console import Console
 from gliofield.cli.evaluate_bayes import evaluate_bayes
 from gliofield.cli.evaluate_learned import evaluate_inverse, evaluate_surrogate
+from gliofield.cli.evaluate_scores import evaluate_masked_third
 from gliofield.cli.outputs import require_output_file, write_tables
 from gliofield.cli.settings_options import choice, with_given
 
@@ -309,6 +310,17 @@ add_command(
     examples=[
         "gliofield evaluate bayes --out bayes --small",
         "gliofield evaluate bayes --out bayes --patients PATIENTS --threads 16",
+    ],
+    runs_long=True,
+    resumes=True,
+)
+add_command(
+    app,
+    "masked-third",
+    evaluate_masked_third,
+    examples=[
+        "gliofield evaluate masked-third PATIENTS --out thirds",
+        'gliofield evaluate masked-third PATIENT --out thirds --ranking "growth, isotropic" --sectors 3',
     ],
     runs_long=True,
     resumes=True,

@@ -198,6 +198,18 @@ def seed_values(seed_mm: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(SEED_NAMES, (x_mm, y_mm, z_mm), strict=True))
 
 
+def with_product_1(factors: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Three positive factors divided by the cube root of their product, as `axis_stretch` asks for.
+
+    Examples
+    --------
+    >>> with_product_1((4.0, 2.0, 1.0))
+    (2.0, 1.0, 0.5)
+    """
+    x, y, z = (factor / math.cbrt(math.prod(factors)) for factor in factors)
+    return x, y, z
+
+
 def _require(name: str, value: float, unit: str) -> None:
     if not math.isfinite(value) or value < 0.0:
         raise ParameterError(f"{name} must be finite and ≥ 0 [{unit}], got {value}.")

@@ -110,20 +110,34 @@ class DistanceMethod:
 
     def estimate(self, observation: Observation, *, report: Reporter) -> Estimate:
         """Density by the distances to both outlines; without a core, by that to the whole tumor."""
-        limits, whole, core = observation.thresholds, observation.whole_tumor, observation.tumor_core
-        low, high = limits.flair_threshold, limits.t1gd_threshold
-        from_whole_mm, in_whole_mm = _distances_mm(whole, observation.grid)
-        density = low * np.exp(-from_whole_mm / self.decay_length_mm)
-        if observation.has_core:
-            from_core_mm, in_core_mm = _distances_mm(core, observation.grid)
-            # In the whole tumor e_W > 0, so the share is below 1 and the density above the FLAIR threshold.
-            share = from_core_mm / np.maximum(from_core_mm + in_whole_mm, np.finfo(float).tiny)
-            density = np.where(whole, high * (low / high) ** share, density)
-            density = np.where(core, _inside(high, in_core_mm), density)
-        else:
-            depth = 1.0 - np.exp(-in_whole_mm / _DEPTH_LENGTH_MM)
-            density = np.where(whole, low + (high - low) * depth, density)
+        density = density_by_distances(observation, decay_length_mm=self.decay_length_mm)
         return _estimate(density, observation, details={"decay_length_mm": self.decay_length_mm})
+
+
+def density_by_distances(observation: Observation, *, decay_length_mm: float = 3.0) -> NDArray[np.float64]:
+    """Density (X, Y, Z) of the control ``distance``; see the module docstring.
+
+    Parameters
+    ----------
+    observation : Observation
+        Outlines, with or without a core.
+    decay_length_mm : float
+        λ outside the whole tumor [mm], > 0.
+    """
+    limits, whole, core = observation.thresholds, observation.whole_tumor, observation.tumor_core
+    low, high = limits.flair_threshold, limits.t1gd_threshold
+    from_whole_mm, in_whole_mm = _distances_mm(whole, observation.grid)
+    density = low * np.exp(-from_whole_mm / decay_length_mm)
+    if observation.has_core:
+        from_core_mm, in_core_mm = _distances_mm(core, observation.grid)
+        # In the whole tumor e_W > 0, so the share is below 1 and the density above the FLAIR threshold.
+        share = from_core_mm / np.maximum(from_core_mm + in_whole_mm, np.finfo(float).tiny)
+        density = np.where(whole, high * (low / high) ** share, density)
+        density = np.where(core, _inside(high, in_core_mm), density)
+    else:
+        depth = 1.0 - np.exp(-in_whole_mm / _DEPTH_LENGTH_MM)
+        density = np.where(whole, low + (high - low) * depth, density)
+    return density
 
 
 def _space_of_outlines(wanted: SpaceName | None) -> SpaceRequest:

@@ -1,0 +1,170 @@
+"""A patient with a third of the tumor hidden, and what is fitted to the rest.
+
+A half-space that holds a third of the visible tumor is hidden. `HiddenThird` knows the visible part of both outlines,
+distances to it, the growth fitted to it and densities corrected to it; every one is computed when it is first asked
+for. Nothing in it looks at what is hidden but `hidden_tumor` and `region`, which are for the score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from gliofield.anatomy import Anatomy
+from gliofield.assimilation import FitSettings, correct_phase, distance_mm, fit_tumor, open_domain
+from gliofield.imaging import Observation
+
+Mask = NDArray[np.bool_]
+Values = NDArray[np.float64]
+
+# Below this a logarithm of a density says nothing of order.
+_LEAST_LOG = -14.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HiddenThird:
+    """A patient with a half-space hidden.
+
+    Parameters
+    ----------
+    seen : Observation
+        Both whole outlines, on the grid of the simulations.
+    anatomy : Anatomy
+        The patient's tissue on it.
+    direction : (3,) array
+        Where the half-space lies, as a unit vector.
+    """
+
+    seen: Observation
+    anatomy: Anatomy
+    direction: Values
+    _kept: dict[object, Values] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def world(self) -> Values:
+        """Positions of the voxels [mm], (X, Y, Z, 3)."""
+        return self.seen.grid.world_of(np.moveaxis(np.indices(self.seen.grid.shape), 0, -1))
+
+    @cached_property
+    def where(self) -> Mask:
+        """Voxels that are not hidden, (X, Y, Z)."""
+        along = self.world @ self.direction
+        return np.asarray(along <= np.quantile(along[self.seen.whole_tumor], 2.0 / 3.0))
+
+    @property
+    def region(self) -> Mask:
+        """The hidden part of the brain, which is ranked."""
+        assert self.anatomy.tissue_maps is not None
+        return ~self.where & (self.anatomy.tissue_maps.brain | self.seen.whole_tumor)
+
+    @property
+    def hidden_tumor(self) -> Mask:
+        """The hidden part of the whole tumor, which is looked for."""
+        return self.seen.whole_tumor & self.region
+
+    @cached_property
+    def whole_tumor(self) -> Mask:
+        """The visible part of the whole tumor."""
+        return self.seen.whole_tumor & self.where
+
+    @cached_property
+    def tumor_core(self) -> Mask:
+        """The visible part of the core; may be empty."""
+        return self.seen.tumor_core & self.where
+
+    @cached_property
+    def from_whole_mm(self) -> Values:
+        """Distance to the visible whole tumor [mm]."""
+        return distance_mm(self.whole_tumor, self.seen.grid.spacing_mm).astype(np.float64)
+
+    @cached_property
+    def from_core_mm(self) -> Values:
+        """Distance to the visible core [mm]; to the visible whole tumor where no core is visible."""
+        if not self.tumor_core.any():
+            return self.from_whole_mm
+        return distance_mm(self.tumor_core, self.seen.grid.spacing_mm).astype(np.float64)
+
+    @cached_property
+    def open_anatomy(self) -> Anatomy:
+        """Where cells may live: tissue, and the tumor that is visible."""
+        return open_domain(self.anatomy, self.whole_tumor)
+
+    @cached_property
+    def visible(self) -> Observation:
+        """The visible part of both outlines, as if there were no more."""
+        return Observation(
+            tumor_core=self.tumor_core,
+            whole_tumor=self.whole_tumor,
+            grid=self.seen.grid,
+            thresholds=self.seen.thresholds,
+        )
+
+    def growth(self, settings: FitSettings) -> Values:
+        """Density of the growth fitted to the visible part."""
+
+        def fit() -> Values:
+            fitted = fit_tumor(self.seen, self.open_anatomy, settings=settings, where=self.where)
+            return fitted.cell_density.astype(np.float64)
+
+        return self._once(settings, fit)
+
+    def log_density(self, density: Values) -> Values:
+        """Logarithm of a density, within what numbers can tell."""
+        return np.maximum(np.log(density + 1e-12), _LEAST_LOG)
+
+    def corrected(self, density: Values) -> Values:
+        """Logarithm of a density with the shift that the visible outlines ask for."""
+        within = density * self.open_anatomy.domain
+        shift = correct_phase(
+            within.astype(np.float32),
+            self.tumor_core,
+            self.whole_tumor,
+            self.open_anatomy.domain,
+            self.seen.grid.spacing_mm,
+            thresholds=self.seen.thresholds,
+            where=self.where,
+        ).shift
+        return self.log_density(within) + shift
+
+    @cached_property
+    def ellipsoid(self) -> Values:
+        """Level of the axis-aligned ellipsoid that overlaps most with the visible part: 1 on its surface."""
+        return np.sqrt(fit_ellipsoid(self.whole_tumor, self.where, self.world))
+
+    def _once(self, key: object, compute: Callable[[], Values]) -> Values:
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return self._kept[key]
+
+
+def fit_ellipsoid(visible: Mask, where: Mask, world: Values) -> Values:
+    """Squared level of the axis-aligned ellipsoid that overlaps most with a mask, compared in a region only.
+
+    Six numbers, center and half-axes, by Nelder and Mead from the mask's moments.
+
+    Parameters
+    ----------
+    visible, where : (X, Y, Z) bool arrays
+        The mask, not empty, and the region.
+    world : (X, Y, Z, 3) float64 array
+        Positions of the voxels [mm].
+    """
+    points = world[visible]
+    # A mask may be flat along an axis.
+    start = np.concatenate([points.mean(axis=0), 0.5 * np.log(np.maximum(5.0 * points.var(axis=0), 1.0))])
+
+    def level(x: Values) -> Values:
+        return np.asarray(np.sum(((world - x[:3]) / np.exp(x[3:])) ** 2, axis=-1))
+
+    def cost(x: Values) -> float:
+        inside = (level(x) < 1.0) & where
+        return 1.0 - 2.0 * np.count_nonzero(inside & visible) / (np.count_nonzero(inside) + np.count_nonzero(visible))
+
+    simplex = np.vstack([start, start + np.diag([5.0, 5.0, 5.0, 0.2, 0.2, 0.2])])
+    found = optimize.minimize(cost, start, method="Nelder-Mead", options={"maxfev": 250, "initial_simplex": simplex})
+    return level(found.x)
