@@ -4,10 +4,10 @@
     minimize  M − Σ Dice over the M modalities  +  w |ln a − ln a₀|²
 
 The seed is searched along the axes of the grid. One scan tells neither D_w, ρ nor T apart, so T is arbitrary. The
-global tensor a (`axis_stretch`) has the product 1 and two numbers of its own, held near a₀ (isotropic, unless another is
-given) by the penalty w. The start needs no database: the seed lies deepest in the core, or in the whole tumor, and λ =
-μ1 / μ2 follows from the radii of the two masks, for a front falls from one threshold to the other within a few λ. The
-search is Nelder and Mead's, from the best starts; with the tensor a₀ first, then with a free.
+global tensor a (`axis_stretch`) has the product 1 and two numbers of its own, held near a₀ by the penalty w; a₀ is
+isotropic unless another is given. The start needs no database: the seed lies deepest in the core or in the whole tumor,
+or where the caller says, and λ = μ1 / μ2 follows from the radii of the two masks, for a front falls from one threshold
+to the other within a few λ. The search is Nelder and Mead's, from the best starts; with a₀ first, then with a free.
 
 References
 ----------
@@ -39,6 +39,8 @@ GROWTH_TIME_DAYS = 100.0
 _MU1_MM, _MU2, _LOG_STRETCH = (1.65, 54.0), (1.65, 9.0), math.log(4.0)
 # A front falls from u = 0.6 to 0.2 within so many λ: the wave of Ablowitz and Zeppetella, 1/(1 + e^{z/√6})².
 _FRONT_WIDTHS = math.sqrt(6.0) * (math.log(0.2**-0.5 - 1.0) - math.log(0.6**-0.5 - 1.0))
+# Seeds that are nearer to each other are one start [mm].
+_APART_MM = 6.0
 # Edges of the first simplex: ln μ1, ln μ2, seed [mm], ln a.
 _EDGES = np.array([0.25, 0.12, 4.0, 4.0, 4.0, 0.25, 0.25])
 
@@ -80,9 +82,9 @@ class FitSettings:
     num_refinements: int = 50
     num_stretched: int = 80
     axis_stretch: tuple[float, float, float] = ISOTROPIC
-    t1gd_weight: float = 0.5
+    t1gd_weight: float = 0.25
     stretch_penalty: float = 0.02
-    diffusivity_ratio: float = 3.0
+    diffusivity_ratio: float = 2.0
     time_step_scale: float = 2.0
 
     def __post_init__(self) -> None:
@@ -148,6 +150,7 @@ def fit_tumor(
     *,
     settings: FitSettings | None = None,
     where: NDArray[np.bool_] | None = None,
+    center_mm: NDArray[np.float64] | None = None,
     num_threads: int = 1,
 ) -> TumorFit:
     """The tumor whose visible outlines overlap most with the masks.
@@ -162,6 +165,8 @@ def fit_tumor(
         Numbers of simulations, penalty, ratio.
     where : (X, Y, Z) bool array, optional
         Compare only there, for what is hidden on purpose.
+    center_mm : (3,) float64 array, optional
+        A further place to start the seed from, such as the center of an `Ellipsoid`, along the axes of the grid [mm].
     num_threads : int
         Starts followed at the same time; the result does not depend on it.
 
@@ -170,8 +175,8 @@ def fit_tumor(
     NumericalError
         If no start gives a tumor.
     """
-    fit = _Fit(seen=seen, anatomy=anatomy, settings=FitSettings() if settings is None else settings, where=where)
-    return fit.run(num_threads)
+    chosen = FitSettings() if settings is None else settings
+    return _Fit(seen=seen, anatomy=anatomy, settings=chosen, where=where, center_mm=center_mm).run(num_threads)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -180,6 +185,7 @@ class _Fit:
     anatomy: Anatomy
     settings: FitSettings
     where: NDArray[np.bool_] | None
+    center_mm: NDArray[np.float64] | None
 
     def run(self, num_threads: int) -> TumorFit:
         chosen = self.settings
@@ -260,10 +266,12 @@ class _Fit:
         width_mm = (visible_mm - core_mm) / _FRONT_WIDTHS if core.any() else 3.0
         lambdas = np.clip(np.array([0.6, 1.0, 1.6]) * width_mm, 1.5, 8.0)
         seeds = [deepest_point(mask & self.anatomy.domain, grid.spacing_mm) for mask in (core, visible)]
-        points = [np.array(seed) * grid.spacing_mm for seed in seeds if seed is not None]
-        # Two seeds that are near each other would follow one another.
-        if len(points) == 2 and np.linalg.norm(points[0] - points[1]) < 6.0:
-            points = points[:1]
+        wanted = [] if self.center_mm is None else [self.center_mm]
+        wanted += [np.array(seed) * grid.spacing_mm for seed in seeds if seed is not None]
+        points: list[NDArray[np.float64]] = []
+        for place in wanted:  # seeds that are near each other would follow one another
+            if all(np.linalg.norm(place - other) >= _APART_MM for other in points):
+                points.append(place)
         candidates, stretch = [], np.log(self.settings.axis_stretch[:2])
         for point in points:
             for length in (float(width) for width in lambdas):

@@ -1,4 +1,4 @@
-"""The domain of a tumor that is seen: the tissue of the anatomy, and every voxel where the scan shows tumor.
+"""The domain of a tumor that is seen: the tissue of the anatomy, and every voxel where cells are known to have room.
 
 An atlas moved to a patient has ventricles and sulci where the tumor is. Tumor that is seen has room: its voxels belong
 to the domain, half white and half gray matter where the anatomy says CSF. A resection cavity has no cells.
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
 
-# White matter of a seen voxel of which the anatomy says nothing. *Chosen*.
+# White matter of an opened voxel of which the anatomy says nothing. *Chosen*.
 _WHITE_FRACTION = np.float32(0.5)
 
 
-def open_domain(anatomy: Anatomy, whole_tumor: NDArray[np.bool_], cavity: NDArray[np.bool_] | None = None) -> Anatomy:
-    """The anatomy with room for the tumor that is seen, and none in a cavity.
+def open_domain(anatomy: Anatomy, room: NDArray[np.bool_], cavity: NDArray[np.bool_] | None = None) -> Anatomy:
+    """The anatomy with room for cells where they are known to be, and none in a cavity.
 
     Parameters
     ----------
     anatomy : Anatomy
         Where cells may live.
-    whole_tumor : (X, Y, Z) bool array
-        What FLAIR shows, on its grid.
+    room : (X, Y, Z) bool array
+        Voxels that join the domain, such as what FLAIR shows, on its grid.
     cavity : (X, Y, Z) bool array or None
         Where no cells are.
     """
-    domain = anatomy.domain | whole_tumor
+    domain = anatomy.domain | room
     if cavity is not None:
         domain &= ~cavity
     is_new = domain & ~anatomy.domain
@@ -38,5 +38,5 @@ def open_domain(anatomy: Anatomy, whole_tumor: NDArray[np.bool_], cavity: NDArra
         gray_matter=gray.astype(np.float32),
         domain=domain,
         grid=anatomy.grid,
-        domain_rule=f"{anatomy.domain_rule}, tumor opened",
+        domain_rule=f"{anatomy.domain_rule}, opened",
     )

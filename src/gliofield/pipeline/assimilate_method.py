@@ -17,11 +17,13 @@ from gliofield.anatomy import SpaceName, SpaceRequest
 from gliofield.assimilation import (
     Correction,
     CorrectionSettings,
+    Ellipsoid,
     FitSettings,
     FociFit,
     TumorFit,
     add_foci,
     correct_phase,
+    fit_ellipsoid,
     fit_tumor,
 )
 from gliofield.concern import Concern, named_concern
@@ -102,11 +104,12 @@ class AssimilateMethod:
                 "method 'assimilate' needs the space of a patient: expected a PatientSpace, got "
                 f"{type(space).__name__}. Use `personalize`, which makes it."
             )
-        box = TumorBox.around(observation, space, spacing_mm=self.spacing_mm)
+        ellipsoid = fit_ellipsoid(observation.whole_tumor, space.grid.spacing_mm)
+        box = TumorBox.around(observation, space, spacing_mm=self.spacing_mm, axes=ellipsoid.axes)
         report(ProgressEvent(task="fit growth", completed=0, total=2))
-        fit = fit_tumor(box.seen, box.anatomy, settings=self.fit, num_threads=self.num_threads)
+        fit = self._fitted(box, ellipsoid)
         report(ProgressEvent(task="fit growth", completed=1, total=2))
-        foci = add_foci(fit, box.seen, box.anatomy, time_step_scale=self.fit.time_step_scale)
+        foci = add_foci(fit, box.seen, box.open_brain, time_step_scale=self.fit.time_step_scale)
         report(ProgressEvent(task="fit growth", completed=2, total=2))
         grown = box.density_on_scan(foci.cell_density)
         correction = self._corrected(grown, observation, box)
@@ -120,6 +123,15 @@ class AssimilateMethod:
             details=_details(fit, foci, correction, shift, observation),
             concerns=_concerns(foci, shift, observation),
         )
+
+    def _fitted(self, box: TumorBox, ellipsoid: Ellipsoid) -> TumorFit:
+        """Growth fitted in the box, from the center and along the axes of the ellipsoid."""
+        grid, scan = box.seen.grid, box.scan.grid
+        center = grid.voxel_of(scan.world_of(ellipsoid.center_mm / scan.spacing_mm)) * grid.spacing_mm
+        settings = self.fit
+        if settings.num_stretched:
+            settings = dataclasses.replace(settings, axis_stretch=ellipsoid.axis_stretch)
+        return fit_tumor(box.seen, box.open_brain, settings=settings, center_mm=center, num_threads=self.num_threads)
 
     def _corrected(self, grown: NDArray[np.float32], observation: Observation, box: TumorBox) -> Correction:
         """The density on the scan's grid within the box, corrected to the outlines there."""

@@ -33,12 +33,16 @@ class TumorBox:
         The masks, in the space of the box.
     anatomy : Anatomy
         Tissue where cells may live, opened for the tumor that is seen, without a cavity.
+    open_brain : Anatomy
+        The same with room for cells in all of the brain: a moved atlas knows ventricles and sulci
+        to some millimeters only.
     scan : PatientSpace
         The patient's brain on the grid of the scan.
     """
 
     seen: Observation
     anatomy: Anatomy
+    open_brain: Anatomy
     scan: PatientSpace
 
     @classmethod
@@ -80,7 +84,14 @@ class TumorBox:
         )
         cavity = scan.case.segmentation.cavity
         in_box = None if cavity is None else resample_mask(Volume(cavity, scan.grid), grid).data
-        return cls(seen=seen, anatomy=open_domain(space.anatomy, seen.whole_tumor, in_box), scan=scan)
+        tissue = space.anatomy
+        brain = tissue.domain if tissue.tissue_maps is None else tissue.tissue_maps.brain
+        return cls(
+            seen=seen,
+            anatomy=open_domain(tissue, seen.whole_tumor, in_box),
+            open_brain=open_domain(tissue, brain | seen.whole_tumor, in_box),
+            scan=scan,
+        )
 
     @property
     def window(self) -> tuple[slice, slice, slice]:

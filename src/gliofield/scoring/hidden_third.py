@@ -8,7 +8,7 @@ for. Nothing in it looks at what is hidden but `hidden_tumor` and `region`, whic
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from gliofield.anatomy import Anatomy
-from gliofield.assimilation import FitSettings, correct_phase, distance_mm, fit_tumor, open_domain
+from gliofield.assimilation import Ellipsoid, FitSettings, correct_phase, distance_mm, fit_tumor, open_domain
+from gliofield.assimilation import fit_ellipsoid as fit_turned_ellipsoid
+from gliofield.grid import Grid
 from gliofield.imaging import Observation
+from gliofield.resample import resample
+from gliofield.volume import Volume
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
@@ -59,8 +63,13 @@ class HiddenThird:
     @property
     def region(self) -> Mask:
         """The hidden part of the brain, which is ranked."""
+        return ~self.where & (self.brain | self.seen.whole_tumor)
+
+    @property
+    def brain(self) -> Mask:
+        """The brain, hidden or not."""
         assert self.anatomy.tissue_maps is not None
-        return ~self.where & (self.anatomy.tissue_maps.brain | self.seen.whole_tumor)
+        return self.anatomy.tissue_maps.brain
 
     @property
     def hidden_tumor(self) -> Mask:
@@ -112,6 +121,56 @@ class HiddenThird:
             return fitted.cell_density.astype(np.float64)
 
         return self._once(settings, fit)
+
+    def turned_growth(self, settings: FitSettings) -> Values:
+        """As `growth`, as the method ``assimilate`` fits it: along the axes of an ellipsoid, in all of the brain."""
+
+        def fit() -> Values:
+            grid, found = self.seen.grid, self.turned_ellipsoid
+            turned = turned_grid(grid, found.axes)
+            brain = self.region | self.where & self.brain
+
+            def moved(values: NDArray[np.generic]) -> NDArray[np.float32]:
+                return resample(Volume(values.astype(np.float32), grid), turned).data
+
+            opened = open_domain(self.anatomy, brain)
+            domain = moved(opened.domain) > 0.5
+            white, gray = moved(opened.white_matter), moved(opened.gray_matter)
+            part = np.where(domain, white / np.maximum(white + gray, 1e-6), 0.0).astype(np.float32)
+            anatomy = Anatomy(
+                white_matter=part,
+                gray_matter=(domain - part).astype(np.float32),
+                domain=domain,
+                grid=turned,
+                domain_rule=opened.domain_rule,
+            )
+            core, whole, where = (
+                moved(mask) > 0.5 for mask in (self.seen.tumor_core, self.seen.whole_tumor, self.where)
+            )
+            seen = Observation(tumor_core=core & whole, whole_tumor=whole, grid=turned, thresholds=self.seen.thresholds)
+            fitted = fit_tumor(
+                seen,
+                anatomy,
+                settings=replace(settings, axis_stretch=found.axis_stretch),
+                where=where,
+                center_mm=turned.voxel_of(grid.world_of(found.center_mm / grid.spacing_mm)) * turned.spacing_mm,
+            )
+            back = resample(Volume(np.log(fitted.cell_density + np.float32(1e-12)), turned), grid).data
+            inside = resample(Volume(np.ones(turned.shape, np.float32), turned), grid).data > 0.99
+            return np.where(inside, np.exp(np.minimum(back, 0.0)), 0.0).astype(np.float64)
+
+        return self._once(("turned", settings), fit)
+
+    @cached_property
+    def turned_ellipsoid(self) -> Ellipsoid:
+        """The ellipsoid in any position that overlaps most with the visible part."""
+        return fit_turned_ellipsoid(self.seen.whole_tumor, self.seen.grid.spacing_mm, where=self.where)
+
+    @cached_property
+    def turned_level(self) -> Values:
+        """Its level: 1 on its surface."""
+        along_mm = np.moveaxis(np.indices(self.seen.grid.shape), 0, -1) * np.array(self.seen.grid.spacing_mm)
+        return self.turned_ellipsoid.level(along_mm)
 
     def log_density(self, density: Values) -> Values:
         """Logarithm of a density, within what numbers can tell."""
@@ -168,3 +227,15 @@ def fit_ellipsoid(visible: Mask, where: Mask, world: Values) -> Values:
     simplex = np.vstack([start, start + np.diag([5.0, 5.0, 5.0, 0.2, 0.2, 0.2])])
     found = optimize.minimize(cost, start, method="Nelder-Mead", options={"maxfev": 250, "initial_simplex": simplex})
     return level(found.x)
+
+
+def turned_grid(grid: Grid, axes: Values) -> Grid:
+    """A grid along other axes, (3, 3) along those of the first, that holds the first."""
+    spacing_mm = np.array(grid.spacing_mm)
+    corners = np.array(np.meshgrid(*[(0, length - 1) for length in grid.shape])).T.reshape(-1, 3) * spacing_mm @ axes
+    first = np.floor(corners.min(axis=0) / spacing_mm)
+    x, y, z = (int(length) for length in np.ceil(corners.max(axis=0) / spacing_mm) - first + 1)
+    world_from_voxel = grid.world_from_voxel.copy()
+    world_from_voxel[:3, :3] = world_from_voxel[:3, :3] @ axes
+    world_from_voxel[:3, 3] = grid.world_of(axes @ first)
+    return Grid((x, y, z), world_from_voxel)

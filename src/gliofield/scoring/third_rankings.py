@@ -30,6 +30,7 @@ CONSTANT_DENSITY = 0.01
 _ELLIPSOID_WEIGHT = 5.0
 
 _TENSOR = FitSettings()
+_TENSOR_1 = FitSettings(diffusivity_ratio=1.0)
 _CONSTANT_TENSOR = FitSettings(num_stretched=0, axis_stretch=with_product_1(MEAN_STRETCH))
 _ISOTROPIC = FitSettings(num_stretched=0)
 _RATIO_1 = FitSettings(num_stretched=0, diffusivity_ratio=1.0)
@@ -41,6 +42,14 @@ def _growth(settings: FitSettings) -> Ranking:
 
 def _corrected(settings: FitSettings) -> Ranking:
     return lambda third: third.corrected(third.growth(settings))
+
+
+def _turned(settings: FitSettings) -> Ranking:
+    return lambda third: third.log_density(third.turned_growth(settings))
+
+
+def _turned_corrected(settings: FitSettings) -> Ranking:
+    return lambda third: third.corrected(third.turned_growth(settings))
 
 
 def _constant(third: HiddenThird) -> Values:
@@ -57,6 +66,12 @@ RANKINGS: dict[str, Ranking] = {
     ELLIPSOID: lambda third: -third.ellipsoid,
     "distance map, corrected": lambda third: third.corrected(density_by_distances(third.visible)),
     "constant map, corrected": _constant,
+    "turned ellipsoid": lambda third: -third.turned_level,
+    "turned ellipsoid, corrected": lambda third: third.corrected(1.0 / (1.0 + np.exp(4.0 * third.turned_level - 2.6))),
+    "growth, turned tensor": _turned(_TENSOR),
+    "growth, turned tensor, corrected": _turned_corrected(_TENSOR),
+    "growth, turned tensor, ratio 1": _turned(_TENSOR_1),
+    "growth, turned tensor, ratio 1, corrected": _turned_corrected(_TENSOR_1),
     "growth, tensor": _growth(_TENSOR),
     "growth, tensor, corrected": _corrected(_TENSOR),
     "growth, constant tensor": _growth(_CONSTANT_TENSOR),
