@@ -96,13 +96,7 @@ class AssimilateMethod:
         NumericalError
             If no tumor can be grown where the scan shows one, or the correction does not converge.
         """
-        space = observation.space
-        if not isinstance(space, PatientSpace):
-            raise ParameterError(
-                "method 'assimilate' needs the space of a patient: expected a PatientSpace, got "
-                f"{type(space).__name__}. Use `personalize`, which makes it."
-            )
-        box = TumorBox.around(observation, space, spacing_mm=self.spacing_mm)
+        box = self._box(observation)
         report(ProgressEvent(task="fit growth", completed=0, total=2))
         fit = fit_tumor(box.seen, box.anatomy, settings=self.fit, num_threads=self.num_threads)
         report(ProgressEvent(task="fit growth", completed=1, total=2))
@@ -112,14 +106,37 @@ class AssimilateMethod:
         correction = self._corrected(grown, observation, box)
         shift = _filled(correction.shift, box.window, grown.shape)
         return Estimate(
-            cell_density=Volume(_filled(correction.cell_density, box.window, grown.shape), space.grid),
-            uncorrected=Volume(grown, space.grid),
-            maps={"unexplained": Volume(shift, space.grid)},
-            space=space,
+            cell_density=Volume(_filled(correction.cell_density, box.window, grown.shape), box.scan.grid),
+            uncorrected=Volume(grown, box.scan.grid),
+            maps={"unexplained": Volume(shift, box.scan.grid)},
+            space=box.scan,
             parameters=_parameters(fit),
             details=_details(fit, foci, correction, shift, observation),
             concerns=_concerns(foci, shift, observation),
         )
+
+    def correct(self, density: NDArray[np.float32], observation: Observation) -> NDArray[np.float32]:
+        """Any density corrected to both outlines as the fitted one is, (X, Y, Z) on the scan's grid.
+
+        Parameters
+        ----------
+        density : (X, Y, Z) float32 array
+            In [0, 1], on the grid of the observation.
+        observation : Observation
+            Outlines on the patient's scan; errors as `estimate`.
+        """
+        box = self._box(observation)
+        correction = self._corrected(density * box.scan.case.brain, observation, box)
+        return _filled(correction.cell_density, box.window, density.shape)
+
+    def _box(self, observation: Observation) -> TumorBox:
+        space = observation.space
+        if not isinstance(space, PatientSpace):
+            raise ParameterError(
+                "method 'assimilate' needs the space of a patient: expected a PatientSpace, got "
+                f"{type(space).__name__}. Use `personalize`, which makes it."
+            )
+        return TumorBox.around(observation, space, spacing_mm=self.spacing_mm)
 
     def _corrected(self, grown: NDArray[np.float32], observation: Observation, box: TumorBox) -> Correction:
         """The density on the scan's grid within the box, corrected to the outlines there."""
