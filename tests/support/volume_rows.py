@@ -1,8 +1,8 @@
 """A row of voxels with a known tumor, for scores that are counted by hand.
 
 40 voxels of 2 x 1 x 1 mm, so that places are apart by 2 mm. The core is the voxels 3 and 4; K is what lies within 15 mm
-of it: the voxels 0 to 11, twelve of them. Cells: 1.0 in the core, then 0.8, 0.4, 0.22, 0.08 in the voxels 5 to 8, and 0.5
-in voxel 20, far away: 2.0 outside the core.
+of it: the voxels 0 to 11, twelve of them. Cells: 1.0 in the core, then 0.8, 0.4, 0.22, 0.08 in the voxels 5 to 8, and
+0.5 in voxel 20, far away: 2.0 outside the core.
 """
 
 import numpy as np
