@@ -10,12 +10,14 @@ import shutil
 import pytest
 import typer
 from phantom_brain import phantom_atlas, phantom_labels, write_phantom_atlas, write_phantom_patient
+from small_cohort import RESOLUTION, first_of
 from typer.testing import CliRunner
 
 import gliofield.anatomy
 import gliofield.anatomy.atlas_sources
 from gliofield.cli import app
 from gliofield.nifti import write_volume
+from gliofield.virtual import write_cohort
 from gliofield.volume import Volume
 
 SMALL_DATABASE = ["--number", "2", "--spacing-mm", "4", "--workers", "1"]
@@ -35,6 +37,7 @@ MADE_SMALL = {
     + ["--threads", "1"],
     "gliofield evaluate retrieval": ["--synthetic", "1", "--quick", "--index", "exact", "--threads", "1"],
     "gliofield evaluate retrieval DB --patients": ["--registration", "none", "--index", "exact", "--quick"],
+    "gliofield evaluate virtual": ["--registration", "none", "--methods", "distance", "--workers", "1"],
     "gliofield evaluate masked-third": ["--registration", "none", "--sectors", "1", "--workers", "1"]
     + ["--ranking", "constant map, corrected"],
     "gliofield train ae": [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"],
@@ -130,6 +133,8 @@ def prepare(line, monkeypatch):
         place = default_database_path(phantom_atlas())
         place.parent.mkdir(parents=True)
         shutil.copytree("DB", place)
+    if line.startswith("gliofield evaluate virtual"):
+        write_cohort("COHORT", [first_of("plain")], atlas=phantom_atlas(), resolution=RESOLUTION)
     for kind in ("inverse", "surrogate"):
         if f"--checkpoint {kind}" in line:
             pytest.importorskip("torch")

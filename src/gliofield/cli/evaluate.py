@@ -13,7 +13,7 @@ from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.console import Console
 from gliofield.cli.evaluate_bayes import evaluate_bayes
 from gliofield.cli.evaluate_learned import evaluate_inverse, evaluate_surrogate
-from gliofield.cli.evaluate_scores import evaluate_masked_third
+from gliofield.cli.evaluate_scores import evaluate_masked_third, evaluate_virtual
 from gliofield.cli.outputs import require_output_file, write_tables
 from gliofield.cli.settings_options import choice, with_given
 
@@ -310,6 +310,17 @@ add_command(
     examples=[
         "gliofield evaluate bayes --out bayes --small",
         "gliofield evaluate bayes --out bayes --patients PATIENTS --threads 16",
+    ],
+    runs_long=True,
+    resumes=True,
+)
+add_command(
+    app,
+    "virtual",
+    evaluate_virtual,
+    examples=[
+        "gliofield evaluate virtual COHORT --out scores --quick",
+        "gliofield evaluate virtual COHORT --out scores --methods assimilate,query,distance",
     ],
     runs_long=True,
     resumes=True,

@@ -1,15 +1,18 @@
-"""``gliofield evaluate masked-third``: how good maps are."""
+"""``gliofield evaluate virtual`` and ``gliofield evaluate masked-third``: how good maps are."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gliofield.cli import options
 from gliofield.cli.console import Console
 from gliofield.cli.settings_options import choice
+
+if TYPE_CHECKING:
+    from gliofield.pipeline import MethodOptions
 
 RANKINGS = (
     *("core distance", "whole-tumor distance", "ellipsoid", "distance map, corrected", "constant map, corrected"),
@@ -53,3 +56,63 @@ def evaluate_masked_third(
     write_masked_third(evaluation, out)
     console.notes(f"left out: {name} ({reason})" for name, reason in {**left_out, **evaluation.left_out}.items())
     console.result({"folder": out, **masked_third_record(evaluation)}, lambda: masked_third_report(evaluation))
+
+
+def evaluate_virtual(
+    console: Console,
+    cohort: Annotated[Path, typer.Argument(metavar="COHORT", help="Folder of a virtual cohort.")],
+    out: _Out,
+    methods: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Methods to score, with commas between them.")
+    ] = "assimilate,query",
+    split: Annotated[
+        str, choice("tune", "test", kind="split", help="Patients to score; nothing may be chosen by test.")
+    ] = "tune",
+    database: Annotated[
+        Path | None, typer.Option(metavar="DB", help="Simulation database of method query; default: the default one.")
+    ] = None,
+    relative_error: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Relative error that intervals compete with; default: the best for these cases."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The first 12 patients only.")] = False,
+    atlas: options.Atlas = "sri24",
+    registration: options.Registration = options.DEFAULT_REGISTRATION,
+    workers: _Workers = 2,
+) -> None:
+    """Score methods on virtual patients: the true cells that plans of the same volume would hold, by every ranking.
+
+    Each case is kept as soon as it is scored; the same command goes on with what is missing.
+    """
+    from gliofield.anatomy import load_atlas
+    from gliofield.output import require_writable_place
+    from gliofield.pipeline import PersonalizationSettings
+    from gliofield.scoring import QUICK_PATIENTS, first_patients, virtual_record, virtual_report, write_virtual_scores
+    from gliofield.scoring import evaluate_virtual as evaluate
+    from gliofield.virtual import read_cohort
+
+    named = _methods(methods, database)
+    if "query" not in named:
+        console.refuse("database", because="without method query")
+    require_writable_place(out)
+    cases = [case for case in read_cohort(cohort) if case.split == split]
+    evaluation = evaluate(
+        first_patients(cases, QUICK_PATIENTS) if quick else cases,
+        out,
+        named,
+        atlas=load_atlas(atlas, report=console.report),
+        settings=PersonalizationSettings(registration=registration),
+        num_workers=workers,
+        report=console.report,
+    )
+    write_virtual_scores(evaluation, out, relative_error=relative_error)
+    content = {"folder": out, **virtual_record(evaluation, relative_error=relative_error)}
+    console.result(content, lambda: virtual_report(evaluation, relative_error=relative_error))
+
+
+def _methods(names: str, database: Path | None) -> dict[str, MethodOptions]:
+    """Options of some methods, by name."""
+    from gliofield.pipeline import Query, options_named
+
+    named = {name: options_named(name) for name in (part.strip() for part in names.split(",")) if name}
+    return {name: Query(database=database) if name == "query" else chosen for name, chosen in named.items()}

@@ -4,7 +4,7 @@ from gliofield.metrics.agreement import MaskAgreement, mask_agreement
 from gliofield.metrics.coverage import CoverageAtEqualVolume, cells_covered_at_equal_volume
 from gliofield.metrics.errors_by_tissue import DensityErrors, MeanValue, density_errors
 from gliofield.metrics.overlap import dice, dice_from_counts
-from gliofield.metrics.ranking import highest_voxels
+from gliofield.metrics.ranking import best_first, highest_voxels
 from gliofield.metrics.separation import distribution_gap, roc_area
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "DensityErrors",
     "MaskAgreement",
     "MeanValue",
+    "best_first",
     "cells_covered_at_equal_volume",
     "density_errors",
     "dice",

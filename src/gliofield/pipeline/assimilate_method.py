@@ -98,14 +98,9 @@ class AssimilateMethod:
         NumericalError
             If no tumor can be grown where the scan shows one, or the correction does not converge.
         """
-        space = observation.space
-        if not isinstance(space, PatientSpace):
-            raise ParameterError(
-                "method 'assimilate' needs the space of a patient: expected a PatientSpace, got "
-                f"{type(space).__name__}. Use `personalize`, which makes it."
-            )
-        ellipsoid = fit_ellipsoid(observation.whole_tumor, space.grid.spacing_mm)
-        box = TumorBox.around(observation, space, spacing_mm=self.spacing_mm, axes=ellipsoid.axes)
+        scan = _require_patient(observation)
+        ellipsoid = fit_ellipsoid(observation.whole_tumor, scan.grid.spacing_mm)
+        box = TumorBox.around(observation, scan, spacing_mm=self.spacing_mm, axes=ellipsoid.axes)
         report(ProgressEvent(task="fit growth", completed=0, total=2))
         fit = self._fitted(box, ellipsoid)
         report(ProgressEvent(task="fit growth", completed=1, total=2))
@@ -115,14 +110,28 @@ class AssimilateMethod:
         correction = self._corrected(grown, observation, box)
         shift = _filled(correction.shift, box.window, grown.shape)
         return Estimate(
-            cell_density=Volume(_filled(correction.cell_density, box.window, grown.shape), space.grid),
-            uncorrected=Volume(grown, space.grid),
-            maps={"unexplained": Volume(shift, space.grid)},
-            space=space,
+            cell_density=Volume(_filled(correction.cell_density, box.window, grown.shape), box.scan.grid),
+            uncorrected=Volume(grown, box.scan.grid),
+            maps={"unexplained": Volume(shift, box.scan.grid)},
+            space=box.scan,
             parameters=_parameters(fit),
             details=_details(fit, foci, correction, shift, observation),
             concerns=_concerns(foci, shift, observation),
         )
+
+    def correct(self, density: NDArray[np.float32], observation: Observation) -> NDArray[np.float32]:
+        """Any density corrected to both outlines as the fitted one is, (X, Y, Z) on the scan's grid.
+
+        Parameters
+        ----------
+        density : (X, Y, Z) float32 array
+            In [0, 1], on the grid of the observation.
+        observation : Observation
+            Outlines on the patient's scan; errors as `estimate`.
+        """
+        box = TumorBox.around(observation, _require_patient(observation), spacing_mm=self.spacing_mm)
+        correction = self._corrected(density * box.scan.case.brain, observation, box)
+        return _filled(correction.cell_density, box.window, density.shape)
 
     def _fitted(self, box: TumorBox, ellipsoid: Ellipsoid) -> TumorFit:
         """Growth fitted in the box, from the center and along the axes of the ellipsoid."""
@@ -149,6 +158,16 @@ class AssimilateMethod:
             thresholds=observation.thresholds,
             settings=self.correction,
         )
+
+
+def _require_patient(observation: Observation) -> PatientSpace:
+    space = observation.space
+    if not isinstance(space, PatientSpace):
+        raise ParameterError(
+            "method 'assimilate' needs the space of a patient: expected a PatientSpace, got "
+            f"{type(space).__name__}. Use `personalize`, which makes it."
+        )
+    return space
 
 
 def _filled(

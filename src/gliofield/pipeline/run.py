@@ -67,6 +67,7 @@ def personalize(
     atlas: str | Atlas = DEFAULT_ATLAS,
     settings: PersonalizationSettings | None = None,
     model: GrowthModel[Any] | None = None,
+    registration: RegistrationResult | None = None,
     report: Reporter = ignore_progress,
 ) -> PersonalizationResult:
     """Tumor-cell density of a patient, and what else the method finds out about the tumor.
@@ -84,13 +85,16 @@ def personalize(
         Registration, thresholds and space.
     model : GrowthModel, optional
         What grows an answer again in the patient (``space="patient"``); None: as the method's own growth.
+    registration : RegistrationResult, optional
+        The patient's registration with this atlas by the settings' preset (`register_case`); None: made here.
     report : Reporter
         Told about every stage.
 
     Raises
     ------
     ParameterError
-        If an argument is of the wrong kind, or the answer cannot be grown in the patient.
+        If an argument is of the wrong kind, the registration is of another preset, or the answer cannot be grown in the
+        patient.
     DatabaseError
         If the method was made for another atlas.
     RegistrationError
@@ -106,8 +110,10 @@ def personalize(
     request = ready.request_space(chosen.space)
     require_fitting_atlas(request, loaded, method_name=ready.name)
     _require_fitting_space(request, chosen, method_name=ready.name)
-    with clock.stage("register"):
-        registration = register_case(case, loaded, chosen, report)
+    if registration is None:
+        with clock.stage("register"):
+            registration = register_case(case, loaded, chosen, report)
+    _require_preset(registration, chosen)
     with clock.stage("observe"):
         spaces = _Spaces(case=case, atlas=loaded, registration=registration, settings=chosen)
         space = spaces.make(request)
@@ -235,6 +241,14 @@ def _require_settings(settings: PersonalizationSettings | None) -> Personalizati
             "method=, for example method=Sample(num_samples=64)."
         )
     return PersonalizationSettings() if settings is None else settings
+
+
+def _require_preset(registration: RegistrationResult, settings: PersonalizationSettings) -> None:
+    if registration.preset.name != settings.registration:
+        raise ParameterError(
+            f"registration was made by the preset {registration.preset.name!r}, and the settings say "
+            f"{settings.registration!r}: expected the same. Set PersonalizationSettings(registration=...)."
+        )
 
 
 def _read_patient(patient: Case | CaseFiles | str | os.PathLike[str]) -> Case:

@@ -66,12 +66,13 @@ def _as_stored(identity: Mapping[str, Any]) -> Any:
 
 
 @functools.cache
-def source_digest(*folders: str) -> str:
-    """Version of gliofield and a digest of the source of some of its folders (``""``: the modules of the root)."""
+def source_digest(*parts: str) -> str:
+    """Version of gliofield and a digest of some of its source: folders, files, or ``""`` for the root's modules."""
     root = Path(gliofield.__file__).parent
     digest = hashlib.sha256()
-    for folder in folders:
-        found = (root / folder).rglob("*.py") if folder else root.glob("*.py")
+    for part in parts:
+        place = root / part
+        found = [place] if place.suffix == ".py" else place.rglob("*.py") if part else place.glob("*.py")
         for path in sorted(found):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())

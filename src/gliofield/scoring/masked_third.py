@@ -28,12 +28,12 @@ from gliofield.assimilation import add_foci, fit_tumor, open_domain
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import GliofieldError, ParameterError, unknown_name
 from gliofield.imaging import Observation, VisibilityThresholds
+from gliofield.metrics import best_first
 from gliofield.pipeline import CaseFiles, PatientSpace, PersonalizationSettings, observe, read_case
 from gliofield.pipeline.spaces import tumor_grid
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.scoring.finished import FinishedWork, source_digest
 from gliofield.scoring.hidden_third import HiddenThird
-from gliofield.scoring.order import best_first
 from gliofield.scoring.registrations import Registrations
 from gliofield.scoring.third_rankings import CONTROLS, RANKINGS, Ranking
 
@@ -41,7 +41,10 @@ from gliofield.scoring.third_rankings import CONTROLS, RANKINGS, Ranking
 _SPACING_MM, _REACH_MM = 1.875, 34.0
 _NUM_DIRECTIONS = 12
 #: What a score depends on, beside inputs and settings.
-_SOURCE = ("", "anatomy", "assimilation", "growth", "imaging", "metrics", "pipeline", "scoring")
+_SOURCE = (
+    *("", "anatomy", "assimilation", "growth", "imaging", "metrics", "pipeline"),
+    *("scoring/hidden_third.py", "scoring/masked_third.py", "scoring/third_rankings.py"),
+)
 _TASK, _PREPARING = "score sectors", "explain patients"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +35,10 @@ class Registrations:
         Where they are kept.
     settings : PersonalizationSettings
         Preset, seed, threads.
-    register : callable
-        What makes one of them: `register_case`.
     """
 
     folder: Path
     settings: PersonalizationSettings
-    register: Callable[[Case, Atlas, PersonalizationSettings], RegistrationResult] = register_case
 
     def of(self, name: str, case: Case, atlas: Atlas) -> RegistrationResult:
         """The registration of a case of some name, made if it is not there yet.
@@ -58,7 +54,7 @@ class Registrations:
         found = self._read(place)
         if found is not None:
             return found
-        self._write(place, self.register(case, atlas, self.settings))
+        self._write(place, register_case(case, atlas, self.settings))
         made = self._read(place)
         if made is None:
             raise RegistrationError(f"{place} cannot be read back. Remove that folder, and run the same again.")

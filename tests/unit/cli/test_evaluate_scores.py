@@ -1,13 +1,15 @@
-"""``gliofield evaluate masked-third``."""
+"""``gliofield evaluate virtual`` and ``gliofield evaluate masked-third``."""
 
 import json
 
 import pytest
-from phantom_brain import write_phantom_patient
+from phantom_brain import phantom_atlas, write_phantom_patient
+from small_cohort import RESOLUTION, first_of
 from typer.testing import CliRunner
 
 from gliofield.cli import app, evaluate_scores
 from gliofield.scoring import RANKINGS, masked_third
+from gliofield.virtual import write_cohort
 
 
 def run(*words):
@@ -45,6 +47,43 @@ def test_what_cannot_be_scored_is_refused(tmp_path, more, message):
     """Before any work."""
     write_phantom_patient(tmp_path / "one")
     result = run("evaluate", "masked-third", tmp_path / "one", "--out", tmp_path / "out", *more)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_virtual_cohort_is_scored_by_split(atlas_folder, tmp_path):
+    """Only the patients of the split; numbers on stdout, files in the folder, and a line per case on stderr."""
+    patients = [first_of("plain"), first_of("plain", "test")]
+    write_cohort(tmp_path / "cohort", patients, atlas=phantom_atlas(), resolution=RESOLUTION)
+    out = tmp_path / "scores"
+    words = ("evaluate", "virtual", tmp_path / "cohort", "--out", out, "--atlas", atlas_folder, "--workers", 1)
+    result = run(*words, "--registration", "none", "--methods", "distance, whole-margin", "--json", "--verbose")
+
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert content["methods"] == ["distance", "whole-margin"]
+    assert [found["num_cases"] for found in content["conditions"].values()] == [1, 1, 1]
+    assert "score cases: 2 of 3" in result.stderr
+    assert {path.name for path in out.iterdir()} == {
+        *("summary.md", "summary.json", "cases.csv", "scores", "registrations"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--methods", "assimilat"], "assimilate"),
+        (["--methods", ","], "there is nothing to score"),
+        (["--methods", "distance", "--database", "DB"], "--database has no effect without method query"),
+        (["--split", "train"], "tune"),
+    ],
+)
+def test_what_makes_no_evaluation_is_refused(tmp_path, atlas_folder, more, message):
+    """An unknown method with the closest, none at all, a database for nobody, another split."""
+    (tmp_path / "cohort.json").write_text('{"format": 1, "patients": []}', encoding="utf-8")
+    result = run("evaluate", "virtual", tmp_path, "--out", tmp_path / "out", "--atlas", atlas_folder, *more)
 
     assert result.exit_code == 2
     assert message in result.stderr
