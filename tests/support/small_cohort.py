@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from phantom_brain import phantom_atlas, stored_orientation
 
 from gliofield.virtual import CohortPatient, GrownPatient, Resolution, cohort_design, grow_cohort_patient
@@ -15,5 +17,11 @@ def first_of(kind: str, split: str = "tune") -> CohortPatient:
 
 
 def grown(kind: str, split: str = "tune") -> GrownPatient:
-    """It, grown in the phantom."""
+    """It, grown in the phantom anew."""
     return grow_cohort_patient(first_of(kind, split), phantom_atlas(), resolution=RESOLUTION)
+
+
+@cache
+def shared(kind: str, split: str = "tune") -> GrownPatient:
+    """The same, grown once for all tests that change nothing of it."""
+    return grown(kind, split)

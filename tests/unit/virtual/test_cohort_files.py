@@ -1,13 +1,14 @@
 import json
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
 from phantom_brain import phantom_atlas
-from small_cohort import RESOLUTION, first_of, grown
+from small_cohort import RESOLUTION, first_of, shared
 
-from gliofield.errors import OutputError, ParameterError
+from gliofield.errors import ImageError, OutputError, ParameterError
 from gliofield.nifti import read_volume
-from gliofield.virtual import Resolution, cohort_design, read_cohort, write_cohort
+from gliofield.virtual import Resolution, cohort_design, cohort_files, read_cohort, write_cohort
 
 KINDS = ("plain", "no-core", "cavity")
 PATIENTS = tuple(first_of(kind) for kind in KINDS)
@@ -38,7 +39,7 @@ def test_a_cohort_reads_back(cohort):
         (name, condition) for name in order for condition in ("none", "one-sided", "severe")
     ]
     for case in cases:
-        made = grown(case.kind)
+        made = shared(case.kind)
         read = case.case()
 
         assert set(read.images) == {"t1", "t1c", "flair"}
@@ -55,7 +56,7 @@ def test_a_cohort_reads_back(cohort):
 def test_recurrences_are_there_or_the_reason(cohort):
     """Masks on the same grid; no files where nothing can grow again."""
     for case in read_cohort(cohort):
-        made = grown(case.kind)
+        made = shared(case.kind)
         if case.kind == "no-core":
             assert case.recurrence_enhancing is None
             assert case.recurrence_any is None
@@ -103,7 +104,7 @@ def test_finished_patients_are_left_alone(cohort):
 def test_the_facts_are_the_numbers_of_the_patient(cohort):
     """What was drawn, what came of it, and how often it took."""
     case = read_cohort(cohort)[0]
-    made = grown(case.kind)
+    made = shared(case.kind)
 
     assert case.facts["drawn"]["infiltration_length_mm"] == made.drawn.infiltration_length_mm
     assert case.facts["num_attempts"] == made.attempt + 1
@@ -131,3 +132,38 @@ def test_what_is_no_cohort_is_refused(tmp_path):
         read_cohort(tmp_path)
     with pytest.raises(ParameterError, match="workers must be at least 1"):
         write_cohort(tmp_path, (), workers=0)
+
+
+def test_damaged_facts_are_told(cohort, tmp_path):
+    """By name, with what to do."""
+    (tmp_path / "cohort.json").write_bytes((cohort / "cohort.json").read_bytes())
+    first = read_cohort(tmp_path)[0]
+    first.patient_folder.mkdir()
+    (first.patient_folder / "truth.json").write_text("{")
+
+    with pytest.raises(ImageError, match=r"truth\.json cannot be read"):
+        _ = first.has_core
+
+
+def test_a_killed_worker_is_told(tmp_path, monkeypatch):
+    """With what is left of the work."""
+
+    class Broken:
+        def submit(self, *_):
+            raise BrokenProcessPool
+
+    class Workers:
+        executor = Broken()
+
+        def __init__(self, *_):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(cohort_files, "WorkerProcesses", Workers)
+    with pytest.raises(OutputError, match="died: it was killed"):
+        write(tmp_path / "cohort", PATIENTS, workers=2)

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from phantom_brain import phantom_atlas
 from scipy import ndimage
-from small_cohort import RESOLUTION, first_of, grown
+from small_cohort import RESOLUTION, first_of, grown, shared
 
 from gliofield.errors import NumericalError
+from gliofield.grid import Grid
 from gliofield.growth.seed import seed_density
-from gliofield.testing import phantom_anatomy
+from gliofield.testing import LESION_CENTER_MM, phantom_anatomy, phantom_tumor
 from gliofield.virtual import cohort_patient, grow_cohort_patient
 from gliofield.virtual.cohort_patient import part_of_cells_in_margin
 from gliofield.virtual.design import KINDS
@@ -18,7 +19,7 @@ from gliofield.volume import Volume
 @pytest.fixture(scope="module")
 def patients():
     """The first patient of each kind."""
-    return {kind: grown(kind) for kind in KINDS}
+    return {kind: shared(kind) for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,19 +119,12 @@ def test_most_patients_have_a_recurrence(patients):
 def test_resection_and_therapy_leave_a_part_of_the_cells():
     """None in the core, nowhere more than there were, a tenth in the middle."""
     anatomy = phantom_anatomy()
-    center = (28.0, 10.0, 12.0)
-    tumor = grown("plain")
-    growth = TrueGrowth(
-        anatomy=anatomy,
-        parameters=cohort_patient.FisherKolmogorovParameters(
-            white_matter_diffusivity_mm2_per_day=0.3, proliferation_rate_per_day=0.03, seed_mm=center
-        ),
-    )
+    growth = TrueGrowth(anatomy=anatomy, parameters=phantom_tumor())
     density = np.full(anatomy.grid.shape, 0.5, np.float32)
-    core = seed_density(anatomy, center) > 0.1
+    core = seed_density(anatomy, LESION_CENTER_MM) > 0.1
     left = surviving_cells(density, growth, core, np.random.default_rng(0))
 
-    assert tumor.has_core
+    assert core.any()
     assert not left[core].any()
     assert (left <= density).all()
     assert np.median(left[~core]) == pytest.approx(0.05, rel=0.5)
@@ -158,7 +152,7 @@ def test_tracts_are_seen_on_test_patients():
 def test_unusable_attempts_are_counted_and_given_up(monkeypatch):
     """The next attempt of the same seed is taken; after twenty the patient is refused."""
     atlas, patient = phantom_atlas(), first_of("plain")
-    usual = grow_cohort_patient(patient, atlas, resolution=RESOLUTION)
+    usual = shared("plain")
     size_ml = usual.volume_ml(usual.signs.whole_tumor)
     monkeypatch.setattr(cohort_patient, "_WHOLE_ML", (15.0, size_ml - 0.5))
     other = grow_cohort_patient(patient, atlas, resolution=RESOLUTION)
@@ -172,10 +166,27 @@ def test_unusable_attempts_are_counted_and_given_up(monkeypatch):
         grow_cohort_patient(patient, atlas, resolution=RESOLUTION)
 
 
+@pytest.mark.parametrize(
+    ("kind", "limit", "value", "reason"),
+    [
+        ("plain", "_CORE_ML", (1e3, 2e3), "the core has .* ml, outside 1000 to 2000 ml"),
+        ("two-foci", "_DISTANCE_TOLERANCE_MM", 0.0, "a second seed has no room"),
+        ("cavity", "_LEAST_CAVITY_ML", 1e3, "the resection cavity is smaller than 1000 ml"),
+        ("mass-effect", "_PUSHED_FACTOR", 1e-6, "without its push the tumor has"),
+    ],
+)
+def test_a_refused_patient_says_why(monkeypatch, kind, limit, value, reason):
+    """Each limit that an attempt can fail at, moved to where none passes."""
+    monkeypatch.setattr(cohort_patient, "_MOST_ATTEMPTS", 1)
+    monkeypatch.setattr(cohort_patient, "_WHOLE_ML", (15.0, 1e4))
+    monkeypatch.setattr(cohort_patient, limit, value)
+
+    with pytest.raises(NumericalError, match=reason):
+        grown(kind)
+
+
 def test_the_margin_counts_cells_outside_the_core():
     """Five voxels of 10 mm in a row with the core at one end: the next lies within 15 mm, the others do not."""
-    from gliofield.grid import Grid
-
     grid = Grid.axis_aligned((5, 1, 1), 10.0, (0.0, 0.0, 0.0))
     density = Volume(np.array([1.0, 0.4, 0.3, 0.2, 0.1], np.float32).reshape(5, 1, 1), grid)
     core = np.zeros(grid.shape, bool)
