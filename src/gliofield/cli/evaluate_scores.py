@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from gliofield.pipeline import MethodOptions
 
 RANKINGS = (
-    *("core distance", "whole-tumor distance", "ellipsoid", "distance map, corrected", "constant map, corrected"),
-    *("growth, tensor", "growth, tensor, corrected", "growth, constant tensor", "growth, constant tensor, corrected"),
+    *("core distance", "whole-tumor distance", "ellipsoid", "turned ellipsoid"),
+    *("distance map, corrected", "constant map, corrected", "growth", "growth, corrected"),
     *("growth, isotropic", "growth, isotropic, corrected", "growth, ratio 1", "growth, ratio 1, corrected"),
-    "tensor, corrected, and ellipsoid",
+    *("growth, tissue alone", "growth, tissue alone, corrected", "growth, corrected, and ellipsoid"),
 )
 
 _Out = Annotated[Path, typer.Option(help="Folder of all results; an interrupted evaluation goes on in it.")]

@@ -32,7 +32,7 @@ from gliofield.growth.parameters import STRETCH_NAMES, seed_values
 from gliofield.imaging import Estimate, Observation
 from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, PatientSpace
 from gliofield.pipeline.tumor_box import TumorBox
-from gliofield.progress import ProgressEvent, Reporter
+from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.resample import resample_mask
 from gliofield.volume import Volume
 
@@ -98,14 +98,7 @@ class AssimilateMethod:
         NumericalError
             If no tumor can be grown where the scan shows one, or the correction does not converge.
         """
-        scan = _require_patient(observation)
-        ellipsoid = fit_ellipsoid(observation.whole_tumor, scan.grid.spacing_mm)
-        box = TumorBox.around(observation, scan, spacing_mm=self.spacing_mm, axes=ellipsoid.axes)
-        report(ProgressEvent(task="fit growth", completed=0, total=2))
-        fit = self._fitted(box, ellipsoid)
-        report(ProgressEvent(task="fit growth", completed=1, total=2))
-        foci = add_foci(fit, box.seen, box.open_brain, time_step_scale=self.fit.time_step_scale)
-        report(ProgressEvent(task="fit growth", completed=2, total=2))
+        box, fit, foci = self.fit_growth(observation, report=report)
         grown = box.density_on_scan(foci.cell_density)
         correction = self._corrected(grown, observation, box)
         shift = _filled(correction.shift, box.window, grown.shape)
@@ -115,9 +108,26 @@ class AssimilateMethod:
             maps={"unexplained": Volume(shift, box.scan.grid)},
             space=box.scan,
             parameters=_parameters(fit),
-            details=_details(fit, foci, correction, shift, observation),
+            details=_details(box, fit, foci, correction, shift, observation),
             concerns=_concerns(foci, shift, observation),
         )
+
+    def fit_growth(
+        self, observation: Observation, *, report: Reporter = ignore_progress
+    ) -> tuple[TumorBox, TumorFit, FociFit]:
+        """The box around the tumor, the growth that explains it best with one seed, and with all foci.
+
+        Errors as `estimate`.
+        """
+        scan = _require_patient(observation)
+        ellipsoid = fit_ellipsoid(observation.whole_tumor, scan.grid.spacing_mm)
+        box = TumorBox.around(observation, scan, spacing_mm=self.spacing_mm, axes=ellipsoid.axes)
+        report(ProgressEvent(task="fit growth", completed=0, total=2))
+        fit = self._fitted(box, ellipsoid)
+        report(ProgressEvent(task="fit growth", completed=1, total=2))
+        foci = add_foci(fit, box.seen, box.open_brain, time_step_scale=self.fit.time_step_scale)
+        report(ProgressEvent(task="fit growth", completed=2, total=2))
+        return box, fit, foci
 
     def correct(self, density: NDArray[np.float32], observation: Observation) -> NDArray[np.float32]:
         """Any density corrected to both outlines as the fitted one is, (X, Y, Z) on the scan's grid.
@@ -191,12 +201,19 @@ def _parameters(fit: TumorFit) -> dict[str, float]:
 
 
 def _details(
-    fit: TumorFit, foci: FociFit, correction: Correction, shift: NDArray[np.float32], seen: Observation
+    box: TumorBox,
+    fit: TumorFit,
+    foci: FociFit,
+    correction: Correction,
+    shift: NDArray[np.float32],
+    seen: Observation,
 ) -> dict[str, object]:
+    directions = box.seen.grid.world_from_voxel[:3, :3] / np.array(box.seen.grid.spacing_mm)
     sizes = np.abs(shift[seen.whole_tumor])
     return {
         "model": "fisher-kolmogorov",
         "diffusivity_ratio": fit.parameters.diffusivity_ratio,
+        "axes_of_the_tensor": directions.T.round(6).tolist(),
         "dice_sum_one_seed": fit.dice_sum,
         "dice_sum_all_foci": foci.dice_sum,
         "foci": [dataclasses.asdict(focus) for focus in foci.foci],

@@ -110,10 +110,7 @@ def personalize(
     request = ready.request_space(chosen.space)
     require_fitting_atlas(request, loaded, method_name=ready.name)
     _require_fitting_space(request, chosen, method_name=ready.name)
-    if registration is None:
-        with clock.stage("register"):
-            registration = register_case(case, loaded, chosen, report)
-    _require_preset(registration, chosen)
+    registration = _registered(case, loaded, chosen, registration, clock, report)
     with clock.stage("observe"):
         spaces = _Spaces(case=case, atlas=loaded, registration=registration, settings=chosen)
         space = spaces.make(request)
@@ -121,10 +118,7 @@ def personalize(
         in_atlas = observation if space.name == "atlas" else observe(case, spaces.make(), chosen.thresholds)
     with clock.stage(ready.name):
         estimate = ready.estimate(observation, report=report)
-    final = estimate
-    if chosen.space == "patient" and space.name == "atlas":
-        with clock.stage("grow in the patient"):
-            final = regrow(estimate, spaces.make(SpaceRequest(name="patient", domain_rule=request.domain_rule)), model)
+    final = _grown_in_patient(estimate, spaces, request, model, clock)
     with clock.stage("move densities"):
         moved = _move(case, estimate, final, in_atlas)
     with clock.stage("rank"):
@@ -241,6 +235,36 @@ def _require_settings(settings: PersonalizationSettings | None) -> Personalizati
             "method=, for example method=Sample(num_samples=64)."
         )
     return PersonalizationSettings() if settings is None else settings
+
+
+def _grown_in_patient(
+    estimate: Estimate,
+    spaces: _Spaces,
+    request: SpaceRequest,
+    model: GrowthModel[Any] | None,
+    clock: StageClock,
+) -> Estimate:
+    """The estimate, grown again in the patient if it comes from the atlas and the settings want it."""
+    if spaces.settings.space != "patient" or estimate.space.name != "atlas":
+        return estimate
+    with clock.stage("grow in the patient"):
+        return regrow(estimate, spaces.make(SpaceRequest(name="patient", domain_rule=request.domain_rule)), model)
+
+
+def _registered(
+    case: Case,
+    atlas: Atlas,
+    settings: PersonalizationSettings,
+    given: RegistrationResult | None,
+    clock: StageClock,
+    report: Reporter,
+) -> RegistrationResult:
+    """The registration that was given, if it is of the right preset, or a new one."""
+    if given is None:
+        with clock.stage("register"):
+            return register_case(case, atlas, settings, report)
+    _require_preset(given, settings)
+    return given
 
 
 def _require_preset(registration: RegistrationResult, settings: PersonalizationSettings) -> None:

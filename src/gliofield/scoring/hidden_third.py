@@ -19,6 +19,7 @@ from gliofield.anatomy import Anatomy
 from gliofield.assimilation import Ellipsoid, FitSettings, correct_phase, distance_mm, fit_tumor, open_domain
 from gliofield.assimilation import fit_ellipsoid as fit_turned_ellipsoid
 from gliofield.grid import Grid
+from gliofield.growth.parameters import ISOTROPIC
 from gliofield.imaging import Observation
 from gliofield.resample import resample
 from gliofield.volume import Volume
@@ -113,53 +114,41 @@ class HiddenThird:
             thresholds=self.seen.thresholds,
         )
 
-    def growth(self, settings: FitSettings) -> Values:
-        """Density of the growth fitted to the visible part."""
+    def growth(self, settings: FitSettings, *, tissue_alone: bool = False) -> Values:
+        """Density of the growth fitted to the visible part, as the method ``assimilate`` fits it.
 
-        def fit() -> Values:
-            fitted = fit_tumor(self.seen, self.open_anatomy, settings=settings, where=self.where)
-            return fitted.cell_density.astype(np.float64)
+        Parameters
+        ----------
+        settings : FitSettings
+            How it is fitted; with a tensor, along the axes of the turned ellipsoid.
+        tissue_alone : bool
+            Keep CSF closed outside the visible tumor.
+        """
+        return self._once((settings, tissue_alone), lambda: self._fitted(settings, tissue_alone=tissue_alone))
 
-        return self._once(settings, fit)
+    def _fitted(self, settings: FitSettings, *, tissue_alone: bool) -> Values:
+        grid, found = self.seen.grid, self.turned_ellipsoid
+        turned = turned_grid(grid, found.axes)
 
-    def turned_growth(self, settings: FitSettings) -> Values:
-        """As `growth`, as the method ``assimilate`` fits it: along the axes of an ellipsoid, in all of the brain."""
+        def moved(values: NDArray[np.generic]) -> NDArray[np.float32]:
+            return resample(Volume(values.astype(np.float32), grid), turned).data
 
-        def fit() -> Values:
-            grid, found = self.seen.grid, self.turned_ellipsoid
-            turned = turned_grid(grid, found.axes)
-            brain = self.region | self.where & self.brain
-
-            def moved(values: NDArray[np.generic]) -> NDArray[np.float32]:
-                return resample(Volume(values.astype(np.float32), grid), turned).data
-
-            opened = open_domain(self.anatomy, brain)
-            domain = moved(opened.domain) > 0.5
-            white, gray = moved(opened.white_matter), moved(opened.gray_matter)
-            part = np.where(domain, white / np.maximum(white + gray, 1e-6), 0.0).astype(np.float32)
-            anatomy = Anatomy(
-                white_matter=part,
-                gray_matter=(domain - part).astype(np.float32),
-                domain=domain,
-                grid=turned,
-                domain_rule=opened.domain_rule,
-            )
-            core, whole, where = (
-                moved(mask) > 0.5 for mask in (self.seen.tumor_core, self.seen.whole_tumor, self.where)
-            )
-            seen = Observation(tumor_core=core & whole, whole_tumor=whole, grid=turned, thresholds=self.seen.thresholds)
-            fitted = fit_tumor(
-                seen,
-                anatomy,
-                settings=replace(settings, axis_stretch=found.axis_stretch),
-                where=where,
-                center_mm=turned.voxel_of(grid.world_of(found.center_mm / grid.spacing_mm)) * turned.spacing_mm,
-            )
-            back = resample(Volume(np.log(fitted.cell_density + np.float32(1e-12)), turned), grid).data
-            inside = resample(Volume(np.ones(turned.shape, np.float32), turned), grid).data > 0.99
-            return np.where(inside, np.exp(np.minimum(back, 0.0)), 0.0).astype(np.float64)
-
-        return self._once(("turned", settings), fit)
+        opened = self.open_anatomy if tissue_alone else open_domain(self.anatomy, self.brain | self.whole_tumor)
+        domain, where = moved(opened.domain) > 0.5, moved(self.where) > 0.5
+        white, gray = moved(opened.white_matter), moved(opened.gray_matter)
+        part = np.where(domain, white / np.maximum(white + gray, 1e-6), 0.0).astype(np.float32)
+        core, whole = moved(self.tumor_core) > 0.5, moved(self.whole_tumor) > 0.5
+        stretch = found.axis_stretch if settings.num_stretched else ISOTROPIC
+        fitted = fit_tumor(
+            Observation(tumor_core=core & whole, whole_tumor=whole, grid=turned, thresholds=self.seen.thresholds),
+            replace(opened, white_matter=part, gray_matter=domain - part, domain=domain, grid=turned, tissue_maps=None),
+            settings=replace(settings, axis_stretch=stretch),
+            where=where,
+            center_mm=turned.voxel_of(grid.world_of(found.center_mm / grid.spacing_mm)) * turned.spacing_mm,
+        )
+        back = resample(Volume(np.log(fitted.cell_density + np.float32(1e-12)), turned), grid).data
+        inside = resample(Volume(np.ones(turned.shape, np.float32), turned), grid).data > 0.99
+        return np.where(inside, np.exp(np.minimum(back, 0.0)), 0.0).astype(np.float64)
 
     @cached_property
     def turned_ellipsoid(self) -> Ellipsoid:

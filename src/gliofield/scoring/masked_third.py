@@ -24,12 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy, Atlas
-from gliofield.assimilation import add_foci, fit_tumor, open_domain
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import GliofieldError, ParameterError, unknown_name
 from gliofield.imaging import Observation, VisibilityThresholds
 from gliofield.metrics import best_first
-from gliofield.pipeline import CaseFiles, PatientSpace, PersonalizationSettings, observe, read_case
+from gliofield.pipeline import AssimilateMethod, CaseFiles, PatientSpace, PersonalizationSettings, observe, read_case
 from gliofield.pipeline.spaces import tumor_grid
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.scoring.finished import FinishedWork, source_digest
@@ -254,20 +253,22 @@ class SectorScorer:
         """A patient's masks and tissue on the grid of the simulations."""
         if name not in self._last:
             self._last.clear()
-            case = read_case(self.patients[name])
-            transform = self._registrations.of(name, case, self.atlas).transform
-            scan = PatientSpace(case=case, atlas=self.atlas, transform=transform, grid=case.grid)
-            grid = tumor_grid(scan, case.segmentation.whole_tumor, spacing_mm=_SPACING_MM, reach_mm=_REACH_MM)
+            scan = self._scan(name)
+            grid = tumor_grid(scan, scan.case.segmentation.whole_tumor, spacing_mm=_SPACING_MM, reach_mm=_REACH_MM)
             space = scan.on_grid(grid)
-            self._last[name] = observe(case, space, VisibilityThresholds()), space.anatomy
+            self._last[name] = observe(scan.case, space, VisibilityThresholds()), space.anatomy
         return self._last[name]
 
+    def _scan(self, name: str) -> PatientSpace:
+        case = read_case(self.patients[name])
+        transform = self._registrations.of(name, case, self.atlas).transform
+        return PatientSpace(case=case, atlas=self.atlas, transform=transform, grid=case.grid)
+
     def _explained(self, name: str) -> Explanation:
-        seen, anatomy = self._prepared(name)
-        domain = open_domain(anatomy, seen.whole_tumor)
+        scan = self._scan(name)
+        seen = observe(scan.case, scan, VisibilityThresholds())
         begin = time.process_time()
-        fit = fit_tumor(seen, domain)
-        foci = add_foci(fit, seen, domain)
+        _, fit, foci = AssimilateMethod().fit_growth(seen)
         return Explanation(
             dice_sum=foci.dice_sum,
             num_foci=1 + len(foci.foci),
