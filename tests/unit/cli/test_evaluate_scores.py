@@ -41,7 +41,7 @@ def test_the_masked_third_is_printed_and_written(atlas_folder, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("more", "message"), [(["--sectors", 13], "--sectors"), (["--ranking", "growth"], "growth, tensor")]
+    ("more", "message"), [(["--sectors", 13], "--sectors"), (["--ranking", "growths"], "Did you mean 'growth'")]
 )
 def test_what_cannot_be_scored_is_refused(tmp_path, more, message):
     """Before any work."""

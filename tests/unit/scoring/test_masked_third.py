@@ -146,7 +146,7 @@ def test_the_folder_holds_page_numbers_and_sectors(tmp_path):
     [
         ({"num_sectors": 0}, "num_sectors must lie between 1 and 12"),
         ({"num_sectors": 13}, "num_sectors must lie between 1 and 12"),
-        ({"rankings": ("growth, tensors",)}, "growth, tensor"),
+        ({"rankings": ("growths",)}, "Did you mean 'growth'"),
     ],
 )
 def test_settings_out_of_range_are_refused(change, message):
