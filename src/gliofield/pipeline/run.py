@@ -86,15 +86,14 @@ def personalize(
     model : GrowthModel, optional
         What grows an answer again in the patient (``space="patient"``); None: as the method's own growth.
     registration : RegistrationResult, optional
-        The patient's registration with this atlas by the settings' preset (`register_case`); None: made here.
+        With this atlas, by the settings' preset (`register_case`); None: made here.
     report : Reporter
         Told about every stage.
 
     Raises
     ------
     ParameterError
-        If an argument is of the wrong kind, the registration is of another preset, or the answer cannot be grown in the
-        patient.
+        If an argument is of the wrong kind or does not fit, or the answer cannot be grown in the patient.
     DatabaseError
         If the method was made for another atlas.
     RegistrationError
@@ -107,10 +106,8 @@ def personalize(
     with clock.stage("load atlas"):
         loaded = resolve_atlas(atlas, report=report)
     ready, chosen = _prepare(method, loaded, chosen, clock, report)
-    request = ready.request_space(chosen.space)
-    require_fitting_atlas(request, loaded, method_name=ready.name)
-    _require_fitting_space(request, chosen, method_name=ready.name)
-    registration = _registered(case, loaded, chosen, registration, clock, report)
+    request = _fitting_request(ready, loaded, chosen)
+    registration = _registered(registration, case, loaded, chosen, clock, report)
     with clock.stage("observe"):
         spaces = _Spaces(case=case, atlas=loaded, registration=registration, settings=chosen)
         space = spaces.make(request)
@@ -252,27 +249,23 @@ def _grown_in_patient(
 
 
 def _registered(
+    given: RegistrationResult | None,
     case: Case,
     atlas: Atlas,
     settings: PersonalizationSettings,
-    given: RegistrationResult | None,
     clock: StageClock,
     report: Reporter,
 ) -> RegistrationResult:
-    """The registration that was given, if it is of the right preset, or a new one."""
+    """A finished registration, if it is of the preset that the settings name, or one made now."""
     if given is None:
         with clock.stage("register"):
             return register_case(case, atlas, settings, report)
-    _require_preset(given, settings)
-    return given
-
-
-def _require_preset(registration: RegistrationResult, settings: PersonalizationSettings) -> None:
-    if registration.preset.name != settings.registration:
+    if given.preset.name != settings.registration:
         raise ParameterError(
-            f"registration was made by the preset {registration.preset.name!r}, and the settings say "
+            f"registration was made by the preset {given.preset.name!r}, and the settings say "
             f"{settings.registration!r}: expected the same. Set PersonalizationSettings(registration=...)."
         )
+    return given
 
 
 def _read_patient(patient: Case | CaseFiles | str | os.PathLike[str]) -> Case:
@@ -287,17 +280,20 @@ def _read_patient(patient: Case | CaseFiles | str | os.PathLike[str]) -> Case:
     )
 
 
-def _require_fitting_space(request: SpaceRequest, settings: PersonalizationSettings, *, method_name: str) -> None:
-    """Refuse a wish that would have no effect; a tumor of the atlas can be grown again in the patient."""
+def _fitting_request(method: InverseMethod, atlas: Atlas, settings: PersonalizationSettings) -> SpaceRequest:
+    """The space a method asks for; a wish that would have no effect is refused."""
+    request = method.request_space(settings.space)
+    require_fitting_atlas(request, atlas, method_name=method.name)
     if settings.space == "atlas" and request.name == "patient":
         raise ParameterError(
-            f"method {method_name!r} works in the patient's own brain, and the space 'atlas' was asked for: leave the "
+            f"method {method.name!r} works in the patient's own brain, and the space 'atlas' was asked for: leave the "
             "space to the method, or use method 'query'."
         )
     if settings.spacing_mm is not None and request.on_scan:
         raise ParameterError(
-            f"spacing_mm has no effect on method {method_name!r}, which works on the grid of the scan. Leave it out."
+            f"spacing_mm has no effect on method {method.name!r}, which works on the grid of the scan. Leave it out."
         )
+    return request
 
 
 def _prepare(

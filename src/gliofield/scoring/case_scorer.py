@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gliofield.anatomy import Atlas, SpaceRequest
+from gliofield.anatomy import Atlas
 from gliofield.errors import GliofieldError
-from gliofield.imaging import InverseMethod, Observation
+from gliofield.imaging import InverseMethod
 from gliofield.nifti import read_volume
 from gliofield.pipeline import (
     Case,
     MethodOptions,
+    PatientSpace,
     PersonalizationResult,
     PersonalizationSettings,
-    make_space,
     observe,
     personalize,
     prepare_method,
 )
 from gliofield.registration import RegistrationResult
 from gliofield.report.json_files import plain_json
-from gliofield.scoring.case_rankings import DENSITY, Ranked, control_rankings, corrected_controls, method_rankings
+from gliofield.scoring.case_rankings import DENSITY, Ranked, control_rankings, method_rankings, registered_controls
 from gliofield.scoring.finished import FinishedWork, source_digest
 from gliofield.scoring.registrations import Registrations
 from gliofield.scoring.stated_uncertainty import ReliabilityBins, reliability_bins
@@ -190,7 +190,7 @@ class _OpenedCase:
         tumor, error = self._tumor, ""
         rankings = control_rankings(tumor)
         try:
-            rankings |= corrected_controls(self._observation())
+            rankings |= self._registered_controls()
         except GliofieldError as failure:
             error = str(failure)
         facts = {
@@ -201,16 +201,11 @@ class _OpenedCase:
         }
         return MethodScores(rankings=self._scored(rankings), facts=facts, error=error)
 
-    def _observation(self) -> Observation:
-        """The outlines on the scan, with the atlas's tissue in the patient."""
-        case, scorer = self._case, self.scorer
-        space = make_space(
-            SpaceRequest(name="patient", on_scan=True),
-            case=case,
-            atlas=scorer.atlas,
-            transform=self._registration.transform,
-        )
-        return observe(case, space, scorer.settings.thresholds)
+    def _registered_controls(self) -> dict[str, Ranked]:
+        case, atlas, transform = self._case, self.scorer.atlas, self._registration.transform
+        scan = PatientSpace(case=case, atlas=atlas, transform=transform, grid=case.grid)
+        observation = observe(case, scan, self.scorer.settings.thresholds)
+        return registered_controls(self._tumor, observation, scan)
 
     def _asked(self, name: str) -> MethodScores:
         method = self.scorer.method(name)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gliofield.metrics import highest_voxels
+from gliofield.metrics import best_first, highest_voxels
 
 SCORE = np.array([0.3, 0.9, 0.0, 0.0, 0.0, 0.7]).reshape(1, 2, 3)
 DISTANCE_MM = np.array([9.0, 9.0, 3.0, 1.0, 3.0, 9.0]).reshape(1, 2, 3)
@@ -34,3 +34,12 @@ def test_a_constant_score_is_ranked_by_distance():
     chosen = highest_voxels(np.zeros_like(SCORE), 3, within=ALL, distance_mm=DISTANCE_MM)
 
     assert np.flatnonzero(chosen).tolist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize("count", range(7))
+def test_the_whole_order_begins_with_the_highest_voxels(count):
+    """The same rule in both functions."""
+    order = best_first(SCORE.ravel(), DISTANCE_MM.ravel())
+    chosen = highest_voxels(SCORE, count, within=ALL, distance_mm=DISTANCE_MM)
+
+    assert sorted(order[:count].tolist()) == np.flatnonzero(chosen).tolist()

@@ -12,7 +12,14 @@ from gliofield.anatomy import AtlasSpace
 from gliofield.assimilation import FitSettings
 from gliofield.errors import ParameterError
 from gliofield.imaging import Observation
-from gliofield.pipeline import AssimilateMethod, PersonalizationSettings, find_case_files, personalize, read_case
+from gliofield.pipeline import (
+    AssimilateMethod,
+    PersonalizationSettings,
+    find_case_files,
+    observe,
+    personalize,
+    read_case,
+)
 from gliofield.progress import ignore_progress
 from gliofield.volume import Volume
 
@@ -127,3 +134,14 @@ def test_the_spacing_is_positive():
     """By name."""
     with pytest.raises(ParameterError, match="spacing_mm must be > 0"):
         dataclasses.replace(METHOD, spacing_mm=0.0)
+
+
+def test_any_density_is_corrected_as_the_fitted_one(result):
+    """A constant map shows both outlines after it; the fitted density becomes the answer itself."""
+    observation = observe(result.case, result.estimate.space, result.thresholds)
+    constant = METHOD.correct(np.full(result.case.grid.shape, 0.01, np.float32), observation)
+    again = METHOD.correct(result.estimate.uncorrected.data, observation)
+
+    np.testing.assert_array_equal(result.thresholds.tumor_core(constant), result.case.segmentation.tumor_core)
+    np.testing.assert_array_equal(result.thresholds.whole_tumor(constant), result.case.segmentation.whole_tumor)
+    np.testing.assert_array_equal(again, result.estimate.cell_density.data)

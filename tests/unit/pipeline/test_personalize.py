@@ -310,3 +310,16 @@ def test_a_margin_is_not_judged_as_a_density(folder):
 
     assert {"poor-match", "cells-beyond-tumor"}.isdisjoint(concern.name for concern in found.concerns)
     assert found.coverage.beyond_ml > found.case.segmentation.whole_ml
+
+
+def test_a_finished_registration_is_taken(folder, result):
+    """Nothing is registered, and the answer is the same; one of another preset is refused."""
+    given = {"method": "distance", "atlas": ATLAS, "registration": result.registration}
+    again = gliofield.personalize(folder, settings=NO_REGISTRATION, **given)
+
+    assert again.registration is result.registration
+    assert "register" in result.seconds
+    assert "register" not in again.seconds
+    np.testing.assert_array_equal(again.density_atlas.data, result.density_atlas.data)
+    with pytest.raises(ParameterError, match="made by the preset 'none', and the settings say 'fast'"):
+        gliofield.personalize(folder, **given)

@@ -77,7 +77,8 @@ def test_controls_stand_beside_every_method(scored):
     case = next(case for case in evaluation.cases if case.kind == "plain")
 
     assert evaluation.rankings == (
-        *("core margin", "whole-tumor margin", "oracle", "distance map, corrected", "constant map, corrected"),
+        *("core margin", "whole-tumor margin", "oracle"),
+        *("priority", "distance map, corrected", "constant map, corrected"),
         *("distance, density", "margin, density"),
     )
     shares = {ranking: case.value(ranking, "cells") for ranking in evaluation.rankings}
@@ -182,12 +183,12 @@ def test_other_options_and_other_files_are_other_work(cohort, tmp_path, counted)
 def test_four_rankings_stand_side_by_side(cohort, tmp_path):
     """Core margin, whole-tumor margin, density, priority; and the fit without correction, with its Dice."""
     (case,) = evaluate(read_cohort(cohort)[:1], tmp_path, {"assimilate": Assimilate(isotropic=True)}).cases
-    names = ("core margin", "whole-tumor margin", "assimilate, density", "assimilate, priority")
+    names = ("core margin", "whole-tumor margin", "assimilate, density", "priority")
     shares = [case.value(name, "cells") for name in (*names, "assimilate, before correction")]
 
     assert min(shares) > 0.3
     assert 1.0 < case.value("assimilate, density", "dice_sum") < 2.0
-    assert math.isnan(case.value("assimilate, priority", "density_error"))
+    assert math.isnan(case.value("priority", "density_error"))
 
 
 def test_processes_do_not_change_the_scores(cohort, tmp_path, scored):
