@@ -1,6 +1,6 @@
 """Which voxel to treat first: growth from both outlines, with a pull to the core; ranks, not densities.
 
-    u0 = 0.8 in the core, 0.05 in the rest of the whole tumor, 0 else, smoothed; grown for ρ t = 2
+    u0 = 0.8 in the core, 0.1 in the rest of the whole tumor, 0 else, smoothed; grown for ρ t = 2
     ψ  = logit u − β d_C          d_C [mm] the distance to the core
 
 FLAIR shows edema that may be no tumor. So it weighs little at the start, and the pull keeps voxels near the core ahead:
@@ -8,7 +8,8 @@ a margin that knows tissue, hedged against false edema. Outside the domain ψ is
 per mm. The map holds ranks: strictly positive at every voxel of the grid, without ties; the brain comes before all
 else. Without a core its place is taken by the whole tumor.
 
-*Chosen*: 0.8, λ = 3 mm, D_w/D_g = 5, the smoothing, 0.3 per mm. *Tuned* on ten virtual patients: 0.05, ρ t, β.
+*Chosen*: 0.8, ρ t, D_w/D_g = 5, the smoothing, 0.3 per mm. *Tuned* on the virtual cohort's tune patients, for all three
+conditions at once: 0.1, λ = 5 mm, β = 0.02. A wide front forgets the outline of edema, so a mild pull is enough.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ class PrioritySettings:
     """
 
     core_density: float = 0.8
-    edema_density: float = 0.05
+    edema_density: float = 0.1
     blur_mm: float = 1.5
-    front_width_mm: float = 3.0
+    front_width_mm: float = 5.0
     diffusivity_ratio: float = 5.0
     growth: float = 2.0
-    pull_per_mm: float = 0.10
+    pull_per_mm: float = 0.02
     outside_per_mm: float = 0.3
 
     def __post_init__(self) -> None:
