@@ -19,7 +19,7 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,15 +86,11 @@ class HypothesisRanges:
     largest_ratio: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("apparent_width_mm", "width_over_apparent", "edema_mm", "rim_log_std", "num_directions", "least_ratio"):
-            if not getattr(self, name) > 0.0:
-                raise ParameterError(f"{name} must be > 0, got {getattr(self, name)}.")
-        for name in (
-            "t1gd_logit_std", "flair_logit_std", "apparent_width_log_std", "width_log_std", "edema_log_std", "edema_tilt",
-        ):  # fmt: skip
-            if not getattr(self, name) >= 0.0:
-                raise ParameterError(f"{name} must be ≥ 0, got {getattr(self, name)}.")
-        if not 0.0 <= self.edema_weight <= 1.0:
+        for name, value in asdict(self).items():
+            is_spread = name.endswith("_std") and name != "rim_log_std"
+            if not (value >= 0.0 if is_spread or name in ("edema_tilt", "edema_weight") else value > 0.0):
+                raise ParameterError(f"{name} must be {'≥' if is_spread else '>'} 0, got {value}.")
+        if not self.edema_weight <= 1.0:
             raise ParameterError(f"edema_weight must lie in [0, 1], got {self.edema_weight}.")
         if not self.largest_ratio >= self.least_ratio:
             raise ParameterError(
@@ -120,8 +116,8 @@ class Hypotheses:
         E [mm]; 0 where all that FLAIR shows is tumor.
     edema_tilt : (N, 3) float64 array
         k.
-    log_prior, log_likelihood : (N,) float64 arrays
-        Log density of the prior, of a tumor without edema with its weight, and of the rim.
+    log_likelihood : (N,) float64 array
+        Of the rim.
     """
 
     t1gd_threshold: NDArray[np.float64]
@@ -185,12 +181,9 @@ def draw_hypotheses(
     return drawn.rows(order[np.minimum(np.searchsorted(cumulative, points, side="right"), len(order) - 1)])
 
 
-def _draw(
-    rim: Rim, thresholds: VisibilityThresholds, ranges: HypothesisRanges, rng: np.random.Generator
-) -> Hypotheses:
+def _draw(rim: Rim, thresholds: VisibilityThresholds, ranges: HypothesisRanges, rng: np.random.Generator) -> Hypotheses:
     """Draws from the priors with the likelihood of the rim."""
-    uniform = qmc.Sobol(_NUM_DIMENSIONS, seed=rng).random(_NUM_DRAWS)
-    uniform = np.clip(uniform, 1e-9, 1.0 - 1e-9)
+    uniform = np.clip(qmc.Sobol(_NUM_DIMENSIONS, seed=rng).random(_NUM_DRAWS), 1e-9, 1.0 - 1e-9)
     normal = ndtri(uniform)
     t1gd = logit(thresholds.t1gd_threshold) + ranges.t1gd_logit_std * normal[:, 0]
     flair = logit(thresholds.flair_threshold) + ranges.flair_logit_std * normal[:, 1]
@@ -198,9 +191,8 @@ def _draw(
     apparent_mm = ranges.apparent_width_mm * np.exp(ranges.apparent_width_log_std * normal[:, 2])
     width_mm = apparent_mm * ranges.width_over_apparent * np.exp(ranges.width_log_std * normal[:, 3])
     ratio = ranges.least_ratio * (ranges.largest_ratio / ranges.least_ratio) ** uniform[:, 4]
-    edema_mm = np.where(
-        uniform[:, 5] < ranges.edema_weight, ranges.edema_mm * np.exp(ranges.edema_log_std * normal[:, 6]), 0.0
-    )
+    has_edema = uniform[:, 5] < ranges.edema_weight
+    edema_mm = np.where(has_edema, ranges.edema_mm * np.exp(ranges.edema_log_std * normal[:, 6]), 0.0)
     tilt = ranges.edema_tilt * normal[:, 7:10]
     # Without a core the densest cells are somewhere between the thresholds: half way.
     top = t1gd if rim.has_core else 0.5 * (t1gd + flair)

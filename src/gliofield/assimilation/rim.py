@@ -56,7 +56,12 @@ class Rim:
 
     @classmethod
     def of(
-        cls, tumor_core: NDArray[np.bool_], whole_tumor: NDArray[np.bool_], scan: Grid, domain: NDArray[np.bool_], grid: Grid
+        cls,
+        tumor_core: NDArray[np.bool_],
+        whole_tumor: NDArray[np.bool_],
+        scan: Grid,
+        domain: NDArray[np.bool_],
+        grid: Grid,
     ) -> Rim:
         """Depths of masks on the grid of a scan, brought to a coarser grid; the whole tumor is not empty.
 
@@ -104,7 +109,7 @@ class Rim:
 
     @cached_property
     def directions(self) -> NDArray[np.float32]:
-        """Unit vectors (X, Y, Z, 3) in the world, from the middle of the core to every voxel; 0 at the middle itself."""
+        """Unit vectors (X, Y, Z, 3) in the world, from the middle of the core to every voxel; 0 at the middle."""
         world = self.grid.world_of(np.moveaxis(np.indices(self.grid.shape), 0, -1))
         middle = self.core_distance_mm <= 0.5 * min(self.grid.spacing_mm)
         inside = middle & (self.whole_depth_mm > 0.0)

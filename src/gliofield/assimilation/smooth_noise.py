@@ -18,7 +18,7 @@ _SUPPORT = 4
 def smooth_noise(
     rng: np.random.Generator, shape: Sequence[int], spacing_mm: Sequence[float], correlation_mm: float
 ) -> NDArray[np.float32]:
-    """A field (X, Y, Z) of normal numbers with mean 0 and standard deviation 1, alike within about a correlation length.
+    """A field (X, Y, Z) of normal numbers, mean 0 and standard deviation 1, alike within about a correlation length.
 
     Parameters
     ----------

@@ -17,16 +17,11 @@ from scipy.special import ndtri
 from gliofield.assimilation import Ensemble, EnsembleSettings, Hypotheses, Rim
 from gliofield.bayes import CredibleInterval, PosteriorSamples
 from gliofield.errors import ParameterError
-from gliofield.grid import Grid
 from gliofield.imaging import Observation
-from gliofield.pipeline.density_posterior import DensityMaps, DensityPosterior
-from gliofield.pipeline.spaces import PatientSpace
+from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, DensityMaps, DensityPosterior, ExpectedCells
+from gliofield.pipeline.tumor_box import TumorBox
 from gliofield.progress import ProgressEvent, Reporter
-from gliofield.resample import resample, resample_mask
-from gliofield.volume import Volume
 
-#: What the interval is of.
-CELLS_OUTSIDE_CORE = "cells_outside_core_ml"
 # Quantiles of the factor by which a member's count may be wrong, as equally likely values.
 _NUM_FACTORS = 41
 
@@ -67,8 +62,7 @@ class UncertaintySettings:
 
 def ensemble_posterior(
     observation: Observation,
-    space: PatientSpace,
-    grid: Grid,
+    box: TumorBox,
     *,
     settings: UncertaintySettings,
     num_threads: int,
@@ -80,10 +74,8 @@ def ensemble_posterior(
     ----------
     observation : Observation
         On the grid of the scan.
-    space : PatientSpace
-        The patient, on the grid of the scan.
-    grid : Grid
-        Where members are grown: coarser, around the tumor.
+    box : TumorBox
+        Where members are grown.
     settings : UncertaintySettings
         Members, level, seed.
     num_threads : int
@@ -91,115 +83,50 @@ def ensemble_posterior(
     report : Reporter
         Told of every member.
     """
-    anatomy, cavity = space.on_grid(grid).anatomy, space.case.segmentation.cavity
     ensemble = Ensemble(
-        rim=Rim.of(observation.tumor_core, observation.whole_tumor, space.grid, anatomy.domain, grid),
-        anatomy=anatomy,
+        rim=Rim.of(observation.tumor_core, observation.whole_tumor, box.scan.grid, box.anatomy.domain, box.seen.grid),
+        anatomy=box.seen.require_space().anatomy,
         thresholds=observation.thresholds,
-        cavity=None if cavity is None else resample_mask(Volume(cavity, space.grid), grid).data,
+        cavity=box.cavity,
         settings=settings.ensemble,
         seed=settings.seed,
     )
-    window = ScanWindow.of(space.grid, grid)
-    alive = space.case.brain if cavity is None else space.case.brain & ~cavity
-    counts = _Counts(alive=window.cut(alive), outside=window.cut(~observation.tumor_core), grid=window.grid)
-    number = settings.ensemble.num_members
+    number, cells_ml = settings.ensemble.num_members, list[float]()
+    outside, ml = ~observation.tumor_core[box.window], box.scan.grid.voxel_volume_ml
 
     def on_scan() -> Iterator[NDArray[np.float32]]:
         for done, member in enumerate(ensemble.members(num_threads), start=1):
-            yield counts.of(Volume(member.cell_density, grid))
+            density = box.density_in_window(member.cell_density)
+            cells_ml.append(float(density.sum(where=outside, dtype=np.float64)) * ml)
+            yield density
             report(ProgressEvent(task="ensemble", completed=done, total=number))
 
-    maps = DensityMaps.of(on_scan(), window.grid, observation.thresholds)
-    cells_ml = np.array(counts.outside_ml)
-    low, high = interval_of(cells_ml, settings)
-    samples = _samples(ensemble.hypotheses, ensemble.rim, cells_ml)
-    interval = CredibleInterval(low=low, high=high, level=settings.level)
+    maps = DensityMaps.of(on_scan(), box.window_grid, observation.thresholds)
+    counts = np.array(cells_ml)
+    cells = expected_cells(counts, settings)
+    samples = _samples(ensemble.hypotheses, ensemble.rim, counts)
+    interval = CredibleInterval(low=cells.low, high=cells.high, level=cells.level)
     return DensityPosterior(
-        mean=window.filled(maps.mean),
-        std=window.filled(maps.std),
-        exceedance={name: window.filled(volume) for name, volume in maps.exceedance.items()},
+        mean=box.filled_on_scan(maps.mean.data),
+        std=box.filled_on_scan(maps.std.data),
+        exceedance={name: box.filled_on_scan(volume.data) for name, volume in maps.exceedance.items()},
         samples=samples,
         intervals={**samples.credible_intervals(settings.level), CELLS_OUTSIDE_CORE: interval},
         details={
             "num_members": number,
             "seed": settings.seed,
-            CELLS_OUTSIDE_CORE: {"mean": float(cells_ml.mean()), "low": low, "high": high, "level": settings.level},
             "probability_of_edema": float(np.mean(ensemble.hypotheses.edema_mm > 0.0)),
         },
+        cells_outside_core=cells,
     )
 
 
-def interval_of(cells_ml: NDArray[np.float64], settings: UncertaintySettings) -> tuple[float, float]:
-    """Equal-tailed interval of the members' counts (N,), each uncertain by a lognormal factor of its own."""
+def expected_cells(cells_ml: NDArray[np.float64], settings: UncertaintySettings) -> ExpectedCells:
+    """Mean and equal-tailed interval of the members' counts (N,), each uncertain by a lognormal factor of its own."""
     normal = ndtri((np.arange(_NUM_FACTORS) + 0.5) / _NUM_FACTORS)
     spread = np.multiply.outer(cells_ml, np.exp(settings.model_log_std * normal))
     low, high = np.quantile(spread, [0.5 * (1.0 - settings.level), 0.5 * (1.0 + settings.level)])
-    return float(low), float(high)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ScanWindow:
-    """The part of a scan's grid in which another grid lies.
-
-    Parameters
-    ----------
-    scan : Grid
-        The whole grid.
-    slices : 3 slice
-        Its part.
-    """
-
-    scan: Grid
-    slices: tuple[slice, slice, slice]
-
-    @classmethod
-    def of(cls, scan: Grid, grid: Grid) -> ScanWindow:
-        """The voxels of a scan within the corners of another grid."""
-        corners = np.array(np.meshgrid(*[(0, length - 1) for length in grid.shape])).T.reshape(-1, 3)
-        voxels = scan.voxel_of(grid.world_of(corners))
-        first = np.clip(np.ceil(voxels.min(axis=0)), 0, None).astype(int)
-        last = np.minimum(np.floor(voxels.max(axis=0)).astype(int), np.array(scan.shape) - 1)
-        x, y, z = (slice(int(start), int(stop) + 1) for start, stop in zip(first, last, strict=True))
-        return cls(scan=scan, slices=(x, y, z))
-
-    @property
-    def grid(self) -> Grid:
-        """The grid of the part alone."""
-        affine = self.scan.world_from_voxel.copy()
-        affine[:3, 3] = self.scan.world_of([each.start for each in self.slices])
-        x, y, z = (each.stop - each.start for each in self.slices)
-        return Grid((x, y, z), affine)
-
-    def cut(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The part of an array on the scan's grid."""
-        return np.ascontiguousarray(values[self.slices])
-
-    def filled(self, volume: Volume) -> Volume:
-        """A volume of the part on the scan's grid, 0 elsewhere."""
-        whole = np.zeros(self.scan.shape, dtype=np.float32)
-        whole[self.slices] = volume.data
-        return Volume(whole, self.scan)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Counts:
-    """Brings members to the scan and counts their cells outside the core."""
-
-    alive: NDArray[np.bool_]
-    outside: NDArray[np.bool_]
-    grid: Grid
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "outside_ml", list[float]())
-
-    outside_ml: list[float] = None  # type: ignore[assignment]
-
-    def of(self, density: Volume) -> NDArray[np.float32]:
-        """A member on the scan's grid."""
-        moved = np.where(self.alive, resample(density, self.grid).data, np.float32(0.0))
-        self.outside_ml.append(float(moved.sum(where=self.outside, dtype=np.float64)) * self.grid.voxel_volume_ml)
-        return moved
+    return ExpectedCells(mean=float(spread.mean()), low=float(low), high=float(high), level=settings.level)
 
 
 def _samples(found: Hypotheses, rim: Rim, cells_ml: NDArray[np.float64]) -> PosteriorSamples:
