@@ -1,10 +1,11 @@
 """How sure a density is: many tumors that could be behind one scan, each in agreement with its own outlines.
 
 Each member is one hypothesis (`hypotheses`): thresholds of both scans, the front's width, D_w / D_g, how much of FLAIR
-is tumor; with outlines moved by about a voxel, tissue moved by the error of the registration, and growth that is wrong
-by a smooth random amount. Growth starts from the member's outlines and is corrected to them under its thresholds
-(`phase_correction`), so every member is a density that could have been seen as it was. Outlines of the tumor lie within
-FLAIR: where the hypothesis says edema, density falls as the front does.
+is tumor, how much of it T1Gd does not show; with outlines moved by about a voxel, tissue moved by the error of the
+registration, and growth that is wrong by a smooth random amount. Growth starts from the member's outlines and is
+corrected to them under its thresholds (`phase_correction`), so every member is a density that could have been seen as
+it was. Where the hypothesis says water the tumor's outline lies within FLAIR's, and density falls behind it as the
+front does.
 
 What is *chosen* and what is *tuned* on what is in docs/assimilation.md. Each member has its own random numbers, so the
 ensemble depends on the seed and on nothing else.
@@ -35,6 +36,8 @@ from gliofield.imaging import VisibilityThresholds
 # Streams of random numbers under one seed.
 _HYPOTHESES, _ANATOMIES, _MEMBERS = range(3)
 _LOWEST = 1e-9
+# As deep as no voxel lies outside [mm].
+_NOWHERE_MM = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +101,9 @@ class Member:
     ----------
     cell_density : (X, Y, Z) float32 array
         0 outside the domain.
-    tumor_core, tumor : (X, Y, Z) bool arrays
-        Its outlines: what is above each of its thresholds, within the domain.
+    dense, tumor : (X, Y, Z) bool arrays
+        Its outlines: what is above each of its thresholds, within the domain. The dense part is what T1Gd shows, or
+        more where the hypothesis says that T1Gd does not show all of it.
     domain : (X, Y, Z) bool array
         Where its cells may live.
     thresholds : VisibilityThresholds
@@ -107,7 +111,7 @@ class Member:
     """
 
     cell_density: NDArray[np.float32]
-    tumor_core: NDArray[np.bool_]
+    dense: NDArray[np.bool_]
     tumor: NDArray[np.bool_]
     domain: NDArray[np.bool_]
     thresholds: VisibilityThresholds
@@ -182,37 +186,42 @@ class Ensemble:
     def _member(self, index: int, anatomy: Anatomy) -> Member:
         rng = np.random.default_rng([self.seed, _MEMBERS, index])
         chosen, thresholds = self.settings, self.hypotheses.thresholds(index)
-        core, tumor = self._outlines(index, rng)
-        core, tumor = core & anatomy.domain, tumor & anatomy.domain
-        grown = grow_density(core, tumor, anatomy, self._growth(index, thresholds))
+        dense, tumor = (mask & anatomy.domain for mask in self._outlines(index, rng))
+        grown = grow_density(dense, tumor, anatomy, self._growth(index, thresholds))
         phase = logit(np.clip(grown.astype(np.float64), _LOWEST, 1.0 - _LOWEST))
         phase += chosen.growth_logit_std * self._noise(rng, chosen.growth_correlation_mm)
         corrected = correct_phase(
             expit(phase).astype(np.float32),
-            core,
+            dense,
             tumor,
             anatomy.domain,
             self.rim.grid.spacing_mm,
             thresholds=thresholds,
+            without_core="below",
             settings=chosen.correction,
         )
         return Member(
             cell_density=corrected.cell_density,
-            tumor_core=core,
+            dense=dense,
             tumor=tumor,
             domain=anatomy.domain,
             thresholds=thresholds,
         )
 
     def _outlines(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Core and tumor of a member; neither is lost for being small."""
+        """Dense part and tumor of a member; neither is lost for being small."""
         chosen, rim = self.settings, self.rim
         noise = [chosen.outline_mm * self._noise(rng, chosen.outline_correlation_mm) for _ in range(2)]
         core_depth, whole_depth = rim.core_depth_mm + noise[0], rim.whole_depth_mm + noise[1]
         core = _inside(core_depth) if rim.has_core else np.zeros(core_depth.shape, dtype=np.bool_)
         row = self.hypotheses.rows(np.array([index]))
-        part = row.tumor_part(rim.directions.reshape(-1, 3)).reshape(core.shape) if row.edema_mm[0] > 0.0 else 1.0
-        return core, core | _inside(np.where(rim.relative_depth <= part, whole_depth, -np.abs(whole_depth) - 1e3))
+        if row.excess_mm[0] == 0.0:
+            return core, core | _inside(whole_depth)
+        front = row.front_part(rim.directions.reshape(-1, 3)).reshape(core.shape)
+        if row.is_dense[0]:
+            whole = core | _inside(whole_depth)
+            return core | (whole & (rim.relative_depth < 1.0 - front)), whole
+        return core, core | _inside(np.where(rim.relative_depth <= front, whole_depth, -_NOWHERE_MM))
 
     def _noise(self, rng: np.random.Generator, correlation_mm: float) -> NDArray[np.float32]:
         return smooth_noise(rng, self.rim.grid.shape, self.rim.grid.spacing_mm, correlation_mm)

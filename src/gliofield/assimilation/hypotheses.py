@@ -1,14 +1,16 @@
 """What may be so and cannot be seen: the hypotheses of the ensemble, drawn in agreement with the rim that is seen.
 
 A front falls from T1Gd's threshold to FLAIR's within R = F(thresholds) λ_a, with λ_a the apparent width of the front
-and F that of the travelling wave 1/(1 + e^{z/√6})². What FLAIR shows beyond R may be water. In the direction v the rim
-is t = (R + e) times noise, with the thickness of the edema
+and F that of the travelling wave 1/(1 + e^{z/√6})². FLAIR's rim around the core may be thicker than that, by water
+that FLAIR shows beyond the tumor, or by dense tumor that T1Gd does not show. In the direction v the rim is
+t = (R + x) times noise, with the excess
 
-    e(v) = E |k| / sinh|k| · exp(k · v)         on average E [mm], on one side the more the longer k is; or none at all
+    x(v) = X |k| / sinh|k| · exp(k · v)         on average X [mm], the more on one side the longer k is; or none at all
 
-so the tumor's part of the rim is R / (R + e). Thresholds, λ_a, E and k are drawn from their priors, weighted by how
-well they explain the rim all around the core (`rim.RimSurface`), and drawn again by weight: a rim as thin as fronts are
-leaves little to edema, a thick one much. There is no other evidence of edema here, and no image enters.
+Water takes the outer x of the rim from the tumor, which is R / (R + x) of it; dense tumor the inner x, and all of the
+rim is tumor. Thresholds, λ_a, X, k and the kind of excess are drawn from their priors, weighted by how well they
+explain the rim all around the core (`rim.RimSurface`), and drawn again by weight: a rim as thin as fronts are leaves
+little to an excess, a thick one much. Which kind it is no outline tells; that is for the priors. No image enters.
 
 References
 ----------
@@ -51,11 +53,12 @@ class HypothesisRanges:
     width_over_apparent, width_log_std : float
         λ of the growth over λ_a: tissue slows a front, so it looks narrower than in white matter. Median, > 0, and
         standard deviation of the logarithm, ≥ 0.
-    edema_weight : float
-        Prior probability that FLAIR shows edema beyond the tumor, in [0, 1].
-    edema_mm, edema_log_std : float
-        Median of E [mm], > 0, and standard deviation of its logarithm, ≥ 0.
-    edema_tilt : float
+    edema_weight, dense_weight : float
+        Prior probabilities that FLAIR shows water beyond the tumor, and that T1Gd does not show all of its dense part,
+        in [0, 1]; together at most 1.
+    excess_mm, excess_log_std : float
+        Median of X [mm], > 0, and standard deviation of its logarithm, ≥ 0.
+    excess_tilt : float
         Standard deviation of each component of k, ≥ 0.
     rim_log_std : float
         Standard deviation of ln t around what a hypothesis says, in one direction, > 0.
@@ -77,9 +80,10 @@ class HypothesisRanges:
     width_over_apparent: float = 1.7
     width_log_std: float = 0.25
     edema_weight: float = 0.6
-    edema_mm: float = 8.0
-    edema_log_std: float = 0.7
-    edema_tilt: float = 1.0
+    dense_weight: float = 0.1
+    excess_mm: float = 8.0
+    excess_log_std: float = 0.7
+    excess_tilt: float = 1.0
     rim_log_std: float = 0.45
     num_directions: float = 6.0
     least_ratio: float = 1.5
@@ -88,10 +92,14 @@ class HypothesisRanges:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             is_spread = name.endswith("_std") and name != "rim_log_std"
-            if not (value >= 0.0 if is_spread or name in ("edema_tilt", "edema_weight") else value > 0.0):
-                raise ParameterError(f"{name} must be {'≥' if is_spread else '>'} 0, got {value}.")
-        if not self.edema_weight <= 1.0:
-            raise ParameterError(f"edema_weight must lie in [0, 1], got {self.edema_weight}.")
+            may_be_zero = is_spread or name == "excess_tilt" or name.endswith("_weight")
+            if not (value >= 0.0 if may_be_zero else value > 0.0):
+                raise ParameterError(f"{name} must be {'≥' if may_be_zero else '>'} 0, got {value}.")
+        if not self.edema_weight + self.dense_weight <= 1.0:
+            raise ParameterError(
+                "edema_weight and dense_weight must be at most 1 together, got "
+                f"{self.edema_weight} and {self.dense_weight}."
+            )
         if not self.largest_ratio >= self.least_ratio:
             raise ParameterError(
                 f"largest_ratio must be at least least_ratio = {self.least_ratio}, got {self.largest_ratio}."
@@ -112,10 +120,12 @@ class Hypotheses:
         λ of the growth [mm].
     diffusivity_ratio : (N,) float64 array
         D_w / D_g.
-    edema_mm : (N,) float64 array
-        E [mm]; 0 where all that FLAIR shows is tumor.
-    edema_tilt : (N, 3) float64 array
+    excess_mm : (N,) float64 array
+        X [mm]; 0 where there is none.
+    excess_tilt : (N, 3) float64 array
         k.
+    is_dense : (N,) bool array
+        Whether the excess is dense tumor, not water.
     log_likelihood : (N,) float64 array
         Of the rim.
     """
@@ -125,8 +135,9 @@ class Hypotheses:
     rim_mm: NDArray[np.float64]
     width_mm: NDArray[np.float64]
     diffusivity_ratio: NDArray[np.float64]
-    edema_mm: NDArray[np.float64]
-    edema_tilt: NDArray[np.float64]
+    excess_mm: NDArray[np.float64]
+    excess_tilt: NDArray[np.float64]
+    is_dense: NDArray[np.bool_]
     log_likelihood: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -138,10 +149,19 @@ class Hypotheses:
             t1gd_threshold=float(self.t1gd_threshold[index]), flair_threshold=float(self.flair_threshold[index])
         )
 
+    @property
+    def has_edema(self) -> NDArray[np.bool_]:
+        """Whether FLAIR shows water beyond the tumor, (N,)."""
+        return (self.excess_mm > 0.0) & ~self.is_dense
+
+    def front_part(self, directions: NDArray[np.floating]) -> NDArray[np.float64]:
+        """R / (R + x), the front's part of the rim, of all hypotheses in some directions (K, 3): (N, K)."""
+        excess = self.excess_mm[:, None] * _tilted(self.excess_tilt, directions)
+        return self.rim_mm[:, None] / (self.rim_mm[:, None] + excess)
+
     def tumor_part(self, directions: NDArray[np.floating]) -> NDArray[np.float64]:
-        """R / (R + e) of all hypotheses in some directions (K, 3): (N, K)."""
-        edema = self.edema_mm[:, None] * _tilted(self.edema_tilt, directions)
-        return self.rim_mm[:, None] / (self.rim_mm[:, None] + edema)
+        """The tumor's part of the rim, likewise: 1 where there is no water."""
+        return np.where(self.has_edema[:, None], self.front_part(directions), 1.0)
 
     def rows(self, chosen: NDArray[np.intp]) -> Hypotheses:
         """Some of them."""
@@ -156,7 +176,7 @@ def draw_hypotheses(
     rng: np.random.Generator,
     ranges: HypothesisRanges | None = None,
 ) -> Hypotheses:
-    """Hypotheses that agree with a rim, equally likely, from little edema to much.
+    """Hypotheses that agree with a rim, equally likely, from much water to much dense tumor.
 
     Parameters
     ----------
@@ -175,7 +195,8 @@ def draw_hypotheses(
     drawn = _draw(rim, thresholds, chosen, rng)
     weights = np.exp(drawn.log_likelihood - drawn.log_likelihood.max())
     # Systematic draws in the order of what is at stake, so that few members hold all its range.
-    order = np.argsort(drawn.tumor_part(rim.surface.directions) @ rim.surface.share, kind="stable")[::-1]
+    front = drawn.front_part(rim.surface.directions) @ rim.surface.share
+    order = np.argsort(np.where(drawn.is_dense, 2.0 - front, front), kind="stable")[::-1]
     cumulative = np.cumsum(weights[order])
     points = (np.arange(number) + rng.random()) / number * cumulative[-1]
     return drawn.rows(order[np.minimum(np.searchsorted(cumulative, points, side="right"), len(order) - 1)])
@@ -191,9 +212,11 @@ def _draw(rim: Rim, thresholds: VisibilityThresholds, ranges: HypothesisRanges, 
     apparent_mm = ranges.apparent_width_mm * np.exp(ranges.apparent_width_log_std * normal[:, 2])
     width_mm = apparent_mm * ranges.width_over_apparent * np.exp(ranges.width_log_std * normal[:, 3])
     ratio = ranges.least_ratio * (ranges.largest_ratio / ranges.least_ratio) ** uniform[:, 4]
-    has_edema = uniform[:, 5] < ranges.edema_weight
-    edema_mm = np.where(has_edema, ranges.edema_mm * np.exp(ranges.edema_log_std * normal[:, 6]), 0.0)
-    tilt = ranges.edema_tilt * normal[:, 7:10]
+    kind = uniform[:, 5]
+    is_dense = (kind >= ranges.edema_weight) & (kind < ranges.edema_weight + ranges.dense_weight)
+    has_excess = (kind < ranges.edema_weight) | is_dense
+    excess_mm = np.where(has_excess, ranges.excess_mm * np.exp(ranges.excess_log_std * normal[:, 6]), 0.0)
+    tilt = ranges.excess_tilt * normal[:, 7:10]
     # Without a core the densest cells are somewhere between the thresholds: half way.
     top = t1gd if rim.has_core else 0.5 * (t1gd + flair)
     rim_mm = apparent_mm * front_widths(expit(top), expit(flair))
@@ -203,9 +226,10 @@ def _draw(rim: Rim, thresholds: VisibilityThresholds, ranges: HypothesisRanges, 
         rim_mm=rim_mm,
         width_mm=width_mm,
         diffusivity_ratio=ratio,
-        edema_mm=edema_mm,
-        edema_tilt=tilt,
-        log_likelihood=_log_likelihood(rim.surface, rim_mm, edema_mm, tilt, ranges),
+        excess_mm=excess_mm,
+        excess_tilt=tilt,
+        is_dense=is_dense,
+        log_likelihood=_log_likelihood(rim.surface, rim_mm, excess_mm, tilt, ranges),
     )
 
 
@@ -217,12 +241,12 @@ def front_widths(high: NDArray[np.float64], low: NDArray[np.float64]) -> NDArray
 def _log_likelihood(
     surface: RimSurface,
     rim_mm: NDArray[np.float64],
-    edema_mm: NDArray[np.float64],
+    excess_mm: NDArray[np.float64],
     tilt: NDArray[np.float64],
     ranges: HypothesisRanges,
 ) -> NDArray[np.float64]:
     """Of the thickness all around, for all draws: normal in ln t, as so many independent directions."""
-    expected = np.log(rim_mm[:, None] + edema_mm[:, None] * _tilted(tilt, surface.directions))
+    expected = np.log(rim_mm[:, None] + excess_mm[:, None] * _tilted(tilt, surface.directions))
     squares = ((surface.log_thickness - expected) ** 2 + surface.variance) @ surface.share
     return np.asarray(-0.5 * ranges.num_directions * squares / ranges.rim_log_std**2)
 

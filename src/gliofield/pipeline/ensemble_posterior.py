@@ -115,7 +115,8 @@ def ensemble_posterior(
         details={
             "num_members": number,
             "seed": settings.seed,
-            "probability_of_edema": float(np.mean(ensemble.hypotheses.edema_mm > 0.0)),
+            "probability_of_edema": float(np.mean(ensemble.hypotheses.has_edema)),
+            "probability_of_unseen_dense_tumor": float(np.mean(ensemble.hypotheses.is_dense)),
         },
         cells_outside_core=cells,
     )
@@ -136,7 +137,8 @@ def _samples(found: Hypotheses, rim: Rim, cells_ml: NDArray[np.float64]) -> Post
         ("flair_threshold", "1"): found.flair_threshold,
         ("front_width_mm", "mm"): found.width_mm,
         ("diffusivity_ratio", "1"): found.diffusivity_ratio,
-        ("edema_mm", "mm"): found.edema_mm,
+        ("edema_mm", "mm"): np.where(found.has_edema, found.excess_mm, 0.0),
+        ("unseen_dense_mm", "mm"): np.where(found.is_dense, found.excess_mm, 0.0),
         ("tumor_part_of_rim", "1"): found.tumor_part(rim.surface.directions) @ rim.surface.share,
         (CELLS_OUTSIDE_CORE, "ml"): cells_ml,
     }

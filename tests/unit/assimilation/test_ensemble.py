@@ -21,7 +21,7 @@ STILL = dataclasses.replace(
     outline_mm=0.0,
     growth_logit_std=0.0,
     registration_mm=0.0,
-    ranges=HypothesisRanges(edema_tilt=0.0),
+    ranges=HypothesisRanges(excess_tilt=0.0),
 )
 
 
@@ -38,7 +38,7 @@ def test_every_member_shows_its_own_outlines_under_its_own_thresholds():
         density = member.cell_density
         assert density.min() >= 0.0
         assert density.max() <= 1.0
-        np.testing.assert_array_equal(member.thresholds.tumor_core(density), member.tumor_core)
+        np.testing.assert_array_equal(member.thresholds.tumor_core(density), member.dense)
         np.testing.assert_array_equal(member.thresholds.whole_tumor(density), member.tumor)
         assert not density[~member.domain].any()
         assert density[member.domain & ~member.tumor].max() > 0.0
@@ -60,10 +60,12 @@ def test_members_do_not_depend_on_threads_but_on_the_seed():
 
 def test_a_member_does_not_depend_on_how_many_there_are():
     """Noise is drawn for each by its number: only its hypothesis differs."""
-    few = ensemble_of(dataclasses.replace(STILL, outline_mm=1.0, ranges=HypothesisRanges(edema_weight=0.0)))
+    few = ensemble_of(
+        dataclasses.replace(STILL, outline_mm=1.0, ranges=HypothesisRanges(edema_weight=0.0, dense_weight=0.0))
+    )
     many = ensemble_of(dataclasses.replace(few.settings, num_members=9))
 
-    np.testing.assert_array_equal(next(iter(few.members())).tumor_core, next(iter(many.members())).tumor_core)
+    np.testing.assert_array_equal(next(iter(few.members())).dense, next(iter(many.members())).dense)
 
 
 @pytest.mark.parametrize("axes", [(0,), (1, 2)])
@@ -80,24 +82,34 @@ def test_a_mirrored_brain_has_mirrored_members(axes):
         np.testing.assert_allclose(np.flip(second.cell_density, axes), first.cell_density, atol=5e-3)
 
 
-def test_edema_leaves_fewer_cells_outside_the_core():
-    """Where FLAIR shows edema the tumor's outline lies within it, and density falls behind that outline."""
-    ranges = {"t1gd_logit_std": 0.0, "flair_logit_std": 0.0, "edema_tilt": 0.0}
-    without, with_edema = (
-        ensemble_of(dataclasses.replace(STILL, ranges=HypothesisRanges(edema_weight=weight, **ranges)))
-        for weight in (0.0, 1.0)
+def test_water_leaves_fewer_cells_outside_the_core_and_unseen_dense_tumor_is_dense():
+    """Water: the tumor's outline lies within FLAIR's. Dense tumor: it goes beyond the core, within the tumor."""
+    ranges = {"t1gd_logit_std": 0.0, "flair_logit_std": 0.0, "excess_tilt": 0.0}
+    water, plain, dense = (
+        ensemble_of(
+            dataclasses.replace(STILL, ranges=HypothesisRanges(edema_weight=first, dense_weight=second, **ranges))
+        )
+        for first, second in ((1.0, 0.0), (0.0, 0.0), (0.0, 1.0))
     )
-    cells = [np.mean([one.cell_density[~CORE].sum() for one in each.members()]) for each in (without, with_edema)]
+    cells = [np.mean([one.cell_density[~CORE].sum() for one in each.members()]) for each in (water, plain)]
 
-    assert cells[1] < 0.8 * cells[0]
-    for member in with_edema.members():
+    assert cells[0] < 0.8 * cells[1]
+    for member in water.members():
         assert not np.any(member.tumor & ~WHOLE)
+        np.testing.assert_array_equal(member.dense, CORE)
+    for member in dense.members():
+        assert np.count_nonzero(member.dense) > np.count_nonzero(CORE)
+        assert not np.any(CORE & ~member.dense)
+        assert not np.any(member.dense & ~member.tumor)
 
 
 def test_a_tumor_without_a_core_has_members():
-    """No core in any of them; FLAIR's outline holds."""
-    for member in ensemble_of(core=np.zeros_like(CORE)).members():
-        assert not member.tumor_core.any()
+    """T1Gd shows nothing of them but where the hypothesis has dense tumor; FLAIR's outline holds."""
+    ensemble = ensemble_of(dataclasses.replace(SETTINGS, num_members=12), core=np.zeros_like(CORE))
+    assert 0 < np.count_nonzero(ensemble.hypotheses.is_dense) < 12
+    for member, is_dense in zip(ensemble.members(), ensemble.hypotheses.is_dense, strict=True):
+        assert member.dense.any() == is_dense
+        np.testing.assert_array_equal(member.thresholds.tumor_core(member.cell_density), member.dense)
         np.testing.assert_array_equal(member.thresholds.whole_tumor(member.cell_density), member.tumor)
 
 
@@ -114,7 +126,7 @@ def test_a_core_of_one_voxel_is_kept():
     core[tuple(np.argwhere(FROM_CENTER == FROM_CENTER.min())[0])] = True
 
     for member in ensemble_of(dataclasses.replace(SETTINGS, outline_mm=3.0), core).members():
-        assert member.tumor_core.any()
+        assert member.dense.any()
 
 
 @pytest.mark.parametrize(

@@ -53,42 +53,44 @@ def test_a_surface_without_tissue_behind_it_says_nothing_of_the_rim():
 
 def test_a_thin_rim_is_tumor_and_a_thick_one_may_be_edema():
     """The part of the rim that is tumor falls as the rim gets thicker than fronts are."""
-    parts, free = [], []
+    parts, water = [], []
     for radius in (11.0, 16.0, 24.0, 32.0):
         found = drawn(rim := rim_of(RADIUS < 8.0, RADIUS < radius))
         parts.append(float((found.tumor_part(rim.surface.directions) @ rim.surface.share).mean()))
-        free.append(float(np.mean(found.edema_mm == 0.0)))
+        water.append(float(np.mean(found.has_edema)))
 
     assert np.all(np.diff(parts) < 0.0)
-    assert free[0] > 0.8
-    assert free[-1] < 0.5
+    assert water[0] < 0.2
+    assert water[-1] > 0.5
     assert parts[0] > 0.9
 
 
 def test_edema_on_one_side_is_looked_for_there():
     """A rim that is thick to the right leaves less tumor to the right than to the left."""
     whole = (RADIUS < 15.0) | ((RADIUS < 32.0) & (PLACES[..., 0] > 0.5 * RADIUS))
-    found = drawn(rim_of(RADIUS < 8.0, whole), edema_weight=1.0)
+    found = drawn(rim_of(RADIUS < 8.0, whole), edema_weight=1.0, dense_weight=0.0)
     left, right = found.tumor_part(np.array([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])).mean(axis=0)
 
     assert right < left - 0.2
 
 
 def test_without_edema_all_that_flair_shows_is_tumor():
-    """Part 1 in every direction."""
+    """Part 1 in every direction, dense or not."""
     found = drawn(rim_of(RADIUS < 8.0, RADIUS < 24.0), edema_weight=0.0)
+
+    assert 0.0 < np.mean(found.is_dense) < 1.0
 
     np.testing.assert_array_equal(found.tumor_part(np.eye(3)), 1.0)
 
 
-def test_edema_has_its_mean_thickness_whatever_its_tilt():
-    """Over all directions e averages to E."""
-    found = drawn(rim_of(RADIUS < 8.0, RADIUS < 28.0), number=20, edema_weight=1.0)
+def test_an_excess_has_its_mean_thickness_whatever_its_tilt():
+    """Over all directions x averages to X."""
+    found = drawn(rim_of(RADIUS < 8.0, RADIUS < 28.0), number=20, edema_weight=1.0, dense_weight=0.0)
     directions = np.random.default_rng(1).standard_normal((40_000, 3))
     part = found.tumor_part(directions / np.linalg.norm(directions, axis=1, keepdims=True))
-    edema_mm = (found.rim_mm[:, None] / part - found.rim_mm[:, None]).mean(axis=1)
+    excess_mm = (found.rim_mm[:, None] / part - found.rim_mm[:, None]).mean(axis=1)
 
-    np.testing.assert_allclose(edema_mm, found.edema_mm, rtol=0.1)
+    np.testing.assert_allclose(excess_mm, found.excess_mm, rtol=0.1)
 
 
 def test_hypotheses_depend_on_the_generator_and_nothing_else():
@@ -123,8 +125,8 @@ def test_the_front_is_that_of_the_travelling_wave():
     ("wrong", "message"),
     [
         ({"apparent_width_mm": 0.0}, "apparent_width_mm must be > 0, got 0"),
-        ({"edema_log_std": -1.0}, "edema_log_std must be ≥ 0, got -1"),
-        ({"edema_weight": 1.5}, r"edema_weight must lie in \[0, 1\], got 1.5"),
+        ({"excess_log_std": -1.0}, "excess_log_std must be ≥ 0, got -1"),
+        ({"edema_weight": 0.7, "dense_weight": 0.5}, "at most 1 together, got 0.7 and 0.5"),
         ({"least_ratio": 9.0, "largest_ratio": 3.0}, "largest_ratio must be at least least_ratio = 9.0, got 3"),
     ],
 )
