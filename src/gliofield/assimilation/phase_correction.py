@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,7 @@ def correct_phase(
     *,
     thresholds: VisibilityThresholds | None = None,
     where: NDArray[np.bool_] | None = None,
+    without_core: Literal["unbounded", "below"] = "unbounded",
     settings: CorrectionSettings | None = None,
 ) -> Correction:
     """The density with the smallest smooth change that shows both outlines.
@@ -116,6 +118,9 @@ def correct_phase(
         Densities that T1Gd and FLAIR show.
     where : (X, Y, Z) bool array, optional
         Outlines bind only there, for what is hidden on purpose.
+    without_core : {"unbounded", "below"}
+        What a scan without a core says of the density in the whole tumor: nothing, for not every dense tumor enhances,
+        or that it lies below T1Gd's threshold.
     settings : CorrectionSettings, optional
         Smoothness and tolerance.
 
@@ -126,7 +131,9 @@ def correct_phase(
     """
     chosen = CorrectionSettings() if settings is None else settings
     phase = logit(np.clip(cell_density.astype(np.float64), _LOWEST, _HIGHEST)).astype(np.float32)
-    low, high = phase_bounds(tumor_core, whole_tumor, VisibilityThresholds() if thresholds is None else thresholds)
+    limits = VisibilityThresholds() if thresholds is None else thresholds
+    t1gd_binds = bool(tumor_core.any()) or without_core == "below"
+    low, high = phase_bounds(tumor_core, whole_tumor, limits, t1gd_binds=t1gd_binds)
     if where is not None:
         low[~where], high[~where] = -np.inf, np.inf
     shift = np.zeros_like(phase)
@@ -154,16 +161,19 @@ def correct_phase(
 
 
 def phase_bounds(
-    tumor_core: NDArray[np.bool_], whole_tumor: NDArray[np.bool_], thresholds: VisibilityThresholds
+    tumor_core: NDArray[np.bool_], whole_tumor: NDArray[np.bool_], thresholds: VisibilityThresholds, *, t1gd_binds: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Bounds of the logit of a density that shows two masks, (X, Y, Z) each; infinite where there is none."""
+    """Bounds of the logit of a density that shows two masks, (X, Y, Z) each; infinite where there is none.
+
+    Where T1Gd binds, the whole tumor outside the core lies below its threshold.
+    """
     seen_in_flair, seen_in_t1gd = (
         float(logit(threshold)) for threshold in (thresholds.flair_threshold, thresholds.t1gd_threshold)
     )
     low = np.full(whole_tumor.shape, -np.inf, np.float32)
     high = np.full(whole_tumor.shape, seen_in_flair - BOUND_MARGIN, np.float32)
     low[whole_tumor] = seen_in_flair + BOUND_MARGIN
-    high[whole_tumor] = seen_in_t1gd - BOUND_MARGIN if tumor_core.any() else np.inf
+    high[whole_tumor] = seen_in_t1gd - BOUND_MARGIN if t1gd_binds else np.inf
     low[tumor_core] = seen_in_t1gd + BOUND_MARGIN
     high[tumor_core] = np.inf
     return low, high

@@ -99,27 +99,35 @@ def grow_from_outlines(
         Densities, front width, growth.
     """
     chosen = PrioritySettings() if settings is None else settings
-    core = tumor_core if tumor_core.any() else whole_tumor
-    start = np.where(core, chosen.core_density, np.where(whole_tumor, chosen.edema_density, 0.0))
-    spacing_mm = anatomy.spacing_mm
-    start = ndimage.gaussian_filter(start, chosen.blur_mm / spacing_mm) * anatomy.domain
-    faces = face_coefficients(anatomy, chosen.diffusivity_ratio)
-    stepper = make_stepper("numba", faces, start.astype(np.float32))
-    evolution = evolve(
-        stepper,
-        faces,
-        spacing_mm=spacing_mm,
-        white_matter_diffusivity_mm2_per_day=chosen.front_width_mm**2,
-        proliferation_rate_per_day=1.0,
-        initial_variance_mm2=max(chosen.blur_mm, spacing_mm) ** 2,
-        times_days=[chosen.growth],
-    )
-    phase = logit(np.clip(evolution.cell_density[0].astype(np.float64), _LOWEST, 1.0 - _LOWEST))
+    density = grow_density(tumor_core, whole_tumor, anatomy, chosen)
+    phase = logit(np.clip(density.astype(np.float64), _LOWEST, 1.0 - _LOWEST))
     distance_mm, nearest = ndimage.distance_transform_edt(
         ~anatomy.domain, sampling=anatomy.grid.spacing_mm, return_indices=True
     )
     continued = phase[tuple(nearest)] - chosen.outside_per_mm * distance_mm
     return np.asarray(np.where(anatomy.domain, phase, continued), dtype=np.float32)
+
+
+def grow_density(
+    tumor_core: NDArray[np.bool_], whole_tumor: NDArray[np.bool_], anatomy: Anatomy, settings: PrioritySettings
+) -> NDArray[np.float32]:
+    """Density (X, Y, Z) grown from two outlines, 0 outside the domain; arguments as `grow_from_outlines`."""
+    core = tumor_core if tumor_core.any() else whole_tumor
+    start = np.where(core, settings.core_density, np.where(whole_tumor, settings.edema_density, 0.0))
+    spacing_mm = anatomy.spacing_mm
+    start = ndimage.gaussian_filter(start, settings.blur_mm / spacing_mm) * anatomy.domain
+    faces = face_coefficients(anatomy, settings.diffusivity_ratio)
+    stepper = make_stepper("numba", faces, start.astype(np.float32))
+    evolution = evolve(
+        stepper,
+        faces,
+        spacing_mm=spacing_mm,
+        white_matter_diffusivity_mm2_per_day=settings.front_width_mm**2,
+        proliferation_rate_per_day=1.0,
+        initial_variance_mm2=max(settings.blur_mm, spacing_mm) ** 2,
+        times_days=[settings.growth],
+    )
+    return evolution.cell_density[0]
 
 
 def rank_voxels(

@@ -31,6 +31,7 @@ _SPELLINGS = {
     "num_samples": "--samples",
     "num_steps": "--steps",
     "num_levels": "--levels",
+    "num_members": "--members",
 }
 
 _patient, _ = panel("Patient")

@@ -30,6 +30,8 @@ from gliofield.concern import Concern, named_concern
 from gliofield.errors import ParameterError
 from gliofield.growth.parameters import STRETCH_NAMES, seed_values
 from gliofield.imaging import Estimate, Observation
+from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, DensityPosterior
+from gliofield.pipeline.ensemble_posterior import UncertaintySettings, ensemble_posterior
 from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, PatientSpace
 from gliofield.pipeline.tumor_box import TumorBox
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
@@ -56,8 +58,10 @@ class AssimilateMethod:
         How the density is corrected to the outlines.
     spacing_mm : float
         Spacing of the simulations [mm], > 0.
+    uncertainty : UncertaintySettings or None
+        How its uncertainty is found; None: not at all.
     num_threads : int
-        Threads of the fit; the result does not depend on it.
+        Threads of fit and ensemble; the result does not depend on it.
 
     Raises
     ------
@@ -68,6 +72,7 @@ class AssimilateMethod:
     fit: FitSettings = field(default_factory=FitSettings)
     correction: CorrectionSettings = field(default_factory=CorrectionSettings)
     spacing_mm: float = DEFAULT_SPACING_MM
+    uncertainty: UncertaintySettings | None = None
     num_threads: int = 1
 
     def __post_init__(self) -> None:
@@ -102,13 +107,15 @@ class AssimilateMethod:
         grown = box.density_on_scan(foci.cell_density)
         correction = self._corrected(grown, observation, box)
         shift = _filled(correction.shift, box.window, grown.shape)
+        posterior = self._posterior(observation, report)
         return Estimate(
             cell_density=Volume(_filled(correction.cell_density, box.window, grown.shape), box.scan.grid),
             uncorrected=Volume(grown, box.scan.grid),
             maps={"unexplained": Volume(shift, box.scan.grid)},
             space=box.scan,
             parameters=_parameters(fit),
-            details=_details(box, fit, foci, correction, shift, observation),
+            posterior=posterior,
+            details={**_details(box, fit, foci, correction, shift, observation), **_stated(posterior)},
             concerns=_concerns(foci, shift, observation),
         )
 
@@ -151,6 +158,15 @@ class AssimilateMethod:
         if settings.num_stretched:
             settings = dataclasses.replace(settings, axis_stretch=ellipsoid.axis_stretch)
         return fit_tumor(box.seen, box.open_brain, settings=settings, center_mm=center, num_threads=self.num_threads)
+
+    def _posterior(self, observation: Observation, report: Reporter) -> DensityPosterior | None:
+        """How sure it is; in a box along the axes of the scan, between which members are moved fast."""
+        if self.uncertainty is None:
+            return None
+        box = TumorBox.around(observation, _require_patient(observation), spacing_mm=self.spacing_mm)
+        return ensemble_posterior(
+            observation, box, settings=self.uncertainty, num_threads=self.num_threads, report=report
+        )
 
     def _corrected(self, grown: NDArray[np.float32], observation: Observation, box: TumorBox) -> Correction:
         """The density on the scan's grid within the box, corrected to the outlines there."""
@@ -223,6 +239,13 @@ def _details(
         "part_with_large_shift": float(np.mean(sizes > _LARGE_SHIFT)),
         "correction_residual": correction.residual,
     }
+
+
+def _stated(posterior: DensityPosterior | None) -> dict[str, object]:
+    """How many cells an ensemble finds outside the core; nothing without one."""
+    if posterior is None or posterior.cells_outside_core is None:
+        return {}
+    return {CELLS_OUTSIDE_CORE: dataclasses.asdict(posterior.cells_outside_core)}
 
 
 def _concerns(foci: FociFit, shift: NDArray[np.float32], seen: Observation) -> tuple[Concern, ...]:

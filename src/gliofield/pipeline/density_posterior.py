@@ -24,6 +24,34 @@ from gliofield.volume import Volume
 _SEEDS_OF_PATIENT = ("seed_patient_x_mm", "seed_patient_y_mm", "seed_patient_z_mm")
 
 
+#: Name of `ExpectedCells` in details and in `quality.json`.
+CELLS_OUTSIDE_CORE = "cells_outside_core_ml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedCells:
+    """Cells outside the core, as a volume filled with them [ml]: the integral of the density there.
+
+    Parameters
+    ----------
+    mean : float
+        Expected value [ml].
+    low, high : float
+        Equal-tailed interval [ml].
+    level : float
+        Probability that it holds the true value.
+    """
+
+    mean: float
+    low: float
+    high: float
+    level: float
+
+    def in_words(self) -> str:
+        """Such as ``cells outside the core 21.3 ml (95 %: 9.8 to 40.1 ml)``."""
+        return f"cells outside the core {self.mean:.1f} ml ({self.level:.0%}: {self.low:.1f} to {self.high:.1f} ml)"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DensityPosterior:
     """What is known of a tumor's density, and how well.
@@ -44,6 +72,8 @@ class DensityPosterior:
         Stages of the sampler, if there was one.
     mask_checks : mapping of str to MaskCheck
         Posterior predictive checks of the masks, by ``t1gd`` and ``flair``.
+    cells_outside_core : ExpectedCells or None
+        Where the method states them.
     """
 
     mean: Volume
@@ -54,6 +84,7 @@ class DensityPosterior:
     details: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[StageInfo, ...] = ()
     mask_checks: Mapping[str, MaskCheck] = field(default_factory=dict)
+    cells_outside_core: ExpectedCells | None = None
 
     @property
     def maps(self) -> dict[str, Volume]:

@@ -67,11 +67,16 @@ def prepare_method(
 
 
 def _assimilate(options: Assimilate, settings: PersonalizationSettings) -> InverseMethod:
-    from gliofield.assimilation import FitSettings
+    from gliofield.assimilation import EnsembleSettings, FitSettings
     from gliofield.pipeline.assimilate_method import AssimilateMethod
+    from gliofield.pipeline.ensemble_posterior import UncertaintySettings
 
     fit = FitSettings(num_stretched=0) if options.isotropic else FitSettings()
-    return AssimilateMethod(fit=fit, num_threads=require_threads(settings.num_threads))
+    uncertainty = None
+    if options.uncertainty:
+        ensemble = EnsembleSettings(num_members=options.num_members)
+        uncertainty = UncertaintySettings(ensemble=ensemble, seed=settings.seed)
+    return AssimilateMethod(fit=fit, uncertainty=uncertainty, num_threads=require_threads(settings.num_threads))
 
 
 def _query(options: Query, atlas: Atlas, settings: PersonalizationSettings, report: Reporter) -> InverseMethod:

@@ -12,6 +12,7 @@ from gliofield.concern import Concern, Verdict, verdict_in_words, verdict_of
 from gliofield.imaging import Estimate, VisibilityThresholds
 from gliofield.metrics import MaskAgreement
 from gliofield.pipeline.case import Case
+from gliofield.pipeline.density_posterior import DensityPosterior, ExpectedCells
 from gliofield.pipeline.input_checks import InputChecks
 from gliofield.pipeline.rankings import Rankings
 from gliofield.pipeline.tumor_coverage import TumorCoverage
@@ -115,6 +116,12 @@ class PersonalizationResult:
         """Whether the map can be used as it is: ``no-concern``, ``check`` or ``do-not-use``."""
         return verdict_of(self.concerns)
 
+    @property
+    def cells_outside_core(self) -> ExpectedCells | None:
+        """Cells outside the core with their interval, where the method states them."""
+        posterior = self.estimate.posterior
+        return posterior.cells_outside_core if isinstance(posterior, DensityPosterior) else None
+
     def summary(self) -> str:
         """A few lines: verdict, method, volumes, agreement, parameters, concerns."""
         agreement, density = self.agreement_patient, self.density_patient
@@ -136,6 +143,8 @@ class PersonalizationResult:
                 f"  tumor without cells {covered.without_cells_ml:.1f} ml ({covered.without_cells_share:.0%}), below "
                 f"{self.thresholds.flair_threshold:g}: {covered.below_threshold_ml:.1f} ml"
             )
+        if self.cells_outside_core is not None:
+            lines.append(f"  {self.cells_outside_core.in_words()}")
         if self.seed_patient_mm is not None:
             lines.append("  seed in the patient " + ", ".join(f"{x:.1f}" for x in self.seed_patient_mm) + " mm (RAS+)")
         lines += [f"  {concern.level}: {concern.text}" for concern in self.concerns]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
 from gliofield.assimilation import open_domain
+from gliofield.grid import Grid
 from gliofield.imaging import Observation
 from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, PatientSpace, tumor_grid
 from gliofield.resample import interpolate_at, resample, resample_mask
@@ -102,6 +103,33 @@ class TumorBox:
         last = np.minimum(np.floor(voxels.max(axis=0)).astype(int), np.array(self.scan.grid.shape) - 1)
         x, y, z = (slice(int(start), int(stop) + 1) for start, stop in zip(first, last, strict=True))
         return x, y, z
+
+    @property
+    def window_grid(self) -> Grid:
+        """Grid of that part of the scan."""
+        affine = self.scan.grid.world_from_voxel.copy()
+        affine[:3, 3] = self.scan.grid.world_of([each.start for each in self.window])
+        x, y, z = (each.stop - each.start for each in self.window)
+        return Grid((x, y, z), affine)
+
+    def density_in_window(self, cell_density: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A density of the box on the window's grid: linear, 0 outside the brain and in a cavity."""
+        moved = resample(Volume(cell_density, self.seen.grid), self.window_grid).data
+        alive, cavity = self.scan.case.brain[self.window], self.scan.case.segmentation.cavity
+        alive = alive if cavity is None else alive & ~cavity[self.window]
+        return np.where(alive, moved, np.float32(0.0))
+
+    def filled_on_scan(self, values: NDArray[np.float32]) -> Volume:
+        """Values of the window on the scan's grid, 0 elsewhere."""
+        whole = np.zeros(self.scan.grid.shape, dtype=np.float32)
+        whole[self.window] = values
+        return Volume(whole, self.scan.grid)
+
+    @property
+    def cavity(self) -> NDArray[np.bool_] | None:
+        """Where no cells are, on the grid of the box; None without a cavity."""
+        cavity = self.scan.case.segmentation.cavity
+        return None if cavity is None else resample_mask(Volume(cavity, self.scan.grid), self.seen.grid).data
 
     def density_on_scan(self, cell_density: NDArray[np.float32]) -> NDArray[np.float32]:
         """A density of the box on the scan's grid: linear, 0 outside the brain and the box."""

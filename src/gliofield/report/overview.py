@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.gridspec import SubplotSpec
 
-_CORE_COLOR, _WHOLE_COLOR = "#00e5ff", "#ffd400"
-_BACKGROUND = "black"
+#: Colors of the outlines of core and whole tumor, and of the page.
+CORE_COLOR, WHOLE_COLOR = "#00e5ff", "#ffd400"
+BACKGROUND = "black"
 
 
 def overview_figure(
@@ -67,10 +68,10 @@ def overview_figure(
     for name, grid in (("segmentation", segmentation.grid), ("density", cell_density.grid)):
         background.grid.require_same_as(grid, self_name="image", other_name=name)
     window = crop_window(brain)
-    slices = _tumor_slices(segmentation)
+    slices = tumor_slices(segmentation)
     gray_limits = np.percentile(background.data[brain], [0.5, 99.5])
     extents_mm = np.array([(window[a].stop - window[a].start) * background.grid.spacing_mm[a] for a in range(3)])
-    figure = Figure(figsize=(14, 9.2), facecolor=_BACKGROUND, dpi=110)
+    figure = Figure(figsize=(14, 9.2), facecolor=BACKGROUND, dpi=110)
     widths = [extents_mm[plane.horizontal_axis] for plane in PLANES]
     layout = figure.add_gridspec(
         2, 4, width_ratios=[*widths, 0.06 * sum(widths) / 3], left=0.01, right=0.94, top=0.92, bottom=0.075,
@@ -84,15 +85,15 @@ def overview_figure(
             cut.show_image(axes, background.data, gray_limits)
             if row == 1:
                 painted = cut.paint_density(axes, cell_density.data, thresholds) or painted
-            cut.outline(axes, segmentation.whole_tumor, _WHOLE_COLOR, width=1.4 if row == 0 else 0.9)
-            cut.outline(axes, segmentation.tumor_core, _CORE_COLOR, width=1.4 if row == 0 else 0.9)
+            cut.outline(axes, segmentation.whole_tumor, WHOLE_COLOR, width=1.4 if row == 0 else 0.9)
+            cut.outline(axes, segmentation.tumor_core, CORE_COLOR, width=1.4 if row == 0 else 0.9)
             cut.annotate(axes, with_name=row == 0)
     _add_color_bar(figure, layout[1, 3], thresholds, painted)
     _add_texts(figure, (verdict, title, caption), thresholds)
     return figure
 
 
-def _tumor_slices(segmentation: Segmentation) -> tuple[int, int, int]:
+def tumor_slices(segmentation: Segmentation) -> tuple[int, int, int]:
     """Per axis the slice with the largest tumor area: of the core where there is one, else of the whole tumor."""
     mask = segmentation.tumor_core if segmentation.has_core else segmentation.whole_tumor
     areas = [mask.sum(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
@@ -124,8 +125,8 @@ def _add_texts(figure: Figure, texts: tuple[str, str, str], thresholds: Visibili
     figure.text(0.012, 0.946 if verdict else 0.965, title, color="white", fontsize=11 if verdict else 13, va="center")
     figure.text(0.012, 0.035, caption, color="#bbbbbb", fontsize=9, va="center")
     lines = [
-        Line2D([], [], color=_CORE_COLOR, label="tumor core (segmentation)"),
-        Line2D([], [], color=_WHOLE_COLOR, label="whole tumor (segmentation)"),
+        Line2D([], [], color=CORE_COLOR, label="tumor core (segmentation)"),
+        Line2D([], [], color=WHOLE_COLOR, label="whole tumor (segmentation)"),
         Line2D([], [], color="white", label=f"density {thresholds.t1gd_threshold:g}"),
         Line2D([], [], color="white", linestyle="dashed", label=f"density {thresholds.flair_threshold:g}"),
     ]

@@ -4,6 +4,7 @@ mean_patient.nii.gz, std_patient.nii.gz                posterior mean and standa
 probability_t1gd_patient.nii.gz, …_flair_…             P(u > threshold) of the two thresholds
 …_atlas.nii.gz                                         the same in the atlas
 samples.npz, samples.nc                                parameters with weights; the same for ArviZ, if unweighted
+maps.png                                               mean, standard deviation and P(u > FLAIR's threshold)
 posterior.json                                         intervals, checks of the masks, stages, how it was found
 corner.png, stages.png                                 pairs of parameters, trace of the sampler
 """
@@ -21,11 +22,14 @@ from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.report.json_files import write_json
 from gliofield.report.posterior_figures import corner_figure, stage_figure
+from gliofield.report.uncertainty_figure import uncertainty_figure
+from gliofield.volume import Volume
 
 #: Names of the files; their kind and the place of the maps vary.
 POSTERIOR_FILES = (
     "*_patient.nii.gz",
     "*_atlas.nii.gz",
+    "maps.png",
     "posterior.json",
     "samples.npz",
     "samples.json",
@@ -40,8 +44,11 @@ _DESCRIPTIONS = {
 }
 
 
-def write_posterior(folder: Path, result: PersonalizationResult) -> None:
-    """Write the posterior of a result into a new folder: maps, and samples where it has them; nothing without one."""
+def write_posterior(folder: Path, result: PersonalizationResult, background: Volume) -> None:
+    """Write the posterior of a result into a new folder: maps, and samples where it has them; nothing without one.
+
+    The maps are drawn over a `background` image of the patient.
+    """
     posterior = result.estimate.posterior
     if posterior is None:
         return
@@ -55,6 +62,8 @@ def write_posterior(folder: Path, result: PersonalizationResult) -> None:
             stored_as=result.case.stored_grid,
             description=f"{_description(name)}; research use only",
         )
+    if result.posterior_patient:
+        _draw_maps(folder / "maps.png", result, background)
     if not isinstance(posterior, DensityPosterior):
         return
     write_json(folder / "posterior.json", posterior_summary(posterior))
@@ -78,6 +87,17 @@ def posterior_summary(posterior: DensityPosterior) -> dict[str, Any]:
         "details": dict(posterior.details),
         "stages": [dataclasses.asdict(info) for info in posterior.stages],
     }
+
+
+def _draw_maps(path: Path, result: PersonalizationResult, background: Volume) -> None:
+    figure = uncertainty_figure(
+        background=background,
+        segmentation=result.case.segmentation,
+        maps=result.posterior_patient,
+        brain=result.case.brain,
+        title=f"method {result.method_name}: how sure it is",
+    )
+    figure.savefig(path, facecolor=figure.get_facecolor())
 
 
 def _write_samples(folder: Path, posterior: DensityPosterior) -> None:

@@ -30,7 +30,7 @@ from gliofield.imaging import Candidate
 from gliofield.metrics import MaskAgreement
 from gliofield.nifti import write_volume
 from gliofield.output import FolderMarker, atomic_folder
-from gliofield.pipeline.density_posterior import DensityPosterior
+from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, DensityPosterior
 from gliofield.pipeline.provenance import provenance
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.progress import StageClock
@@ -39,6 +39,7 @@ from gliofield.registration.transform_files import TRANSFORM_MARKER
 from gliofield.report.json_files import write_json
 from gliofield.report.overview import overview_figure
 from gliofield.report.posterior_folder import POSTERIOR_FILES, write_posterior
+from gliofield.volume import Volume
 
 # Written last; a folder without it is no result and is never replaced, nor is one that holds anything else.
 RESULT_MARKER = FolderMarker(
@@ -109,7 +110,7 @@ def write_result_folder(
             )
             _write_maps(partial, result)
             _write_candidates(partial / "candidates", result)
-            write_posterior(partial / "posterior", result)
+            write_posterior(partial / "posterior", result, _picture_image(result)[1])
             write_transform(partial / "transforms", result.registration.transform)
             write_json(partial / "parameters.json", _parameters(result))
             write_json(partial / "quality.json", quality_summary(result))
@@ -122,7 +123,7 @@ def write_result_folder(
 
 def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
     """Overview figure (matplotlib) of a result."""
-    modality = next(key for key in _PICTURE_MODALITIES if key in result.case.images)
+    modality, image = _picture_image(result)
     agreement = result.agreement_patient
     core = "no core" if agreement.dice_t1gd is None else f"T1Gd {agreement.dice_t1gd:.2f}"
     title = " · ".join(
@@ -136,19 +137,32 @@ def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
         if part
     )
     return overview_figure(
-        background=result.case.images[modality],
+        background=image,
         segmentation=result.case.segmentation,
         cell_density=result.density_patient,
         brain=result.case.brain,
         thresholds=result.thresholds,
         title=title,
         verdict=verdict_in_words(result.concerns),
-        caption="gliofield · research use only",
+        caption=" · ".join(["gliofield", "research use only", *_stated_cells(result)]),
     )
+
+
+def _picture_image(result: PersonalizationResult) -> tuple[str, Volume]:
+    """The image that pictures show, with its name."""
+    modality = next(key for key in _PICTURE_MODALITIES if key in result.case.images)
+    return modality, result.case.images[modality]
+
+
+def _stated_cells(result: PersonalizationResult) -> list[str]:
+    """The cells outside the core in words; nothing where the method does not state them."""
+    stated = result.cells_outside_core
+    return [] if stated is None else [stated.in_words()]
 
 
 def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
     """Content of `quality.json`."""
+    stated = result.cells_outside_core
     return {
         "verdict": result.verdict,
         "concerns": [dataclasses.asdict(concern) for concern in result.concerns],
@@ -159,6 +173,7 @@ def quality_summary(result: PersonalizationResult) -> dict[str, Any]:
             "tumor_core": result.case.segmentation.core_ml,
             "whole_tumor": result.case.segmentation.whole_ml,
         },
+        **({} if stated is None else {CELLS_OUTSIDE_CORE: dataclasses.asdict(stated)}),
         "coverage": None if result.coverage is None else result.coverage.to_json(),
         "rankings": None if result.rankings is None else result.rankings.to_json(),
         "input": None if result.input_checks is None else result.input_checks.to_json(),

@@ -55,7 +55,7 @@ def test_the_solution_is_that_of_a_plain_quadratic_program(seed):
 
     matrix = energy_matrix(domain, SETTINGS.smoothness_mm)
     phase = logit(np.clip(density.astype(np.float64), 1e-9, 1.0 - 1e-4))
-    low, high = phase_bounds(core, whole, VisibilityThresholds())
+    low, high = phase_bounds(core, whole, VisibilityThresholds(), t1gd_binds=True)
     bounds = list(zip((low - phase)[domain], (high - phase)[domain], strict=True))
     plain = optimize.minimize(
         lambda x: 0.5 * x @ matrix @ x,
@@ -107,6 +107,17 @@ def test_without_a_core_flair_alone_binds():
 
     np.testing.assert_array_equal(VisibilityThresholds().whole_tumor(found.cell_density), whole)
     assert VisibilityThresholds().tumor_core(found.cell_density).any()
+
+
+def test_without_a_core_t1gd_may_bind_too():
+    """Where that is wanted no density is above its threshold."""
+    density, _, whole, domain = problem()
+    found = correct_phase(
+        density, np.zeros_like(whole), whole, domain, SPACING_MM, without_core="below", settings=SETTINGS
+    )
+
+    np.testing.assert_array_equal(VisibilityThresholds().whole_tumor(found.cell_density), whole)
+    assert not VisibilityThresholds().tumor_core(found.cell_density).any()
 
 
 def test_what_is_hidden_does_not_bind():
