@@ -14,6 +14,7 @@ from gliofield.cli.settings_options import choice
 if TYPE_CHECKING:
     from gliofield.pipeline import MethodOptions
 
+CONDITIONS = ("none", "one-sided", "severe", "tracts")
 RANKINGS = (
     *("core distance", "whole-tumor distance", "ellipsoid", "turned ellipsoid"),
     *("distance map, corrected", "constant map, corrected", "growth", "growth, corrected"),
@@ -75,6 +76,12 @@ def evaluate_virtual(
         float | None,
         typer.Option(min=0.0, help="Relative error that intervals compete with; default: the best for these cases."),
     ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Ask assimilate how sure it is, and score what it says.")
+    ] = False,
+    condition: Annotated[
+        list[str] | None, choice(*CONDITIONS, kind="condition", help="False edema; repeatable. Default: all there are.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The first 12 patients only.")] = False,
     atlas: options.Atlas = "sri24",
     registration: options.Registration = options.DEFAULT_REGISTRATION,
@@ -91,11 +98,12 @@ def evaluate_virtual(
     from gliofield.scoring import evaluate_virtual as evaluate
     from gliofield.virtual import read_cohort
 
-    named = _methods(methods, database)
+    named = _methods(methods, database, uncertainty=uncertainty)
     if "query" not in named:
         console.refuse("database", because="without method query")
     require_writable_place(out)
-    cases = [case for case in read_cohort(cohort) if case.split == split]
+    wanted = CONDITIONS if condition is None else condition
+    cases = [case for case in read_cohort(cohort) if case.split == split and case.condition in wanted]
     evaluation = evaluate(
         first_patients(cases, QUICK_PATIENTS) if quick else cases,
         out,
@@ -110,9 +118,10 @@ def evaluate_virtual(
     console.result(content, lambda: virtual_report(evaluation, relative_error=relative_error))
 
 
-def _methods(names: str, database: Path | None) -> dict[str, MethodOptions]:
+def _methods(names: str, database: Path | None, *, uncertainty: bool) -> dict[str, MethodOptions]:
     """Options of some methods, by name."""
-    from gliofield.pipeline import Query, options_named
+    from gliofield.pipeline import Assimilate, Query, options_named
 
-    named = {name: options_named(name) for name in (part.strip() for part in names.split(",")) if name}
-    return {name: Query(database=database) if name == "query" else chosen for name, chosen in named.items()}
+    given = {"query": Query(database=database), "assimilate": Assimilate(uncertainty=uncertainty)}
+    stated = (part.strip() for part in names.split(","))
+    return {name: given.get(name) or options_named(name) for name in stated if name}
