@@ -122,6 +122,9 @@ def _methods(names: str, database: Path | None, *, uncertainty: bool) -> dict[st
     """Options of some methods, by name."""
     from gliofield.pipeline import Assimilate, Query, options_named
 
-    given = {"query": Query(database=database), "assimilate": Assimilate(uncertainty=uncertainty)}
+    given: dict[str, MethodOptions] = {
+        "query": Query(database=database),
+        "assimilate": Assimilate(uncertainty=uncertainty),
+    }
     stated = (part.strip() for part in names.split(","))
     return {name: given.get(name) or options_named(name) for name in stated if name}
