@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 RANKINGS = (
     *("core distance", "whole-tumor distance", "ellipsoid", "distance map, corrected", "constant map, corrected"),
+    *("turned ellipsoid", "turned ellipsoid, corrected", "growth, turned tensor", "growth, turned tensor, corrected"),
+    *("growth, turned tensor, ratio 1", "growth, turned tensor, ratio 1, corrected"),
     *("growth, tensor", "growth, tensor, corrected", "growth, constant tensor", "growth, constant tensor, corrected"),
     *("growth, isotropic", "growth, isotropic, corrected", "growth, ratio 1", "growth, ratio 1, corrected"),
     "tensor, corrected, and ellipsoid",

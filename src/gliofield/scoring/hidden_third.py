@@ -128,7 +128,7 @@ class HiddenThird:
         def fit() -> Values:
             grid, found = self.seen.grid, self.turned_ellipsoid
             turned = turned_grid(grid, found.axes)
-            brain = self.region | self.where & self.brain
+            brain = self.brain | self.whole_tumor
 
             def moved(values: NDArray[np.generic]) -> NDArray[np.float32]:
                 return resample(Volume(values.astype(np.float32), grid), turned).data
@@ -144,9 +144,10 @@ class HiddenThird:
                 grid=turned,
                 domain_rule=opened.domain_rule,
             )
-            core, whole, where = (
-                moved(mask) > 0.5 for mask in (self.seen.tumor_core, self.seen.whole_tumor, self.where)
-            )
+            # Of the visible voxels around a place alone: what is hidden must not reach across the cut.
+            visible = moved(self.where)
+            where = visible > 0.5
+            core, whole = (where & (moved(mask) > 0.5 * visible) for mask in (self.tumor_core, self.whole_tumor))
             seen = Observation(tumor_core=core & whole, whole_tumor=whole, grid=turned, thresholds=self.seen.thresholds)
             fitted = fit_tumor(
                 seen,
