@@ -134,10 +134,12 @@ class HiddenThird:
             return resample(Volume(values.astype(np.float32), grid), turned).data
 
         opened = self.open_anatomy if tissue_alone else open_domain(self.anatomy, self.brain | self.whole_tumor)
-        domain, where = moved(opened.domain) > 0.5, moved(self.where) > 0.5
+        domain, visible = moved(opened.domain) > 0.5, moved(self.where)
         white, gray = moved(opened.white_matter), moved(opened.gray_matter)
         part = np.where(domain, white / np.maximum(white + gray, 1e-6), 0.0).astype(np.float32)
-        core, whole = moved(self.tumor_core) > 0.5, moved(self.whole_tumor) > 0.5
+        # Of the visible voxels around a place alone: what is hidden must not reach across the cut.
+        where = visible > 0.5
+        core, whole = (where & (moved(mask) > 0.5 * visible) for mask in (self.tumor_core, self.whole_tumor))
         stretch = found.axis_stretch if settings.num_stretched else ISOTROPIC
         fitted = fit_tumor(
             Observation(tumor_core=core & whole, whole_tumor=whole, grid=turned, thresholds=self.seen.thresholds),

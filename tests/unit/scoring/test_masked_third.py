@@ -10,7 +10,7 @@ from phantom_brain import phantom_atlas, phantom_labels, write_phantom_patient
 
 from gliofield.assimilation import FitSettings
 from gliofield.errors import ParameterError
-from gliofield.pipeline import find_case_files
+from gliofield.pipeline import AssimilateMethod, find_case_files
 from gliofield.scoring import (
     MaskedThirdEvaluation,
     MaskedThirdSettings,
@@ -37,9 +37,9 @@ def patients(tmp_path_factory):
 def _coarse(monkeypatch):
     """Simulations in voxels of 4 mm, and no search for a tensor."""
     monkeypatch.setattr(masked_third, "_SPACING_MM", 4.0)
-    fit = masked_third.fit_tumor
     few = FitSettings(num_starts=1, num_evaluations=8, num_refinements=0, num_stretched=0)
-    monkeypatch.setattr(masked_third, "fit_tumor", lambda seen, domain: fit(seen, domain, settings=few))
+    quick = AssimilateMethod(fit=few, spacing_mm=4.0)
+    monkeypatch.setattr(masked_third, "AssimilateMethod", lambda: quick)
 
 
 @pytest.fixture
