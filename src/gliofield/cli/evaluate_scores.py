@@ -71,6 +71,9 @@ def evaluate_virtual(
     database: Annotated[
         Path | None, typer.Option(metavar="DB", help="Simulation database of method query; default: the default one.")
     ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Ask method assimilate for its uncertainty, and score that, too.")
+    ] = False,
     relative_error: Annotated[
         float | None,
         typer.Option(min=0.0, help="Relative error that intervals compete with; default: the best for these cases."),
@@ -91,9 +94,10 @@ def evaluate_virtual(
     from gliofield.scoring import evaluate_virtual as evaluate
     from gliofield.virtual import read_cohort
 
-    named = _methods(methods, database)
-    if "query" not in named:
-        console.refuse("database", because="without method query")
+    named = _methods(methods, database, uncertainty=uncertainty)
+    for option, needed in (("database", "query"), ("uncertainty", "assimilate")):
+        if needed not in named:
+            console.refuse(option, because=f"without method {needed}")
     require_writable_place(out)
     cases = [case for case in read_cohort(cohort) if case.split == split]
     evaluation = evaluate(
@@ -110,9 +114,13 @@ def evaluate_virtual(
     console.result(content, lambda: virtual_report(evaluation, relative_error=relative_error))
 
 
-def _methods(names: str, database: Path | None) -> dict[str, MethodOptions]:
+def _methods(names: str, database: Path | None, *, uncertainty: bool) -> dict[str, MethodOptions]:
     """Options of some methods, by name."""
-    from gliofield.pipeline import Query, options_named
+    from gliofield.pipeline import Assimilate, Query, options_named
 
-    named = {name: options_named(name) for name in (part.strip() for part in names.split(",")) if name}
-    return {name: Query(database=database) if name == "query" else chosen for name, chosen in named.items()}
+    own: dict[str, MethodOptions] = {
+        "query": Query(database=database),
+        "assimilate": Assimilate(uncertainty=uncertainty),
+    }
+    wanted = [name for name in (part.strip() for part in names.split(",")) if name]
+    return {name: own[name] if name in own else options_named(name) for name in wanted}
