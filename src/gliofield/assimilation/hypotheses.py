@@ -229,7 +229,7 @@ def _draw(rim: Rim, thresholds: VisibilityThresholds, ranges: HypothesisRanges, 
         excess_mm=excess_mm,
         excess_tilt=tilt,
         is_dense=is_dense,
-        log_likelihood=_log_likelihood(rim.surface, rim_mm, excess_mm, tilt, ranges),
+        log_likelihood=rim_log_likelihood(rim.surface, rim_mm, excess_mm, tilt, ranges),
     )
 
 
@@ -238,14 +238,26 @@ def front_widths(high: NDArray[np.float64], low: NDArray[np.float64]) -> NDArray
     return math.sqrt(6.0) * (np.log(low**-0.5 - 1.0) - np.log(high**-0.5 - 1.0))
 
 
-def _log_likelihood(
+def rim_log_likelihood(
     surface: RimSurface,
     rim_mm: NDArray[np.float64],
     excess_mm: NDArray[np.float64],
     tilt: NDArray[np.float64],
     ranges: HypothesisRanges,
 ) -> NDArray[np.float64]:
-    """Of the thickness all around, for all draws: normal in ln t, as so many independent directions."""
+    """Log-likelihood of the thickness all around: normal in ln t, as so many independent directions; (N,).
+
+    Parameters
+    ----------
+    surface : RimSurface
+        What is seen.
+    rim_mm, excess_mm : (N,) float64 arrays
+        R and X [mm].
+    tilt : (N, 3) float64 array
+        k.
+    ranges : HypothesisRanges
+        Noise of the thickness.
+    """
     expected = np.log(rim_mm[:, None] + excess_mm[:, None] * _tilted(tilt, surface.directions))
     squares = ((surface.log_thickness - expected) ** 2 + surface.variance) @ surface.share
     return np.asarray(-0.5 * ranges.num_directions * squares / ranges.rim_log_std**2)

@@ -72,13 +72,13 @@ def evaluate_virtual(
     database: Annotated[
         Path | None, typer.Option(metavar="DB", help="Simulation database of method query; default: the default one.")
     ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Ask method assimilate for its uncertainty, and score that, too.")
+    ] = False,
     relative_error: Annotated[
         float | None,
         typer.Option(min=0.0, help="Relative error that intervals compete with; default: the best for these cases."),
     ] = None,
-    uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Ask assimilate how sure it is, and score what it says.")
-    ] = False,
     condition: Annotated[
         list[str] | None, choice(*CONDITIONS, kind="condition", help="False edema; repeatable. Default: all there are.")
     ] = None,
@@ -99,8 +99,9 @@ def evaluate_virtual(
     from gliofield.virtual import read_cohort
 
     named = _methods(methods, database, uncertainty=uncertainty)
-    if "query" not in named:
-        console.refuse("database", because="without method query")
+    for option, needed in (("database", "query"), ("uncertainty", "assimilate")):
+        if needed not in named:
+            console.refuse(option, because=f"without method {needed}")
     require_writable_place(out)
     wanted = CONDITIONS if condition is None else condition
     cases = [case for case in read_cohort(cohort) if case.split == split and case.condition in wanted]
@@ -122,9 +123,9 @@ def _methods(names: str, database: Path | None, *, uncertainty: bool) -> dict[st
     """Options of some methods, by name."""
     from gliofield.pipeline import Assimilate, Query, options_named
 
-    given: dict[str, MethodOptions] = {
+    own: dict[str, MethodOptions] = {
         "query": Query(database=database),
         "assimilate": Assimilate(uncertainty=uncertainty),
     }
-    stated = (part.strip() for part in names.split(","))
-    return {name: given.get(name) or options_named(name) for name in stated if name}
+    wanted = [name for name in (part.strip() for part in names.split(",")) if name]
+    return {name: own[name] if name in own else options_named(name) for name in wanted}

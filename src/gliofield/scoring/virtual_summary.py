@@ -135,14 +135,11 @@ def virtual_record(evaluation: VirtualEvaluation, *, relative_error: float | Non
             condition: {
                 **_record_of(evaluation, evaluation.under(condition)),
                 "kinds": {kind: _record_of(evaluation, evaluation.under(condition, kind)) for kind in evaluation.kinds},
-                "uncertainty": {
-                    method: None if found is None else dataclasses.asdict(found)
-                    for method in evaluation.methods
-                    for found in [uncertainty_summary(evaluation.under(condition), method, relative_error)]
-                },
+                "uncertainty": _uncertainties(evaluation, evaluation.under(condition), relative_error),
             }
             for condition in evaluation.conditions
         },
+        "uncertainty": _uncertainties(evaluation, evaluation.cases, relative_error),
         "errors": {
             f"{case.name}, {case.condition}, {method}": scores.error
             for case in evaluation.cases
@@ -150,6 +147,14 @@ def virtual_record(evaluation: VirtualEvaluation, *, relative_error: float | Non
             if scores.error
         },
     }
+
+
+def _uncertainties(
+    evaluation: VirtualEvaluation, cases: Sequence[ScoredCase], relative_error: float | None
+) -> dict[str, Any]:
+    """What became of stated uncertainties, by method; None where it states none."""
+    found = {method: uncertainty_summary(cases, method, relative_error) for method in evaluation.methods}
+    return {method: None if one is None else dataclasses.asdict(one) for method, one in found.items()}
 
 
 def _record_of(evaluation: VirtualEvaluation, cases: Sequence[ScoredCase]) -> dict[str, Any]:

@@ -46,11 +46,14 @@ def virtual_report(evaluation: VirtualEvaluation, *, relative_error: float | Non
     for condition in evaluation.conditions:
         note = "Cells outside the core, minus the core margin."
         parts.append(section(f"By kind, condition {condition}", note, _by_kind(evaluation, condition)))
+    groups = {f"condition {condition}": evaluation.under(condition) for condition in evaluation.conditions}
+    if several:
+        groups["all conditions"] = evaluation.cases
     for method in evaluation.methods:
-        for condition in evaluation.conditions:
-            found = uncertainty_summary(evaluation.under(condition), method, relative_error)
+        for name, cases in groups.items():
+            found = uncertainty_summary(cases, method, relative_error)
             if found is not None:
-                parts.append(section(f"Stated uncertainty of {method}, condition {condition}", *_uncertainty(found)))
+                parts.append(section(f"Stated uncertainty of {method}, {name}", *_uncertainty(found)))
     return "\n\n".join(parts)
 
 

@@ -8,6 +8,7 @@ from small_cohort import RESOLUTION, first_of
 from typer.testing import CliRunner
 
 from gliofield.cli import app, evaluate_scores
+from gliofield.pipeline import Assimilate
 from gliofield.scoring import RANKINGS, masked_third
 from gliofield.virtual import write_cohort
 
@@ -71,12 +72,21 @@ def test_a_virtual_cohort_is_scored_by_split(atlas_folder, tmp_path):
     }
 
 
+@pytest.mark.parametrize("uncertainty", [False, True])
+def test_assimilate_is_asked_for_its_uncertainty_if_wanted(uncertainty):
+    """And for nothing else."""
+    options = evaluate_scores._methods("assimilate", None, uncertainty=uncertainty)
+
+    assert options == {"assimilate": Assimilate(uncertainty=uncertainty)}
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (["--methods", "assimilat"], "assimilate"),
         (["--methods", ","], "there is nothing to score"),
         (["--methods", "distance", "--database", "DB"], "--database has no effect without method query"),
+        (["--methods", "distance", "--uncertainty"], "--uncertainty has no effect without method assimilate"),
         (["--split", "train"], "tune"),
     ],
 )

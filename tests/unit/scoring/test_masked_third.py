@@ -20,6 +20,7 @@ from gliofield.scoring import (
     masked_third_report,
     write_masked_third,
 )
+from gliofield.scoring.third_rankings import CONTROLS
 
 ATLAS = phantom_atlas()
 SETTINGS = MaskedThirdSettings(num_sectors=2, rankings=("constant map, corrected",), registration="none")
@@ -157,5 +158,5 @@ def test_settings_out_of_range_are_refused(change, message):
 
 def test_controls_are_scored_whatever_is_asked_for():
     """In the order of the table."""
-    assert SETTINGS.scored == ("core distance", "whole-tumor distance", "ellipsoid", "constant map, corrected")
+    assert SETTINGS.scored == (*CONTROLS, "constant map, corrected")
     assert np.isin(SETTINGS.scored, list(masked_third.RANKINGS)).all()

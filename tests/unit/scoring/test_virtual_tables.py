@@ -126,6 +126,17 @@ def test_stated_intervals_are_held_against_the_truth():
     assert row_of(text, "Stated uncertainty of mine, condition none", "0.3-0.4") == ["20", "0.500", "0.400", "+0.100"]
 
 
+def test_conditions_are_also_taken_together():
+    """Where there are several: what is right is right for all of them, as nobody knows which one a patient has."""
+    stated = StatedCells(mean=20.0, low=15.0, high=25.0)
+    cases = [case_of("a", "plain", condition, 0.8, 0.8, stated=stated) for condition in ("none", "severe")]
+    text, record = virtual_report(evaluation_of(*cases)), virtual_record(evaluation_of(*cases))
+
+    assert "in 2 of 2 cases" in text.split("### Stated uncertainty of mine, all conditions")[1]
+    assert record["uncertainty"]["mine"]["num_cases"] == 2
+    assert "all conditions" not in virtual_report(evaluation_of(*cases[:1]))
+
+
 def test_a_method_that_states_nothing_has_no_such_section():
     """Neither on the page nor in the numbers."""
     assert uncertainty_summary(TWO.cases, "mine") is None
