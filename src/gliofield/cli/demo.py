@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +14,11 @@ from gliofield.cli import options
 from gliofield.cli.commands import add_command
 from gliofield.cli.console import Console
 from gliofield.cli.settings_options import choice
+from gliofield.concern import verdict_in_words
 from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS
+
+if TYPE_CHECKING:
+    from gliofield.virtual import DemoOutcome
 
 
 def demo(
@@ -52,29 +57,56 @@ def demo(
         report=console.report,
     )
     write_result_folder(outcome.result, result_folder, name=f"virtual patient {seed}", force=force)
+    cells = _cells_by_ranking(outcome)
     content = {
         "patient": patient_folder,
         "result": result_folder,
         "overview": result_folder / "overview.png",
+        "verdict": outcome.result.verdict,
         "score": dataclasses.asdict(outcome.score),
+        "cells_outside_core": cells,
         "concerns": [dataclasses.asdict(concern) for concern in outcome.result.concerns],
         "seconds": dict(outcome.result.seconds),
     }
-    console.result(content, lambda: _summary(outcome, result_folder))
+    console.result(content, lambda: _summary(outcome, cells, result_folder))
 
 
-def _summary(outcome: Any, result_folder: Path) -> str:
-    score, coverage = outcome.score, outcome.score.coverage
+def _cells_by_ranking(outcome: DemoOutcome) -> dict[str, float]:
+    """Share of the true cells outside the core in regions of one volume, that of the core margin, by ranking."""
+    from gliofield.anatomy import segmentation_from_labels
+    from gliofield.scoring import KnownTumor, control_rankings, method_rankings, score_ranking
+
+    patient, rankings = outcome.patient, outcome.result.rankings
+    seen = segmentation_from_labels(patient.labels)
+    tumor = KnownTumor(
+        cell_density=patient.cell_density.data,
+        tumor_core=seen.tumor_core,
+        whole_tumor=seen.whole_tumor,
+        treatable=patient.brain,
+        grid=patient.cell_density.grid,
+    )
+    found = {name: ranked.values for name, ranked in control_rankings(tumor).items()}
+    found |= {name: ranked.values for name, ranked in method_rankings(outcome.result).items()}
+    found |= {"priority": rankings.priority.data} if rankings is not None else {}
+    return {name: score_ranking(values, tumor).cells for name, values in found.items() if values is not None}
+
+
+def _summary(outcome: DemoOutcome, cells: Mapping[str, float], result_folder: Path) -> str:
+    score, result = outcome.score, outcome.result
+    agreement = result.agreement_patient
+    corrected = "" if result.agreement_corrected is None else " before the correction; after it 2, by construction"
+    shown = ("core margin", "whole-tumor margin", "density", "priority", "oracle")
+    rows = [f"    {name:<30} {cells[name]:.1%}" for name in shown if name in cells]
+    volume_ml = 0.0 if result.rankings is None else result.rankings.volume_ml or 0.0
     lines = [
+        verdict_in_words(result.concerns),
         "Virtual patient against its known truth:",
-        f"  Dice of the visible tumor        T1Gd {score.dice_t1gd:.2f}, FLAIR {score.dice_flair:.2f} "
-        f"(sum {score.dice_t1gd + score.dice_flair:.2f} of 2)",
+        f"  Dice of T1Gd and FLAIR           {agreement.combined:.2f} of {agreement.num_modalities}{corrected}",
         f"  Dice of all tumor above 2 %      {score.dice_infiltration:.2f}",
         f"  mean error of the density        {score.mean_absolute_error:.3f}",
-        f"  distance of the seeds            {score.seed_error_mm:.1f} mm",
-        f"  true cells inside {coverage.volume_ml:4.0f} ml        {coverage.covered_by_density:.1%} by the density "
-        f"map, {coverage.covered_by_margin:.1%} by a {coverage.margin_mm:.0f} mm margin around the core",
-        *(f"  {concern.level}: {concern.text}" for concern in outcome.result.concerns),
+        f"  true cells outside the core inside the first {volume_ml:.0f} ml (the core with 15 mm) by",
+        *rows,
+        *(f"  {concern.level}: {concern.text}" for concern in result.concerns),
         f"Picture: {result_folder / 'overview.png'}",
         "Your own patient (skull-stripped NIfTI, BraTS labels; research use only):",
         f"  {_program()} personalize --t1c T1C.nii.gz --flair FLAIR.nii.gz --seg SEG.nii.gz --out RESULT",

@@ -1,19 +1,16 @@
 """How good a mask or a density is, measured against a reference; every metric says what its undefined cases are."""
 
 from gliofield.metrics.agreement import MaskAgreement, mask_agreement
-from gliofield.metrics.coverage import CoverageAtEqualVolume, cells_covered_at_equal_volume
 from gliofield.metrics.errors_by_tissue import DensityErrors, MeanValue, density_errors
 from gliofield.metrics.overlap import dice, dice_from_counts
 from gliofield.metrics.ranking import best_first, highest_voxels
 from gliofield.metrics.separation import distribution_gap, roc_area
 
 __all__ = [
-    "CoverageAtEqualVolume",
     "DensityErrors",
     "MaskAgreement",
     "MeanValue",
     "best_first",
-    "cells_covered_at_equal_volume",
     "density_errors",
     "dice",
     "dice_from_counts",

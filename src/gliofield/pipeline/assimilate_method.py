@@ -262,6 +262,7 @@ def _concerns(foci: FociFit, shift: NDArray[np.float32], seen: Observation) -> t
         )
     if foci.foci:
         number = len(foci.foci)
-        noun = "one further focus" if number == 1 else f"{number} further foci"
-        concerns.append(named_concern("further-foci", f"The scan needs {noun} beside the first.", float(number)))
+        noun = "one further seed was" if number == 1 else f"{number} further seeds were"
+        text = f"Growth from one seed leaves a part of the visible tumor without cells: {noun} added."
+        concerns.append(named_concern("further-foci", text, float(number)))
     return tuple(concerns)

@@ -1,5 +1,6 @@
 """How good maps are: the masked third of real patients, and virtual patients whose tumor is known."""
 
+from gliofield.scoring.case_rankings import control_rankings, method_rankings
 from gliofield.scoring.masked_third import (
     Explanation,
     MaskedThirdEvaluation,
@@ -30,11 +31,13 @@ __all__ = [
     "ScoredCase",
     "VirtualEvaluation",
     "VolumeScores",
+    "control_rankings",
     "evaluate_masked_third",
     "evaluate_virtual",
     "first_patients",
     "masked_third_record",
     "masked_third_report",
+    "method_rankings",
     "score_ranking",
     "virtual_record",
     "virtual_report",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gliofield.metrics.coverage import CoverageAtEqualVolume, cells_covered_at_equal_volume
 from gliofield.metrics.overlap import dice
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.virtual.patient import VirtualPatient
@@ -19,16 +18,13 @@ class TruthScore:
     Parameters
     ----------
     dice_t1gd, dice_flair : float
-        Dice of the visible masks.
+        Dice of the visible masks; where a method corrects its answer to the outlines it holds by construction.
     dice_infiltration : float
         Dice of {u > 0.02}, most of which no scan shows.
     mean_absolute_error : float
         Mean |u - truth| over voxels where either exceeds 0.01.
     seed_error_mm : float or None
         Distance of the seeds [mm]; None where the method gives none.
-    coverage : CoverageAtEqualVolume
-        True cells inside a 15 mm margin around the tumor core (the usual clinical target volume of glioblastoma), and
-        inside the predicted isoline of the same volume.
     """
 
     dice_t1gd: float
@@ -36,7 +32,6 @@ class TruthScore:
     dice_infiltration: float
     mean_absolute_error: float
     seed_error_mm: float | None
-    coverage: CoverageAtEqualVolume
 
 
 def score_against_truth(result: PersonalizationResult, patient: VirtualPatient) -> TruthScore:
@@ -60,7 +55,4 @@ def score_against_truth(result: PersonalizationResult, patient: VirtualPatient) 
         seed_error_mm=None
         if result.seed_patient_mm is None
         else float(np.linalg.norm(np.subtract(result.seed_patient_mm, patient.parameters.seed_mm))),
-        coverage=cells_covered_at_equal_volume(
-            truth.data, estimate.data, thresholds.tumor_core(truth.data), patient.brain, truth.grid
-        ),
     )
