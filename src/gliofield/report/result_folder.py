@@ -132,7 +132,8 @@ def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
             name,
             f"{modality} image",
             f"method {result.method_name}",
-            f"Dice {core}, FLAIR {agreement.dice_flair:.2f}",
+            f"Dice {core}, FLAIR {agreement.dice_flair:.2f}"
+            + ("" if result.agreement_corrected is None else " before the correction"),
         )
         if part
     )
