@@ -82,7 +82,7 @@ class FitSettings:
     num_refinements: int = 50
     num_stretched: int = 80
     axis_stretch: tuple[float, float, float] = ISOTROPIC
-    t1gd_weight: float = 0.25
+    t1gd_weight: float = 0.5
     stretch_penalty: float = 0.2
     diffusivity_ratio: float = 2.0
     time_step_scale: float = 2.0
