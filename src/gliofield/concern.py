@@ -52,6 +52,7 @@ CONCERN_LEVELS: dict[str, Level] = {
     "beyond-training": "check",
     "untrained-thresholds": "check",
     "mask-unexplained": "check",
+    "pet-unexplained": "check",
     "few-samples": "check",
     "failed-simulations": "check",
     "rough-intervals": "check",

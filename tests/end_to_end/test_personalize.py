@@ -244,7 +244,7 @@ def test_files_complete_and_replace_those_of_the_folder(phantom, tmp_path):
     assert dry_run("--pet", pet)["images"] == ["flair", "pet", "t1", "t1c"]
     assert dry_run("--seg", tmp_path / "other.nii.gz")["tumor_core_ml"] < usual["tumor_core_ml"]
     masks = dry_run("--whole", tmp_path / "whole.nii.gz")
-    for more, is_noted in ([], True), (["--posterior"], False):
+    for more, is_noted in ([], True), (["--posterior"], False), (["--posterior", "--pet-model", "paper"], False):
         said = _personalize(phantom, tmp_path / "out", "--dry-run", "--pet", pet, *more).stderr
         assert ("note: method 'query' does not use the PET image" in said) == is_noted
     labelled = _personalize(phantom, tmp_path / "out", "--whole", tmp_path / "whole.nii.gz", "--labels", "brats2021")

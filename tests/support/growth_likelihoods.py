@@ -13,7 +13,7 @@ from gliofield.bayes import BoxPrior, ParameterRange
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, Solution
-from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation
+from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation, make_virtual_pet, normalized_pet
 from gliofield.volume import Volume
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
@@ -29,30 +29,34 @@ TRUTH = {
     "t1gd_threshold": 0.6,
     "flair_threshold": 0.2,
     "visibility_width": 0.06,
-    "pet_scale": 0.9,
-    "pet_noise_std": 0.1,
+    # 0.7, 0.3 and 0.04 of a fully occupied voxel's uptake; the highest here is 0.927.
+    "pet_scale": 0.755,
+    "pet_background": 0.324,
+    "pet_noise_std": 0.043,
 }
 NAMES = tuple(TRUTH)
 
 
 def truth_row(**changes) -> np.ndarray:
-    """The truth as a row of parameters, (1, 11)."""
+    """The truth as a row of parameters, (1, 12)."""
     return np.array([list({**TRUTH, **changes}.values())])
 
 
 def rows_around_truth(number: int) -> np.ndarray:
-    """Rows that differ by up to a tenth, (number, 11)."""
+    """Rows that differ by up to a tenth, (number, 12)."""
     return truth_row() * (1.0 + 0.1 * np.random.default_rng(3).uniform(-1.0, 1.0, (number, len(NAMES))))
 
 
 def observation(*, has_pet: bool = True) -> Observation:
-    """Masks of the true tumor and noisy PET."""
+    """Masks of the true tumor and a virtual FET-PET."""
     from gliofield.growth import growth_parameters_of
 
     density = FisherKolmogorov().simulate(ANATOMY, growth_parameters_of(TRUTH), (TRUTH["growth_time_days"],))
     values = density.cell_density[0]
-    noise = 0.05 * np.random.default_rng(1).normal(size=values.shape)
-    pet = Volume(np.clip(0.9 * values + noise, 0.0, 1.0).astype(np.float32), ANATOMY.grid)
+    everywhere = np.ones(values.shape, dtype=bool)
+    pet = normalized_pet(
+        make_virtual_pet(Volume(values, ANATOMY.grid), everywhere, rng=np.random.default_rng(1), noise_std=0.04)
+    )
     return Observation(
         tumor_core=values > TRUTH["t1gd_threshold"],
         whole_tumor=values > TRUTH["flair_threshold"],

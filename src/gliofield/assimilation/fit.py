@@ -1,8 +1,10 @@
 """The tumor that explains two outlines best: Fisher–Kolmogorov growth fitted in the patient's own brain.
 
     x = (ln μ1, ln μ2, seed, ln a_x, ln a_y),   μ1 = √(D_w T) [mm],   μ2 = √(ρ T)
-    minimize  M − Σ Dice over the M modalities  +  w |ln a − ln a₀|²
+    minimize  M − Σ Dice over the M modalities  +  w |ln a − ln a₀|²  +  v (1 − r²)
 
+r² is the share of the variance of FET-PET that b u + a explains, u at the resolution of a scanner, at the best scale
+and background; without PET, v is 0.
 The seed is searched along the axes of the grid. One scan tells neither D_w, ρ nor T apart, so T is arbitrary. The
 global tensor a (`axis_stretch`) has the product 1 and two numbers of its own, held near a₀ by the penalty w; a₀ is
 isotropic unless another is given. The start needs no database: the seed lies deepest in the core or in the whole tumor,
@@ -20,6 +22,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +33,7 @@ from gliofield.errors import GliofieldError, NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
 from gliofield.growth.parameters import ISOTROPIC
-from gliofield.imaging import Observation
+from gliofield.imaging import PET_FWHM_MM, Observation, blurred_density, explained_share
 from gliofield.metrics import dice
 
 #: Growth time of every fit [days]; arbitrary, for D_w T and ρ T are what is fitted.
@@ -66,8 +69,10 @@ class FitSettings:
         a core of a milliliter would else decide where a tumor of forty lies.
     stretch_penalty : float
         w, ≥ 0. *Tuned* as the weight: 0.02 and 0.2 are alike, and the ellipsoid alone is as good.
+    pet_weight : float
+        v, what FET-PET weighs, where it was taken, against one outline, ≥ 0.
     diffusivity_ratio : float
-        D_w / D_g. *Tuned* as the weight.
+        D_w / D_g. *Tuned* as the weight of T1Gd.
     time_step_scale : float
         Factor on the solver's time steps; 2 fits no worse than 1.
 
@@ -84,6 +89,7 @@ class FitSettings:
     axis_stretch: tuple[float, float, float] = ISOTROPIC
     t1gd_weight: float = 0.5
     stretch_penalty: float = 0.2
+    pet_weight: float = 1.0
     diffusivity_ratio: float = 2.0
     time_step_scale: float = 2.0
 
@@ -91,7 +97,7 @@ class FitSettings:
         for name, least in (("num_starts", 1), ("num_evaluations", 1), ("num_refinements", 0), ("num_stretched", 0)):
             if getattr(self, name) < least:
                 raise ParameterError(f"{name} must be at least {least}, got {getattr(self, name)}.")
-        for name in ("stretch_penalty", "t1gd_weight"):
+        for name in ("stretch_penalty", "t1gd_weight", "pet_weight"):
             if not getattr(self, name) >= 0.0:
                 raise ParameterError(f"{name} must be ≥ 0, got {getattr(self, name)}.")
         logs = [math.log(factor) if factor > 0.0 else math.inf for factor in self.axis_stretch]
@@ -118,6 +124,8 @@ class TumorFit:
         How many it took.
     growth_time_days : float
         T [days].
+    pet_explained : float or None
+        Share of the variance of FET-PET that the density explains; None without PET.
     """
 
     parameters: FisherKolmogorovParameters
@@ -125,6 +133,7 @@ class TumorFit:
     dice_sum: float
     num_simulations: int
     growth_time_days: float = GROWTH_TIME_DAYS
+    pet_explained: float | None = None
 
 
 def dice_sum(
@@ -158,7 +167,7 @@ def fit_tumor(
     Parameters
     ----------
     seen : Observation
-        Masks on the grid of the anatomy.
+        Masks, and PET where it was taken, on the grid of the anatomy.
     anatomy : Anatomy
         Where cells may live (`open_domain`).
     settings : FitSettings, optional
@@ -207,6 +216,7 @@ class _Fit:
             cell_density=density,
             dice_sum=dice_sum(density, self.seen, self.where),
             num_simulations=count + 1,
+            pet_explained=None if self.seen.pet is None else self._pet_explained(density),
         )
 
     def parameters(self, x: NDArray[np.float64]) -> FisherKolmogorovParameters:
@@ -224,15 +234,37 @@ class _Fit:
         return model.simulate(self.anatomy, parameters, GROWTH_TIME_DAYS).cell_density[0]
 
     def cost(self, x: NDArray[np.float64]) -> float:
-        """M − Σ Dice with the penalty; M where nothing can be grown there."""
+        """M − Σ Dice with the terms of tensor and PET; the largest value where nothing can be grown there."""
         a, b = x[5:7] - np.log(self.settings.axis_stretch[:2])
         penalty = self.settings.stretch_penalty * float(a**2 + b**2 + (a + b) ** 2)
         try:
             density = self.density(self.parameters(x))
         except GliofieldError:
-            return self.seen.num_modalities + penalty
+            return self._largest_cost + penalty
         found = dice_sum(density, self.seen, self.where, t1gd_weight=self.settings.t1gd_weight)
-        return self.seen.num_modalities - found + penalty
+        explained = 0.0 if self.seen.pet is None else self.settings.pet_weight * self._pet_explained(density)
+        return self._largest_cost - found - explained + penalty
+
+    @property
+    def _largest_cost(self) -> float:
+        """Of a density that shows nothing."""
+        return self.seen.num_modalities + (0.0 if self.seen.pet is None else self.settings.pet_weight)
+
+    @cached_property
+    def _pet_voxels(self) -> NDArray[np.int64]:
+        """Where PET was measured in the tissue, and is not hidden; flat indices."""
+        assert self.seen.pet is not None
+        compared = self.anatomy.domain & (self.seen.pet.data != 0.0)
+        return np.flatnonzero(compared if self.where is None else compared & self.where)
+
+    @cached_property
+    def _pet_values(self) -> NDArray[np.float64]:
+        assert self.seen.pet is not None
+        return self.seen.pet.data.reshape(-1)[self._pet_voxels].astype(np.float64)
+
+    def _pet_explained(self, density: NDArray[np.float32]) -> float:
+        seen = blurred_density(density, self.seen.grid.spacing_mm, PET_FWHM_MM)
+        return explained_share(self._pet_values, seen.reshape(-1)[self._pet_voxels])
 
     def _descend(
         self, start: NDArray[np.float64], num_evaluations: int, scale: float, num_free: int
@@ -279,7 +311,7 @@ class _Fit:
                     mu1 = min(max(length * number, _MU1_MM[0]), _MU1_MM[1])
                     candidates.append(np.array([math.log(mu1), math.log(number), *point, *stretch]))
         costs = [self.cost(candidate) for candidate in candidates]
-        if not candidates or min(costs) >= self.seen.num_modalities:
+        if not candidates or min(costs) >= self._largest_cost:
             raise NumericalError(
                 "no tumor could be grown where the scan shows one: expected tissue in the middle of the outlines. "
                 "Check the segmentation and the registration."

@@ -1,6 +1,7 @@
 """Images of a patient at half the resolution, for the coarse level of a sampler.
 
-Blocks of 2 x 2 x 2 voxels become one: masks and region where more than half of a block is set, PET by its mean.
+Blocks of 2 x 2 x 2 voxels become one: masks and region where more than half of a block is set, PET by the mean of what
+was measured, where that is more than half of a block.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLi
             observation,
             tumor_core=_coarsened_mask(observation.tumor_core),
             whole_tumor=_coarsened_mask(observation.whole_tumor),
-            pet=None if pet is None else Volume(block_means(pet.data), anatomy.grid),
+            pet=None if pet is None else Volume(_coarsened_pet(pet.data), anatomy.grid),
             grid=anatomy.grid,
             space=None,
         ),
@@ -40,6 +41,12 @@ def coarsened_likelihood(fine: ImagingLikelihood, anatomy: Anatomy) -> ImagingLi
         region=None if fine.region is None else _coarsened_mask(fine.region),
         options=options,
     )
+
+
+def _coarsened_pet(pet: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Means of what was measured; 0, not measured, where that is half of a block or less."""
+    share = block_means(pet != 0.0)
+    return np.where(share > 0.5, block_means(pet) / np.maximum(share, 0.5), 0.0).astype(np.float32)
 
 
 def _coarsened_mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

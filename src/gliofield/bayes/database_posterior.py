@@ -45,14 +45,15 @@ from gliofield.bayes.level_likelihood import (
     level_counts,
     voxel_classes,
 )
-from gliofield.bayes.pet_evidence import PetPrior, PetSums, sum_of_products
+from gliofield.bayes.level_pet import LevelPet
+from gliofield.bayes.pet_evidence import PetPrior, PetSums
 from gliofield.bayes.posterior import PosteriorSamples
 from gliofield.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange
 from gliofield.database import SimulationDatabase
 from gliofield.database.quantization import dequantize
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth.parameters import SEED_NAMES
-from gliofield.imaging import VisibilityThresholds, independent_voxel_fraction
+from gliofield.imaging import PET_FWHM_MM, VisibilityThresholds, independent_voxel_fraction
 from gliofield.imaging.observation import Observation
 from gliofield.retrieval import BlockIndex
 from gliofield.volume import Volume
@@ -65,7 +66,8 @@ _NEGLIGIBLE = 1e-9
 # How far beyond the tumors read their ranks are known, and how many of each octave there are looked at. *Chosen*.
 _RANKED_PER_READ, _PROBES_PER_OCTAVE = 8, 16
 _LEAST_EXPONENT, _NUM_BISECTIONS = 1e-6, 20
-_DENSITY_OF_LEVEL = dequantize(np.arange(256, dtype=np.uint8)).astype(np.float64)
+# Draws of the parameters of PET, for their intervals.
+_NUM_PET_DRAWS, _PET_SEED = 64, 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ class DatabasePosteriorSettings:
         How many of the nearest are read, ≥ 2.
     correlation_length_mm : float
         ℓ of `independent_voxel_fraction` [mm], ≥ 0; 0 takes voxels for independent.
+    pet_fwhm_mm : float
+        Resolution of PET, to which densities are blurred before they are compared with it [mm], ≥ 0.
     tempering_exponent : float or None
         A further factor of the log-likelihoods, in (0, 1]; None: the largest at which `min_effective_tumors` carry the
         weight.
@@ -96,6 +100,7 @@ class DatabasePosteriorSettings:
 
     num_tumors: int = 384
     correlation_length_mm: float = 3.0
+    pet_fwhm_mm: float = PET_FWHM_MM
     tempering_exponent: float | None = 1.0
     min_effective_tumors: float = 10.0
     max_truncation_error: float = 0.2
@@ -107,6 +112,8 @@ class DatabasePosteriorSettings:
                 raise ParameterError(f"{name} must be at least {least}, got {getattr(self, name)}.")
         if self.tempering_exponent is not None and not 0.0 < self.tempering_exponent <= 1.0:
             raise ParameterError(f"tempering_exponent must lie in (0, 1], got {self.tempering_exponent}.")
+        if not (math.isfinite(self.pet_fwhm_mm) and self.pet_fwhm_mm >= 0.0):
+            raise ParameterError(f"pet_fwhm_mm must be finite and ≥ 0 [mm], got {self.pet_fwhm_mm}.")
         if not 0.0 < self.max_truncation_error <= 1.0:
             raise ParameterError(f"max_truncation_error must lie in (0, 1], got {self.max_truncation_error}.")
 
@@ -137,6 +144,8 @@ class DatabasePosterior:
         Voxels compared.
     seconds : float
         Wall-clock time [s].
+    pet_draws : mapping of str to (M,) float64 array
+        Draws of scale, background and noise of PET, of equal weight, by name; empty without PET.
     """
 
     samples: PosteriorSamples
@@ -150,6 +159,7 @@ class DatabasePosterior:
     tempering_exponent: float
     num_voxels: int
     seconds: float
+    pet_draws: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def database_posterior(
@@ -173,8 +183,8 @@ def database_posterior(
     anatomy : Anatomy
         The one the tumors grew in.
     prior : BoxPrior or GrowthTimePrior
-        Of growth parameters, seed, thresholds and width, with PET also of its scale and noise, such as
-        `surrogate_paper_prior`.
+        Of growth parameters, seed, thresholds and width, with PET also of its scale and noise, and of its background
+        unless that is 0, such as `surrogate_paper_prior`.
     settings : DatabasePosteriorSettings, optional
         How many tumors, and the weight of the likelihood.
     log_design_density : (N,) float64 array, optional
@@ -197,7 +207,7 @@ def database_posterior(
     num_read = min(chosen.num_tumors, database.num_tumors)
     tumors, probes = _find_nearest_tumors(index, observation, num_read)
     classes = voxel_classes(observation.tumor_core, observation.whole_tumor, anatomy.domain)
-    pet = _mask_pet(observation, classes)
+    pet = _pet_compared(observation, classes, chosen.pet_fwhm_mm)
     read = _read_tumors(database, tumors, classes, pet, num_kept=num_read, num_threads=chosen.num_threads)
     identifiable = IdentifiableTumors.of_parameters(database.parameters[tumors], database.parameter_names)
     log_prior = log_prior_of_tumors(prior, identifiable)
@@ -205,7 +215,7 @@ def database_posterior(
     independent_share = independent_voxel_fraction(spacing_mm, correlation_length_mm=length_mm)
     weighing = _Weighing(
         likelihoods=grid.tabulated(read.counts, uses_t1gd=observation.has_core),
-        pet=None if pet_prior is None or pet is None else (pet_prior, read.pet_sums(pet)),
+        pet=None if pet_prior is None or pet is None else (pet_prior, pet.with_sums(read.of_pet)),
         log_ratio=log_prior - _evaluate_log_design(database, identifiable, anatomy, log_design_density, tumors),
         independent_share=independent_share,
         num_read=num_read,
@@ -231,6 +241,7 @@ def database_posterior(
         tempering_exponent=exponent,
         num_voxels=int(np.count_nonzero(classes)),
         seconds=time.perf_counter() - begin_s,
+        pet_draws=weighing.pet_draws(exponent, samples),
     )
 
 
@@ -244,11 +255,12 @@ def _find_nearest_tumors(
     return ranked[np.concatenate([np.arange(num_read), probes.ranks])], probes
 
 
-def _mask_pet(observation: Observation, classes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+def _pet_compared(observation: Observation, classes: NDArray[np.uint8], fwhm_mm: float) -> LevelPet | None:
     """PET, 0 where nothing is compared, if there is one."""
     if observation.pet is None:
         return None
-    return np.where(classes == NOT_COMPARED, 0.0, observation.pet.data.astype(float))
+    values = np.where(classes == NOT_COMPARED, 0.0, observation.pet.data.astype(float))
+    return LevelPet(pet=values, spacing_mm=observation.grid.spacing_mm, fwhm_mm=fwhm_mm)
 
 
 def _evaluate_log_design(
@@ -350,42 +362,34 @@ def threshold_grid_of(prior: BoxPrior | GrowthTimePrior) -> ThresholdGrid:
 class _ReadTumors:
     """Levels in the bounding boxes of the tumors that are kept; of all, counts per class and level, (K, 4, 256).
 
-    With PET also the sums of its products with the densities, (K,).
+    With PET also their sums with it, (K, 3) (`LevelPet`).
     """
 
     levels: list[NDArray[np.uint8]] = field(repr=False)
     boxes: list[tuple[slice, slice, slice]]
     counts: NDArray[np.int64]
-    products: NDArray[np.float64]
-
-    def pet_sums(self, pet: NDArray[np.float64]) -> PetSums:
-        """Sums of PET, 0 where nothing is compared, and the densities."""
-        compared = np.delete(self.counts, NOT_COMPARED, axis=1).sum(axis=1)
-        return PetSums(
-            num_voxels=int(compared[0].sum()),
-            squared_pet=float((pet**2).sum()),
-            product=self.products,
-            squared_density=compared @ _DENSITY_OF_LEVEL**2,
-        )
+    of_pet: NDArray[np.float64]
 
 
 def _read_tumors(
     database: SimulationDatabase,
     tumors: NDArray[np.int64],
     classes: NDArray[np.uint8],
-    pet: NDArray[np.float64] | None,
+    pet: LevelPet | None,
     *,
     num_kept: int,
     num_threads: int,
 ) -> _ReadTumors:
     totals = np.bincount(classes.ravel(), minlength=4)
 
-    def read(tumor: int) -> tuple[NDArray[np.uint8], tuple[slice, slice, slice], NDArray[np.int64], float]:
+    def read(
+        tumor: int,
+    ) -> tuple[NDArray[np.uint8], tuple[slice, slice, slice], NDArray[np.int64], tuple[float, float, float]]:
         bounds = [int(bound) for bound in database.bounding_box[tumor]]
         box = (slice(*bounds[0:2]), slice(*bounds[2:4]), slice(*bounds[4:6]))
         levels = database.density_levels(tumor)[box].copy()
-        product = 0.0 if pet is None else sum_of_products(levels, pet[box], _DENSITY_OF_LEVEL)
-        return levels, box, level_counts(levels, classes[box], totals), product
+        of_pet = (0.0, 0.0, 0.0) if pet is None else pet.sums_of_levels(levels, box)
+        return levels, box, level_counts(levels, classes[box], totals), of_pet
 
     numbers = [int(tumor) for tumor in tumors]
     if num_threads == 1:
@@ -393,12 +397,12 @@ def _read_tumors(
     else:
         with ThreadPoolExecutor(num_threads) as executor:
             parts = list(executor.map(read, numbers))
-    levels, boxes, counts, products = zip(*parts, strict=True)
+    levels, boxes, counts, of_pet = zip(*parts, strict=True)
     return _ReadTumors(
         levels=list(levels[:num_kept]),
         boxes=list(boxes[:num_kept]),
         counts=np.stack(counts),
-        products=np.array(products),
+        of_pet=np.array(of_pet),
     )
 
 
@@ -443,6 +447,25 @@ class _Weighing:
             return masks
         prior, sums = self.pet
         return masks + prior.log_evidence(sums, weight)
+
+    def pet_draws(self, exponent: float, samples: PosteriorSamples) -> dict[str, NDArray[np.float64]]:
+        """Parameters of PET given tumors that are drawn by their weights, by name."""
+        if self.pet is None:
+            return {}
+        prior, sums = self.pet
+        rng = np.random.default_rng(_PET_SEED)
+        places = (np.arange(_NUM_PET_DRAWS) + rng.random()) / _NUM_PET_DRAWS
+        rows = np.minimum(np.searchsorted(np.cumsum(samples.weights), places), self.num_read - 1)
+        drawn = [
+            prior.drawn(
+                sums,
+                exponent * self.independent_share,
+                dict(zip(prior.names, rng.random(len(prior.names)).tolist(), strict=True)),
+                row=int(row),
+            )
+            for row in rows
+        ]
+        return {name: np.array([each[name] for each in drawn]) for name in prior.names}
 
     def exponent(self, settings: DatabasePosteriorSettings) -> float:
         """The exponent asked for, if enough tumors carry the weight at it, or the largest at which they do.

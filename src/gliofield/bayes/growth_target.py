@@ -32,7 +32,7 @@ from gliofield.bayes.coarse_likelihood import coarsened_likelihood
 from gliofield.bayes.device_growth import grows_on_device
 from gliofield.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior, tumors_of
 from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
-from gliofield.bayes.published_priors import PET_NAMES
+from gliofield.bayes.published_priors import BACKGROUND_NAME, PET_NAMES
 from gliofield.bayes.row_simulation import (
     RowOutcome,
     RowSimulation,
@@ -371,11 +371,12 @@ def _require_names(
     """Raise `ParameterError` unless rows and fixed values hold what model and likelihood need, once."""
     growth = _GROWTH_NAMES if knows_growth_names else ()
     imaging = (*IMAGING_NAMES, *(PET_NAMES if has_pet else ())) if has_imaging else ()
+    background = (BACKGROUND_NAME,) if has_pet and has_imaging else ()
     needed = (*growth, TIME_NAME, *imaging)
     given = [*names, *fixed]
     missing = [name for name in needed if name not in given]
     twice = sorted({name for name in given if given.count(name) > 1})
-    known = (*needed, *OPTIONAL_NAMES)
+    known = (*needed, *background, *OPTIONAL_NAMES)
     unknown = [name for name in given if name not in known] if knows_growth_names else []
     for what, found in (("misses", missing), ("has twice", twice), ("has no use for", unknown)):
         if found:

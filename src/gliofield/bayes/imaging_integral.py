@@ -1,10 +1,10 @@
-"""Imaging parameters integrated out: growth alone is sampled, thresholds, width, scale and noise follow.
+"""Imaging parameters integrated out: growth alone is sampled, thresholds, width and those of PET follow.
 
 Given a density, the likelihood as a function of the imaging parameters costs next to nothing (`mask_integral`,
-`pet_evidence`), while every new density costs a simulation. So five of eleven parameters need no sampling: their
+`pet_evidence`), while every new density costs a simulation. So six of twelve parameters need no sampling: their
 integral over the prior is the likelihood of the growth parameters, and to each sample of these belongs a draw of the
 others from their distribution given its density. Together they are samples of the same posterior, with the same
-evidence, in six dimensions instead of eleven; draws of the imaging parameters are independent.
+evidence, in six dimensions instead of twelve; draws of the imaging parameters are independent.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.bayes.mask_integral import MaskIntegral, MaskTable
-from gliofield.bayes.pet_evidence import PetPrior, PetSums, density_sums
+from gliofield.bayes.pet_evidence import PetPrior, PetSums
+from gliofield.bayes.pet_kernels import density_sums
 from gliofield.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange
-from gliofield.bayes.published_priors import PET_NAMES
+from gliofield.bayes.published_priors import BACKGROUND_NAME, PET_NAMES
 from gliofield.errors import ParameterError
 from gliofield.imaging import ComparedVoxels, ImagingLikelihood, ImagingParameters
 
 THRESHOLD_NAMES = ("t1gd_threshold", "flair_threshold")
 WIDTH_NAME = "visibility_width"
 IMAGING_NAMES = (*THRESHOLD_NAMES, WIDTH_NAME)
+_ALL_NAMES = (*IMAGING_NAMES, *PET_NAMES, BACKGROUND_NAME)
 
 
 def tumors_of(rows: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
     """What tells one tumor from another in rows (N, P): the columns of growth and seed, without imaging parameters."""
-    return rows[:, [column for column, name in enumerate(names) if name not in (*IMAGING_NAMES, *PET_NAMES)]]
+    return rows[:, [column for column, name in enumerate(names) if name not in _ALL_NAMES]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class ImagingPrior:
     Parameters
     ----------
     ranges : tuple of ParameterRange
-        Both thresholds and the width; with PET its scale and noise.
+        Both thresholds and the width; with PET its scale and noise, and its background unless that is 0.
 
     Raises
     ------
@@ -52,10 +54,10 @@ class ImagingPrior:
 
     def __post_init__(self) -> None:
         names = [each.name for each in self.ranges]
-        if sorted(names) not in (sorted(IMAGING_NAMES), sorted((*IMAGING_NAMES, *PET_NAMES))):
+        if sorted(names) not in (sorted(IMAGING_NAMES), sorted((*IMAGING_NAMES, *PET_NAMES)), sorted(_ALL_NAMES)):
             raise ParameterError(
                 f"a prior of imaging parameters needs {', '.join(IMAGING_NAMES)} once each, and with PET "
-                f"{', '.join(PET_NAMES)}; got {', '.join(names) or 'none'}."
+                f"{', '.join(PET_NAMES)} and, unless it is 0, {BACKGROUND_NAME}; got {', '.join(names) or 'none'}."
             )
         ends = self._by_name
         for end in ("low", "high"):
@@ -65,7 +67,7 @@ class ImagingPrior:
     def of(cls, prior: BoxPrior | GrowthTimePrior) -> ImagingPrior:
         """That part of a prior."""
         box = prior.box if isinstance(prior, GrowthTimePrior) else prior
-        return cls(ranges=tuple(each for each in box.ranges if each.name in (*IMAGING_NAMES, *PET_NAMES)))
+        return cls(ranges=tuple(each for each in box.ranges if each.name in _ALL_NAMES))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,9 +84,11 @@ class ImagingPrior:
 
     @cached_property
     def pet(self) -> PetPrior | None:
-        """Integral over scale and noise; None without PET."""
+        """Integral over scale, noise and background; None without PET."""
         scale, noise = (self._by_name.get(name) for name in PET_NAMES)
-        return None if scale is None or noise is None else PetPrior(pet_scale=scale, pet_noise_std=noise)
+        if scale is None or noise is None:
+            return None
+        return PetPrior(pet_scale=scale, pet_noise_std=noise, pet_background=self._by_name.get(BACKGROUND_NAME))
 
     @property
     def _by_name(self) -> dict[str, ParameterRange]:
@@ -100,7 +104,7 @@ class ImagingIntegral:
     likelihood : ImagingLikelihood
         The images and how they are compared; by the paper's formula.
     prior : ImagingPrior
-        With scale and noise exactly where PET was observed.
+        With PET parameters exactly where PET was observed.
     mask_factor, pet_factor : float
         What log-likelihoods are multiplied by beside the weights of the likelihood, > 0.
 
@@ -160,9 +164,7 @@ class ImagingIntegral:
         voxels = self.likelihood.compared(cell_density)
         values = self._mask_table(voxels).drawn({name: points[name] for name in THRESHOLD_NAMES}, points[WIDTH_NAME])
         if self.prior.pet is not None:
-            scale_point, noise_point = (points[name] for name in PET_NAMES)
-            pet = self.prior.pet.drawn(self._pet_sums(voxels), self._pet_weight, (scale_point, noise_point))
-            values |= dict(zip(PET_NAMES, pet, strict=True))
+            values |= self.prior.pet.drawn(self._pet_sums(voxels), self._pet_weight, points)
         return values
 
     def _mask_table(self, voxels: ComparedVoxels) -> MaskTable:
@@ -174,20 +176,23 @@ class ImagingIntegral:
     def _pet_sums(self, voxels: ComparedVoxels) -> PetSums:
         assert voxels.pet is not None
         assert voxels.pet_density is not None
-        product, squared = density_sums(voxels.pet_density, voxels.pet)
+        density, product, squared = density_sums(voxels.pet_density, voxels.pet)
+        total, squared_pet = self._sums_of_pet
         return PetSums(
             num_voxels=len(voxels.pet),
-            squared_pet=self._squared_pet,
+            pet=total,
+            squared_pet=squared_pet,
+            density=np.array([density]),
             product=np.array([product]),
             squared_density=np.array([squared]),
         )
 
     @cached_property
-    def _squared_pet(self) -> float:
-        """Σy² of the voxels compared."""
+    def _sums_of_pet(self) -> tuple[float, float]:
+        """Σy and Σy² of the voxels compared."""
         pet = self.likelihood.compared(np.zeros(self.likelihood.observation.grid.shape, dtype=np.float32)).pet
         assert pet is not None
-        return density_sums(pet, pet)[1]
+        return density_sums(pet, pet)[:2]
 
     @property
     def _pet_weight(self) -> float:

@@ -18,7 +18,7 @@ from gliofield.anatomy import Anatomy
 from gliofield.bayes.device_growth import grown_on_device
 from gliofield.bayes.imaging_integral import IMAGING_NAMES, ImagingIntegral, ImagingPrior
 from gliofield.bayes.prior import TIME_NAME
-from gliofield.bayes.published_priors import PET_NAMES
+from gliofield.bayes.published_priors import BACKGROUND_NAME, PET_NAMES
 from gliofield.box import box_of, slices_of
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import GrowthModel, Solution, VolumeLimit, growth_parameters_of
@@ -26,10 +26,10 @@ from gliofield.imaging import ImagingLikelihood, ImagingParameters
 
 
 def imaging_parameters_of(values: Mapping[str, float]) -> ImagingParameters:
-    """Imaging parameters by name; scale and noise of PET where they are given."""
+    """Imaging parameters by name; those of PET where they are given, no background where it is not."""
     return ImagingParameters(
         **{name: values[name] for name in IMAGING_NAMES},
-        **{name: values[name] for name in PET_NAMES if name in values},
+        **{name: values[name] for name in (*PET_NAMES, BACKGROUND_NAME) if name in values},
     )
 
 

@@ -19,7 +19,7 @@ from gliofield.cli.console import EXIT_DOUBTED, Console
 from gliofield.cli.options import panel
 from gliofield.cli.settings_options import OptionGroup
 from gliofield.concern import verdict_of
-from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS
+from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS, uses_pet
 
 if TYPE_CHECKING:
     from gliofield.pipeline import Case, MethodOptions, PersonalizationResult
@@ -87,7 +87,7 @@ def personalize(
     flair: Annotated[Path | None, _patient(help="FLAIR.")] = None,
     t1: Annotated[Path | None, _patient(help="T1; what is registered to the atlas, if it is there.")] = None,
     t2: Annotated[Path | None, _patient(help="T2.")] = None,
-    pet: Annotated[Path | None, _patient(help="FET-PET, for methods that give an uncertainty.")] = None,
+    pet: Annotated[Path | None, _patient(help="FET-PET, in any unit of uptake (SUV, ratio to brain).")] = None,
     seg: Annotated[Path | None, _patient(help="Tumor segmentation: an image of labels.")] = None,
     core: Annotated[Path | None, _patient(help="Tumor-core mask, instead of labels.")] = None,
     whole: Annotated[Path | None, _patient(help="Whole-tumor mask, instead of labels.")] = None,
@@ -141,8 +141,9 @@ def personalize(
         files = _case_files(folder, given)
         _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
         case = read_case(files, scheme=scheme)
-    if pet is not None and not (method == "sample" or getattr(method_options, "posterior", False)):
-        console.notes([f"method {method!r} does not use the PET image; sample does, and query with --posterior"])
+    if pet is not None and not uses_pet(method_options):
+        others = "assimilate and sample do, and query with --posterior"
+        console.notes([f"method {method!r} does not use the PET image; {others}"])
     if out is None or dry_run:
         _print_plan(console, case, method_options, atlas, strict=strict)
         return

@@ -2,8 +2,9 @@
 
 Simulation-based calibration asks whether a posterior means what it says. So nothing may differ between how data come
 about and how they are explained: growth model, anatomy and grid are the sampler's, masks are drawn by Eq. 5 and 6 and
-PET by Eq. 7 of Ezhov et al. 2021 ("Learnable surrogate"), voxel by voxel, and every voxel that is compared counts in
-full. A coarse grid, long time steps and a stride of voxels make a case cheap and no less exact: they are part of both.
+PET by Eq. 7 of Ezhov et al. 2021 ("Learnable surrogate") on a background, voxel by voxel, and every voxel that is
+compared counts in full. A coarse grid, long time steps and a stride of voxels make a case cheap and no less exact: they
+are part of both.
 
 Many draws of the paper's prior show no tumor. A case is kept if the drawn core is large enough. That is a condition on
 the data alone, so ranks stay uniform and intervals keep their coverage among the cases that are kept; a condition on
@@ -25,7 +26,7 @@ from gliofield.anatomy import Anatomy
 from gliofield.bayes import BoxPrior, GrowthLikelihood, surrogate_paper_prior
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit, growth_parameters_of
-from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation, log_visibility
+from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation, PetModel, log_visibility
 from gliofield.volume import Volume
 
 # Far more than it takes where tumors of that size fit.
@@ -34,7 +35,7 @@ _TRUTH_STREAM = 0
 
 
 class DrawnObservation(Observation):
-    """Images drawn from the likelihood; PET is what Eq. 7 gives, below 0 and above 1 where its noise goes there.
+    """Images drawn from the likelihood; PET is what its model gives, below 0 and above 1 where its noise goes there.
 
     `Observation` refuses such PET, for no scanner gives it. Clipped, it would not be the likelihood's own, and the
     noise of every case would seem smaller than it is.
@@ -53,7 +54,7 @@ class VirtualCase:
     number : int
         Which of its cohort.
     truth : mapping of str to float
-        All eleven parameters.
+        All parameters, twelve or, with the paper's model of PET, eleven.
     density : (X, Y, Z) float32 array
         The true cell density.
     observation : DrawnObservation
@@ -87,6 +88,8 @@ class VirtualCohort:
         Tumors beyond it are not believed in.
     min_core_ml : float
         Smallest core of a visible tumor, by the voxels compared [ml], ≥ 0.
+    pet_model : {"background", "paper"}
+        Whether healthy tissue takes up tracer.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class VirtualCohort:
     voxel_stride: int = 1
     volume_limit: VolumeLimit = field(default_factory=lambda: VolumeLimit(threshold=0.05, max_volume_ml=700.0))
     min_core_ml: float = 1.0
+    pet_model: PetModel = "background"
 
     def __post_init__(self) -> None:
         if self.seed < 0 or self.voxel_stride < 1 or not self.min_core_ml >= 0.0:
@@ -109,8 +113,8 @@ class VirtualCohort:
             )
 
     def prior(self, *, has_pet: bool) -> BoxPrior:
-        """The paper's prior, of eleven parameters or of nine."""
-        return self._full_prior if has_pet else self._full_prior.without("pet_scale", "pet_noise_std")
+        """The paper's prior of nine parameters, with PET of three more, or of two in the paper's own model."""
+        return self._priors[has_pet]
 
     @cached_property
     def compared(self) -> NDArray[np.bool_]:
@@ -161,8 +165,11 @@ class VirtualCohort:
         )
 
     @cached_property
-    def _full_prior(self) -> BoxPrior:
-        return surrogate_paper_prior(self.anatomy)
+    def _priors(self) -> dict[bool, BoxPrior]:
+        return {
+            has_pet: surrogate_paper_prior(self.anatomy, has_pet=has_pet, pet_model=self.pet_model)
+            for has_pet in (False, True)
+        }
 
     def _density(self, truth: Mapping[str, float]) -> NDArray[np.float32] | None:
         """True density; None where the likelihood would be 0."""
@@ -190,7 +197,8 @@ class VirtualCohort:
             < np.exp(log_visibility(seen, threshold=truth[name], visibility_width=truth["visibility_width"])[0])
             for name in ("t1gd_threshold", "flair_threshold")
         )
-        pet = truth["pet_scale"] * seen + truth["pet_noise_std"] * rng.standard_normal(seen.shape)
+        uptake = truth["pet_scale"] * seen + truth.get("pet_background", 0.0)
+        pet = uptake + truth["pet_noise_std"] * rng.standard_normal(seen.shape)
         grid = self.anatomy.grid
         seen_voxel_ml = grid.voxel_volume_ml * self.voxel_stride**3
         if not whole.any() or np.count_nonzero(core) * seen_voxel_ml < self.min_core_ml:

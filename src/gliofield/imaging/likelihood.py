@@ -1,11 +1,12 @@
 """How well a cell density explains a patient's T1Gd mask, FLAIR mask and FET-PET.
 
-`Observation` holds what was seen, `ImagingParameters` the five numbers of the imaging model, `ImagingLikelihood`
+`Observation` holds what was seen, `ImagingParameters` the six numbers of the imaging model, `ImagingLikelihood`
 compares a simulated density with the observation: modalities and voxels are independent given the density (Ezhov et al.
 2021, "Learnable surrogate", Eq. 4), and a modality that is missing says nothing. The equations are in
 `visibility_probability` and `pet`.
 
-Voxels are compared where cells may live, in a region if one is given, and every stride-th along each axis.
+Voxels are compared where cells may live, in a region if one is given, and every stride-th along each axis; those of PET
+where it was measured, which a value of exactly 0 says it was not.
 Independence of voxels is the paper's assumption and a known weakness: residuals are smooth. `LikelihoodOptions`
 therefore has a weight per kind of image; `correlation` computes one from a correlation length.
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from gliofield.errors import GridMismatchError, ImageError, NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.imaging.observation import Observation
-from gliofield.imaging.pet import pet_log_likelihood, require_pet_parameters
+from gliofield.imaging.pet import blurred_density, pet_log_likelihood, require_pet_parameters
 from gliofield.imaging.visibility_probability import FORMULAS, Formula, mask_log_likelihood, require_visibility
 from gliofield.volume import Volume
 
@@ -36,7 +37,7 @@ MODALITIES = ("t1gd", "flair", "pet")
 
 @dataclass(frozen=True, kw_only=True)
 class ImagingParameters:
-    """Parameters of the imaging model, five of the paper's eleven.
+    """Parameters of the imaging model: five of the paper's eleven, and the background of PET.
 
     Parameters
     ----------
@@ -45,9 +46,11 @@ class ImagingParameters:
     visibility_width : float
         σ_α, how blurred both thresholds are, in units of cell density; published values 0.05-0.08.
     pet_scale : float or None
-        b, PET value of a fully occupied voxel, > 0; None without PET.
+        b, PET value of a fully occupied voxel less the background, > 0; None without PET.
     pet_noise_std : float or None
         σ, standard deviation of the PET noise, > 0; None without PET.
+    pet_background : float
+        a, PET value of healthy tissue, ≥ 0; 0 is the paper's model.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class ImagingParameters:
     visibility_width: float
     pet_scale: float | None = None
     pet_noise_std: float | None = None
+    pet_background: float = 0.0
 
     def __post_init__(self) -> None:
         for threshold in (self.t1gd_threshold, self.flair_threshold):
@@ -70,7 +74,7 @@ class ImagingParameters:
                 f"{self.pet_noise_std}."
             )
         if self.pet_scale is not None and self.pet_noise_std is not None:
-            require_pet_parameters(self.pet_scale, self.pet_noise_std)
+            require_pet_parameters(self.pet_scale, self.pet_noise_std, self.pet_background)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,8 @@ class LikelihoodOptions:
         Every how many voxels along each axis masks and PET are compared, ≥ 1; the published code takes 1 and 3.
     modalities : tuple of str
         Which images are compared: ``t1gd``, ``flair`` and ``pet``, where it was taken.
+    pet_fwhm_mm : float
+        Resolution of PET, to which densities are blurred before they are compared with it [mm], ≥ 0; 0 is the paper's.
     mask_weight, pet_weight : float
         What a voxel's log-likelihood is multiplied by, in (0, 1]: the share of voxels worth an independent one, see
         `independent_voxel_fraction`. A weight below 1 widens the posterior; it is no likelihood any more then, and its
@@ -100,6 +106,7 @@ class LikelihoodOptions:
     modalities: tuple[str, ...] = MODALITIES
     mask_stride: int = 1
     pet_stride: int = 1
+    pet_fwhm_mm: float = 0.0
     mask_weight: float = 1.0
     pet_weight: float = 1.0
 
@@ -112,6 +119,8 @@ class LikelihoodOptions:
         for name in ("mask_stride", "pet_stride"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} must be at least 1 voxel, got {getattr(self, name)}.")
+        if not (math.isfinite(self.pet_fwhm_mm) and self.pet_fwhm_mm >= 0.0):
+            raise ParameterError(f"pet_fwhm_mm must be finite and ≥ 0 [mm], got {self.pet_fwhm_mm}.")
         for name in ("mask_weight", "pet_weight"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ParameterError(f"{name} must lie in (0, 1], got {getattr(self, name)}.")
@@ -142,7 +151,7 @@ class ComparedVoxels:
     tumor_core, whole_tumor : (V,) bool arrays or None
         Masks there.
     pet_density : (W,) float array or None
-        Density in the voxels of the PET.
+        Density in the voxels of the PET, blurred to its resolution.
     pet : (W,) float64 array or None
         PET there.
     """
@@ -197,6 +206,7 @@ class ImagingLikelihood:
                 raise ImageError(
                     f"no voxel is left to compare: domain and region share none at {kind}_stride "
                     f"{getattr(self.options, f'{kind}_stride')}. Use a smaller stride or another region."
+                    + ("" if kind == "mask" else " PET of 0 is taken for not measured, and is not compared.")
                 )
 
     @property
@@ -232,7 +242,7 @@ class ImagingLikelihood:
 
     @property
     def num_pet_voxels(self) -> int:
-        """Voxels compared in PET."""
+        """Voxels compared in PET: those measured, where it was taken."""
         return self._pet_voxels.size
 
     def log_likelihood(self, cell_density: NDArray[np.floating], parameters: ImagingParameters) -> LogLikelihoodTerms:
@@ -286,13 +296,18 @@ class ImagingLikelihood:
             mask_density=flat[self._mask_voxels],
             tumor_core=self._core_values,
             whole_tumor=self._whole_values,
-            pet_density=None if self._pet_values is None else flat[self._pet_voxels],
+            pet_density=None if self._pet_values is None else self._as_in_pet(cell_density)[self._pet_voxels],
             pet=self._pet_values,
         )
         _require_density(voxels.mask_density)
         if voxels.pet_density is not None:
             _require_density(voxels.pet_density)
         return voxels
+
+    def _as_in_pet(self, cell_density: NDArray[np.floating]) -> NDArray[np.floating]:
+        """A density at the resolution of PET, flat."""
+        spacing_mm = self.observation.grid.spacing_mm
+        return blurred_density(cell_density, spacing_mm, self.options.pet_fwhm_mm).reshape(-1)
 
     def _pet_term(self, voxels: ComparedVoxels, parameters: ImagingParameters) -> float | None:
         if voxels.pet is None or voxels.pet_density is None:
@@ -304,6 +319,7 @@ class ImagingLikelihood:
             voxels.pet_density,
             pet_scale=parameters.pet_scale,
             pet_noise_std=parameters.pet_noise_std,
+            pet_background=parameters.pet_background,
             formula=self.options.formula,
         )
 
@@ -317,7 +333,9 @@ class ImagingLikelihood:
 
     @cached_property
     def _pet_voxels(self) -> NDArray[np.int64]:
-        return _strided_voxels(self._compared, self.options.pet_stride)
+        pet = self.compared_pet
+        measured = self._compared if pet is None else self._compared & (pet.data != 0.0)
+        return _strided_voxels(measured, self.options.pet_stride)
 
     @cached_property
     def _core_values(self) -> NDArray[np.bool_] | None:

@@ -41,11 +41,15 @@ def sum_of_mask_terms(
 
 @compiled
 def sum_of_squared_residuals(
-    observed: NDArray[np.floating], cell_density: NDArray[np.floating], observed_factor: float, density_factor: float
+    observed: NDArray[np.floating],
+    cell_density: NDArray[np.floating],
+    observed_factor: float,
+    density_factor: float,
+    background: float,
 ) -> float:
-    """Σ over voxels of (observed_factor · y − density_factor · u)²."""
+    """Σ over voxels of (observed_factor · y − density_factor · u − background)²."""
     total = 0.0
     for voxel in range(observed.size):
-        residual = observed_factor * observed[voxel] - density_factor * cell_density[voxel]
+        residual = observed_factor * observed[voxel] - density_factor * cell_density[voxel] - background
         total += residual * residual
     return total

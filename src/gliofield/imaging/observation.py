@@ -34,7 +34,7 @@ class Observation:
     grid : Grid
         Grid of all images.
     pet : Volume or None
-        FET-PET in [0, 1] on the same grid, see `normalized_pet`.
+        FET-PET in [0, 1] on the same grid, see `normalized_pet`; 0 where nothing was measured.
     thresholds : VisibilityThresholds
         Cell densities above which T1Gd and FLAIR are taken to show tumor.
     space : Space or None

@@ -238,6 +238,8 @@ def _details(
         "shift_95_percent": float(np.percentile(sizes, 95.0)),
         "part_with_large_shift": float(np.mean(sizes > _LARGE_SHIFT)),
         "correction_residual": correction.residual,
+        "uses_pet": seen.pet is not None,
+        "pet_explained_one_seed": fit.pet_explained,
     }
 
 

@@ -24,6 +24,8 @@ from gliofield.errors import ParameterError, unknown_name
 
 PriorName = Literal["paper", "patient"]
 _PRIORS: tuple[PriorName, ...] = ("paper", "patient")
+PetModelName = Literal["background", "paper"]
+_PET_MODELS: tuple[PetModelName, ...] = ("background", "paper")
 # Members of an ensemble: twice as many say the same within a few percent, and take 20 s of two cores.
 _NUM_MEMBERS = 64
 
@@ -50,6 +52,10 @@ class Query:
         Its tempering exponent in (0, 1]; the default is the largest that the database can carry.
     prior : {"paper", "patient"}
         Prior of the uncertainty.
+    pet_model : {"background", "paper"}
+        Whether healthy tissue takes up tracer and the scanner blurs, or, as in the paper, neither.
+    pet_fwhm_mm : float
+        Resolution of the PET, full width at half maximum [mm]; 0 for images that are sharp.
     correlation_length_mm : float
         Distance over which residuals are alike [mm]; 0 takes voxels for independent.
 
@@ -70,6 +76,8 @@ class Query:
     posterior: bool = False
     tempering_exponent: float | None = None
     prior: PriorName = "paper"
+    pet_model: PetModelName = "background"
+    pet_fwhm_mm: float = 5.0
     correlation_length_mm: float = 3.0
 
     def __post_init__(self) -> None:
@@ -81,8 +89,10 @@ class Query:
                 f"{self.num_densities}."
             )
         _require_prior(self.prior)
+        _require_pet_model(self.pet_model)
         if not self.posterior:
-            for name, default in (("tempering_exponent", None), ("prior", "paper"), ("correlation_length_mm", 3.0)):
+            defaults = {"tempering_exponent": None, "prior": "paper", "pet_model": "background"}
+            for name, default in {**defaults, "pet_fwhm_mm": 5.0, "correlation_length_mm": 3.0}.items():
                 if getattr(self, name) != default:
                     raise ParameterError(
                         f"{name} has no effect without the posterior: set posterior too, or leave it out."
@@ -121,6 +131,10 @@ class Sample:
         Sample thresholds, width and PET parameters too, instead of integrating them out.
     prior : {"paper", "patient"}
         Prior of the growth parameters.
+    pet_model : {"background", "paper"}
+        Whether healthy tissue takes up tracer and the scanner blurs, or, as in the paper, neither.
+    pet_fwhm_mm : float
+        Resolution of the PET, full width at half maximum [mm]; 0 for images that are sharp.
     correlation_length_mm : float
         Distance over which residuals are alike [mm]; 0 takes voxels for independent.
     stage_file : Path or None
@@ -144,6 +158,8 @@ class Sample:
     num_levels: int = 2
     sample_imaging: bool = False
     prior: PriorName = "paper"
+    pet_model: PetModelName = "background"
+    pet_fwhm_mm: float = 5.0
     correlation_length_mm: float = 3.0
     stage_file: Path | None = None
     database: Path | None = None
@@ -158,6 +174,7 @@ class Sample:
         if self.device not in ("cpu", "cuda"):
             raise ParameterError(unknown_name("device", self.device, ("cpu", "cuda")))
         _require_prior(self.prior)
+        _require_pet_model(self.pet_model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,9 +290,19 @@ def options_named(name: str) -> MethodOptions:
     return options
 
 
+def uses_pet(options: MethodOptions) -> bool:
+    """Whether a method compares FET-PET, where it was taken."""
+    return isinstance(options, Assimilate | Sample) or (isinstance(options, Query) and options.posterior)
+
+
 def _require_prior(prior: str) -> None:
     if prior not in _PRIORS:
         raise ParameterError(unknown_name("prior", prior, _PRIORS))
+
+
+def _require_pet_model(pet_model: str) -> None:
+    if pet_model not in _PET_MODELS:
+        raise ParameterError(unknown_name("pet_model", pet_model, _PET_MODELS))
 
 
 def _require_positive(name: str, value: float) -> None:

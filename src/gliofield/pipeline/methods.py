@@ -103,10 +103,12 @@ def _query(options: Query, atlas: Atlas, settings: PersonalizationSettings, repo
         query=query,
         settings=DatabasePosteriorSettings(
             correlation_length_mm=options.correlation_length_mm,
+            pet_fwhm_mm=options.pet_fwhm_mm,
             tempering_exponent=options.tempering_exponent,
             num_threads=require_threads(threads),
         ),
         prior=options.prior,
+        pet_model=options.pet_model,
     )
 
 
@@ -140,6 +142,8 @@ def _sample(options: Sample, atlas: Atlas, settings: PersonalizationSettings) ->
             num_levels=options.num_levels,
             integrates_imaging=not options.sample_imaging,
             prior=options.prior,
+            pet_model=options.pet_model,
+            pet_fwhm_mm=options.pet_fwhm_mm,
             correlation_length_mm=options.correlation_length_mm,
             num_workers=available_cores() if threads is None else threads,
             stage_file=options.stage_file,

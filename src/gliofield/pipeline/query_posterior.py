@@ -8,11 +8,12 @@ posterior but a concern.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 import numpy as np
 
 from gliofield.anatomy import Anatomy, SpaceName, SpaceRequest
-from gliofield.bayes import BoxPrior, GrowthTimePrior, patient_specific_prior, surrogate_paper_prior
+from gliofield.bayes import BoxPrior, CredibleInterval, GrowthTimePrior, patient_specific_prior, surrogate_paper_prior
 from gliofield.bayes.database_posterior import (
     DatabasePosterior,
     DatabasePosteriorSettings,
@@ -20,9 +21,10 @@ from gliofield.bayes.database_posterior import (
 )
 from gliofield.concern import named_concern
 from gliofield.errors import NumericalError, ParameterError, unknown_name
-from gliofield.imaging import Estimate, Observation
+from gliofield.imaging import Estimate, Observation, PetModel
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.query_method import QueryMethod
+from gliofield.pipeline.sample_concerns import pet_concerns
 from gliofield.progress import Reporter
 from gliofield.retrieval import BlockIndex
 
@@ -43,11 +45,14 @@ class QueryWithPosterior:
         carries an uncertainty.
     prior : str
         ``"paper"`` (`surrogate_paper_prior`) or ``"patient"`` (`patient_specific_prior`).
+    pet_model : str
+        ``"background"``: healthy tissue takes up tracer, and the scanner blurs; ``"paper"``: PET is sharp, and 0 where
+        there is no tumor.
 
     Raises
     ------
     ParameterError
-        If the prior is unknown.
+        If prior or PET model are unknown.
     """
 
     query: QueryMethod
@@ -55,10 +60,13 @@ class QueryWithPosterior:
         default_factory=lambda: DatabasePosteriorSettings(tempering_exponent=None)
     )
     prior: str = "paper"
+    pet_model: PetModel = "background"
 
     def __post_init__(self) -> None:
         if self.prior not in _PRIORS:
             raise ParameterError(unknown_name("prior", self.prior, _PRIORS))
+        if self.pet_model not in get_args(PetModel):
+            raise ParameterError(unknown_name("pet_model", self.pet_model, get_args(PetModel)))
 
     @property
     def name(self) -> str:
@@ -91,10 +99,9 @@ class QueryWithPosterior:
             report=report,
         )
         anatomy = observation.require_space().anatomy
+        prior = self._prior(observation, anatomy)
         try:
-            posterior = database_posterior(
-                index, observation, anatomy, self._prior(observation, anatomy), settings=self.settings
-            )
+            posterior = database_posterior(index, observation, anatomy, prior, settings=self._settings)
         except NumericalError as error:
             refusal = named_concern("no-uncertainty", f"There is no uncertainty: {error}")
             return replace(estimate, concerns=(*estimate.concerns, refusal))
@@ -106,16 +113,28 @@ class QueryWithPosterior:
                 "method 'sample'."
             )
             concerns = (*concerns, named_concern("rough-intervals", text, posterior.tempering_exponent))
+        if posterior.pet_draws:
+            number = len(posterior.pet_draws["pet_scale"])
+            concerns = (*concerns, *pet_concerns(prior, posterior.pet_draws, np.full(number, 1.0 / number)))
         found = density_posterior_of(posterior, self.settings)
-        details = {**found.details, "uses_pet": observation.pet is not None}
+        details = {**found.details, "uses_pet": observation.pet is not None, "pet_model": self.pet_model}
         return replace(estimate, posterior=replace(found, details=details), concerns=concerns)
+
+    @property
+    def _settings(self) -> DatabasePosteriorSettings:
+        """With sharp PET in the paper's model."""
+        return self.settings if self.pet_model == "background" else replace(self.settings, pet_fwhm_mm=0.0)
 
     def _prior(self, observation: Observation, anatomy: Anatomy) -> BoxPrior | GrowthTimePrior:
         has_pet = observation.pet is not None
         if self.prior == "paper":
-            return surrogate_paper_prior(anatomy, has_pet=has_pet)
+            return surrogate_paper_prior(anatomy, has_pet=has_pet, pet_model=self.pet_model)
         return patient_specific_prior(
-            anatomy, tumor_core=observation.tumor_core, whole_tumor=observation.whole_tumor, has_pet=has_pet
+            anatomy,
+            tumor_core=observation.tumor_core,
+            whole_tumor=observation.whole_tumor,
+            has_pet=has_pet,
+            pet_model=self.pet_model,
         )
 
 
@@ -127,7 +146,7 @@ def density_posterior_of(posterior: DatabasePosterior, settings: DatabasePosteri
         std=posterior.std,
         exceedance=posterior.exceedance,
         samples=posterior.samples,
-        intervals=posterior.samples.credible_intervals(),
+        intervals={**posterior.samples.credible_intervals(), **_pet_intervals(posterior)},
         details={
             "num_tumors_read": len(posterior.tumors),
             "num_tumors_with_prior_mass": int(np.count_nonzero(has_mass)),
@@ -140,3 +159,12 @@ def density_posterior_of(posterior: DatabasePosterior, settings: DatabasePosteri
             "seconds": posterior.seconds,
         },
     )
+
+
+def _pet_intervals(posterior: DatabasePosterior, level: float = 0.95) -> dict[str, CredibleInterval]:
+    """Intervals of scale, background and noise of PET, where it was taken."""
+    ends = (0.5 * (1.0 - level), 0.5 * (1.0 + level))
+    quantiles = {name: np.quantile(draws, ends) for name, draws in posterior.pet_draws.items()}
+    return {
+        name: CredibleInterval(low=float(low), high=float(high), level=level) for name, (low, high) in quantiles.items()
+    }

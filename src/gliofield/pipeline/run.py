@@ -23,7 +23,7 @@ from gliofield.concern import Concern, by_harm, named_concern
 from gliofield.errors import ParameterError, RegistrationError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel
-from gliofield.imaging import Estimate, InverseMethod, Observation, VisibilityThresholds, normalized_pet
+from gliofield.imaging import Estimate, InverseMethod, Observation, VisibilityThresholds, move_pet
 from gliofield.metrics import MaskAgreement, mask_agreement
 from gliofield.pipeline.case import Case, CaseFiles, find_case_files, read_case
 from gliofield.pipeline.input_checks import InputChecks, check_input
@@ -165,7 +165,8 @@ def register_case(
 def observe(case: Case, space: Space, thresholds: VisibilityThresholds) -> Observation:
     """A patient's masks on the grid of a space, moved by its rule, and PET, linearly and divided by its maximum.
 
-    A core that is lost on the way (smaller than a voxel) becomes "no core".
+    PET is compared in the brain only, and not in a cavity; its maximum is looked for there. A core that is lost on the
+    way (smaller than a voxel) becomes "no core".
 
     Raises
     ------
@@ -174,17 +175,19 @@ def observe(case: Case, space: Space, thresholds: VisibilityThresholds) -> Obser
     ParameterError
         If nothing of it is left in the patient.
     ImageError
-        If PET is negative or not finite.
+        If PET is negative or not finite, or shows nothing of the brain.
     """
     whole = space.mask_from_patient(Volume(case.segmentation.whole_tumor, case.grid))
     core = space.mask_from_patient(Volume(case.segmentation.tumor_core, case.grid))
     if not whole.any():
         raise _lost_tumor(case, space)
-    pet = space.image_from_patient(case.images["pet"]) if "pet" in case.images else None
+    pet = case.images.get("pet")
+    cavity = case.segmentation.cavity
+    alive = case.brain if cavity is None else case.brain & ~cavity
     return Observation(
         tumor_core=core & whole,
         whole_tumor=whole,
-        pet=None if pet is None else normalized_pet(pet),
+        pet=None if pet is None else move_pet(pet, alive, space.image_from_patient),
         grid=space.grid,
         thresholds=thresholds,
         space=space,

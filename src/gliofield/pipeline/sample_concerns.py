@@ -1,4 +1,4 @@
-"""What a result of method ``sample`` says beside its samples: intervals of what a scan determines, and concerns."""
+"""What a posterior says beside its samples: intervals of what a scan determines, and concerns."""
 
 from __future__ import annotations
 
@@ -6,15 +6,41 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gliofield.bayes import BoxPrior, CredibleInterval, GrowthTimePrior, PosteriorSamples, TmcmcSettings
 from gliofield.bayes.identifiable import IdentifiableTumors
 from gliofield.bayes.predictive_check import MaskCheck
 from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
+from gliofield.bayes.published_priors import BACKGROUND_NAME
 from gliofield.concern import Concern, named_concern
 
 # Fewer leave a bias that a run does not show. *Chosen* by the table of docs/design/0008-bayes-decisions.md.
 _SAMPLES_PER_PARAMETER, _LEAST_STEPS = 10, 5
+# Part of a prior's range at its end, and share of a posterior there that counts. *Chosen*.
+_END, _SHARE_AT_END = 0.1, 0.5
+# The same of the parameters of PET at both ends, and what lies behind it. A noise of a few percent is usual.
+_PET_AT_ENDS = {
+    "pet_scale": (
+        (_END, "The image shows hardly more uptake in the tumor than around it."),
+        (_END, "The image shows hardly any uptake around the tumor, as if a background had been subtracted."),
+    ),
+    BACKGROUND_NAME: (
+        (_END, "The image shows hardly any uptake of healthy brain, as if it had been subtracted."),
+        (_END, "Healthy brain takes up nearly as much as the tumor."),
+    ),
+    "pet_noise_std": (
+        (
+            0.02,
+            "The image follows the model closer than a scanner's noise allows: was it made by a model, or smoothed?",
+        ),
+        (
+            _END,
+            "The model does not explain it, so do not rely on what it says of the tumor. Check that PET and MRI are "
+            "aligned, and that the highest uptake lies in the tumor.",
+        ),
+    ),
+}
 
 
 def identifiable_intervals(samples: PosteriorSamples, level: float = 0.95) -> dict[str, CredibleInterval]:
@@ -39,14 +65,48 @@ def prior_edge_concerns(prior: BoxPrior | GrowthTimePrior, samples: PosteriorSam
     remarks = []
     for name in (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME):
         column = list(samples.names).index(name)
-        for side, is_there in (("lower", places[:, column] < 0.1), ("upper", places[:, column] > 0.9)):
+        for side, is_there in (("lower", places[:, column] < _END), ("upper", places[:, column] > 1.0 - _END)):
             share = float(samples.weights @ is_there)
-            if share > 0.5:
+            if share > _SHARE_AT_END:
                 text = (
                     f"{share:.0%} of the posterior of {name} lie in the {side} tenth of its prior's range: the prior, "
                     "not the scan, bounds it. Try another prior."
                 )
                 remarks.append(named_concern("prior-edge", text, share))
+    return tuple(remarks)
+
+
+def pet_concerns(
+    prior: BoxPrior | GrowthTimePrior, values: Mapping[str, NDArray[np.float64]], weights: NDArray[np.float64]
+) -> tuple[Concern, ...]:
+    """Remarks on scale, background and noise of PET at an end of their prior's range.
+
+    Parameters
+    ----------
+    prior : BoxPrior or GrowthTimePrior
+        With their ranges.
+    values : mapping of str to (N,) float64 array
+        Samples by name; parameters that are not there say nothing.
+    weights : (N,) float64 array
+        Weights of the samples, of sum 1.
+    """
+    box = prior.box if isinstance(prior, GrowthTimePrior) else prior
+    remarks = []
+    for bounds in box.ranges:
+        if bounds.name not in _PET_AT_ENDS or bounds.name not in values:
+            continue
+        places = (values[bounds.name] - bounds.low) / (bounds.high - bounds.low)
+        for side, distance, (part, meaning) in zip(
+            ("lower", "upper"), (places, 1.0 - places), _PET_AT_ENDS[bounds.name], strict=True
+        ):
+            share = float(weights @ (distance < part))
+            if share > _SHARE_AT_END:
+                text = (
+                    f"FET-PET: {share:.0%} of the posterior of {bounds.name} lie at the {side} end of its prior's "
+                    f"range ({bounds.low:g} to {bounds.high:g} of the highest uptake). {meaning}"
+                )
+                is_noise = bounds.name == "pet_noise_std" and side == "upper"
+                remarks.append(named_concern("pet-unexplained" if is_noise else "prior-edge", text, share))
     return tuple(remarks)
 
 

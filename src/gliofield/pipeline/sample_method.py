@@ -1,11 +1,11 @@
 """Inverse method ``sample``: all tumors that explain the scans, by TMCMC.
 
 Ezhov et al. 2021 ("Learnable surrogate") infer eleven parameters, nine without FET-PET, from T1Gd and FLAIR masks and
-PET; here by any growth model in the atlas. The answer is the density of the best sample (MAP), beside it mean, standard
-deviation and P(u > threshold) of the density, intervals of all parameters, and a check whether masks drawn from the
-posterior look like the observed ones.
+PET; here by any growth model in the atlas, and with PET twelve, for healthy brain takes up tracer, too. The answer is
+the density of the best sample (MAP), beside it mean, standard deviation and P(u > threshold) of the density, intervals
+of all parameters, and a check whether masks drawn from the posterior look like the observed ones.
 
-Growth alone is sampled by default: thresholds, width, scale and noise are integrated over their prior, and drawn
+Growth alone is sampled by default: thresholds, width and those of PET are integrated over their prior, and drawn
 afterwards (`bayes.imaging_integral`). Two levels are used (`bayes.multilevel`: most steps at half the resolution,
 corrected exactly), with settings that show no bias (`TmcmcSettings.thorough`) and few samples, and
 each voxel counts as its share of an independent one. The paper's own algorithm is `SampleSettings.paper`.
@@ -49,16 +49,19 @@ from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit
 from gliofield.growth.parameters import SEED_NAMES
 from gliofield.imaging import (
+    PET_FWHM_MM,
     Estimate,
     ImagingLikelihood,
     LikelihoodOptions,
     Observation,
+    PetModel,
     VisibilityThresholds,
     independent_voxel_fraction,
 )
 from gliofield.pipeline.density_posterior import DensityMaps, DensityPosterior, name_seeds_of_patient
 from gliofield.pipeline.sample_concerns import (
     identifiable_intervals,
+    pet_concerns,
     prior_edge_concerns,
     sampler_concerns,
     simulation_concerns,
@@ -79,6 +82,8 @@ _MULTILEVEL_REFERENCE = (
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME, *SEED_NAMES)
 # Streams 0 to 3 of a seed choose rows for maps, matches, and draw masks.
 _IMAGING_STREAM = 4
+# Every how many voxels along each axis the published code compares PET.
+_PUBLISHED_PET_STRIDE = 3
 # Matches a run may start from. *Chosen*: enough for a covariance of the growth parameters.
 _NUM_MATCHES = 64
 
@@ -100,6 +105,12 @@ class SampleSettings:
         With two levels: steps at half the resolution between two decisions on the full one, ≥ 1.
     prior : str
         ``"paper"`` (`surrogate_paper_prior`) or ``"patient"`` (`patient_specific_prior`).
+    pet_model : str
+        ``"background"``: healthy tissue takes up tracer, a twelfth parameter, and the scanner blurs; ``"paper"``: as
+        published, PET is sharp and 0 where there is no tumor, compared in every third voxel along each axis where it is
+        not 0.
+    pet_fwhm_mm : float
+        Resolution of PET with the model ``"background"``, full width at half maximum [mm], ≥ 0.
     correlation_length_mm : float
         ℓ of `independent_voxel_fraction`, by which log-likelihoods are weighted [mm], ≥ 0; 0 takes voxels for
         independent, as the paper.
@@ -116,7 +127,7 @@ class SampleSettings:
     Raises
     ------
     ParameterError
-        If a number is out of range or the prior is unknown.
+        If a number is out of range, or prior or PET model are unknown.
     """
 
     sampler: TmcmcSettings = field(default_factory=lambda: TmcmcSettings.thorough(num_samples=128))
@@ -124,6 +135,8 @@ class SampleSettings:
     integrates_imaging: bool = True
     num_coarse_steps: int = 10
     prior: PriorName = "paper"
+    pet_model: PetModel = "background"
+    pet_fwhm_mm: float = PET_FWHM_MM
     correlation_length_mm: float = 3.0
     max_volume_ml: float | None = 700.0
     num_densities: int = 64
@@ -135,19 +148,20 @@ class SampleSettings:
             raise ParameterError(f"num_levels must be 1 or 2, got {self.num_levels}.")
         if self.prior not in get_args(PriorName):
             raise ParameterError(unknown_name("prior", self.prior, get_args(PriorName)))
+        if self.pet_model not in get_args(PetModel):
+            raise ParameterError(unknown_name("pet_model", self.pet_model, get_args(PetModel)))
         if self.num_densities < 2:
             raise ParameterError(f"num_densities must be at least 2, got {self.num_densities}.")
         for name in ("num_workers", "num_coarse_steps"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not (math.isfinite(self.correlation_length_mm) and self.correlation_length_mm >= 0.0):
-            raise ParameterError(
-                f"correlation_length_mm must be finite and ≥ 0 [mm], got {self.correlation_length_mm}."
-            )
+        for name in ("correlation_length_mm", "pet_fwhm_mm"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0.0):
+                raise ParameterError(f"{name} must be finite and ≥ 0 [mm], got {getattr(self, name)}.")
 
     @classmethod
     def paper(cls, *, seed: int = 0) -> SampleSettings:
-        """The paper's: 2,048 samples of all parameters, one short step each, independent voxels.
+        """The paper's: 2,048 samples of all eleven parameters, one short step each, independent voxels.
 
         It is biased in eleven dimensions (docs/design/0008-bayes-decisions.md).
         """
@@ -155,6 +169,7 @@ class SampleSettings:
             sampler=TmcmcSettings(seed=seed),
             num_levels=1,
             integrates_imaging=False,
+            pet_model="paper",
             correlation_length_mm=0.0,
             max_volume_ml=None,
         )
@@ -263,21 +278,28 @@ class SampleMethod:
             return self._answer(whole, sampled, coarse_counts, prior, observation, report)
 
     def _imaging_likelihood(self, observation: Observation, anatomy: Anatomy) -> ImagingLikelihood:
-        weight = independent_voxel_fraction(
-            observation.grid.spacing_mm, correlation_length_mm=self.settings.correlation_length_mm
+        is_paper = self.settings.pet_model == "paper"
+        pet_stride, pet_fwhm_mm = (_PUBLISHED_PET_STRIDE, 0.0) if is_paper else (1, self.settings.pet_fwhm_mm)
+        of_masks, of_pet = (
+            independent_voxel_fraction(
+                observation.grid.spacing_mm, correlation_length_mm=self.settings.correlation_length_mm, stride=stride
+            )
+            for stride in (1, pet_stride)
         )
         return ImagingLikelihood(
             observation=observation,
             domain=anatomy.domain,
-            options=LikelihoodOptions(mask_weight=weight, pet_weight=weight),
+            options=LikelihoodOptions(
+                mask_weight=of_masks, pet_weight=of_pet, pet_stride=pet_stride, pet_fwhm_mm=pet_fwhm_mm
+            ),
         )
 
     def _prior(self, seen: Observation, anatomy: Anatomy) -> BoxPrior | GrowthTimePrior:
-        has_pet = seen.pet is not None
+        has_pet, pet_model = seen.pet is not None, self.settings.pet_model
         if self.settings.prior == "paper":
-            return surrogate_paper_prior(anatomy, has_pet=has_pet)
+            return surrogate_paper_prior(anatomy, has_pet=has_pet, pet_model=pet_model)
         return patient_specific_prior(
-            anatomy, tumor_core=seen.tumor_core, whole_tumor=seen.whole_tumor, has_pet=has_pet
+            anatomy, tumor_core=seen.tumor_core, whole_tumor=seen.whole_tumor, has_pet=has_pet, pet_model=pet_model
         )
 
     def _sampled(
@@ -412,6 +434,7 @@ class SampleMethod:
             concerns=(
                 *sampler_concerns(self.settings.sampler, sampled.num_sampled),
                 *prior_edge_concerns(prior, samples),
+                *pet_concerns(prior, dict(zip(samples.names, samples.parameters.T, strict=True)), samples.weights),
                 *simulation_concerns(
                     checks,
                     counts.num_failed + coarse_counts.get("num_failed", 0),
@@ -424,6 +447,7 @@ class SampleMethod:
                 "integrates_imaging": self.settings.integrates_imaging,
                 "prior": self.settings.prior,
                 "uses_pet": observation.pet is not None,
+                "pet_model": self.settings.pet_model,
                 "sampler": dataclasses.asdict(self.settings.sampler),
                 "start": "prior" if self.database is None else self.database.path.name,
                 "correlation_length_mm": self.settings.correlation_length_mm,

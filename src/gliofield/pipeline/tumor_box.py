@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gliofield.anatomy import Anatomy
 from gliofield.assimilation import open_domain
 from gliofield.grid import Grid
-from gliofield.imaging import Observation
+from gliofield.imaging import Observation, move_pet
 from gliofield.pipeline.spaces import DEFAULT_SPACING_MM, PatientSpace, tumor_grid
 from gliofield.resample import interpolate_at, resample, resample_mask
 from gliofield.volume import Volume
@@ -31,7 +31,7 @@ class TumorBox:
     Parameters
     ----------
     seen : Observation
-        The masks, in the space of the box.
+        Masks and PET, in the space of the box.
     anatomy : Anatomy
         Tissue where cells may live, opened for the tumor that is seen, without a cavity.
     open_brain : Anatomy
@@ -61,7 +61,7 @@ class TumorBox:
         Parameters
         ----------
         observation : Observation
-            Masks on the grid of the scan.
+            Masks, and PET where it was taken, on the grid of the scan.
         scan : PatientSpace
             The patient's brain on the same grid.
         spacing_mm, reach_mm : float
@@ -76,9 +76,11 @@ class TumorBox:
         )
         tumor_core = _kept(core) if observation.has_core else core > 0.5
         space = scan.on_grid(grid)
+        pet = observation.pet
         seen = Observation(
             tumor_core=tumor_core,
             whole_tumor=_kept(whole) | tumor_core,
+            pet=None if pet is None else move_pet(pet, pet.data > 0.0, lambda image: resample(image, grid)),
             grid=grid,
             thresholds=observation.thresholds,
             space=space,

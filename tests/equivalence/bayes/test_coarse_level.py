@@ -1,11 +1,12 @@
 """The coarse level against the fine one, where both must say the same: images and densities of 2 × 2 × 2 blocks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from growth_likelihoods import NAMES, TRUTH, solution_of
 
 from gliofield.anatomy import Anatomy
+from gliofield.bayes.coarse_likelihood import coarsened_likelihood
 from gliofield.bayes.growth_target import GrowthLikelihood
 from gliofield.grid import Grid
 from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation
@@ -48,7 +49,8 @@ class BallOfBlocks:
 def observed(pet):
     """Masks and PET of a ball, each constant in every block; without PET where it is not asked for."""
     distance = distance_of_blocks(SEED_MM)
-    values = np.clip(0.8 - distance / 20.0 + 0.05 * np.random.default_rng(4).normal(size=distance.shape), 0.0, 1.0)
+    noise = 0.05 * np.random.default_rng(4).normal(size=distance.shape)
+    values = np.clip(0.3 + 0.6 * np.clip(1.0 - distance / 20.0, 0.0, 1.0) + noise, 0.0, 1.0)
     return Observation(
         tumor_core=in_blocks(distance < 6.0),
         whole_tumor=in_blocks(distance < 12.0),
@@ -74,7 +76,7 @@ def likelihood_of(*, pet, pet_stride=1):
 
 
 def rows():
-    """Five tumors and imaging models, (5, 11); the last two columns belong to PET."""
+    """Five tumors and imaging models, (5, 12); the last three columns belong to PET."""
     changes = dict(zip(("seed_x_mm", "seed_y_mm", "seed_z_mm"), SEED_MM, strict=True)) | {"growth_time_days": 300.0}
     varied = 1.0 + 0.2 * np.random.default_rng(5).uniform(-1.0, 1.0, (5, len(NAMES)))
     return np.array([{**TRUTH, **changes}[name] for name in NAMES]) * varied
@@ -84,18 +86,18 @@ def test_masks_of_blocks_are_as_likely_on_either_level():
     """A coarse voxel stands for the eight it was made of: the log-likelihoods are equal."""
     fine = likelihood_of(pet=False)
 
-    values = fine(rows()[:, :-2])
+    values = fine(rows()[:, : len(NAMES_WITHOUT_PET)])
 
     assert np.ptp(values) > 1000.0
-    np.testing.assert_allclose(fine.coarsened()(rows()[:, :-2]), values, rtol=1e-6)
+    np.testing.assert_allclose(fine.coarsened()(rows()[:, : len(NAMES_WITHOUT_PET)]), values, rtol=1e-6)
 
 
 def test_pet_of_blocks_is_as_likely_on_either_level():
     """As for masks: what PET adds to the log-likelihood of the masks is the same on both levels."""
     with_pet, without = likelihood_of(pet=True), likelihood_of(pet=False)
 
-    pet = with_pet(rows()) - without(rows()[:, :-2])
-    coarse_pet = with_pet.coarsened()(rows()) - without.coarsened()(rows()[:, :-2])
+    pet = with_pet(rows()) - without(rows()[:, : len(NAMES_WITHOUT_PET)])
+    coarse_pet = with_pet.coarsened()(rows()) - without.coarsened()(rows()[:, : len(NAMES_WITHOUT_PET)])
 
     assert np.ptp(pet) > 100.0
     np.testing.assert_allclose(coarse_pet, pet, rtol=1e-4)
@@ -108,8 +110,31 @@ def test_pet_voxels_left_out_on_the_fine_level_do_not_count_on_the_coarse_one():
     )
     share = strided.simulation.likelihood.num_pet_voxels / np.prod(SHAPE)
 
-    coarse_pet = strided.coarsened()(rows()) - masks.coarsened()(rows()[:, :-2])
+    coarse_pet = strided.coarsened()(rows()) - masks.coarsened()(rows()[:, : len(NAMES_WITHOUT_PET)])
 
     assert share < 0.05
-    pet = whole(rows()) - masks(rows()[:, :-2])
+    pet = whole(rows()) - masks(rows()[:, : len(NAMES_WITHOUT_PET)])
     np.testing.assert_allclose(coarse_pet, share * pet, rtol=1e-3)
+
+
+def test_a_coarse_voxel_of_pet_is_the_mean_of_what_was_measured():
+    """0 is no measurement: it lowers no mean, and a block of which half is 0 is left out."""
+    seen = observed(pet=True)
+    values = seen.pet.data.copy()
+    values[0, 0, :2], values[2:4, :2, 0] = 0.0, 0.0
+    domain = np.ones(SHAPE, dtype=bool)
+    fine = ImagingLikelihood(observation=replace(seen, pet=Volume(values, GRID)), domain=domain)
+    anatomy = Anatomy(
+        white_matter=np.ones(GRID_OF_BLOCKS.shape, dtype=np.float32),
+        gray_matter=np.zeros(GRID_OF_BLOCKS.shape, dtype=np.float32),
+        domain=np.ones(GRID_OF_BLOCKS.shape, dtype=bool),
+        grid=GRID_OF_BLOCKS,
+        domain_rule="blocks",
+    )
+
+    coarse = coarsened_likelihood(fine, anatomy)
+
+    expected = seen.pet.data[::2, ::2, ::2].copy()
+    expected[1, 0, 0] = 0.0
+    np.testing.assert_allclose(coarse.compared_pet.data, expected, rtol=1e-6)
+    assert coarse.num_pet_voxels == expected.size - 1

@@ -18,7 +18,6 @@ from gliofield.imaging import (
     Observation,
     log_visibility,
     mask_log_likelihood,
-    pet_log_likelihood,
 )
 from gliofield.volume import Volume
 
@@ -29,14 +28,16 @@ TRUTH = {
     "t1gd_threshold": 0.7,
     "flair_threshold": 0.3,
     "visibility_width": 0.06,
-    "pet_scale": 0.8,
+    "pet_scale": 0.6,
+    "pet_background": 0.3,
     "pet_noise_std": 0.1,
 }
 BOX = {
     "t1gd_threshold": (0.6, 0.8),
     "flair_threshold": (0.05, 0.6),
     "visibility_width": (0.05, 0.08),
-    "pet_scale": (0.6, 1.02),
+    "pet_scale": (0.2, 1.02),
+    "pet_background": (0.0, 0.6),
     "pet_noise_std": (0.01, 0.25),
 }
 NAMES = tuple(BOX)
@@ -56,7 +57,8 @@ def seen_mask(name):
 MASKS = {name: seen_mask(name) for name in THRESHOLDS}
 NO_CORE, EVERYTHING = np.zeros(GRID.shape, bool), np.ones(GRID.shape, bool)
 _NOISE = TRUTH["pet_noise_std"] * np.random.default_rng(5).normal(size=GRID.shape)
-SEEN_PET = Volume(np.clip(TRUTH["pet_scale"] * DENSITY + _NOISE, 0.0, 1.0).astype(np.float32), GRID)
+_UPTAKE = TRUTH["pet_scale"] * DENSITY + TRUTH["pet_background"]
+SEEN_PET = Volume(np.clip(_UPTAKE + _NOISE, 1e-3, 1.0).astype(np.float32), GRID)
 
 
 def likelihood_of(core, whole, pet=None, *, weight):
@@ -75,7 +77,11 @@ def likelihood_of(core, whole, pet=None, *, weight):
 
 
 def prior_of(box, scale="uniform"):
-    ranges = [ParameterRange(name=name, unit="1", low=low, high=high, scale=scale) for name, (low, high) in box.items()]
+    """Ranges of one scale; the background is uniform."""
+    scales = {name: "uniform" if name == "pet_background" else scale for name in box}
+    ranges = [
+        ParameterRange(name=name, unit="1", low=low, high=high, scale=scales[name]) for name, (low, high) in box.items()
+    ]
     return ImagingPrior(ranges=tuple(ranges))
 
 
@@ -270,9 +276,42 @@ def test_thresholds_drawn_without_regard_to_the_width_are_seen(tables):
     assert kolmogorov_smirnov(shares["t1gd_threshold"]) > 4 * CLOSE
 
 
+class PetTable:
+    """Log-likelihood of PET, weighted and times the prior, at many scales, backgrounds and noises."""
+
+    def __init__(self, weight, scale):
+        self.scales, self.backgrounds = np.linspace(*BOX["pet_scale"], 241), np.linspace(*BOX["pet_background"], 1501)
+        self._weight, self._scale = weight, scale
+        self._squares = np.array([self.squares_of(b) for b in self.scales])
+
+    def squares_of(self, scale):
+        """Sums of squared residuals at one scale and all backgrounds."""
+        rest = SEEN_PET.data.astype(np.float64) - scale * DENSITY.astype(np.float64)
+        return (rest**2).sum() - 2.0 * self.backgrounds * rest.sum() + self.backgrounds**2 * rest.size
+
+    def at(self, noise_std):
+        """Log of the integrand, (scales, backgrounds)."""
+        log_likelihood = -0.5 * self._squares / noise_std**2 - SEEN_PET.data.size * np.log(noise_std)
+        return self._weight * log_likelihood + log_density_of(self.scales, BOX["pet_scale"], self._scale)[:, None]
+
+    def of_scales(self, noise_std):
+        """The same with the background integrated, (scales,)."""
+        values = self.at(noise_std)
+        return values.max() + np.log(simpson(np.exp(values - values.max()), x=self.backgrounds, axis=1) + 1e-300)
+
+    def of_noise(self, noise_std):
+        """The same with the scale integrated, too, and with the noise's prior, per log σ."""
+        values = self.of_scales(noise_std)
+        integral = values.max() + np.log(simpson(np.exp(values - values.max()), x=self.scales))
+        # dσ = σ d log σ
+        noises = np.array([noise_std])
+        return integral + log_density_of(noises, BOX["pet_noise_std"], self._scale)[0] + np.log(noise_std)
+
+
 @pytest.mark.parametrize(("weight", "scale"), [(1.0, "uniform"), (0.05, "log-uniform")])
-def test_scale_and_noise_are_drawn_from_their_distribution(weight, scale):
-    """The noise of all, the scale of those with that noise; a scale for the middle noise is seen."""
+def test_the_parameters_of_pet_are_drawn_from_their_distribution(weight, scale):
+    """The noise of all, the scale of those with that noise, the background of those with both; a scale for the middle
+    noise, and a background for the middle scale, are seen."""
     points = stratified_points(NAMES)
     integral = ImagingIntegral(
         likelihood=likelihood_of(MASKS["t1gd_threshold"], MASKS["flair_threshold"], SEEN_PET, weight=weight),
@@ -281,32 +320,30 @@ def test_scale_and_noise_are_drawn_from_their_distribution(weight, scale):
 
     draws = draws_of(integral, points)
 
-    pet_scales, log_noises = np.linspace(*BOX["pet_scale"], 201), np.linspace(*np.log(BOX["pet_noise_std"]), 801)
-    pet, density = SEEN_PET.data.astype(np.float64), DENSITY.astype(np.float64)
-
-    def log_density_of_scale(noise_std):
-        # A parabola in b, so three values tell all.
-        three = pet_scales[[0, 100, 200]]
-        values = [pet_log_likelihood(pet, density, pet_scale=b, pet_noise_std=noise_std) for b in three]
-        log_likelihood = np.polyval(np.polyfit(three, values, 2), pet_scales)
-        return weight * log_likelihood + log_density_of(pet_scales, BOX["pet_scale"], scale)
-
-    log_densities = np.array([log_density_of_scale(noise_std) for noise_std in np.exp(log_noises)])
-    largest = log_densities.max(axis=1)
-    of_noise = largest + np.log(simpson(np.exp(log_densities - largest[:, None]), x=pet_scales, axis=1))
-    # dσ = σ d log σ
-    of_noise = of_noise + log_density_of(np.exp(log_noises), BOX["pet_noise_std"], scale) + log_noises
-    noise_shares = np.interp(np.log(draws["pet_noise_std"]), log_noises, distribution(log_noises, of_noise))
+    table, log_noises = PetTable(weight, scale), np.linspace(*np.log(BOX["pet_noise_std"]), 401)
+    of_noise = distribution(log_noises, np.array([table.of_noise(noise) for noise in np.exp(log_noises)]))
+    noise_shares = np.interp(np.log(draws["pet_noise_std"]), log_noises, of_noise)
     np.testing.assert_allclose(noise_shares, points["pet_noise_std"], atol=CLOSE)
 
     def scale_shares(noises):
-        distributions = [distribution(pet_scales, log_density_of_scale(noise)) for noise in noises]
-        drawn = zip(draws["pet_scale"], distributions, strict=True)
-        return np.array([np.interp(value, pet_scales, each) for value, each in drawn])
+        each = zip(draws["pet_scale"], noises, strict=True)
+        return np.array([np.interp(b, table.scales, distribution(table.scales, table.of_scales(s))) for b, s in each])
+
+    def background_shares(scales, noises):
+        shares = []
+        for background, b, noise in zip(draws["pet_background"], scales, noises, strict=True):
+            values = -0.5 * weight * table.squares_of(b) / noise**2
+            shares.append(np.interp(background, table.backgrounds, distribution(table.backgrounds, values)))
+        return np.array(shares)
 
     np.testing.assert_allclose(scale_shares(draws["pet_noise_std"]), points["pet_scale"], atol=CLOSE)
+    found = background_shares(draws["pet_scale"], draws["pet_noise_std"])
+    np.testing.assert_allclose(found, points["pet_background"], atol=CLOSE)
     middle = np.full(NUM_DRAWS, np.mean(BOX["pet_noise_std"]))
     assert np.abs(scale_shares(middle) - points["pet_scale"]).max() > 2 * CLOSE
+    middle_scales = np.full(NUM_DRAWS, np.median(draws["pet_scale"]))
+    apart = background_shares(middle_scales, draws["pet_noise_std"])
+    assert np.abs(apart - points["pet_background"]).max() > 2 * CLOSE
 
 
 @pytest.mark.parametrize("scale", ["uniform", "log-uniform"])

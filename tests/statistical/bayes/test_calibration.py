@@ -26,7 +26,8 @@ IMAGING = BoxPrior(
         ParameterRange(name="t1gd_threshold", unit="1", low=0.6, high=0.8),
         ParameterRange(name="flair_threshold", unit="1", low=0.05, high=0.6),
         ParameterRange(name="visibility_width", unit="1", low=0.05, high=0.08),
-        ParameterRange(name="pet_scale", unit="1", low=0.6, high=1.02),
+        ParameterRange(name="pet_scale", unit="1", low=0.2, high=1.02),
+        ParameterRange(name="pet_background", unit="1", low=0.0, high=0.6),
         ParameterRange(name="pet_noise_std", unit="1", low=0.01, high=0.25, scale="log-uniform"),
     ]
 )
@@ -40,23 +41,23 @@ def sphere(radius_mm):
 
 def simulated(truth, rng):
     """Masks and PET of one truth, drawn from the observation model."""
-    radius, t1gd, flair, width, scale, noise = truth
+    radius, t1gd, flair, width, scale, background, noise = truth
     density = sphere(radius)
     masks = [
         rng.random(density.shape) < np.exp(log_visibility(density, threshold=u, visibility_width=width)[0])
         for u in (t1gd, flair)
     ]
-    return *masks, scale * density + noise * rng.normal(size=density.shape)
+    return *masks, background + scale * density + noise * rng.normal(size=density.shape)
 
 
 def imaging_log_likelihood(core, whole, pet, weight):
     def of_row(row):
-        radius, t1gd, flair, width, scale, noise = row
+        radius, t1gd, flair, width, scale, background, noise = row
         density = sphere(radius)
         return weight * (
             mask_log_likelihood(core, density, threshold=t1gd, visibility_width=width)
             + mask_log_likelihood(whole, density, threshold=flair, visibility_width=width)
-            + pet_log_likelihood(pet, density, pet_scale=scale, pet_noise_std=noise)
+            + pet_log_likelihood(pet, density, pet_scale=scale, pet_background=background, pet_noise_std=noise)
         )
 
     return lambda rows: np.array([of_row(row) for row in rows])
@@ -117,7 +118,7 @@ def test_data_counted_four_times_are_seen():
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("weight", "is_calibrated"), [(1.0, True), (4.0, False)])
 def test_ranks_through_the_imaging_likelihoods_are_uniform(weight, is_calibrated):
-    """Radius, thresholds, width, scale and noise, from masks and PET."""
+    """Radius, thresholds, width, scale, background and noise, from masks and PET."""
     ranks, coverage = calibration(
         IMAGING,
         lambda truth, rng: imaging_log_likelihood(*simulated(truth, rng), weight),

@@ -38,7 +38,8 @@ PRIOR = BoxPrior(
         ParameterRange(name="proliferation_rate_per_day", unit="1/day", low=0.03, high=0.09, scale="log-uniform"),
         ParameterRange(name="flair_threshold", unit="1", low=0.05, high=0.5),
         ParameterRange(name="visibility_width", unit="1", low=0.05, high=0.2, scale="log-uniform"),
-        ParameterRange(name="pet_scale", unit="1", low=0.6, high=1.02),
+        ParameterRange(name="pet_scale", unit="1", low=0.2, high=1.02),
+        ParameterRange(name="pet_background", unit="1", low=0.0, high=0.6),
         ParameterRange(name="pet_noise_std", unit="1", low=0.03, high=0.25, scale="log-uniform"),
     ]
 )
@@ -88,7 +89,8 @@ def imaging_likelihood():
         rng.random(density.shape) < np.exp(log_visibility(density, threshold=threshold, visibility_width=0.08)[0])
         for threshold in (0.65, 0.25)
     )
-    pet = np.clip(0.85 * density + 0.1 * rng.normal(size=density.shape), 0.0, 1.0).astype(np.float32)
+    uptake = 0.6 * density + 0.3 + 0.1 * rng.normal(size=density.shape)
+    pet = np.clip(uptake, 1e-3, 1.0).astype(np.float32)
     return ImagingLikelihood(
         observation=Observation(tumor_core=core, whole_tumor=whole, pet=Volume(pet, ANATOMY.grid), grid=ANATOMY.grid),
         domain=ANATOMY.domain,

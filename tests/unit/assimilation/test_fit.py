@@ -1,5 +1,7 @@
 """Fits find tumors that the model made, with one seed, with a tensor, and with several foci."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from growth_phantoms import anatomy_of, uniform_anatomy
@@ -9,7 +11,8 @@ from gliofield.assimilation import FitSettings, TumorFit, add_foci, dice_sum, fi
 from gliofield.assimilation.fit import GROWTH_TIME_DAYS, deepest_point
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
-from gliofield.imaging import Observation
+from gliofield.imaging import Observation, make_virtual_pet, normalized_pet
+from gliofield.volume import Volume
 
 ANATOMY = uniform_anatomy((36, 36, 36), 2.5)
 CENTER_MM = np.array([42.0, 46.0, 40.0])
@@ -56,6 +59,60 @@ def test_a_stretched_tumor_needs_the_tensor():
     assert free.dice_sum > isotropic.dice_sum + 0.1
     found = free.parameters.axis_stretch
     assert found[0] < found[2] < found[1]
+
+
+def pet_of(density, *, unit=1.0, background=0.3, anatomy=ANATOMY):
+    """FET-PET of a density as a scanner shows it, in any unit, divided by its maximum."""
+    brain = np.ones(anatomy.grid.shape, dtype=bool)
+    rng = np.random.default_rng(3)
+    image = make_virtual_pet(Volume(density, anatomy.grid), brain, rng=rng, background=background, unit=unit)
+    return normalized_pet(image)
+
+
+def test_pet_finds_the_tumor_in_edema_that_holds_none():
+    """FLAIR that reaches 12 mm too far on one side: with PET the density is nearer to the truth, and the seed, too."""
+    truth, density = grown()
+    seen = seen_of(density)
+    swollen = seen.whole_tumor | np.roll(seen.whole_tumor, 5, axis=0)
+    without = replace(seen, whole_tumor=swollen)
+    fits = [fit_tumor(each, ANATOMY, settings=QUICK) for each in (without, replace(without, pet=pet_of(density)))]
+
+    errors = [float(np.abs(fit.cell_density - density).mean()) for fit in fits]
+    seeds = [np.linalg.norm(np.subtract(fit.parameters.seed_mm, truth.seed_mm)) for fit in fits]
+    assert errors[1] < 0.7 * errors[0]
+    assert seeds[1] < seeds[0]
+    assert fits[0].pet_explained is None
+    assert 0.5 < fits[1].pet_explained < 1.0
+
+
+def test_unit_and_weight_of_pet():
+    """SUV or ratio, the fit is the same; PET that weighs nothing changes nothing, but is told."""
+    _, density = grown()
+    seen = seen_of(density)
+    first, other = (
+        fit_tumor(replace(seen, pet=pet_of(density, unit=unit)), ANATOMY, settings=QUICK) for unit in (1.0, 6.4)
+    )
+    weightless = fit_tumor(replace(seen, pet=pet_of(density)), ANATOMY, settings=replace(QUICK, pet_weight=0.0))
+
+    np.testing.assert_allclose(first.cell_density, other.cell_density, atol=1e-3)
+    assert weightless.parameters == fit_tumor(seen, ANATOMY, settings=QUICK).parameters
+    assert weightless.pet_explained > 0.5
+
+
+def test_pet_that_is_hidden_or_not_measured_is_not_looked_at():
+    """Values changed where nothing is compared, and where they are 0, give the same fit."""
+    _, density = grown()
+    where = np.ones(ANATOMY.grid.shape, bool)
+    where[:14] = False
+    pet = pet_of(density).data
+    pet[20:, :8] = 0.0
+    changed = np.where(where, pet, np.float32(0.9))
+    fits = [
+        fit_tumor(replace(seen_of(density), pet=Volume(each, ANATOMY.grid)), ANATOMY, settings=QUICK, where=where)
+        for each in (pet, changed)
+    ]
+
+    assert fits[0].parameters == fits[1].parameters
 
 
 def test_threads_do_not_change_the_fit():
@@ -135,6 +192,7 @@ def test_no_tissue_no_tumor():
         ({"num_stretched": -1}, "num_stretched must be at least 0"),
         ({"stretch_penalty": -1.0}, "stretch_penalty must be ≥ 0"),
         ({"t1gd_weight": float("nan")}, "t1gd_weight must be ≥ 0"),
+        ({"pet_weight": -1.0}, "pet_weight must be ≥ 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes, message):

@@ -19,6 +19,8 @@ from gliofield.imaging import (
     LikelihoodOptions,
     Observation,
     independent_voxel_fraction,
+    make_virtual_pet,
+    normalized_pet,
 )
 from gliofield.retrieval import BlockIndex
 from gliofield.volume import Volume
@@ -62,16 +64,16 @@ def log_design_density():
 
 @pytest.fixture(scope="module")
 def prior_with_pet(prior):
-    """The same, and the paper's ranges of the PET model."""
-    ranges = {"pet_scale": (0.6, 1.02), "pet_noise_std": (0.01, 0.25)}
+    """The same, and ranges of the PET model."""
+    ranges = {"pet_scale": (0.3, 1.02), "pet_background": (0.1, 0.5), "pet_noise_std": (0.02, 0.25)}
     pet = [ParameterRange(name=name, unit="1", low=low, high=high) for name, (low, high) in ranges.items()]
     return BoxPrior(ranges=[*prior.ranges, *pet])
 
 
 def pet_of(database, tumor):
-    """Noisy uptake of one tumor of the database."""
-    noise = 0.05 * np.random.default_rng(2).normal(size=ANATOMY.grid.shape)
-    return Volume(np.clip(0.9 * database.cell_density(tumor) + noise, 0.0, 1.0).astype(np.float32), ANATOMY.grid)
+    """FET-PET of one tumor of the database, blurred and noisy, on the background of the brain."""
+    density = Volume(database.cell_density(tumor), ANATOMY.grid)
+    return normalized_pet(make_virtual_pet(density, ANATOMY.domain, rng=np.random.default_rng(2), noise_std=0.03))
 
 
 def settings(**changes):
@@ -130,16 +132,15 @@ def test_weights_and_maps_are_those_of_brute_force(index, observation, prior, lo
     assert (found.truncation_error, found.weight) == (0.0, weight)
 
 
-def test_pet_enters_the_weights_with_scale_and_noise_integrated(
+def test_pet_enters_the_weights_with_its_parameters_integrated(
     index, observation, prior, prior_with_pet, log_design_density
 ):
-    """Each tumor's weight changes by the mean of the PET likelihood, voxel by voxel, over the prior of b and σ."""
+    """Each tumor's weight changes by the mean of the PET likelihood, voxel by voxel, over the prior of b, a and σ."""
     weight = independent_voxel_fraction(ANATOMY.grid.spacing_mm, correlation_length_mm=LENGTH_MM)
     seen = replace(observation, pet=pet_of(index.database, 7))
-    likelihood = ImagingLikelihood(
-        observation=seen, domain=ANATOMY.domain, options=LikelihoodOptions(mask_weight=weight, pet_weight=weight)
-    )
-    middles = (np.arange(24) + 0.5) / 24
+    options = LikelihoodOptions(mask_weight=weight, pet_weight=weight, pet_fwhm_mm=5.0)
+    likelihood = ImagingLikelihood(observation=seen, domain=ANATOMY.domain, options=options)
+    middles = (np.arange(16) + 0.5) / 16
     tumors = (7, 3, 40)
     expected = []
     for tumor in tumors:
@@ -150,11 +151,13 @@ def test_pet_enters_the_weights_with_scale_and_noise_integrated(
                     t1gd_threshold=0.6,
                     flair_threshold=0.2,
                     visibility_width=0.06,
-                    pet_scale=0.6 + 0.42 * scale,
-                    pet_noise_std=0.01 + 0.24 * noise,
+                    pet_scale=0.3 + 0.72 * scale,
+                    pet_background=0.1 + 0.4 * background,
+                    pet_noise_std=0.02 + 0.23 * noise,
                 ),
             ).pet
             for scale in middles
+            for background in middles
             for noise in middles
         ]
         expected.append(np.log(np.mean(np.exp(logs))))
@@ -174,18 +177,21 @@ def test_pet_of_a_tumor_of_the_database_makes_it_more_probable(
     index, observation, prior, prior_with_pet, log_design_density
 ):
     """Its weight grows, fewer tumors carry the posterior, and the mean density comes nearer to it."""
-    seen = replace(observation, pet=pet_of(index.database, 7))
-    wide = settings(min_effective_tumors=1.0)
+    seen = replace(observation, pet=pet_of(index.database, 40))
+    wide = settings(min_effective_tumors=1.0, correlation_length_mm=12.0)
 
     found, without = (
         database_posterior(index, each, ANATOMY, box, settings=wide, log_design_density=log_design_density)
         for each, box in ((seen, prior_with_pet), (observation, prior))
     )
 
-    weights = [float(each.samples.weights[each.tumors == 7][0]) for each in (found, without)]
+    weights = [float(each.samples.weights[each.tumors == 40][0]) for each in (found, without)]
     assert weights[0] > 2.0 * weights[1]
     assert found.effective_sample_size < without.effective_sample_size
-    truth = index.database.cell_density(7)
+    assert without.pet_draws == {}
+    assert np.median(found.pet_draws["pet_background"]) == pytest.approx(0.3, abs=0.02)
+    assert {len(draws) for draws in found.pet_draws.values()} == {64}
+    truth = index.database.cell_density(40)
     errors = [float(np.abs(each.mean.data - truth).mean()) for each in (found, without)]
     assert errors[0] < errors[1]
 

@@ -74,7 +74,7 @@ def test_imaging_parameters_are_integrated_and_drawn_on_a_device_too(device, ima
     """Evidences and draws are the processor's, each of one batch."""
     pet = [
         ParameterRange(name=name, unit="1", low=low, high=1.0)
-        for name, low in (("pet_scale", 0.6), ("pet_noise_std", 0.01))
+        for name, low in (("pet_scale", 0.2), ("pet_background", 0.0), ("pet_noise_std", 0.01))
     ]
     prior = ImagingPrior(ranges=(*ImagingPrior.of(narrow_prior()).ranges, *pet))
     rows = rows_around_truth(5)[:, :6]

@@ -121,6 +121,18 @@ def test_fixed_values_stand_in_for_columns(imaging):
     assert likelihood_of(imaging, names=names, fixed=fixed)(rows) == likelihood_of(imaging)(truth_row())
 
 
+def test_a_background_that_is_not_given_is_none(imaging):
+    """Rows of the paper's eleven parameters are those with a background of 0; without PET it has no place."""
+    names = tuple(name for name in NAMES if name != "pet_background")
+    rows = np.delete(truth_row(), NAMES.index("pet_background"), axis=1)
+
+    assert likelihood_of(imaging, names=names)(rows) == likelihood_of(imaging)(truth_row(pet_background=0.0))
+    assert likelihood_of(imaging)(truth_row()) > likelihood_of(imaging)(truth_row(pet_background=0.0))
+    of_masks = tuple(name for name in names if not name.startswith("pet"))
+    with pytest.raises(ParameterError, match="has no use for pet_background"):
+        likelihood_of(imaging_likelihood(has_pet=False), names=(*of_masks, "pet_background"))
+
+
 def test_a_push_asks_for_mass_effect():
     """The parameters are those of the model with mass effect."""
     assert isinstance(growth_parameters_of({**TRUTH, "push_pa": 100.0}), MassEffectParameters)

@@ -21,7 +21,8 @@ RANGES = {
     "t1gd_threshold": (0.5, 0.8),
     "flair_threshold": (0.05, 0.4),
     "visibility_width": (0.05, 0.08),
-    "pet_scale": (0.6, 1.02),
+    "pet_scale": (0.2, 1.02),
+    "pet_background": (0.0, 0.6),
     "pet_noise_std": (0.01, 0.25),
 }
 POINTS = dict.fromkeys(RANGES, 0.5)
@@ -45,7 +46,7 @@ def imaging():
 
 
 def sampled_likelihood(imaging, **changes):
-    """Of all eleven parameters."""
+    """Of all twelve parameters."""
     settings = {"model": BallModel(), "anatomy": ANATOMY, "likelihood": imaging, "names": NAMES, **changes}
     return GrowthLikelihood(**settings)
 
@@ -60,13 +61,14 @@ def ball_density(row):
     [
         (IMAGING_NAMES[:2], "got t1gd_threshold, flair_threshold"),
         (IMAGING_NAMES[:4], "got .*pet_scale"),
+        ((*IMAGING_NAMES[:3], "pet_background"), "got .*pet_background"),
         ((*IMAGING_NAMES[:3], "visibility_width"), "got .*visibility_width, visibility_width"),
         ((), "got none"),
     ],
-    ids=["no width", "no noise", "a name twice", "nothing"],
+    ids=["no width", "no noise", "background only", "a name twice", "nothing"],
 )
 def test_a_prior_of_imaging_parameters_is_complete(names, got):
-    """Thresholds and width once each, PET with both of its parameters or none."""
+    """Thresholds and width once each, PET with scale and noise or none of it."""
     with pytest.raises(ParameterError, match=f"needs t1gd_threshold.*{got}"):
         imaging_prior(names)
 
@@ -91,9 +93,22 @@ def test_noise_that_reaches_zero_is_refused(imaging):
         ImagingIntegral(likelihood=imaging, prior=imaging_prior(pet_noise_std=(0.0, 0.25)))
 
 
+def test_without_a_background_the_model_is_the_papers(imaging):
+    """A prior of eleven parameters: the evidence is that of a background as good as 0, and none is drawn."""
+    density, names = ball_density(truth_row()), tuple(name for name in IMAGING_NAMES if name != "pet_background")
+    paper = ImagingIntegral(likelihood=imaging, prior=imaging_prior(names))
+    nearly = ImagingIntegral(likelihood=imaging, prior=imaging_prior(pet_background=(0.0, 1e-7)))
+
+    assert paper.log_evidence(density) == pytest.approx(nearly.log_evidence(density), abs=1e-3)
+    assert set(paper.drawn(density, POINTS)) == set(names)
+
+
 def test_the_imaging_part_of_a_box_is_found():
     """In the order of the box, growth left aside."""
-    names = ("pet_noise_std", "growth_time_days", "visibility_width", "flair_threshold", "pet_scale", "t1gd_threshold")
+    names = (
+        "pet_noise_std", "growth_time_days", "visibility_width", "flair_threshold", "pet_scale", "pet_background",
+        "t1gd_threshold",
+    )  # fmt: skip
     box = BoxPrior(ranges=[range_of(name, *RANGES.get(name, (1.0, 2.0))) for name in names])
 
     found = ImagingPrior.of(box)
@@ -178,7 +193,7 @@ def test_the_order_of_the_ranges_does_not_matter(imaging):
         ImagingIntegral(likelihood=imaging, prior=imaging_prior(names))
         for names in (IMAGING_NAMES, IMAGING_NAMES[::-1])
     )
-    points = dict(zip(IMAGING_NAMES, (0.1, 0.3, 0.5, 0.7, 0.9), strict=True))
+    points = dict(zip(IMAGING_NAMES, (0.1, 0.3, 0.5, 0.7, 0.9, 0.2), strict=True))
 
     assert reversed_.log_evidence(density) == integral.log_evidence(density)
     assert reversed_.drawn(density, points) == integral.drawn(density, points)
@@ -277,13 +292,13 @@ def test_a_failed_coarse_simulation_is_a_brain_without_tumor(imaging):
 
 
 def test_drawn_parameters_come_with_their_log_likelihood(imaging):
-    """That of the likelihood of all eleven parameters, factors included; all lie in their ranges."""
+    """That of the likelihood of all twelve parameters, factors included; all lie in their ranges."""
     whole = sampled_likelihood(imaging, mask_factor=2.0, pet_factor=0.5)
     rows = rows_around_truth(3)[:, :6]
 
     drawn, log_likelihood = whole.integrated(imaging_prior()).drawn_imaging(rows, np.random.default_rng(4))
 
-    assert drawn.shape == (3, 5)
+    assert drawn.shape == (3, 6)
     for column, (low, high) in zip(drawn.T, RANGES.values(), strict=True):
         assert ((column >= low) & (column <= high)).all()
     assert log_likelihood.tolist() == whole(np.hstack([rows, drawn])).tolist()
@@ -326,7 +341,7 @@ def test_a_row_that_cannot_be_simulated_has_no_draw(imaging):
 
 
 def test_nothing_is_drawn_for_columns(imaging):
-    """A likelihood of all eleven parameters has nothing left to draw."""
+    """A likelihood of all twelve parameters has nothing left to draw."""
     with pytest.raises(ParameterError, match="columns of this likelihood"):
         sampled_likelihood(imaging).drawn_imaging(truth_row(), np.random.default_rng(4))
 
@@ -356,7 +371,7 @@ def growth_samples(prior, rows):
 
 
 def test_samples_are_completed_in_the_order_of_the_prior(imaging):
-    """Columns by name whatever their order, weights kept, prior and likelihood those of all eleven parameters."""
+    """Columns by name whatever their order, weights kept, prior and likelihood those of all twelve parameters."""
     names = tuple(np.random.default_rng(0).permutation(NAMES).tolist())
     prior = whole_prior(names)
     growth_names = tuple(name for name in names if name in GROWTH_NAMES)

@@ -20,38 +20,60 @@ NAMES = (
     "flair_threshold",
     "visibility_width",
     "pet_scale",
+    "pet_background",
     "pet_noise_std",
 )
+PAPER_NAMES = tuple(name for name in NAMES if name != "pet_background")
 MAKERS = {
-    "paper": lambda has_pet: surrogate_paper_prior(ANATOMY, has_pet=has_pet),
-    "patient": lambda has_pet: patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE, has_pet=has_pet),
+    "paper": lambda **changes: surrogate_paper_prior(ANATOMY, **changes),
+    "patient": lambda **changes: patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE, **changes),
 }
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-def test_there_are_eleven_parameters_and_nine_without_pet(make):
+def test_there_are_twelve_parameters_eleven_in_the_paper_and_nine_without_pet(make):
     """In the same order in both priors, each with a unit."""
-    assert make(True).names == NAMES
-    assert make(False).names == NAMES[:9]
-    assert make(True).units[:4] == ("mm²/day", "1/day", "day", "mm")
+    assert make().names == NAMES
+    assert make(pet_model="paper").names == PAPER_NAMES
+    assert make(has_pet=False).names == make(has_pet=False, pet_model="paper").names == NAMES[:9]
+    assert make().units[:4] == ("mm²/day", "1/day", "day", "mm")
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_the_background_is_uniform_up_to_a_ratio_of_tumor_to_brain_of_less_than_two(make):
+    """0 to 0.6 of the highest uptake, and the scale what is left above it: no ratio from 1.7 to 5 is excluded."""
+    prior = make()
+    ranges = {each.name: each for each in getattr(prior, "box", prior).ranges}
+    background, scale = ranges["pet_background"], ranges["pet_scale"]
+
+    assert (background.low, background.high, background.scale) == (0.0, 0.6, "uniform")
+    for ratio in (1.7, 2.0, 3.0, 5.0):
+        assert background.low <= 1.0 / ratio <= background.high
+        assert scale.low <= 1.0 - 1.0 / ratio <= scale.high
+
+
+def test_an_unknown_model_of_pet_is_refused():
+    """With the names of those there are."""
+    with pytest.raises(ParameterError, match="pet_model 'none' is unknown.*background"):
+        surrogate_paper_prior(ANATOMY, pet_model="none")
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_samples_have_density_and_seeds_in_tissue(make, rng):
     """2,000 draws, before and after the way through the sampler's coordinates."""
-    prior = make(True)
+    prior = make()
     drawn = prior.sample(2000, rng)
     target = PosteriorTarget(prior=prior, log_likelihood_of=lambda rows: np.zeros(len(rows)))
     voxels = np.rint(GRID.voxel_of(drawn[:, 3:6])).astype(int)
 
     assert ANATOMY.domain[tuple(voxels.T)].all()
     assert np.isfinite(prior.log_density(drawn)).all()
-    assert np.isfinite(target.log_prior(target.from_unit_cube(rng.random((2000, 11))))).all()
+    assert np.isfinite(target.log_prior(target.from_unit_cube(rng.random((2000, 12))))).all()
 
 
 def test_the_ranges_of_table_1_are_those_printed():
-    """The caption, in our units."""
-    bounds = dict(zip(NAMES, surrogate_paper_prior(ANATOMY).bounds.tolist(), strict=True))
+    """The caption, in our units; the paper knows no background."""
+    bounds = dict(zip(PAPER_NAMES, surrogate_paper_prior(ANATOMY, pet_model="paper").bounds.tolist(), strict=True))
 
     assert bounds["white_matter_diffusivity_mm2_per_day"] == [0.001, 0.09]
     assert bounds["proliferation_rate_per_day"] == [0.001, 0.03]
@@ -79,7 +101,7 @@ def test_the_ranges_of_the_patient_specific_prior_are_those_of_the_published_cod
 
     100 times its diffusivity is ours in mm²/day; it samples σ_α², we sample σ_α.
     """
-    prior = patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE)
+    prior = patient_specific_prior(ANATOMY, tumor_core=CORE, whole_tumor=WHOLE, pet_model="paper")
     published = {
         "white_matter_diffusivity_mm2_per_day": (100 * 2e-4, 100 * 0.013),
         "proliferation_rate_per_day": (0.0027, 0.19),

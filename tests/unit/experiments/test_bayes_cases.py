@@ -55,7 +55,7 @@ def test_a_case_depends_on_seed_and_number_alone():
 
 
 def test_a_case_is_visible_and_believed_beforehand():
-    """Its core is large enough, and its truth has mass under the prior of eleven and of nine parameters."""
+    """Its core is large enough, and its truth has mass under the prior of twelve and of nine parameters."""
     drawn = cohort()
     case = drawn.case(0)
     assert case.observation.tumor_core.sum() * ANATOMY.grid.voxel_volume_ml >= 0.2
@@ -63,7 +63,18 @@ def test_a_case_is_visible_and_believed_beforehand():
         prior = drawn.prior(has_pet=has_pet)
         row = np.array([[case.truth[name] for name in prior.names]])
         assert np.isfinite(prior.log_density(row)).all()
-        assert len(prior.names) == (11 if has_pet else 9)
+        assert len(prior.names) == (12 if has_pet else 9)
+
+
+def test_the_papers_model_of_pet_has_no_background():
+    """Eleven parameters, and uptake where there is tumor alone."""
+    drawn = cohort(pet_model="paper")
+    case = drawn.case(0)
+    healthy = ANATOMY.domain & (case.density < 1e-4)
+
+    assert len(drawn.prior(has_pet=True).names) == 11
+    error = case.truth["pet_noise_std"] / np.sqrt(healthy.sum())
+    assert abs(case.observation.pet.data[healthy].mean()) < 4.0 * error
 
 
 def test_masks_are_drawn_with_the_probability_of_the_likelihood():
@@ -86,18 +97,19 @@ def test_masks_are_drawn_with_the_probability_of_the_likelihood():
 
 
 def test_pet_noise_is_not_clipped():
-    """Residuals have the true standard deviation, and some values are negative, as Eq. 7 has them."""
-    drawn = cohort()
-    case = drawn.case(0)
+    """Residuals have the true standard deviation and no mean, and without background some values are negative."""
+    case, of_paper = cohort().case(0), cohort(pet_model="paper").case(0)
     pet = case.observation.pet.data[ANATOMY.domain]
-    residual = pet - case.truth["pet_scale"] * case.density[ANATOMY.domain]
+    residual = pet - case.truth["pet_scale"] * case.density[ANATOMY.domain] - case.truth["pet_background"]
 
-    assert residual.std() == pytest.approx(case.truth["pet_noise_std"], rel=4.0 / np.sqrt(2 * residual.size))
-    assert pet.min() < 0.0
+    noise = case.truth["pet_noise_std"]
+    assert residual.std() == pytest.approx(noise, rel=4.0 / np.sqrt(2 * residual.size))
+    assert abs(residual.mean()) < 4.0 * noise / np.sqrt(residual.size)
+    assert of_paper.observation.pet.data.min() < 0.0
 
 
 def test_the_likelihood_of_a_case_counts_every_compared_voxel_once():
-    """PET's part is that of Eq. 7 over the voxels of the stride, and the sum is what a sampler is told."""
+    """PET's part is that of its model over the voxels of the stride, and the sum is what a sampler is told."""
     drawn = cohort(voxel_stride=2)
     case = drawn.case(0)
     with_pet, without = (drawn.likelihood(case, has_pet=has_pet) for has_pet in (True, False))
@@ -106,6 +118,7 @@ def test_the_likelihood_of_a_case_counts_every_compared_voxel_once():
         case.observation.pet.data[drawn.compared].astype(np.float64),
         case.density[drawn.compared],
         pet_scale=case.truth["pet_scale"],
+        pet_background=case.truth["pet_background"],
         pet_noise_std=case.truth["pet_noise_std"],
     )
 
@@ -160,7 +173,11 @@ def test_cases_are_sampled_written_and_not_sampled_again(brain, tmp_path, num_st
     assert repr(more[:1]) == repr(records)  # NaN is not equal to itself
     assert time_written == case_file(tmp_path, 0).stat().st_mtime_ns
     run = records[0].runs[RUN_NAMES[0]]
-    assert set(run.places) - set(records[0].runs[RUN_NAMES[1]].places) == {"pet_scale", "pet_noise_std"}
+    assert set(run.places) - set(records[0].runs[RUN_NAMES[1]].places) == {
+        "pet_scale",
+        "pet_background",
+        "pet_noise_std",
+    }
     assert run.num_simulations > 24
     assert 0 <= run.places["diffusion_length_mm"].rank <= 7
 

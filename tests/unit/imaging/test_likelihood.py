@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from gliofield.imaging import (
     ImagingParameters,
     LikelihoodOptions,
     Observation,
+    blurred_density,
     mask_log_likelihood,
     pet_log_likelihood,
 )
@@ -80,6 +83,34 @@ def test_an_empty_core_is_an_observation():
     high = likelihood.log_likelihood(np.full(GRID.shape, 0.9), PARAMETERS)
 
     assert low.t1gd > high.t1gd
+
+
+def test_pet_of_exactly_0_was_not_measured():
+    """Such voxels are not compared in PET, those of masks stay; where all are, there is nothing to compare."""
+    values = (0.3 + 0.6 * DENSITY).astype(np.float32)
+    values[0] = 0.0
+    likelihood = ImagingLikelihood(observation=observation(pet=Volume(values, GRID)), domain=EVERYWHERE)
+    parameters = replace(PARAMETERS, pet_scale=0.6, pet_background=0.3)
+    expected = pet_log_likelihood(values[1:], DENSITY[1:], pet_scale=0.6, pet_background=0.3, pet_noise_std=0.1)
+
+    assert (likelihood.num_pet_voxels, likelihood.num_mask_voxels) == (values[1:].size, values.size)
+    assert likelihood.log_likelihood(DENSITY, parameters).pet == pytest.approx(expected)
+    with pytest.raises(ImageError, match="PET of 0 is taken for not measured"):
+        ImagingLikelihood(observation=observation(pet=Volume(np.zeros_like(values), GRID)), domain=EVERYWHERE)
+
+
+def test_pet_is_compared_with_the_density_at_its_resolution():
+    """Blurred for PET, sharp for masks; a stride or region takes its values from the whole."""
+    options = LikelihoodOptions(pet_fwhm_mm=6.0, pet_stride=2)
+    terms = ImagingLikelihood(observation=observation(), domain=EVERYWHERE, options=options).log_likelihood(
+        DENSITY, PARAMETERS
+    )
+    sharp = ImagingLikelihood(observation=observation(), domain=EVERYWHERE).log_likelihood(DENSITY, PARAMETERS)
+    every = (slice(None, None, 2),) * 3
+    seen, blurred = observation().pet.data[every], blurred_density(DENSITY, GRID.spacing_mm, 6.0)[every]
+
+    assert (terms.t1gd, terms.flair) == (sharp.t1gd, sharp.flair)
+    assert terms.pet == pytest.approx(pet_log_likelihood(seen, blurred, pet_scale=0.8, pet_noise_std=0.1))
 
 
 def test_only_voxels_of_domain_region_and_stride_are_compared():
@@ -208,6 +239,7 @@ def test_pet_needs_its_parameters():
     [
         ({"mask_stride": 0}, "mask_stride must be at least 1"),
         ({"pet_weight": 0.0}, r"pet_weight must lie in \(0, 1\]"),
+        ({"pet_fwhm_mm": -1.0}, "pet_fwhm_mm must be finite and ≥ 0"),
         ({"mask_weight": 1.1}, "mask_weight must lie in"),
         ({"formula": "code"}, "formula 'code' is unknown"),
     ],

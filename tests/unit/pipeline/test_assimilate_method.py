@@ -11,7 +11,7 @@ from phantom_brain import GRID, phantom_atlas, phantom_labels, write_phantom_pat
 from gliofield.anatomy import AtlasSpace
 from gliofield.assimilation import FitSettings
 from gliofield.errors import ParameterError
-from gliofield.imaging import Observation
+from gliofield.imaging import Observation, make_virtual_pet
 from gliofield.pipeline import (
     AssimilateMethod,
     PersonalizationSettings,
@@ -119,6 +119,32 @@ def test_a_cavity_holds_no_cells_and_bounds_growth(tmp_path):
     priority, cavity = result.rankings.priority.data, case.segmentation.cavity
     assert priority[cavity].max() < priority[case.brain & ~cavity].min()
     assert result.verdict != "no-concern"
+
+
+def test_pet_takes_part_in_the_fit_alone(tmp_path):
+    """What it explains is told; both outlines hold all the same, and with another unit the map is the same."""
+    folder = write_phantom_patient(tmp_path / "patient")
+    case = read_case(find_case_files(folder))
+    uptake = Volume(np.where(case.segmentation.tumor_core, 1.0, 0.1).astype(np.float32), case.grid)
+    found = []
+    for unit in (1.0, 5.0):
+        pet = make_virtual_pet(uptake, case.brain, rng=np.random.default_rng(0), unit=unit)
+        with_pet = dataclasses.replace(case, images={**case.images, "pet": pet})
+        found.append(personalize(with_pet, method=METHOD, atlas=ATLAS, settings=SETTINGS))
+
+    first, other = found
+    assert first.estimate.details["uses_pet"]
+    assert 0.3 < first.estimate.details["pet_explained_one_seed"] < 1.0
+    np.testing.assert_array_equal(
+        first.thresholds.whole_tumor(first.density_patient.data), case.segmentation.whole_tumor
+    )
+    np.testing.assert_allclose(first.estimate.uncorrected.data, other.estimate.uncorrected.data, atol=1e-3)
+
+
+def test_without_pet_nothing_is_said_to_be_explained(result):
+    """The details say that there was none."""
+    assert not result.estimate.details["uses_pet"]
+    assert result.estimate.details["pet_explained_one_seed"] is None
 
 
 def test_it_needs_a_patient():

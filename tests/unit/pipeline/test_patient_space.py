@@ -9,7 +9,7 @@ from phantom_brain import phantom_atlas, write_phantom_patient
 from gliofield.anatomy import AtlasSpace, SpaceRequest
 from gliofield.bayes import TmcmcSettings
 from gliofield.errors import DatabaseError, ParameterError
-from gliofield.imaging import Observation, VisibilityThresholds
+from gliofield.imaging import Observation, VisibilityThresholds, make_virtual_pet
 from gliofield.pipeline import (
     PatientSpace,
     PersonalizationSettings,
@@ -142,13 +142,46 @@ def test_levels_and_workers_run_in_the_patient(case, result, changes):
 
 def test_pet_stays_in_the_patient(case):
     """It is resampled onto the simulation's grid, not warped, and its parameters are sampled."""
-    pet = Volume(np.where(case.segmentation.whole_tumor, 5.0, 0.0).astype(np.float32), case.grid)
+    uptake = Volume(case.segmentation.tumor_core.astype(np.float32), case.grid)
+    pet = make_virtual_pet(uptake, case.brain, rng=np.random.default_rng(0), unit=5.0)
     with_pet = replace(case, images={**case.images, "pet": pet})
 
     found = personalize(with_pet, atlas=ATLAS, method=sampling(), settings=SETTINGS)
 
-    assert {"pet_scale", "pet_noise_std"} <= set(found.estimate.posterior.samples.names)
+    samples = found.estimate.posterior.samples
+    assert {"pet_scale", "pet_background", "pet_noise_std"} <= set(samples.names)
+    assert samples.mean["pet_background"] == pytest.approx(0.3, abs=0.05)
     assert found.estimate.details["uses_pet"]
+
+
+def test_pet_is_compared_in_the_brain_and_divided_by_its_maximum_there(case):
+    """Uptake of the scalp, ten times that of the tumor, and a rim that mixes with nothing are left out."""
+    tumor, brain = case.segmentation.tumor_core, case.brain
+    values = np.where(tumor, 4.0, 1.5)
+    values[~brain] = 40.0
+    space = space_of(replace(case, images={**case.images, "pet": Volume(values.astype(np.float32), case.grid)}))
+
+    pet = observe(space.case, space, VisibilityThresholds()).pet.data
+
+    measured = pet[pet > 0.0]
+    assert measured.max() == 1.0
+    assert np.isclose(measured, 1.5 / 4.0).mean() > 0.7
+    assert measured.min() == pytest.approx(1.5 / 4.0)
+    assert (pet[~space.anatomy.domain] == 0.0).mean() > 0.9
+
+
+def test_a_cavity_is_not_compared_in_pet(case):
+    """No cells live there, whatever it shows."""
+    seen = case.segmentation
+    cavity = np.zeros_like(seen.whole_tumor)
+    cavity[tuple(np.argwhere(case.brain & ~seen.whole_tumor).T)] = True
+    pet = Volume(np.where(case.brain, 2.0, 0.0).astype(np.float32), case.grid)
+    resected = replace(case, images={**case.images, "pet": pet}, segmentation=replace(seen, cavity=cavity))
+    space = space_of(resected)
+
+    found = observe(resected, space, VisibilityThresholds())
+
+    assert (found.pet.data > 0.0).sum() <= found.whole_tumor.sum()
 
 
 def test_a_tumor_smaller_than_a_voxel_is_refused(case):

@@ -27,7 +27,16 @@ from gliofield.pipeline import (
     prepare_method,
     read_case,
 )
-from gliofield.pipeline.method_options import METHOD_OPTIONS, Infer, Margin, Query, Sample, WholeMargin
+from gliofield.pipeline.method_options import (
+    METHOD_OPTIONS,
+    Assimilate,
+    Infer,
+    Margin,
+    Query,
+    Sample,
+    WholeMargin,
+    uses_pet,
+)
 from gliofield.volume import Volume
 
 ATLAS = phantom_atlas()
@@ -182,6 +191,9 @@ def test_every_method_has_a_name_and_a_line(name):
         (lambda: Query(num_densities=16), "num_densities must lie between 0 and num_candidates = 15, got 16"),
         (lambda: Query(tempering_exponent=0.5), "tempering_exponent has no effect without the posterior"),
         (lambda: Query(prior="patient"), "prior has no effect without the posterior"),
+        (lambda: Query(pet_model="paper"), "pet_model has no effect without the posterior"),
+        (lambda: Query(posterior=True, pet_model="papper"), "pet_model 'papper' is unknown: .* Did you mean 'paper'"),
+        (lambda: Sample(pet_model="none"), "pet_model 'none' is unknown"),
         (lambda: Query(correlation_length_mm=1.0), "correlation_length_mm has no effect without the posterior"),
         (lambda: Query(posterior=True, prior="papper"), "prior 'papper' is unknown: .* Did you mean 'paper'"),
         (lambda: Sample(num_samples=1), "num_samples must be at least 2"),
@@ -195,6 +207,15 @@ def test_options_that_cannot_be_are_refused(make, message):
     """When they are made, not after the registration."""
     with pytest.raises(ParameterError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("options", "does"),
+    [(Assimilate(), True), (Sample(), True), (Query(posterior=True), True), (Query(), False), (Margin(), False)],
+)
+def test_it_is_known_which_methods_compare_pet(options, does):
+    """Those that fit or weigh tumors by it."""
+    assert uses_pet(options) == does
 
 
 def test_options_become_methods(monkeypatch):
@@ -212,18 +233,21 @@ def test_options_become_methods(monkeypatch):
     settings = PersonalizationSettings(seed=3, num_threads=2)
 
     query = prepare_method(Query(num_candidates=4, index="direct"), atlas=ATLAS, settings=settings)
-    posterior = prepare_method(Query(posterior=True, tempering_exponent=0.25), atlas=ATLAS)
-    sample = prepare_method(Sample(num_samples=9, num_steps=2, sample_imaging=True), atlas=ATLAS, settings=settings)
+    posterior = prepare_method(Query(posterior=True, tempering_exponent=0.25, pet_fwhm_mm=4.0), atlas=ATLAS)
+    options = Sample(num_samples=9, num_steps=2, sample_imaging=True, pet_model="paper", pet_fwhm_mm=6.0)
+    sample = prepare_method(options, atlas=ATLAS, settings=settings)
     margin = prepare_method(Margin(margin_mm=10.0), atlas=ATLAS)
     whole = prepare_method(WholeMargin(), atlas=ATLAS)
 
     assert isinstance(query, QueryMethod)
     assert (query.num_candidates, query.index, query.num_threads) == (4, "direct", 2)
     assert isinstance(posterior, QueryWithPosterior)
-    assert posterior.settings.tempering_exponent == 0.25
+    assert (posterior.settings.tempering_exponent, posterior.settings.pet_fwhm_mm) == (0.25, 4.0)
+    assert posterior.pet_model == "background"
     assert isinstance(sample, SampleMethod)
     assert (sample.settings.sampler.num_samples, sample.settings.sampler.seed) == (9, 3)
     assert (sample.settings.integrates_imaging, sample.settings.num_workers) == (False, 2)
+    assert (sample.settings.pet_model, sample.settings.pet_fwhm_mm) == ("paper", 6.0)
     assert (margin, whole) == (
         MarginMethod(margin_mm=10.0),
         MarginMethod(name="whole-margin", around="whole tumor"),

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -6,29 +7,27 @@ from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation
 from killed_runs import KilledError, killed_after
 
 from gliofield.anatomy import AtlasSpace
-from gliofield.bayes import BoxPrior, PosteriorSamples, TmcmcSettings
+from gliofield.bayes import BoxPrior, PosteriorSamples, TmcmcSettings, surrogate_paper_prior
 from gliofield.errors import ImageError, NumericalError, ParameterError
 from gliofield.pipeline import sample_method
-from gliofield.pipeline.sample_concerns import identifiable_intervals, prior_edge_concerns
+from gliofield.pipeline.sample_concerns import identifiable_intervals, pet_concerns, prior_edge_concerns
 from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 from gliofield.progress import ignore_progress
 from gliofield.volume import Volume
 
 
+def near(anatomy, **settings):
+    """The paper's ranges of PET, and for all others narrow ones."""
+    from growth_likelihoods import narrow_prior
+
+    published = surrogate_paper_prior(anatomy, **settings)
+    pet = [each for each in published.ranges if each.name.startswith("pet")]
+    return BoxPrior(ranges=[*narrow_prior().ranges, *pet], seed_anatomy=anatomy)
+
+
 @pytest.fixture(autouse=True)
 def _prior_near_the_truth(monkeypatch):
     """Ranges a few times narrower than the papers', so that few samples find the tumor."""
-
-    def near(anatomy, *, has_pet=True):
-        from growth_likelihoods import narrow_prior
-
-        from gliofield.bayes import ParameterRange
-
-        pet = [
-            ParameterRange(name="pet_scale", unit="1", low=0.6, high=1.02),
-            ParameterRange(name="pet_noise_std", unit="1", low=0.01, high=0.25),
-        ]
-        return BoxPrior(ranges=[*narrow_prior().ranges, *(pet if has_pet else ())], seed_anatomy=anatomy)
 
     monkeypatch.setattr(sample_method, "surrogate_paper_prior", near)
 
@@ -49,9 +48,7 @@ def method(*, seed=0, **changes):
 def estimate(seen):
     # The module's prior is patched per test, so this one patches it for itself.
     patch = pytest.MonkeyPatch()
-    from growth_likelihoods import narrow_prior
-
-    patch.setattr(sample_method, "surrogate_paper_prior", lambda anatomy, *, has_pet=True: narrow_prior())
+    patch.setattr(sample_method, "surrogate_paper_prior", near)
     answer = method().estimate(seen, report=ignore_progress)
     patch.undo()
     return answer
@@ -134,13 +131,70 @@ def test_a_killed_run_goes_on_from_its_stage_file(seen, tmp_path, num_levels):
 
 
 def test_pet_adds_its_parameters(seen):
-    """Scale and noise are sampled."""
+    """Scale, background and noise of a virtual image are found; its blur takes a twentieth from the scale."""
     with_pet = replace(seen, pet=observation().pet)
-    sampler = TmcmcSettings.thorough(num_samples=12, num_steps=1)
+    sampler = TmcmcSettings.thorough(num_samples=40, num_steps=2)
 
-    posterior = method(sampler=sampler).estimate(with_pet, report=ignore_progress).posterior
+    answer = method(sampler=sampler).estimate(with_pet, report=ignore_progress)
 
-    assert {"pet_scale", "pet_noise_std"} <= set(posterior.samples.names)
+    samples = answer.posterior.samples
+    assert len(samples.names) == 12
+    for name, tolerance in (("pet_scale", 0.12), ("pet_background", 0.02), ("pet_noise_std", 0.02)):
+        assert samples.mean[name] == pytest.approx(TRUTH[name], abs=tolerance), name
+    assert answer.details["pet_model"] == "background"
+    assert not [concern for concern in answer.concerns if "FET-PET" in concern.text]
+
+
+@pytest.mark.parametrize("integrates_imaging", [True, False], ids=["integrated", "sampled"])
+def test_the_papers_model_of_pet_has_eleven_parameters(seen, integrates_imaging):
+    """No background, and every third voxel; it does not explain an image with one, and the result says so."""
+    with_pet = replace(seen, pet=observation().pet)
+    sampler = TmcmcSettings.thorough(num_samples=40, num_steps=6)
+    settings = {"sampler": sampler, "pet_model": "paper", "integrates_imaging": integrates_imaging}
+
+    answer = method(**settings).estimate(with_pet, report=ignore_progress)
+
+    assert "pet_background" not in answer.posterior.samples.names
+    assert len(answer.posterior.samples.names) == 11
+    assert answer.details["pet_model"] == "paper"
+    assert "pet-unexplained" in {concern.name for concern in answer.concerns}
+
+
+def test_the_papers_settings_have_the_papers_model_of_pet():
+    """One switch with the rest of the paper."""
+    assert SampleSettings.paper().pet_model == "paper"
+    assert SampleSettings().pet_model == "background"
+
+
+def test_an_unknown_model_of_pet_is_refused():
+    """With the names of those there are."""
+    with pytest.raises(ParameterError, match="pet_model 'none' is unknown"):
+        SampleSettings(pet_model="none")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "concern", "said"),
+    [
+        ("pet_scale", 0.21, "prior-edge", "at the lower end.*hardly more uptake"),
+        ("pet_scale", 1.01, "prior-edge", "at the upper end.*hardly any uptake around"),
+        ("pet_background", 0.01, "prior-edge", "at the lower end.*had been subtracted"),
+        ("pet_background", 0.59, "prior-edge", "at the upper end.*nearly as much"),
+        ("pet_noise_std", 0.011, "prior-edge", "at the lower end.*closer than a scanner"),
+        ("pet_noise_std", 0.249, "pet-unexplained", "at the upper end.*does not explain it"),
+    ],
+)
+def test_parameters_of_pet_at_an_end_of_their_range_are_a_concern(name, value, concern, said):
+    """Where most of the posterior lies there; not where a part of it does, or it lies further inside."""
+    prior, weights = surrogate_paper_prior(ANATOMY), np.full(10, 0.1)
+    inside = 0.5 * sum(prior.bounds[prior.names.index(name)])
+
+    def remarks(number_at_end):
+        return pet_concerns(prior, {name: np.where(np.arange(10) < number_at_end, value, inside)}, weights)
+
+    (remark,) = remarks(6)
+    assert (remark.name, remark.value) == (concern, pytest.approx(0.6))
+    assert re.search(said, remark.text)
+    assert remarks(4) == ()
 
 
 def test_negative_pet_is_refused(seen):
