@@ -2,8 +2,8 @@
 
     python benchmarks/pipeline/bench_pet_weight.py [--cases 10] [--seed 100] [--weights 0 0.5 1 2 4]
 
-Virtual patients in boxes of the atlas at 3.75 mm, which differ from what the fit assumes: white matter carries cells ten
-times as fast as gray (the fit: three times), T1Gd shows 0.55-0.75 and FLAIR 0.1-0.35 (the fit: 0.6 and 0.2), and in
+Virtual patients in boxes of the atlas at 3.75 mm, which differ from what the fit assumes: white matter carries cells
+ten times as fast as gray (the fit: two times), T1Gd shows 0.55-0.75 and FLAIR 0.1-0.35 (the fit: 0.6 and 0.2), and in
 every second one FLAIR reaches 11 mm too far on one side, for edema. PET has a background of 0.2-0.4 of the peak, a blur
 of 5 mm and noise of 0.03-0.08. The error is the mean |u − û| over tissue outside the core and within 30 mm of the whole
 tumor, relative to that without PET; standard errors are over patients.
@@ -11,19 +11,12 @@ tumor, relative to that without PET; standard errors are over patients.
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from gliofield.anatomy import Anatomy, load_atlas
-from gliofield.assimilation import FitSettings, fit_tumor, open_domain
+from gliofield.anatomy import Anatomy
 from gliofield.grid import Grid
-from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
-from gliofield.imaging import Observation, make_virtual_pet, normalized_pet
-from gliofield.volume import Volume
+from gliofield.imaging import Observation
 
 BOX_VOXELS, EDEMA_VOXELS, REACH_MM = 28, 3, 30.0
 WHOLE_ML, DAYS = (10.0, 90.0), 100.0
