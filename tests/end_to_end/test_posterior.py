@@ -35,7 +35,8 @@ def _run(arguments):
 
 def _personalize(phantom, out, *more):
     common = ["--atlas", phantom / "atlas", "--database", phantom / "database", "--registration", "none"]
-    return _run(["personalize", phantom / "patient", *common, "--threads", "1", "--out", out, *more])
+    method = [] if "--method" in more else ["--method", "query"]
+    return _run(["personalize", phantom / "patient", *common, *method, "--threads", "1", "--out", out, *more])
 
 
 def _read(out, name):
@@ -51,7 +52,7 @@ def test_the_query_says_what_its_database_cannot_tell_apart(phantom, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert {path.name for path in (out / "posterior").iterdir()} == {
-        *MAPS, "posterior.json", "corner.png", "samples.npz"
+        *MAPS, "maps.png", "posterior.json", "corner.png", "samples.npz"
     }  # fmt: skip
     parameters, before = (json.loads((folder / "parameters.json").read_text()) for folder in (out, plain))
     assert parameters["parameters"] == before["parameters"]
@@ -89,7 +90,7 @@ def test_sampling_writes_density_intervals_and_checks(phantom, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert {path.name for path in (out / "posterior").iterdir()} == {
-        *MAPS, "posterior.json", "corner.png", "stages.png", "samples.npz", "samples.json"
+        *MAPS, "maps.png", "posterior.json", "corner.png", "stages.png", "samples.npz", "samples.json"
     }  # fmt: skip
     posterior = _read(out, "posterior.json")
     assert posterior["stages"][-1]["tempering_exponent"] == 1.0
@@ -103,6 +104,23 @@ def test_sampling_writes_density_intervals_and_checks(phantom, tmp_path):
     chain = _read(out, "samples.json")["posterior"]["seed_x_mm"]
     assert np.array(chain).shape == (1, 24)
     assert json.loads((out / "provenance.json").read_text())["method"]["start"].endswith("database")
+
+
+def test_assimilation_says_how_sure_it_is(phantom, tmp_path):
+    """Maps, members and the interval of the cells outside the core; without a database."""
+    out = tmp_path / "result"
+    words = ["personalize", phantom / "patient", "--atlas", phantom / "atlas", "--registration", "none", "--out", out]
+
+    result = _run([*words, "--threads", "2", "--uncertainty", "--members", "4"])
+
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (out / "posterior").iterdir()} == {
+        *MAPS, "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json"
+    }  # fmt: skip
+    cells = json.loads((out / "quality.json").read_text())["cells_outside_core_ml"]
+    assert 0.0 < cells["low"] < cells["mean"] < cells["high"]
+    assert f"cells outside the core {cells['mean']:.1f} ml" in result.output
+    assert _read(out, "posterior.json")["details"]["num_members"] == 4
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ class EnsembleSettings:
     registration_mm: float = 2.0
     registration_correlation_mm: float = 30.0
     num_anatomies: int = 8
-    growth: PrioritySettings = field(default_factory=lambda: PrioritySettings(edema_density=0.15))
+    growth: PrioritySettings = field(
+        default_factory=lambda: PrioritySettings(core_density=0.8, edema_density=0.15, blur_mm=1.5, growth=2.0)
+    )
     correction: CorrectionSettings = field(default_factory=lambda: CorrectionSettings(tolerance=1e-2))
 
     def __post_init__(self) -> None:
