@@ -61,11 +61,11 @@ class Patient:
     observation: Observation
 
 
-def box_of(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
-    """A box of an anatomy, at random, most of it tissue."""
+def box_of(anatomy: Anatomy, rng: np.random.Generator, num_voxels: int) -> Anatomy:
+    """A cube of an anatomy, at random, most of it tissue."""
     while True:
-        first = np.array([rng.integers(length - BOX_VOXELS + 1) for length in anatomy.grid.shape])
-        part = tuple(slice(start, start + BOX_VOXELS) for start in first)
+        first = np.array([rng.integers(length - num_voxels + 1) for length in anatomy.grid.shape])
+        part = tuple(slice(start, start + num_voxels) for start in first)
         if anatomy.domain[part].mean() > 0.6:
             break
     world_from_voxel = anatomy.grid.world_from_voxel.copy()
@@ -74,7 +74,7 @@ def box_of(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
         white_matter=anatomy.white_matter[part].copy(),
         gray_matter=anatomy.gray_matter[part].copy(),
         domain=anatomy.domain[part].copy(),
-        grid=Grid((BOX_VOXELS,) * 3, world_from_voxel),
+        grid=Grid((num_voxels,) * 3, world_from_voxel),
         domain_rule=anatomy.domain_rule,
     )
 
@@ -232,7 +232,7 @@ def main() -> None:
         seconds = dict.fromkeys(asked.models, 0.0)
         for case in range(asked.cases):
             rng = np.random.default_rng([asked.seed, case])
-            patient = draw_patient(box_of(anatomy, rng), rng)
+            patient = draw_patient(box_of(anatomy, rng, BOX_VOXELS), rng)
             for model in asked.models:
                 sampler = TmcmcSettings.thorough(seed=case, num_samples=asked.samples, num_steps=asked.steps)
                 begin = time.perf_counter()
