@@ -20,16 +20,11 @@ from pathlib import Path
 
 from gliofield.anatomy import Atlas, load_atlas
 from gliofield.database import SimulationDatabase
-from gliofield.experiments import (
-    PUBLISHED_VOLUMES,
-    RANGES_TO_COVER,
-    PatientTumor,
-    TumorCohort,
-    cohort_of_database,
-    cohort_of_patients,
-    measure_patients,
-)
-from gliofield.report import coverage_figure, coverage_table, markdown_table, require_figure_name, write_figure
+from gliofield.report import markdown_table, require_figure_name, write_figure
+from gliofield_papers.databases.coverage import TumorCohort, cohort_of_database, cohort_of_patients
+from gliofield_papers.databases.coverage_figure import coverage_figure, coverage_table
+from gliofield_papers.databases.literature_volumes import PUBLISHED_VOLUMES, RANGES_TO_COVER
+from gliofield_papers.databases.patient_volumes import PatientTumor, measure_patients
 
 
 def default_data() -> Path:

@@ -18,9 +18,9 @@ from pathlib import Path
 from gliofield.anatomy import load_atlas
 from gliofield.cores import available_cores
 from gliofield.database import ClinicalDesign, LocalWorkers, build_database, named_model, summarize
-from gliofield.experiments.database_matching import match_database
-from gliofield.experiments.matching_queries import MatchingQueries
 from gliofield.report.tables import markdown_table, number
+from gliofield_papers.databases.matching import match_database
+from gliofield_papers.queries.matching_queries import MatchingQueries
 
 BASE = ClinicalDesign()
 VARIANTS = {

@@ -21,17 +21,22 @@ from gliofield.anatomy import load_atlas
 from gliofield.anatomy.atlas import Atlas
 from gliofield.cores import available_cores
 from gliofield.database import LocalWorkers, SimulationDatabase
-from gliofield.experiments.database_matching import DEFAULT_SIZES, MatchingCurve, match_database
-from gliofield.experiments.matching_queries import (
+from gliofield.report import write_json
+from gliofield_papers.databases.matching import DEFAULT_SIZES, MatchingCurve, match_database
+from gliofield_papers.databases.matching_figure import matching_figure
+from gliofield_papers.databases.matching_tables import (
+    differences_table,
+    matching_csv,
+    matching_record,
+    matching_table,
+)
+from gliofield_papers.queries.matching_queries import (
     DEFAULT_NUM_QUERIES,
     DEFAULT_SEED,
     MatchingQueries,
     held_out_queries,
     patient_queries,
 )
-from gliofield.report import write_json
-from gliofield.report.matching_figure import matching_figure
-from gliofield.report.matching_tables import differences_table, matching_csv, matching_record, matching_table
 
 # The files of the four patients are listed once, in the benchmark of the whole pipeline.
 sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))

@@ -18,7 +18,6 @@ from gliofield.cli.outputs import require_output_file
 if TYPE_CHECKING:
     from gliofield.anatomy import Anatomy, Atlas
     from gliofield.growth import MassEffectSolution, Solution
-    from gliofield.progress import Reporter
 
     Grow = Callable[[Anatomy, Sequence[float]], Solution]
 
@@ -49,6 +48,7 @@ def simulate(
             *options.MODELS, kind="growth model", help="Fisher-Kolmogorov, or with mass effect: it pushes tissue."
         ),
     ] = "fk",
+    checkpoint: Annotated[Path | None, _tumor(help="Trained network, for a model that is one.")] = None,
     push_pa: Annotated[
         float | None, _tumor("--push", help="Push of the tumor γ [Pa], for mass-effect; default 10000.")
     ] = None,
@@ -73,7 +73,7 @@ def simulate(
     times = sorted(set(times_days))
     files = [out] if len(times) == 1 else [_snapshot_path(out, days) for days in times]
     inputs = [path for path in Path(atlas).glob("*") if path.is_file()]
-    _require_outputs(out, files, figure, is_moved=model != "fk", replace=force, inputs=inputs)
+    _require_outputs(out, files, figure, is_moved=model == "mass-effect", replace=force, inputs=inputs)
 
     from gliofield.anatomy import load_atlas
     from gliofield.imaging import VisibilityThresholds
@@ -84,7 +84,9 @@ def simulate(
         "seed_mm": seed_mm,
         "diffusivity_ratio": diffusivity_ratio,
     }
-    grow = _growth(model, tumor, push_pa=push_pa, scheme=scheme, num_threads=num_threads, report=console.report)
+    grow = _growth(
+        console, model, tumor, checkpoint=checkpoint, push_pa=push_pa, scheme=scheme, num_threads=num_threads
+    )
     loaded = load_atlas(atlas, report=console.report)
     anatomy = loaded.anatomy(loaded.simulation_grid(spacing_mm=spacing_mm), domain_rule=domain_rule)
     solution = grow(anatomy, times)
@@ -121,18 +123,26 @@ def _require_outputs(
 
 
 def _growth(
+    console: Console,
     model: str,
     tumor: Mapping[str, Any],
     *,
+    checkpoint: Path | None,
     push_pa: float | None,
     scheme: str | None,
     num_threads: int,
-    report: Reporter,
 ) -> Grow:
     """The chosen model with its parameters, ready for an anatomy and times."""
+    from gliofield.database import named_model
     from gliofield.errors import ParameterError
     from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffect, MassEffectParameters
 
+    report = console.report
+    if model not in options.OWN_MODELS:
+        console.refuse("push_pa", "scheme", "num_threads", because=f"with --model {model}")
+        growing, plugged = FisherKolmogorovParameters(**tumor), named_model(model, checkpoint=checkpoint)
+        return lambda anatomy, times: plugged.simulate(anatomy, growing, times)
+    console.refuse("checkpoint", because=f"with --model {model}")
     if model == "fk":
         if push_pa is not None:
             raise ParameterError(f"--push {push_pa:g} belongs to --model mass-effect, got --model fk.")

@@ -352,8 +352,7 @@ class SampleMethod:
             return None
         index = BlockIndex.open(
             self.database,
-            t1gd_threshold=observation.thresholds.t1gd_threshold,
-            flair_threshold=observation.thresholds.flair_threshold,
+            thresholds=observation.thresholds,
             num_threads=1,
             report=report,
         )

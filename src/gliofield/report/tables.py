@@ -1,9 +1,12 @@
-"""Tables in Markdown whose columns also line up as plain text."""
+"""Tables: in Markdown, whose columns also line up as plain text, and as comma-separated values."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gliofield.errors import ParameterError
 from gliofield.metrics.errors_by_tissue import MeanValue
@@ -82,3 +85,17 @@ def _is_number(cell: str) -> bool:
 def section(title: str, *parts: str) -> str:
     """Section of the third level: its title, then its parts as paragraphs."""
     return "\n\n".join([f"### {title}", *parts])
+
+
+def csv_of(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records with the same keys as comma-separated values, a header line first; undefined numbers are empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(records[0])
+    writer.writerow(names)
+    writer.writerows([_defined(record[name]) for name in names] for record in records)
+    return text.getvalue()
+
+
+def _defined(value: Any) -> Any:
+    return "" if isinstance(value, float) and math.isnan(value) else value
