@@ -2,9 +2,9 @@
 
     python benchmarks/database/bench_design_choices.py --queries FILE.npz [--number 1500] [--workers 2] [--seed 0]
 
-FILE.npz are the held-out synthetic tumors that `bench_matching.py --queries FILE.npz` made. Prints the mean best
-combined Dice of every kind of them, acceptance, and CPU seconds per tumor. How much of a difference is chance shows
-when it is run with another seed.
+FILE.npz are the held-out synthetic tumors that `gliofield papers matching --queries FILE.npz` made. Prints the mean
+best combined Dice of every kind of them, acceptance, and CPU seconds per tumor. How much of a difference is chance
+shows when it is run with another seed.
 """
 
 from __future__ import annotations

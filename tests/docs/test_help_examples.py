@@ -68,6 +68,7 @@ NOT_RUN = {
     "gliofield demo": "the virtual patient is made of the real atlases, at full resolution",
     "gliofield virtual": "it is made of the real atlas, at full resolution",
     "gliofield papers bayes": "its smallest run takes an hour",
+    "gliofield papers matching": "the tumors it asks about are grown in another brain, at full resolution",
     "gliofield atlas fetch": "it would ask a package index",
 }
 

@@ -5,7 +5,7 @@ from phantom_brain import phantom_tissue_maps
 
 from gliofield.growth import FisherKolmogorovParameters
 from gliofield.metrics import MaskAgreement
-from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, DensityErrors, MeanValue
+from gliofield_papers.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, DensityErrors, MeanValue
 from gliofield_papers.forward.evaluation import SurrogateEvaluation, SurrogateScore
 from gliofield_papers.forward.times import SurrogateAtTimes, TumorAtTimes
 from gliofield_papers.inverse.comparison import AxialSlice, MethodAnswer

@@ -45,6 +45,9 @@ from gliofield.pipeline.method_options import (
 from gliofield.pipeline.methods import (
     prepare_method as prepare_method,
 )
+from gliofield.pipeline.patient_folders import (
+    find_patients as find_patients,
+)
 from gliofield.pipeline.query_method import (
     QueryMethod as QueryMethod,
 )

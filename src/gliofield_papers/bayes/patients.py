@@ -24,7 +24,6 @@ from gliofield.anatomy import Atlas
 from gliofield.errors import GridMismatchError, ImageError, NumericalError, ParameterError, RegistrationError
 from gliofield.growth import GrowthModel
 from gliofield.imaging import Observation
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
 from gliofield.metrics.overlap import dice
 from gliofield.pipeline import CaseFiles, PersonalizationSettings, observe_in_atlas, read_case, register_case
 from gliofield.pipeline.density_posterior import DensityPosterior
@@ -41,6 +40,7 @@ from gliofield_papers.bayes.patient_files import (
     read_patient,
     write_patient,
 )
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS
 
 SOLVER, SURROGATE = "numerical solver", "surrogate"
 #: What failed if a patient could not be brought to the atlas.

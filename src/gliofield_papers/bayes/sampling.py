@@ -34,12 +34,12 @@ from gliofield.bayes import (
 from gliofield.bayes.growth_sampling import GrowthSampling, sample_growth
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import NumericalError, ParameterError
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, density_errors
 from gliofield.output import atomic_file
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield_papers.bayes.calibration import PlacedTruth, placed_truths
 from gliofield_papers.bayes.cases import VirtualCase, VirtualCohort
 from gliofield_papers.bayes.measuring import MachineConditions
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS, density_errors
 from gliofield_papers.measuring import timed
 
 #: With and without PET, in this order.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, MeanValue
-from gliofield.report.tables import markdown_table, mean_cell, number, section
+from gliofield.report.tables import Column, ResultTable, number, section
 from gliofield_papers.bayes.calibration import COVERAGE_LEVELS, ParameterCalibration
 from gliofield_papers.bayes.cost import REFERENCE_WAY, WayCost
 from gliofield_papers.bayes.evaluation import BayesEvaluation
 from gliofield_papers.bayes.measuring import MachineConditions
-from gliofield_papers.bayes.patient_files import PatientPosterior
+from gliofield_papers.bayes.patient_files import ModelPosterior, PatientPosterior
 from gliofield_papers.bayes.patients import PUBLISHED_MAP, SOLVER, SURROGATE, published_names
-from gliofield_papers.bayes.sampling import RUN_NAMES, CaseRecord, CaseRun, DensityScore
+from gliofield_papers.bayes.sampling import RUN_NAMES, CaseRecord, CaseRun
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS, MeanValue
 
 #: Words for the names of the runs.
 RUN_LABELS = dict(zip(RUN_NAMES, ("with PET", "without PET"), strict=True))
@@ -50,7 +52,7 @@ def bayes_report(evaluation: BayesEvaluation) -> str:
             "Cost of a posterior of a virtual case",
             "Medians. Effective samples are samples less duplicates; correlation is not seen by them. "
             + _measured_on([case.conditions for case in evaluation.cases]),
-            _case_cost(evaluation),
+            ResultTable(columns=_CASE_COST, rows=[(name, _runs(evaluation, name)) for name in RUN_NAMES]).markdown(),
         ),
     ]
     if evaluation.cost is not None:
@@ -140,17 +142,21 @@ def _case_failures(cases: Sequence[CaseRecord]) -> str:
 
 
 def _ranks(evaluation: BayesEvaluation) -> str:
-    names = list(dict.fromkeys(each.name for run in evaluation.calibration.values() for each in run.parameters))
+    names = dict.fromkeys(each.name for run in evaluation.calibration.values() for each in run.parameters)
     by_run = {run: {each.name: each for each in evaluation.calibration[run].parameters} for run in RUN_NAMES}
-    rows = []
-    for name in names:
-        cells = []
-        for run in RUN_NAMES:
-            each = by_run[run].get(name)
-            cells += ["-", "-"] if each is None else [number(each.p_value, ".2g"), f"{each.mean_place:.2f}"]
-        rows.append([name, *cells])
-    headers = ["parameter", *(f"{RUN_LABELS[run]}: {what}" for run in RUN_NAMES for what in ("p", "place"))]
-    return markdown_table(headers, rows)
+
+    def column(run: str, title: str, attribute: str, form: str) -> Column:
+        found = by_run[run]
+        return Column(
+            f"{RUN_LABELS[run]}: {title}",
+            lambda name: getattr(found[name], attribute) if name in found else None,
+            form,
+        )
+
+    columns = [Column("parameter", str)]
+    for run in RUN_NAMES:
+        columns += [column(run, "p", "p_value", ".2g"), column(run, "place", "mean_place", ".2f")]
+    return ResultTable(columns=columns, rows=list(names)).markdown()
 
 
 def _coverage(evaluation: BayesEvaluation, name: str) -> str:
@@ -159,37 +165,52 @@ def _coverage(evaluation: BayesEvaluation, name: str) -> str:
         f"{value:.1%} ± {error:.1%}"
         for value, error in zip(calibration.expected_coverage, calibration.coverage_errors, strict=True)
     ]
-    rows = [["expected", *expected]]
-    rows += [[each.name, *(f"{value:.1%}" for value in each.coverage)] for each in calibration.parameters]
-    rows.append(["mean", *(f"{value:.1%}" for value in calibration.mean_coverage)])
-    return markdown_table(["parameter", *(f"{level:.0%} interval" for level in COVERAGE_LEVELS)], rows)
+    rows = [
+        ("expected", expected),
+        *((each.name, each.coverage) for each in calibration.parameters),
+        ("mean", calibration.mean_coverage),
+    ]
+    columns = [
+        Column(f"{level:.0%} interval", lambda row, place=place: row[1][place], ".1%")
+        for place, level in enumerate(COVERAGE_LEVELS)
+    ]
+    return ResultTable(columns=[Column("parameter", itemgetter(0)), *columns], rows=rows).markdown()
 
 
 def _densities(evaluation: BayesEvaluation) -> str:
-    rows = []
-    for name in RUN_NAMES:
-        for what in ("mean", "map"):
-            scores = [_score_of(run, what) for run in _runs(evaluation, name)]
-            errors = [number(MeanValue.of([getattr(score, each) for score in scores]).mean) for each in _SCORES]
-            overlaps = [MeanValue.of([score.dice[level] for score in scores]) for level in SURROGATE_LEVELS]
-            rows.append([RUN_LABELS[name], what if what == "mean" else "MAP", *errors, *map(mean_cell, overlaps)])
-    headers = ["", "density", *_SCORE_HEADERS, *(f"Dice {level:g}" for level in SURROGATE_LEVELS)]
-    return markdown_table(headers, rows)
+    rows = [
+        (RUN_LABELS[name], title, [getattr(run, f"{what}_density") for run in _runs(evaluation, name)])
+        for name in RUN_NAMES
+        for title, what in (("mean", "mean"), ("MAP", "map"))
+    ]
+    errors = [
+        Column(title, lambda row, name=name: MeanValue.of([getattr(score, name) for score in row[2]]).mean)
+        for title, name in zip(_SCORE_HEADERS, _SCORES, strict=True)
+    ]
+    overlaps = [
+        Column(f"Dice {level:g}", lambda row, level=level: MeanValue.of([score.dice[level] for score in row[2]]).cell)
+        for level in SURROGATE_LEVELS
+    ]
+    columns = [Column("", itemgetter(0)), Column("density", itemgetter(1)), *errors, *overlaps]
+    return ResultTable(columns=columns, rows=rows).markdown()
 
 
 def _paired(evaluation: BayesEvaluation) -> str:
     """Differences case by case, with standard errors."""
-    rows = []
-    for label, differences in (
-        *((f"MAP − mean, {RUN_LABELS[name]}", _differences(evaluation, name)) for name in RUN_NAMES),
-        ("mean, without − with PET", _pet_differences(evaluation)),
-    ):
-        values = np.array(differences)
-        mean = float(values.mean()) if len(values) else float("nan")
-        error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else float("nan")
-        better = np.count_nonzero(values > 0.0)
-        rows.append([label, number(mean), number(error), f"{better} of {len(values)}"])
-    return markdown_table(["difference of the error over tissue", "mean", "standard error", "above 0"], rows)
+    rows = [
+        *((f"MAP − mean, {RUN_LABELS[name]}", np.array(_differences(evaluation, name))) for name in RUN_NAMES),
+        ("mean, without − with PET", np.array(_pet_differences(evaluation))),
+    ]
+    columns = [
+        Column("difference of the error over tissue", itemgetter(0)),
+        Column("mean", lambda row: float(row[1].mean()) if len(row[1]) else None),
+        Column(
+            "standard error",
+            lambda row: float(row[1].std(ddof=1)) / math.sqrt(len(row[1])) if len(row[1]) > 1 else None,
+        ),
+        Column("above 0", lambda row: f"{np.count_nonzero(row[1] > 0.0)} of {len(row[1])}"),
+    ]
+    return ResultTable(columns=columns, rows=rows).markdown()
 
 
 def _differences(evaluation: BayesEvaluation, name: str) -> list[float]:
@@ -210,29 +231,22 @@ def _pet_differences(evaluation: BayesEvaluation) -> list[float]:
     ]
 
 
-def _score_of(run: CaseRun, what: str) -> DensityScore:
-    return run.mean_density if what == "mean" else run.map_density
+def _median(runs: Sequence[CaseRun], name: str) -> float:
+    return float(np.median([getattr(run, name) for run in runs]))
 
 
-def _case_cost(evaluation: BayesEvaluation) -> str:
-    rows = []
-    for name in RUN_NAMES:
-        runs = _runs(evaluation, name)
-        simulations = float(np.median([run.num_simulations for run in runs]))
-        effective = float(np.median([run.effective_samples for run in runs]))
-        rows.append(
-            [
-                RUN_LABELS[name],
-                f"{np.median([run.num_stages for run in runs]):.0f}",
-                f"{simulations:,.0f}",
-                f"{sum(run.num_failed for run in runs)}",
-                number(float(np.median([run.seconds for run in runs])), ".1f"),
-                f"{effective:.0f}",
-                number(1000.0 * effective / simulations),
-            ]
-        )
-    headers = ["", "stages", "simulations", "failed (all)", "seconds", "effective samples", "per 1,000 simulations"]
-    return markdown_table(headers, rows)
+_CASE_COST = (
+    Column("", lambda row: RUN_LABELS[row[0]]),
+    Column("stages", lambda row: _median(row[1], "num_stages"), ".0f"),
+    Column("simulations", lambda row: _median(row[1], "num_simulations"), ",.0f"),
+    Column("failed (all)", lambda row: sum(run.num_failed for run in row[1])),
+    Column("seconds", lambda row: _median(row[1], "seconds"), ".1f"),
+    Column("effective samples", lambda row: _median(row[1], "effective_samples"), ".0f"),
+    Column(
+        "per 1,000 simulations",
+        lambda row: 1000.0 * _median(row[1], "effective_samples") / _median(row[1], "num_simulations"),
+    ),
+)
 
 
 def _cost_text(evaluation: BayesEvaluation) -> str:
@@ -249,34 +263,31 @@ def _cost_text(evaluation: BayesEvaluation) -> str:
 
 def _cost(evaluation: BayesEvaluation) -> str:
     assert evaluation.cost is not None
-    rows = [_cost_row(way) for way in evaluation.cost.ways]
-    headers = [
-        "way", "settings", "log evidence", "μ1 [mm]", "μ2", "from one level", "from truth", "simulations", "coarse",
-        "seconds", "effective", "per 1,000",
-    ]  # fmt: skip
-    table = markdown_table(headers, rows)
+    table = ResultTable(columns=_WAYS, rows=evaluation.cost.ways).markdown()
     refusals = [f"- {way.way}: {way.refusal}" for way in evaluation.cost.ways if way.refusal]
     return "\n\n".join([table, *(["Refused:\n\n" + "\n".join(refusals)] if refusals else [])])
 
 
-def _cost_row(way: WayCost) -> list[str]:
+def _effective_rate(way: WayCost) -> float | None:
+    """Effective samples per 1,000 simulations; a way that simulates nothing has them for free."""
     simulations = way.num_fine + way.num_coarse
-    # A way that simulates nothing has effective samples for free.
-    rate = 1000.0 * way.effective_samples / simulations if simulations else float("nan")
-    return [
-        way.way,
-        way.settings,
-        number(way.log_evidence, ".1f"),
-        _with_spread(way.diffusion_length_mm),
-        _with_spread(way.proliferation_number),
-        "-" if way.way == REFERENCE_WAY else number(way.mean_distance),
-        number(way.truth_distance),
-        f"{way.num_fine:,}",
-        f"{way.num_coarse:,}",
-        number(way.seconds, ".1f"),
-        number(way.effective_samples, ".0f"),
-        number(rate),
-    ]
+    return 1000.0 * way.effective_samples / simulations if simulations else None
+
+
+_WAYS = (
+    Column("way", "way"),
+    Column("settings", "settings"),
+    Column("log evidence", "log_evidence", ".1f"),
+    Column("μ1 [mm]", lambda way: _with_spread(way.diffusion_length_mm)),
+    Column("μ2", lambda way: _with_spread(way.proliferation_number)),
+    Column("from one level", lambda way: None if way.way == REFERENCE_WAY else way.mean_distance),
+    Column("from truth", "truth_distance"),
+    Column("simulations", "num_fine", ","),
+    Column("coarse", "num_coarse", ","),
+    Column("seconds", "seconds", ".1f"),
+    Column("effective", "effective_samples", ".0f"),
+    Column("per 1,000", _effective_rate),
+)
 
 
 def _with_spread(moments: tuple[float, float]) -> str:
@@ -300,19 +311,27 @@ def _map(evaluation: BayesEvaluation) -> str:
     ]
     sampled = dict.fromkeys(name for patient, label in models for name in patient.models[label].parameters)
     names = [*published_names(evaluation.patients), *(name for name in sampled if name not in PUBLISHED_MAP)]
-    rows = []
-    for name in names:
-        published = PUBLISHED_MAP.get(name)
-        paper = (
-            ["-", "-"]
-            if published is None
-            else [f"{low:.4g}-{high:.4g}" for low, high in (published.solver, published.surrogate)]
-        )
-        rows.append([name, *(_estimate_cell(patient, label, name) for patient, label in models), *paper])
-    headers = [
-        "parameter", *(f"{patient.name}, {label}" for patient, label in models), "paper, solver", "paper, surrogate",
-    ]  # fmt: skip
-    return markdown_table(headers, rows)
+
+    def published(model: str) -> Column:
+        return Column(f"paper, {model}", lambda name: _published_range(name, model))
+
+    columns = [
+        Column("parameter", str),
+        *(
+            Column(f"{each.name}, {label}", lambda name, each=each, label=label: _estimate_cell(each, label, name))
+            for each, label in models
+        ),
+        published("solver"),
+        published("surrogate"),
+    ]
+    return ResultTable(columns=columns, rows=names).markdown()
+
+
+def _published_range(name: str, model: str) -> str | None:
+    if name not in PUBLISHED_MAP:
+        return None
+    low, high = getattr(PUBLISHED_MAP[name], model)
+    return f"{low:.4g}-{high:.4g}"
 
 
 def _estimate_cell(patient: PatientPosterior, label: str, name: str) -> str:
@@ -337,29 +356,40 @@ def _pairs_text(evaluation: BayesEvaluation) -> str:
 
 
 def _pairs(evaluation: BayesEvaluation) -> str:
-    rows = []
-    for patient in evaluation.patients:
-        overlaps = [number(patient.map_dice.get(level, float("nan")), ".3f") for level in SURROGATE_LEVELS]
-        for place, label in enumerate(label for label in (SOLVER, SURROGATE) if label in patient.models):
-            found = patient.models[label]
-            rows.append(
-                [
-                    patient.name,
-                    label,
-                    *(overlaps if place == 0 else ["", "", ""]),
-                    number(patient.map_distance) if place == 0 else "",
-                    number(found.seconds, ".0f"),
-                    f"{found.num_fine:,} + {found.num_coarse:,}",
-                    number(found.dice_core, ".2f"),
-                    number(found.dice_whole, ".2f"),
-                ]
-            )
-    headers = [
-        "patient", "growth model", *(f"Dice {level:g}" for level in SURROGATE_LEVELS), "difference", "seconds",
-        "simulations", "core", "whole",
-    ]  # fmt: skip
+    rows = [
+        _PatientModel(patient=patient, label=label, model=patient.models[label], is_first=place == 0)
+        for patient in evaluation.patients
+        for place, label in enumerate(label for label in (SOLVER, SURROGATE) if label in patient.models)
+    ]
     remarks = [_concerns(evaluation.patients), _model_failures(evaluation.patients)]
-    return "\n\n".join([markdown_table(headers, rows), *(remark for remark in remarks if remark)])
+    table = ResultTable(columns=_PAIRS, rows=rows).markdown()
+    return "\n\n".join([table, *(remark for remark in remarks if remark)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PatientModel:
+    """One growth model of a patient; what is of both stands on the first line of the patient."""
+
+    patient: PatientPosterior
+    label: str
+    model: ModelPosterior
+    is_first: bool
+
+    def overlap(self, level: float) -> str:
+        """Dice of both MAP densities above a level."""
+        return number(self.patient.map_dice.get(level, float("nan")), ".3f") if self.is_first else ""
+
+
+_PAIRS = (
+    Column("patient", lambda row: row.patient.name),
+    Column("growth model", "label"),
+    *(Column(f"Dice {level:g}", lambda row, level=level: row.overlap(level)) for level in SURROGATE_LEVELS),
+    Column("difference", lambda row: row.patient.map_distance if row.is_first else ""),
+    Column("seconds", lambda row: row.model.seconds, ".0f"),
+    Column("simulations", lambda row: f"{row.model.num_fine:,} + {row.model.num_coarse:,}"),
+    Column("core", lambda row: row.model.dice_core, ".2f"),
+    Column("whole", lambda row: row.model.dice_whole, ".2f"),
+)
 
 
 def _concerns(patients: Sequence[PatientPosterior]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from gliofield.cli.commands import add_command, make_group
 from gliofield_papers.cli import train
 from gliofield_papers.cli.bayes import evaluate_bayes
+from gliofield_papers.cli.databases import evaluate_coverage, evaluate_matching
 from gliofield_papers.cli.inverse import evaluate_inverse
 from gliofield_papers.cli.retrieval import evaluate_retrieval
 from gliofield_papers.cli.solver import evaluate_solver
@@ -56,5 +57,18 @@ add_command(
     ],
     runs_long=True,
     resumes=True,
+)
+add_command(
+    app,
+    "matching",
+    evaluate_matching,
+    examples=["gliofield papers matching DB --queries queries.npz --out matching"],
+    runs_long=True,
+)
+add_command(
+    app,
+    "coverage",
+    evaluate_coverage,
+    examples=["gliofield papers coverage DB --patients PATIENTS --figure coverage.png"],
 )
 app.add_typer(train.app)

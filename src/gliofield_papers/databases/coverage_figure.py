@@ -1,6 +1,6 @@
-"""Whether databases cover what patients show, as a figure and as a table.
+"""Whether databases cover what patients show, as a figure.
 
-One pair of panels per quantity (`experiments.QUANTITIES`). Above, the share of tumors up to each value, a line per
+One pair of panels per quantity (`coverage.QUANTITIES`). Above, the share of tumors up to each value, a line per
 database; patients are thin vertical lines, and a range that is to be covered is shaded. Below, a row for each: 5 to
 95 % as a thin bar, 25 to 75 % as a thick one, the median as a dot; patients as ticks; published figures as they were
 published, a diamond where the source gives a mean, with their sources in a key at the foot.
@@ -17,15 +17,7 @@ from numpy.typing import NDArray
 
 from gliofield.errors import ParameterError
 from gliofield.report.page_layout import Page
-from gliofield.report.tables import markdown_table, number
-from gliofield_papers.databases.coverage import (
-    QUANTITIES,
-    Quantity,
-    QuantityCoverage,
-    TumorCohort,
-    coverage_of,
-    quantiles_of,
-)
+from gliofield_papers.databases.coverage import QUANTITIES, Quantity, TumorCohort, quantiles_of
 from gliofield_papers.databases.literature_volumes import PublishedVolume
 
 if TYPE_CHECKING:
@@ -112,35 +104,6 @@ def coverage_figure(
             _fit(curves, quantity, rows[quantity.key], cohorts)
         top -= group_height
     return figure
-
-
-def coverage_table(cohorts: Sequence[TumorCohort], patients: TumorCohort | None = None) -> str:
-    """Markdown table with a row per quantity and database: quantiles, and the patients within 5 to 95 %.
-
-    Parameters
-    ----------
-    cohorts : sequence of TumorCohort
-        One per database.
-    patients : TumorCohort, optional
-        Measured patients; without them the last column holds dashes.
-    """
-    beside = patients if patients is not None else _nobody()
-    headers = ("quantity", "database", "tumors", "5 %", "25 %", "50 %", "75 %", "95 %", "patients inside 5-95 %")
-    by_cohort = [coverage_of(cohort, beside) for cohort in cohorts]
-    return markdown_table(headers, [_table_row(row) for rows in zip(*by_cohort, strict=True) for row in rows])
-
-
-def _table_row(row: QuantityCoverage) -> list[str]:
-    inside = "-"
-    if row.num_patients:
-        inside = f"{row.num_patients_inside} of {row.num_patients} ({row.share_of_patients_inside:.0%})"
-    return [
-        row.quantity.label, row.cohort, str(row.num_values), *(number(value) for value in row.quantiles), inside,
-    ]  # fmt: skip
-
-
-def _nobody() -> TumorCohort:
-    return TumorCohort(name="", core_ml=np.empty(0), whole_ml=np.empty(0), offset_mm=np.empty((0, 3)))
 
 
 def _rows(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from operator import itemgetter
 from typing import Any
 
-from gliofield.report.tables import markdown_table, number
-from gliofield_papers.databases.matching import PUBLISHED_MATCHES, MatchingCurve, MatchingPoint, compare
+from gliofield.report.tables import Column, ResultTable, csv_of, number
+from gliofield_papers.databases.matching import (
+    PUBLISHED_MATCHES,
+    MatchingCurve,
+    MatchingDifference,
+    MatchingPoint,
+    compare,
+)
 from gliofield_papers.databases.matching_figure import groups_of_all
 
 
@@ -25,20 +30,23 @@ def matching_table(curves: Sequence[MatchingCurve]) -> str:
         If there is no curve, or the curves have different groups.
     """
     groups = groups_of_all(curves)
-    rows = []
-    for size in sorted({size for curve in curves for size in curve.sizes}):
-        rows += [
-            [f"{size:,}", curve.name, *(_cell(curve.point(group, size)) for group in groups)]
-            for curve in curves
-            if size in curve.sizes
-        ]
-    rows += [
-        [f"{size:,}", "published", *(_published(group, size) for group in groups)]
-        for size in sorted({match.num_tumors for match in PUBLISHED_MATCHES})
+    rows = [
+        (size, curve.name, {group: _cell(curve.point(group, size)) for group in groups})
+        for size in sorted({size for curve in curves for size in curve.sizes})
+        for curve in curves
+        if size in curve.sizes
     ]
-    counts = [curves[0].point(group, curves[0].sizes[0]).num_queries for group in groups]
-    headers = [f"{group} ({count})" for group, count in zip(groups, counts, strict=True)]
-    return markdown_table(["N", "database", *headers], rows)
+    published: dict[int, dict[str, str]] = {}
+    for match in PUBLISHED_MATCHES:
+        published.setdefault(match.num_tumors, {})[match.group] = f"{match.combined_dice:.2f}"
+    rows += [(size, "published", published[size]) for size in sorted(published)]
+    counts = {group: curves[0].point(group, curves[0].sizes[0]).num_queries for group in groups}
+    columns = [
+        Column("N", itemgetter(0), ","),
+        Column("database", itemgetter(1)),
+        *(Column(f"{group} ({counts[group]})", lambda row, group=group: row[2].get(group)) for group in groups),
+    ]
+    return ResultTable(columns=columns, rows=rows).markdown()
 
 
 def differences_table(curves: Sequence[MatchingCurve]) -> str:
@@ -53,24 +61,28 @@ def differences_table(curves: Sequence[MatchingCurve]) -> str:
     rows = []
     for curve in curves[1:]:
         gains = {(gain.num_tumors, gain.group): gain for gain in compare(curve, curves[0])}
-        for size in sorted({num_tumors for num_tumors, _ in gains}):
-            cells = [
-                f"{gains[size, group].mean:+.3f} ± {number(gains[size, group].standard_error, '.3f')}"
-                for group in groups
-            ]
-            rows.append([f"{size:,}", f"{curve.name} - {curves[0].name}", *cells])
-    return markdown_table(["N", "difference", *groups], rows)
+        name = f"{curve.name} - {curves[0].name}"
+        rows += [
+            (size, name, {group: _gain(gains[size, group]) for group in groups})
+            for size in sorted({num_tumors for num_tumors, _ in gains})
+        ]
+    columns = [
+        Column("N", itemgetter(0), ","),
+        Column("difference", itemgetter(1)),
+        *(Column(group, lambda row, group=group: row[2][group]) for group in groups),
+    ]
+    return ResultTable(columns=columns, rows=rows).markdown()
+
+
+def matching_report(curves: Sequence[MatchingCurve]) -> str:
+    """Means at every N, and with several databases the gain of each over the first."""
+    return "\n\n".join([matching_table(curves), *([differences_table(curves)] if len(curves) > 1 else [])])
 
 
 def matching_csv(curves: Sequence[MatchingCurve]) -> str:
     """All means as comma-separated values, a line per database, group and N."""
-    names = [field.name for field in fields(MatchingPoint)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["database", *names])
-    for curve in curves:
-        writer.writerows([curve.name, *(getattr(point, name) for name in names)] for point in curve.points())
-    return text.getvalue()
+    records = [{"database": curve.name, **asdict(point)} for curve in curves for point in curve.points()]
+    return csv_of(records, undefined="nan")
 
 
 def matching_record(curves: Sequence[MatchingCurve]) -> dict[str, Any]:
@@ -106,8 +118,5 @@ def _cell(point: MatchingPoint) -> str:
     return text if point.num_blocks == 1 else f"{text} ({point.block_spread:.3f})"
 
 
-def _published(group: str, num_tumors: int) -> str:
-    for match in PUBLISHED_MATCHES:
-        if (match.group, match.num_tumors) == (group, num_tumors):
-            return f"{match.combined_dice:.2f}"
-    return "-"
+def _gain(gain: MatchingDifference) -> str:
+    return f"{gain.mean:+.3f} ± {number(gain.standard_error, '.3f')}"

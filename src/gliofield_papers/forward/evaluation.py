@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from gliofield.cores import available_cores
 from gliofield.errors import ParameterError
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, DensityErrors, MeanValue, density_errors
 from gliofield.progress import Reporter, ignore_progress
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS, DensityErrors, MeanValue, density_errors
 from gliofield_papers.forward.checkpoints import require_fitting_samples, surrogate_names
 from gliofield_papers.forward.seconds import NetworkSeconds, predicted, time_surrogates
 from gliofield_papers.measuring import RunCounter

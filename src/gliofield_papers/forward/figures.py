@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS
 from gliofield_papers.figures.panel_sheet import PanelSheet
 from gliofield_papers.figures.series import add_series_legend, draw_compared_histograms, short_name
 from gliofield_papers.figures.tissue_image import TISSUE_GRAY_LIMITS, one_slice, tissue_image

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
-from gliofield.report.tables import markdown_table, mean_cell, number, section
+from gliofield.report.tables import Column, ResultTable, number, section
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS, MeanValue
 from gliofield_papers.forward.evaluation import SurrogateEvaluation, SurrogateScore
 from gliofield_papers.forward.seconds import TIMED_BATCH
 from gliofield_papers.measuring import is_machine_busy
@@ -44,13 +44,14 @@ def surrogate_report(evaluation: SurrogateEvaluation) -> str:
                 "are of other tumors.",
                 _dice(evaluation),
             ),
-            section(
-                "Mean absolute error",
-                "As the authors compute it, with the 5th and 95th percentiles over tumors: over the true tumor in "
+            ResultTable(
+                title="Mean absolute error",
+                note="As the authors compute it, with the 5th and 95th percentiles over tumors: over the true tumor in "
                 "white and gray matter, and over the predicted one in CSF, where only the network alone has any. The "
                 "last column is of what the model gives, over the voxels where either has tumor.",
-                _errors(evaluation),
-            ),
+                columns=_ERRORS,
+                rows=evaluation.scores,
+            ).markdown(),
             section(
                 f"Dice at {SURROGATE_LEVELS[0]:g} by growth time",
                 "Of what the model gives; mean over tumors.",
@@ -76,41 +77,43 @@ def surrogate_label(score: SurrogateScore) -> str:
 
 def _dice(evaluation: SurrogateEvaluation) -> str:
     rows = [
-        [
-            surrogate_label(score),
-            score.tissues,
-            score.loss,
-            *map(mean_cell, score.dice.values()),
-            *map(mean_cell, score.network_dice.values()),
-        ]
+        [surrogate_label(score), score.tissues, score.loss, *score.dice.values(), *score.network_dice.values()]
         for score in evaluation.scores
     ]
-    rows += [
-        [name, "csf" if "CSF" in name else ", ".join(TISSUES), "tumor-and-csf", *("-" for _ in values),
-         *(f"{value:.3f}" for value in values)]
-        for name, values in PAPER_DICE.items()
-    ]  # fmt: skip
+    for name, values in PAPER_DICE.items():
+        tissues = "csf" if "CSF" in name else ", ".join(TISSUES)
+        rows.append([name, tissues, "tumor-and-csf", *(None for _ in values), *values])
     levels = [f"{level:g}" for level in SURROGATE_LEVELS]
-    return markdown_table(["surrogate", "tissues", "loss", *levels, *(f"network {level}" for level in levels)], rows)
+    titles = ("surrogate", "tissues", "loss", *levels, *(f"network {level}" for level in levels))
+    columns = [Column(title, lambda row, place=place: _cell(row[place])) for place, title in enumerate(titles)]
+    return ResultTable(columns=columns, rows=rows).markdown()
 
 
-def _errors(evaluation: SurrogateEvaluation) -> str:
-    rows = []
-    for score in evaluation.scores:
-        cells = []
-        for name in TISSUES:
-            value = score.published[name]
-            cells.append(f"{number(value.mean)} ({number(value.percentile_5)}-{number(value.percentile_95)})")
-        rows.append([surrogate_label(score), *cells, number(score.union["all"].mean)])
-    return markdown_table(["surrogate", "WM", "GM", "CSF, network alone", "either tumor"], rows)
+def _cell(value: MeanValue | float | str | None) -> str | None:
+    return value.cell if isinstance(value, MeanValue) else f"{value:.3f}" if isinstance(value, float) else value
+
+
+def _with_percentiles(value: MeanValue) -> str:
+    return f"{number(value.mean)} ({number(value.percentile_5)}-{number(value.percentile_95)})"
+
+
+_ERRORS = (
+    Column("surrogate", surrogate_label),
+    *(
+        Column(title, lambda score, name=name: _with_percentiles(score.published[name]))
+        for title, name in zip(("WM", "GM", "CSF, network alone"), TISSUES, strict=True)
+    ),
+    Column("either tumor", lambda score: score.union["all"].mean),
+)
 
 
 def _by_time(evaluation: SurrogateEvaluation) -> str:
-    times = sorted({time for score in evaluation.scores for time in score.dice_by_time})
-    rows = [
-        [f"{time:g}", *(number(score.dice_by_time[time].mean, ".3f") for score in evaluation.scores)] for time in times
+    columns = [
+        Column(surrogate_label(score), lambda time, score=score: score.dice_by_time[time].mean, ".3f")
+        for score in evaluation.scores
     ]
-    return markdown_table(["days", *(surrogate_label(score) for score in evaluation.scores)], rows)
+    times = sorted({time for score in evaluation.scores for time in score.dice_by_time})
+    return ResultTable(columns=[Column("days", lambda time: time, "g"), *columns], rows=times).markdown()
 
 
 def _seconds_text(evaluation: SurrogateEvaluation) -> str:
@@ -129,17 +132,21 @@ def _seconds_text(evaluation: SurrogateEvaluation) -> str:
 
 
 def _seconds(evaluation: SurrogateEvaluation) -> str:
-    has_batches = _has_solver_batches(evaluation)
-    batched_solver_s = evaluation.solver_batched_s if has_batches else evaluation.solver_s
-    rows = [
-        [surrogate_label(score), number(score.single_s), number(score.batched_s), number(evaluation.solver_s),
-         *([number(batched_solver_s)] if has_batches else []),
-         number(score.single_s / evaluation.solver_s), number(score.batched_s / batched_solver_s)]
-        for score in evaluation.scores
-    ]  # fmt: skip
-    solver = ["solver [s]", "solver batched [s]"] if has_batches else ["solver [s]"]
-    ratios = ["single / solver", "batched / solver batched" if has_batches else "batched / solver"]
-    return markdown_table(["surrogate", "single [s]", "batched [s]", *solver, *ratios], rows)
+    solver_s, batched_s, name = evaluation.solver_s, evaluation.solver_s, "solver"
+    batches = []
+    if _has_solver_batches(evaluation):
+        batched_s, name = evaluation.solver_batched_s, "solver batched"
+        batches = [Column("solver batched [s]", lambda score: batched_s)]
+    columns = [
+        Column("surrogate", surrogate_label),
+        Column("single [s]", "single_s"),
+        Column("batched [s]", "batched_s"),
+        Column("solver [s]", lambda score: solver_s),
+        *batches,
+        Column("single / solver", lambda score: score.single_s / solver_s),
+        Column(f"batched / {name}", lambda score: score.batched_s / batched_s),
+    ]
+    return ResultTable(columns=columns, rows=evaluation.scores).markdown()
 
 
 def _has_solver_batches(evaluation: SurrogateEvaluation) -> bool:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from gliofield.anatomy import TissueMaps
 from gliofield.errors import ParameterError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS
 from gliofield.metrics.overlap import dice
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS
 from gliofield_papers.forward.checkpoints import surrogate_names
 from gliofield_papers.forward.evaluation import SurrogateEvaluation, SurrogateScore
 from gliofield_papers.surrogate import LearnedFisherKolmogorov, ParameterRanges, SurrogateSamples

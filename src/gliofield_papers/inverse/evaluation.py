@@ -29,14 +29,14 @@ from gliofield.imaging import Observation
 from gliofield.inverse import InverseHeader, InversePredictor, ObservationSettings, split_tumors
 from gliofield.inverse.observation import drawn_masks, perturbed_masks
 from gliofield.learning import threads_of_worker
-from gliofield.metrics.errors_by_tissue import (
+from gliofield.pipeline.infer_method import PredictedTumor, predicted_tumor
+from gliofield.progress import Reporter, ignore_progress
+from gliofield_papers.errors_by_tissue import (
     INVERSE_LEVELS,
     DensityErrors,
     MeanValue,
     density_errors,
 )
-from gliofield.pipeline.infer_method import PredictedTumor, predicted_tumor
-from gliofield.progress import Reporter, ignore_progress
 from gliofield_papers.measuring import RunCounter, timed
 
 

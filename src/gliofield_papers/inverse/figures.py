@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.volume import Volume
+from gliofield_papers.errors_by_tissue import INVERSE_LEVELS
 from gliofield_papers.figures.panel_sheet import PanelSheet
 from gliofield_papers.figures.series import series_color, series_style, short_name
 from gliofield_papers.figures.tissue_image import one_slice

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS
-from gliofield.report.tables import markdown_table, mean_cell, number, section
+from gliofield.report.tables import Column, ResultTable, section
+from gliofield_papers.errors_by_tissue import INVERSE_LEVELS, MeanValue
 from gliofield_papers.inverse.comparison import MethodAnswer
 from gliofield_papers.inverse.evaluation import InverseEvaluation, InverseScore
 from gliofield_papers.measuring import is_machine_busy
@@ -41,58 +42,70 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
         f"{evaluation.architecture}, {evaluation.num_cores} cores, load average {evaluation.load_average:.1f}.{busy}"
     )
     small = "Networks marked small were trained with less than the paper's setting."
-    sections = [
-        conditions + (f" {small}" if any(score.is_small for score in evaluation.scores) else ""),
-        section(
-            "Mean absolute error",
-            "As the authors compute it: over the true tumor in white and gray matter, over the predicted one in CSF, "
-            "where without mass effect no tumor is (-; the paper writes 0). Lines marked paper are its Table 1, on "
-            "other tumors.",
-            _errors(evaluation),
-        ),
-        section(
-            "Mean absolute error where either tumor is",
-            "False tumor outside the true one counts here.",
-            _union_errors(evaluation),
-        ),
-        section(
-            "Dice at the paper's levels",
-            "Mean over tumors with a value; in parentheses, where not 0, those without one: neither density exceeds "
-            "the level.",
-            _dice(evaluation),
-        ),
-        section(
-            "Location, and what went otherwise",
-            "Seeds outside the tissue were moved to it before the simulation. Location errors are of the prediction.",
-            _locations(evaluation),
-        ),
-        section(
-            "Seconds",
-            f"Median of up to {evaluation.settings.num_timed} tumors, one at a time on one thread: the prediction "
-            "alone, and the one simulation that follows.",
-            _seconds(evaluation),
-        ),
-    ]
-    return "\n\n".join(sections)
+    return "\n\n".join(
+        [
+            conditions + (f" {small}" if any(score.is_small for score in evaluation.scores) else ""),
+            section(
+                "Mean absolute error",
+                "As the authors compute it: over the true tumor in white and gray matter, over the predicted one in "
+                "CSF, where without mass effect no tumor is (-; the paper writes 0). Lines marked paper are its Table "
+                "1, on other tumors.",
+                _errors(evaluation),
+            ),
+            ResultTable(
+                title="Mean absolute error where either tumor is",
+                note="False tumor outside the true one counts here.",
+                columns=_UNION,
+                rows=evaluation.scores,
+            ).markdown(),
+            section(
+                "Dice at the paper's levels",
+                "Mean over tumors with a value; in parentheses, where not 0, those without one: neither density "
+                "exceeds the level.",
+                _dice(evaluation),
+            ),
+            ResultTable(
+                title="Location, and what went otherwise",
+                note="Seeds outside the tissue were moved to it before the simulation. Location errors are of the "
+                "prediction.",
+                columns=_LOCATIONS,
+                rows=evaluation.scores,
+            ).markdown(),
+            ResultTable(
+                title="Seconds",
+                note=f"Median of up to {evaluation.settings.num_timed} tumors, one at a time on one thread: the "
+                "prediction alone, and the one simulation that follows.",
+                columns=_SECONDS,
+                rows=evaluation.scores,
+            ).markdown(),
+        ]
+    )
 
 
 def methods_report(answers: Sequence[MethodAnswer]) -> str:
     """Tables of methods beside each other: means, and each query."""
     methods = list(dict.fromkeys(answer.method for answer in answers))
     by_method = {name: [answer for answer in answers if answer.method == name] for name in methods}
-    means = [[name, *_mean_cells(own)] for name, own in by_method.items()]
-    rows = [
-        [own[0].query, own[0].group, *(_dice_cell(answer) for answer in own)]
-        for own in zip(*by_method.values(), strict=True)
-    ]
+    queries = [by_method[methods[0]][place] for place in range(len(by_method[methods[0]]))]
+    beside = [Column(name, lambda place, own=own: _dice_cell(own[place])) for name, own in by_method.items()]
     failures = sorted({f"- {own.query}, {own.method}: {own.failure}" for own in answers if own.failure})
     sections = [
-        section(
-            "Methods on masks in the atlas",
-            "Mean Dice with the masks and median seconds of the method alone; failures count as no value.",
-            markdown_table(["method", "queries", "failed", "T1Gd", "FLAIR", "sum", "seconds"], means),
-        ),
-        section("Each query", "Dice T1Gd + FLAIR.", markdown_table(["query", "group", *methods], rows)),
+        ResultTable(
+            title="Methods on masks in the atlas",
+            note="Mean Dice with the masks and median seconds of the method alone; failures count as no value.",
+            columns=_METHODS,
+            rows=[_MethodMeans.of(name, own) for name, own in by_method.items()],
+        ).markdown(),
+        ResultTable(
+            title="Each query",
+            note="Dice T1Gd + FLAIR.",
+            columns=[
+                Column("query", lambda place: queries[place].query),
+                Column("group", lambda place: queries[place].group),
+                *beside,
+            ],
+            rows=range(len(queries)),
+        ).markdown(),
     ]
     return "\n\n".join(sections + (["Failed:\n\n" + "\n".join(failures)] if failures else []))
 
@@ -102,15 +115,41 @@ def methods_record(answers: Sequence[MethodAnswer]) -> list[dict[str, Any]]:
     return [{name: value for name, value in asdict(answer).items() if name != "axial_slice"} for answer in answers]
 
 
-def _mean_cells(answers: Sequence[MethodAnswer]) -> list[str]:
-    found = [answer.agreement for answer in answers if answer.agreement is not None]
-    seconds = float(np.median([answer.seconds for answer in answers]))
-    cells = [f"{len(answers)}", f"{len(answers) - len(found)}"]
-    if not found:
-        return [*cells, "-", "-", "-", number(seconds)]
-    columns = ([each.dice_t1gd or 0.0 for each in found], [each.dice_flair for each in found])
-    t1gd, flair = (float(np.mean(column)) for column in columns)
-    return [*cells, f"{t1gd:.3f}", f"{flair:.3f}", f"{t1gd + flair:.3f}", number(seconds)]
+@dataclass(frozen=True, kw_only=True)
+class _MethodMeans:
+    """What a method reached on all queries; Dice are NaN where it failed on each."""
+
+    name: str
+    num_queries: int
+    num_failed: int
+    dice_t1gd: float
+    dice_flair: float
+    seconds: float
+
+    @classmethod
+    def of(cls, name: str, answers: Sequence[MethodAnswer]) -> _MethodMeans:
+        found = [answer.agreement for answer in answers if answer.agreement is not None]
+        dice = [[each.dice_t1gd or 0.0 for each in found], [each.dice_flair for each in found]]
+        t1gd, flair = (float(np.mean(column)) if column else float("nan") for column in dice)
+        return cls(
+            name=name,
+            num_queries=len(answers),
+            num_failed=len(answers) - len(found),
+            dice_t1gd=t1gd,
+            dice_flair=flair,
+            seconds=float(np.median([answer.seconds for answer in answers])),
+        )
+
+
+_METHODS = (
+    Column("method", "name"),
+    Column("queries", "num_queries"),
+    Column("failed", "num_failed"),
+    Column("T1Gd", "dice_t1gd", ".3f"),
+    Column("FLAIR", "dice_flair", ".3f"),
+    Column("sum", lambda means: means.dice_t1gd + means.dice_flair, ".3f"),
+    Column("seconds", "seconds"),
+)
 
 
 def _dice_cell(answer: MethodAnswer) -> str:
@@ -119,8 +158,8 @@ def _dice_cell(answer: MethodAnswer) -> str:
     return f"{answer.agreement.dice_t1gd or 0.0:.2f} + {answer.agreement.dice_flair:.2f}"
 
 
-def _label(score: InverseScore) -> list[str]:
-    return [f"{score.name} (small)" if score.is_small else score.name, score.growth_model, score.targets]
+def _label(score: InverseScore) -> str:
+    return f"{score.name} (small)" if score.is_small else score.name
 
 
 def _range(bounds: tuple[float, float]) -> str:
@@ -128,54 +167,51 @@ def _range(bounds: tuple[float, float]) -> str:
 
 
 def _errors(evaluation: InverseEvaluation) -> str:
-    rows = [
-        [*_label(score), f"{score.num_training_tumors}", *(number(score.published[name].mean) for name in _TISSUES)]
-        for score in evaluation.scores
-    ]
     models = {score.growth_model for score in evaluation.scores}
-    rows += [
-        ["paper", model, targets, "80000", *(number(value) for value in values)]
-        for model, targets, values in _PAPER
-        if model in models
-    ]
-    return markdown_table(["network", "tumor model", "predicted", "training tumors", "GM", "WM", "CSF"], rows)
-
-
-def _union_errors(evaluation: InverseEvaluation) -> str:
     rows = [
-        [*_label(score), *(number(score.union[name].mean) for name in (*_TISSUES, "all"))]
+        (_label(score), score.growth_model, score.targets, score.num_training_tumors, _means(score.published, _TISSUES))
         for score in evaluation.scores
     ]
-    return markdown_table(["network", "tumor model", "predicted", "GM", "WM", "CSF", "all"], rows)
+    rows += [("paper", model, targets, 80_000, values) for model, targets, values in _PAPER if model in models]
+    titles = ("network", "tumor model", "predicted", "training tumors")
+    columns = [
+        *(Column(title, itemgetter(place)) for place, title in enumerate(titles)),
+        *(Column(title, lambda row, place=place: row[4][place]) for place, title in enumerate(("GM", "WM", "CSF"))),
+    ]
+    return ResultTable(columns=columns, rows=rows).markdown()
+
+
+def _means(values: Mapping[str, MeanValue], names: Sequence[str]) -> tuple[float, ...]:
+    return tuple(values[name].mean for name in names)
 
 
 def _dice(evaluation: InverseEvaluation) -> str:
-    rows = [[f"{level:g}", *(mean_cell(score.dice[level]) for score in evaluation.scores)] for level in INVERSE_LEVELS]
-    return markdown_table(["level", *(_label(score)[0] for score in evaluation.scores)], rows)
+    scores = [Column(_label(score), lambda level, score=score: score.dice[level].cell) for score in evaluation.scores]
+    return ResultTable(columns=[Column("level", lambda level: level, "g"), *scores], rows=INVERSE_LEVELS).markdown()
 
 
-def _locations(evaluation: InverseEvaluation) -> str:
-    rows = [
-        [
-            _label(score)[0],
-            number(score.location_mm.mean, ".2f"),
-            number(score.location_mm.percentile_95, ".2f"),
-            number(score.location_axis_mm.mean, ".2f"),
-            f"{score.num_clamped}",
-            number(score.seed_moved_mm.mean, ".2f"),
-            f"{score.num_not_simulated}",
-            f"{score.num_without_core}",
-        ]
-        for score in evaluation.scores
-    ]
-    headers = ["network", "mm", "95 % [mm]", "per axis [mm]", "clamped", "moved [mm]", "not simulated", "no core"]
-    return markdown_table(headers, rows)
-
-
-def _seconds(evaluation: InverseEvaluation) -> str:
-    rows = [
-        [_label(score)[0], score.growth_model, f"{score.num_members}", number(score.network_s),
-         number(score.simulation_s)]
-        for score in evaluation.scores
-    ]  # fmt: skip
-    return markdown_table(["network", "tumor model", "members", "network [s]", "simulation [s]"], rows)
+_NETWORK = (Column("network", _label), Column("tumor model", "growth_model"))
+_UNION = (
+    *_NETWORK,
+    Column("predicted", "targets"),
+    *(
+        Column(title, lambda score, name=name: score.union[name].mean)
+        for title, name in zip(("GM", "WM", "CSF", "all"), (*_TISSUES, "all"), strict=True)
+    ),
+)
+_LOCATIONS = (
+    _NETWORK[0],
+    Column("mm", lambda score: score.location_mm.mean, ".2f"),
+    Column("95 % [mm]", lambda score: score.location_mm.percentile_95, ".2f"),
+    Column("per axis [mm]", lambda score: score.location_axis_mm.mean, ".2f"),
+    Column("clamped", "num_clamped"),
+    Column("moved [mm]", lambda score: score.seed_moved_mm.mean, ".2f"),
+    Column("not simulated", "num_not_simulated"),
+    Column("no core", "num_without_core"),
+)
+_SECONDS = (
+    *_NETWORK,
+    Column("members", "num_members"),
+    Column("network [s]", "network_s"),
+    Column("simulation [s]", "simulation_s"),
+)

@@ -23,6 +23,7 @@ from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.report.figure_files import write_figure
 from gliofield.report.json_files import write_json
 from gliofield.report.overview import overview_figure
+from gliofield.report.tables import csv_of
 from gliofield.resample import resample, resample_mask
 from gliofield.volume import Volume
 from gliofield_papers.queries.retrieval_queries import RegisteredPatient
@@ -41,7 +42,6 @@ from gliofield_papers.retrieval.report import answer_records, retrieval_record, 
 from gliofield_papers.retrieval.scores import StrategyResult
 from gliofield_papers.retrieval.sheets import SheetPanel, case_sheet
 from gliofield_papers.retrieval.strategies import ReconstructingIndex
-from gliofield_papers.retrieval.table import csv_of
 from gliofield_papers.retrieval.tables import TABLE_NAMES, retrieval_tables
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ def retrieval_record(evaluation: RetrievalEvaluation) -> dict[str, Any]:
         "settings": asdict(evaluation.settings),
         "conditions": asdict(evaluation.conditions),
         "query_settings": dict(queries.settings),
-        "tables": {table.name: [dict(record) for record in table.records] for table in retrieval_tables(evaluation)},
+        "tables": {table.name: table.records() for table in retrieval_tables(evaluation)},
         "timings": [asdict(timing) for timing in evaluation.timings()],
         "comparison": _comparison_record(evaluation),
         "learning_curves": [asdict(curve) for curve in learning_curves(evaluation.strategies)],

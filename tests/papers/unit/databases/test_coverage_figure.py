@@ -6,7 +6,8 @@ from matplotlib.colors import to_hex
 
 from gliofield.errors import ParameterError
 from gliofield_papers.databases.coverage import QUANTITIES, TumorCohort
-from gliofield_papers.databases.coverage_figure import coverage_figure, coverage_table
+from gliofield_papers.databases.coverage_figure import coverage_figure
+from gliofield_papers.databases.coverage_tables import coverage_table
 from gliofield_papers.databases.literature_volumes import PublishedVolume
 
 

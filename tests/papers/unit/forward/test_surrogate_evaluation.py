@@ -5,7 +5,7 @@ import pytest
 from small_surrogates import phantom, poor_surrogates, tiny_samples, tiny_surrogate
 
 from gliofield.errors import ParameterError
-from gliofield.metrics.errors_by_tissue import SURROGATE_LEVELS, density_errors
+from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS, density_errors
 from gliofield_papers.forward.checkpoints import load_surrogates
 from gliofield_papers.forward.evaluation import evaluate_surrogate
 from gliofield_papers.forward.tables import surrogate_report

@@ -4,7 +4,7 @@ import dataclasses
 
 from made_up_evaluations import surrogate_evaluation
 
-from gliofield.metrics.errors_by_tissue import MeanValue
+from gliofield_papers.errors_by_tissue import MeanValue
 from gliofield_papers.forward.tables import surrogate_report
 
 

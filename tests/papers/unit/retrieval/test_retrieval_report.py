@@ -83,8 +83,8 @@ def plain(database, queries):
 def test_table_1_puts_the_papers_beside_what_was_measured(evaluation):
     """Top-n and seconds of the strategy that was published; the pipeline includes the registration."""
     table = accuracy_and_runtime(evaluation)
-    rows = {row[0]: row for row in table.rows}
-    records = {record["label"]: record for record in table.records}
+    rows = {row[0]: row for row in table.cells()}
+    records = {record["label"]: record for record in table.records()}
 
     assert rows["DS64"][5] == "88.7/100/100"
     assert rows["DS64"][11] == "130"
@@ -98,7 +98,7 @@ def test_synthetic_queries_stand_beside_what_was_published_for_synthetic_ones(ev
     no_patients = dataclasses.replace(
         evaluation, queries=dataclasses.replace(evaluation.queries, groups=("synthetic",) * len(GROUPS))
     )
-    rows = {row[0]: row for row in accuracy_and_runtime(no_patients).rows}
+    rows = {row[0]: row for row in accuracy_and_runtime(no_patients).cells()}
 
     assert rows["DS64"][5] == "93.5/100/100"
     assert rows["VAE 8 (small)"][5] == "-"
@@ -153,11 +153,11 @@ def test_tables_without_rows_are_left_out(plain):
 def test_every_place_where_a_small_network_appears_says_so(evaluation):
     """By its label or its setting."""
     for table in retrieval_tables(evaluation):
-        for row in [table.headers, *table.rows]:
+        for row in [[column.title for column in table.columns], *table.cells()]:
             if any("VAE" in cell for cell in row):
                 assert any("small" in cell for cell in row), table.name
     networks = next(table for table in retrieval_tables(evaluation) if table.name == "networks")
-    assert all("small" in row for row in networks.rows)
+    assert all("small" in row for row in networks.cells())
 
 
 def test_csv_holds_the_numbers_of_the_table(evaluation):
@@ -178,13 +178,13 @@ def test_csv_holds_the_numbers_of_the_table(evaluation):
 def test_cases_show_rank_and_dice_lost(evaluation):
     """A search without an answer says so, a query that was not asked has a dash."""
     table = thesis_cases(evaluation)
-    column = {name: number for number, name in enumerate(table.headers)}
+    column = {column.title: number for number, column in enumerate(table.columns)}
 
     assert table.rows
-    for row in table.rows:
+    for row in table.cells():
         assert row[column["exact index"]] == "1 (Δ=0.00)"
         assert row[column["silent"]] == "no answer"
-    assert {row[column["slow"]] for row in table.rows} <= {"-", "1 (Δ=0.00)"}
+    assert {row[column["slow"]] for row in table.cells()} <= {"-", "1 (Δ=0.00)"}
 
 
 def test_the_record_is_strict_json_of_everything(evaluation):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, MeanValue, density_errors
+from gliofield_papers.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, MeanValue, density_errors
 
 ONES, ZEROS = np.ones((4, 1, 1), np.float32), np.zeros((4, 1, 1), np.float32)
 

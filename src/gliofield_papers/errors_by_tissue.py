@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.metrics.overlap import dice
+from gliofield.report.tables import number
 
 #: Levels of the inverse paper's evaluation, at which true and predicted densities are compared.
 INVERSE_LEVELS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.25, 0.4, 0.5, 0.75, 0.8, 0.9, 0.95)
@@ -116,6 +117,12 @@ class MeanValue:
             num_defined=len(defined),
             num_undefined=len(array) - len(defined),
         )
+
+    @property
+    def cell(self) -> str:
+        """The mean for a table; in parentheses, where not 0, the number of tumors without a value."""
+        missing = f" ({self.num_undefined})" if self.num_undefined else ""
+        return f"{number(self.mean, '.3f')}{missing}"
 
 
 def _mean(error: NDArray[np.float64], region: NDArray[np.bool_]) -> float:
