@@ -167,19 +167,20 @@ def _write(
     replace: bool,
 ) -> None:
     """Write densities, what was moved, and the sheet: all of the files appear, or none."""
-    from gliofield.growth import MassEffectSolution
+    from gliofield.growth import moved_tissue
     from gliofield.imaging import VisibilityThresholds
     from gliofield.nifti import write_volume
     from gliofield.output import atomic_file
     from gliofield.volume import Volume
 
+    moved = moved_tissue(solution)
     with ExitStack() as outputs:
         for index, (path, density) in enumerate(zip(files, solution.cell_density, strict=True)):
             partial = outputs.enter_context(atomic_file(path, replace=replace))
             description = "tumor-cell density, relative; research use only"
             write_volume(partial, Volume(density, solution.grid), description=description)
-            if isinstance(solution, MassEffectSolution):
-                _write_moved(solution, index, path, outputs, replace=replace)
+            if moved is not None:
+                _write_moved(moved, index, path, outputs, replace=replace)
         if figure is not None:
             from gliofield.report import growth_sheet
 
@@ -212,17 +213,18 @@ def _write_moved(solution: MassEffectSolution, index: int, path: Path, outputs: 
 
 def _rows(solution: Solution, files: Sequence[Path], thresholds: Any) -> list[dict[str, Any]]:
     """What there is to say of each snapshot."""
-    from gliofield.growth import MassEffectSolution
+    from gliofield.growth import moved_tissue
 
+    moved = moved_tissue(solution)
     core, whole = (solution.volume_ml(t) for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
     rows: list[dict[str, Any]] = [
         {"time_days": days, "file": path, "volume_ml_t1gd": float(c), "volume_ml_flair": float(w)}
         for days, path, c, w in zip(solution.times_days, files, core, whole, strict=True)
     ]
-    if isinstance(solution, MassEffectSolution):
+    if moved is not None:
         for index, row in enumerate(rows):
-            row["largest_displacement_mm"] = solution.largest_displacement_mm(index)
-            row["min_jacobian_determinant"] = solution.min_jacobian_determinant[index]
+            row["largest_displacement_mm"] = moved.largest_displacement_mm(index)
+            row["min_jacobian_determinant"] = moved.min_jacobian_determinant[index]
     return rows
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gliofield.database.schema import describe_settings, without_backend
@@ -20,7 +20,12 @@ from gliofield.plugins import find_plugins, load_plugin
 #: further apart than the error this makes (docs/design/0003-simulation-database.md).
 MASS_EFFECT_COUPLING_STEPS = 8
 
-MODELS = ("fk", "mass-effect")
+# Of each model how it is made for a backend.
+_OWN: Mapping[str, Callable[[str], GrowthModel[Any]]] = {
+    "fk": lambda backend: FisherKolmogorov(backend=backend),
+    "mass-effect": lambda backend: MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend),
+}
+MODELS = tuple(_OWN)
 _KIND = "growth model"
 DEFAULT_MODEL = "fk"
 DEVICES = ("cpu", "cuda")
@@ -58,10 +63,7 @@ def named_model(
         return _plugged_model(name, device, () if checkpoint is None else (checkpoint,))
     if checkpoint is not None:
         raise ParameterError(f"growth model {name!r} uses no network, but {checkpoint} was given: leave it out.")
-    backend = "cuda" if device == "cuda" else "numba"
-    if name == "fk":
-        return FisherKolmogorov(backend=backend)
-    return MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend)
+    return _OWN[name]("cuda" if device == "cuda" else "numba")
 
 
 def _plugged_model(name: str, device: str, arguments: tuple[Any, ...]) -> GrowthModel[Any]:
@@ -125,5 +127,5 @@ def recorded_model(description: Mapping[str, Any], *, source: str) -> GrowthMode
 
 def _model_called(recorded: str) -> GrowthModel[Any]:
     """The model that records this name; that of another package is offered by the name that it records."""
-    own = {MassEffect().name: "mass-effect", FisherKolmogorov().name: "fk"}
+    own = {named_model(name).name: name for name in MODELS}
     return named_model(own.get(recorded, recorded))

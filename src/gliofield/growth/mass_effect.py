@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ from gliofield.cores import shared_threads
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.growth.mechanics.stiffness import TissueElasticity
-from gliofield.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
+from gliofield.growth.parameters import PUSH_NAME, FisherKolmogorovParameters, MassEffectParameters
 from gliofield.growth.reaction_diffusion import FisherKolmogorov
 from gliofield.growth.run_inputs import check_run
 from gliofield.growth.seed import seed_density
@@ -93,6 +93,8 @@ class MassEffect:
     >>> MassEffect(num_coupling_steps=32).name
     'mass-effect'
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({PUSH_NAME})
 
     num_coupling_steps: int = 16
     force_tolerance: float = 5e-3

@@ -22,12 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.bayes import IdentifiableTumors, PosteriorSamples, rank_uniformity, truth_ranks
-from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.errors import ParameterError
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import TUMOR_NAMES
 
 COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)
-_GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME, *SEED_NAMES)
 _DERIVED = {"diffusion_length_mm": "mm", "proliferation_number": "1"}
 _NUM_BINS = (16, 8, 4, 2)
 # Pearson's test needs that many expected per bin.
@@ -275,7 +273,7 @@ def _with_derived(
 ) -> tuple[PosteriorSamples, NDArray[np.float64]]:
     """Samples and one row of truth, (1, P), with μ1 and μ2 appended where they can be computed."""
     names = tuple(samples.names)
-    if any(name not in names for name in _GROWTH_NAMES):
+    if any(name not in names for name in TUMOR_NAMES):
         return samples, truth[0]
 
     def extended(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from gliofield.database.manifest import MANIFEST_NAME
 from gliofield.errors import DatabaseError, OutputError, ParameterError
 from gliofield.output import FolderMarker, atomic_file
 from gliofield.pipeline import PersonalizationSettings
+from gliofield.records import to_record
 
 if TYPE_CHECKING:
     from gliofield_papers.surrogate import SurrogateHeader
@@ -69,7 +70,7 @@ def surrogate_identity(checkpoint: str | os.PathLike[str], header: SurrogateHead
 
     return {
         "checkpoint_digest": read_checkpoint(checkpoint, kind=CHECKPOINT_KIND).digest,
-        "settings": header.settings.to_json(),
+        "settings": to_record(header.settings),
         "spacing_mm": header.spacing_mm,
     }
 

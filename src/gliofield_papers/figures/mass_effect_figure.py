@@ -79,14 +79,14 @@ def mass_effect_figure(
             cut.show_image(axes, image.data, np.array([0.0, 1.05]))
             cut.paint_density(axes, solution.cell_density[-1], thresholds)
             cut.outline(axes, deep & (at_rest.csf > 0.5), _REST_COLOR, width=0.8)
-            if isinstance(solution, MassEffectSolution):
+            if solution is with_push:
                 cut.outline(axes, deep & (moved.csf > 0.5), _MOVED_COLOR, width=0.9)
-                cut.draw_arrows(axes, solution.displacement_mm[-1])
+                cut.draw_arrows(axes, with_push.displacement_mm[-1])
             cut.annotate(axes, with_name=row == 0)
         core, whole = (solution.volume_ml(t)[-1] for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
         lines = [name.replace("-", "-\n"), f"core {core:.0f} ml", f"whole {whole:.0f} ml"]
-        if isinstance(solution, MassEffectSolution):
-            lines.append(f"moved {solution.largest_displacement_mm(-1):.1f} mm")
+        if solution is with_push:
+            lines.append(f"moved {with_push.largest_displacement_mm(-1):.1f} mm")
         place = panels[row, 0].get_position()
         figure.text(
             0.01, (place.y0 + place.y1) / 2, plain_text("\n".join(lines)), color="white", fontsize=9, va="center"

@@ -13,6 +13,7 @@ from typing import Any
 
 from gliofield.anatomy import Anatomy
 from gliofield.errors import ParameterError
+from gliofield.records import to_record
 from gliofield_papers.surrogate import LearnedFisherKolmogorov, SurrogateHeader, SurrogateSamples
 
 _SPACING_SLACK = 1e-3
@@ -98,7 +99,7 @@ def require_fitting_samples(models: Sequence[LearnedFisherKolmogorov], samples: 
         "crop_size": samples.crop_size,
         "spacing_mm": samples.spacing_mm,
         "domain_rule": None,
-        **samples.ranges.to_json(),
+        **to_record(samples.ranges),
     }
     for model in models:
         differences = _differences(_conditions(model.header), of_samples)
@@ -115,7 +116,7 @@ def _conditions(header: SurrogateHeader) -> dict[str, Any]:
         "crop_size": header.settings.network.crop_size,
         "spacing_mm": header.spacing_mm,
         "domain_rule": header.domain_rule,
-        **header.settings.ranges.to_json(),
+        **to_record(header.settings.ranges),
     }
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from gliofield.anatomy.growth_domain import Anatomy
-from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectSolution, Solution
+from gliofield.growth import FisherKolmogorov, MassEffect, Solution, moved_tissue
 from gliofield.imaging import VisibilityThresholds
 from gliofield.progress import Reporter, ignore_progress
 from gliofield_papers.measuring import RunCounter
@@ -196,6 +196,7 @@ def _solved(model: str, anatomy: Anatomy, tumor: EvaluationTumor, num_threads: i
 
 
 def _grid_row(model: str, anatomy: Anatomy, solution: Solution) -> GridRow:
+    moved = moved_tissue(solution)
     return GridRow(
         model=model,
         spacing_mm=anatomy.spacing_mm,
@@ -204,7 +205,7 @@ def _grid_row(model: str, anatomy: Anatomy, solution: Solution) -> GridRow:
         volume_ml=float(solution.volume_ml(VisibilityThresholds().flair_threshold)[0]),
         seconds=np.nan,
         num_voxel_steps=solution.num_voxel_steps,
-        num_solver_iterations=solution.num_solver_iterations if isinstance(solution, MassEffectSolution) else 0,
+        num_solver_iterations=0 if moved is None else moved.num_solver_iterations,
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gliofield.learning import TrainingHistory
 from gliofield.learning.checkpoint import read_header_as
+from gliofield.records import from_record, to_record
 from gliofield_papers.surrogate.config import SurrogateSettings
 
 #: Name in a checkpoint of what it holds.
@@ -52,30 +54,8 @@ class SurrogateHeader:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {
-            "settings": self.settings.to_json(),
-            "spacing_mm": self.spacing_mm,
-            "trained_on": dict(self.trained_on),
-            "validated_on": dict(self.validated_on),
-            "history": self.history.to_json(),
-            "domain_rule": self.domain_rule,
-            "atlas_name": self.atlas_name,
-            "atlas_hash": self.atlas_hash,
-        }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> SurrogateHeader:
-        """The header `to_dict` described."""
-        return cls(
-            settings=SurrogateSettings.from_json(content["settings"]),
-            spacing_mm=float(content["spacing_mm"]),
-            trained_on=content["trained_on"],
-            validated_on=content["validated_on"],
-            history=TrainingHistory.from_json(content["history"]),
-            domain_rule=content.get("domain_rule"),
-            atlas_name=content.get("atlas_name"),
-            atlas_hash=content.get("atlas_hash"),
-        )
+        record: dict[str, Any] = to_record(self)
+        return record
 
 
 def read_surrogate_header(path: str | os.PathLike[str]) -> SurrogateHeader:
@@ -86,4 +66,4 @@ def read_surrogate_header(path: str | os.PathLike[str]) -> SurrogateHeader:
     CheckpointError
         If the file is missing, damaged, of another version, or holds something else.
     """
-    return read_header_as(path, SurrogateHeader.from_dict, kind=CHECKPOINT_KIND)
+    return read_header_as(path, partial(from_record, SurrogateHeader), kind=CHECKPOINT_KIND)

@@ -11,11 +11,8 @@ References
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gliofield.errors import ParameterError, unknown_name
 from gliofield.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO
@@ -73,20 +70,6 @@ class ParameterRanges:
             "proliferation_rate_per_day": self.proliferation_rate_per_day,
             "growth_time_days": self.growth_time_days,
         }
-
-    def to_json(self) -> dict[str, Any]:
-        """All five values by name, as JSON knows them."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self).items()
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> ParameterRanges:
-        """The ranges `to_json` gave."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
-        }
-        return cls(**values)
 
     @property
     def num_times(self) -> int:
@@ -215,33 +198,4 @@ class SurrogateSettings:
             or self.network.channels < _PAPERS_CHANNELS
             or self.num_training_samples < _PAPERS_NUM_TRAINING
             or self.training.num_epochs < _PAPERS_NUM_EPOCHS
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as values JSON knows."""
-        return {
-            "network": {**dataclasses.asdict(self.network), "tissues": list(self.network.tissues)},
-            "ranges": self.ranges.to_json(),
-            "loss": self.loss,
-            "training": self.training.to_json(),
-            "num_training_samples": self.num_training_samples,
-            "num_validation_samples": self.num_validation_samples,
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> SurrogateSettings:
-        """Settings of what `to_json` gave.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If it is something else.
-        """
-        return cls(
-            network=SurrogateNetworkSettings(**{**stored["network"], "tissues": tuple(stored["network"]["tissues"])}),
-            ranges=ParameterRanges.from_json(stored["ranges"]),
-            loss=stored["loss"],
-            training=TrainingSettings.from_json(stored["training"]),
-            num_training_samples=stored["num_training_samples"],
-            num_validation_samples=stored["num_validation_samples"],
         )

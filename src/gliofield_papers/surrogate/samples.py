@@ -24,6 +24,7 @@ from gliofield.errors import ParameterError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, simulate_batch
 from gliofield.learning import ProcessGroup
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+from gliofield.records import to_record
 from gliofield_papers.surrogate.anatomies import crop_around, tissue_channels
 from gliofield_papers.surrogate.config import ParameterRanges
 from gliofield_papers.surrogate.sample_files import completed_file, require_own_folder
@@ -161,7 +162,7 @@ def simulate_samples(
     draws = [drawn_sample(anatomies, ranges, index, part=part, seed=seed) for index in range(number)]
     identity = {
         "anatomies": [anatomy.content_hash for anatomy in anatomies],
-        "ranges": ranges.to_json(),
+        "ranges": to_record(ranges),
         "part": part,
         "crop_size": crop_size,
         "seed": seed,

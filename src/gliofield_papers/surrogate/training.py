@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from gliofield.anatomy import Atlas
 from gliofield.errors import ParameterError
-from gliofield.learning import process_group, require_torch, train, write_checkpoint
-from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, training_folder
+from gliofield.learning import ProcessGroup, require_torch, train
+from gliofield.learning.outputs import checkpoint_path
+from gliofield.learning.training_frame import train_to_checkpoint
 from gliofield.progress import Reporter, ignore_progress
+from gliofield.records import to_record
 from gliofield_papers.surrogate.checkpoint import CHECKPOINT_KIND, SurrogateHeader
 from gliofield_papers.surrogate.config import SurrogateSettings
 from gliofield_papers.surrogate.samples import SurrogateSamples
@@ -64,15 +69,14 @@ def train_surrogate(
     path = checkpoint_path(out, replace=replace)
     _require_fit(training, validation, settings)
     task = SurrogateTask(settings, training, validation)
-    folder = training_folder(path)
-    described = settings.to_json()
     identity = {
-        "network": described["network"],
+        "network": to_record(settings.network),
         "loss": settings.loss,
         "trained_on": training.identity,
         "validated_on": validation.identity,
     }
-    with process_group(settings.training.device) as processes:
+
+    def run(folder: Path, processes: ProcessGroup) -> tuple[SurrogateHeader, Mapping[str, Any]]:
         history = train(task, settings.training, folder=folder, identity=identity, resume=not restart, report=report)
         header = SurrogateHeader(
             settings=settings,
@@ -84,13 +88,9 @@ def train_surrogate(
             atlas_name=None if atlas is None else atlas.name,
             atlas_hash=None if atlas is None else atlas.content_hash,
         )
-        if processes.is_first:
-            write_checkpoint(
-                path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=task.network.state_dict(), replace=replace
-            )
-            keep_logs_alone(folder)
-        processes.wait_for_all()
-    return header
+        return header, task.network.state_dict()
+
+    return train_to_checkpoint(path, run, kind=CHECKPOINT_KIND, device=settings.training.device, replace=replace)
 
 
 def _require_fit(training: SurrogateSamples, validation: SurrogateSamples, settings: SurrogateSettings) -> None:
@@ -124,8 +124,8 @@ def _require_as_in_settings(samples: SurrogateSamples, settings: SurrogateSettin
             f"the samples are cut out at {samples.crop_size}³ voxels: expected {settings.network.crop_size}³, the "
             "network's crop_size. Simulate them again."
         )
-    drawn = samples.ranges.to_json()
-    for name, expected in settings.ranges.to_json().items():
+    drawn = to_record(samples.ranges)
+    for name, expected in to_record(settings.ranges).items():
         if drawn[name] != expected:
             raise ParameterError(
                 f"the samples for {part} were drawn with {name} {drawn[name]}: expected {expected}, that of the "

@@ -5,10 +5,9 @@ Tensors are named ``flair.encoder.…``, ``flair.decoder.…``, ``t1gd.…``; a 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from gliofield.box import Box, make_box
@@ -17,9 +16,10 @@ from gliofield.database.schema import DatabaseHeader
 from gliofield.database.store import SimulationDatabase
 from gliofield.errors import DatabaseError
 from gliofield.grid import Grid
-from gliofield.learning import TrainingHistory, TrainingSettings
+from gliofield.learning import TrainingHistory
 from gliofield.learning.checkpoint import read_header_as
-from gliofield_papers.indexes.embedding.settings import EmbeddingSettings, NetworkSettings, label_of
+from gliofield.records import from_record, to_record
+from gliofield_papers.indexes.embedding.settings import EmbeddingSettings, label_of
 
 #: Name in a checkpoint of what it holds.
 CHECKPOINT_KIND = "embedding"
@@ -85,47 +85,32 @@ class EmbeddingHeader:
         return label_of(self.settings, is_small=self.is_small)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready; settings and atlas stand beside the rest."""
         return {
-            **describe_training(self.settings),
-            "grid": self.grid.to_dict(),
+            **to_record(self.settings),
+            "grid": to_record(self.grid),
             "atlas": {"name": self.atlas_name, "content_hash": self.atlas_hash},
-            "box": [list(ends) for ends in self.box],
+            "box": to_record(self.box),
             "levels": list(self.levels),
             "trained_on": dict(self.trained_on),
-            "history": {name: history.to_json() for name, history in self.history.items()},
+            "history": to_record(self.history),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> EmbeddingHeader:
         """The header `to_dict` described."""
-        network = {**content["network"], "channels": tuple(content["network"]["channels"])}
         flair_level, t1gd_level = content["levels"]
+        settings = {field.name: content[field.name] for field in fields(EmbeddingSettings)}
         return cls(
-            settings=EmbeddingSettings(
-                network=NetworkSettings(**network),
-                training=TrainingSettings.from_json(content["training"]),
-                num_training_tumors=content["num_training_tumors"],
-                num_validation_tumors=content["num_validation_tumors"],
-            ),
-            grid=Grid.from_dict(content["grid"]),
+            settings=from_record(EmbeddingSettings, settings),
+            grid=from_record(Grid, content["grid"]),
             atlas_name=content["atlas"]["name"],
             atlas_hash=content["atlas"]["content_hash"],
             box=make_box(content["box"]),
             levels=(flair_level, t1gd_level),
             trained_on=content["trained_on"],
-            history={name: TrainingHistory.from_json(history) for name, history in content["history"].items()},
+            history={name: from_record(TrainingHistory, stored) for name, stored in content["history"].items()},
         )
-
-
-def describe_training(settings: EmbeddingSettings) -> dict[str, Any]:
-    """Everything of the settings, JSON-ready."""
-    return {
-        "network": dataclasses.asdict(settings.network),
-        "training": settings.training.to_json(),
-        "num_training_tumors": settings.num_training_tumors,
-        "num_validation_tumors": settings.num_validation_tumors,
-    }
 
 
 def read_embedding_header(path: str | os.PathLike[str]) -> EmbeddingHeader:

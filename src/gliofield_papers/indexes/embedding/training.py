@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.errors import ParameterError
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.learning import process_group, require_torch, write_checkpoint
+from gliofield.learning import ProcessGroup, require_torch
 from gliofield.learning.members import Member, train_members
-from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, training_folder
+from gliofield.learning.outputs import checkpoint_path
+from gliofield.learning.training_frame import train_to_checkpoint
 from gliofield.progress import Reporter, ignore_progress
+from gliofield.records import to_record
 from gliofield_papers.indexes.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
 from gliofield_papers.indexes.embedding.settings import EmbeddingSettings
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes, VolumeLayout
@@ -76,11 +78,10 @@ def train_embedding(
     box = _box(database, settings)
     volumes = TumorVolumes(database, VolumeLayout(settings.network, header.grid.shape, box), levels)
     trained_on = {**header.to_attributes(), "num_tumors": database.num_tumors}
-    folder = training_folder(path)
 
-    with process_group(settings.training.device) as group:
+    def run(folder: Path, group: ProcessGroup) -> tuple[EmbeddingHeader, Mapping[str, Any]]:
         _require_batches(settings, group.num_processes)
-        shown = {"box": [list(ends) for ends in box], "levels": list(levels), "trained_on": trained_on}
+        shown = {"box": to_record(box), "levels": list(levels), "trained_on": trained_on}
         members = _make_members(settings, volumes, training_tumors, validation_tumors, shown)
         histories, tensors = train_members(members, folder=folder, resume=not restart, report=report)
         made = EmbeddingHeader(
@@ -93,11 +94,9 @@ def train_embedding(
             trained_on=trained_on,
             history=histories,
         )
-        if group.is_first:
-            write_checkpoint(path, kind=CHECKPOINT_KIND, header=made.to_dict(), tensors=tensors, replace=replace)
-            keep_logs_alone(folder)
-        group.wait_for_all()
-    return made
+        return made, tensors
+
+    return train_to_checkpoint(path, run, kind=CHECKPOINT_KIND, device=settings.training.device, replace=replace)
 
 
 def _make_members(
@@ -124,7 +123,7 @@ def _make_members(
             settings=settings.training,
             # The training settings are compared by the loop, which lets the number of epochs grow.
             identity={
-                "network": dataclasses.asdict(settings.network),
+                "network": to_record(settings.network),
                 "training_tumors": training_tumors.tolist(),
                 "validation_tumors": validation_tumors.tolist(),
                 "modality": name,

@@ -7,6 +7,7 @@ import pytest
 
 from gliofield.errors import ParameterError
 from gliofield.learning import Cosine
+from gliofield.records import from_record, to_record
 from gliofield_papers.surrogate import ParameterRanges, SurrogateNetworkSettings, SurrogateSettings
 
 
@@ -37,13 +38,13 @@ def test_settings_are_stored_as_json():
         loss="whole-volume",
         ranges=ParameterRanges(time_step_days=10.0),
     )
-    assert SurrogateSettings.from_json(settings.to_json()) == settings
+    assert from_record(SurrogateSettings, to_record(settings)) == settings
 
 
 def test_ranges_are_stored_with_step_and_ratio():
     """All five values, by name; equal after a round trip through JSON."""
     ranges = ParameterRanges(growth_time_days=(10.0, 30.0), time_step_days=10.0, diffusivity_ratio=5.0)
-    stored = json.loads(json.dumps(ranges.to_json()))
+    stored = json.loads(json.dumps(to_record(ranges)))
 
     assert stored == {
         "white_matter_diffusivity_mm2_per_day": [0.001, 0.08],
@@ -52,7 +53,7 @@ def test_ranges_are_stored_with_step_and_ratio():
         "time_step_days": 10.0,
         "diffusivity_ratio": 5.0,
     }
-    assert ParameterRanges.from_json(stored) == ranges
+    assert from_record(ParameterRanges, stored) == ranges
 
 
 @pytest.mark.parametrize(
