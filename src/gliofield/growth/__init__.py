@@ -1,8 +1,7 @@
 """Forward models: how a tumor grows in a brain."""
 
-from gliofield.growth.batch import simulate_batch
+from gliofield.growth.many import simulate_many
 from gliofield.growth.mass_effect import MassEffect
-from gliofield.growth.mass_effect_batch import simulate_mass_effect_batch
 from gliofield.growth.mechanics import Elasticity, TissueElasticity
 from gliofield.growth.model import GrowthModel, needs_of
 from gliofield.growth.one_tumor import default_model, simulate
@@ -45,6 +44,5 @@ __all__ = [
     "seed_density",
     "seed_values",
     "simulate",
-    "simulate_batch",
-    "simulate_mass_effect_batch",
+    "simulate_many",
 ]

@@ -77,7 +77,7 @@ class MassEffect:
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it.
     backend : {"numba", "cuda"}
-        Compiled kernels, or a GPU, which takes many tumors at once: `simulate_mass_effect_batch`. Databases record it.
+        Compiled kernels, or a GPU, which takes many tumors at once: `simulate_many`. Databases record it.
     time_step_scale : float
         Factor on the steps of reaction and diffusion within a coupling step, as in `FisherKolmogorov`.
     report : Reporter
@@ -158,7 +158,7 @@ class MassEffect:
         if self.backend == "cuda":
             raise ParameterError(
                 "MassEffect(backend='cuda') does not grow one tumor at a time, which would not fill a GPU: expected a "
-                "call of simulate_mass_effect_batch(anatomy, [parameters], [times_days], model=model), or a CudaWorker "
+                "call of simulate_many(model, anatomy, [(parameters, times_days)], device='cuda'), or a CudaWorker "
                 "where a database is built. Use the backend 'numba' for a single tumor."
             )
         if parameters.push_pa <= NO_PUSH_PA:

@@ -214,13 +214,13 @@ def growth_values_of(parameters: FisherKolmogorovParameters, growth_time_days: f
     >>> values["growth_time_days"], values["seed_z_mm"], growth_parameters_of(values) == tumor
     (300.0, 2.0, True)
     """
-    push = {PUSH_NAME: parameters.push_pa} if hasattr(parameters, PUSH_NAME) else {}
+    push = getattr(parameters, PUSH_NAME, None)
     return {
         DIFFUSIVITY_NAME: parameters.white_matter_diffusivity_mm2_per_day,
         RATE_NAME: parameters.proliferation_rate_per_day,
         TIME_NAME: growth_time_days,
         **seed_values(parameters.seed_mm),
-        **push,
+        **({} if push is None else {PUSH_NAME: push}),
     }
 
 

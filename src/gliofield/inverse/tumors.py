@@ -33,6 +33,7 @@ from gliofield.database.tumor_table import Rejections, parameter_row
 from gliofield.errors import DatabaseError, NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel, Solution, needs_of
+from gliofield.growth.many import says_device
 from gliofield.growth.parameters import PUSH_NAME, TUMOR_NAMES
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.inverse.config import ObservationSettings
@@ -323,7 +324,7 @@ class SimulatedTumors:
     def _outcomes(
         self, simulator: BatchSimulator, draws: Sequence[TumorDraw], executor: ThreadPoolExecutor
     ) -> list[Solution | NumericalError]:
-        if getattr(self._model, "backend", None) == "cuda":
+        if says_device(self._model):
             return list(device_outcomes(simulator, draws, CudaWorker()))
         return list(executor.map(lambda draw: _grown(simulator, draw), draws))
 

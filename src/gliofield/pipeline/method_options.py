@@ -289,8 +289,9 @@ class PluggedMethod(Protocol):
         What it does, in a few words.
     """
 
-    name: str
-    summary: str
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    name: ClassVar[str]
+    summary: ClassVar[str]
 
     def prepare(self, *, atlas: Atlas, settings: PersonalizationSettings, report: Reporter) -> InverseMethod:
         """The method, ready to be asked about patients in the atlas."""

@@ -37,7 +37,7 @@ class Column:
     """
 
     title: str
-    value: str | Callable[[Any], Any]
+    value: str | Callable[..., Any]
     form: str | None = None
     key: str | None = None
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy import Atlas
 from gliofield.bayes import TmcmcSettings
-from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.cores import require_threads
 from gliofield.database import SimulationDatabase
 from gliofield.database.schema import describe_settings
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import FisherKolmogorov
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.output import atomic_file, require_absent
 from gliofield.pipeline import CaseFiles, PersonalizationSettings
 from gliofield.pipeline.sample_method import SampleSettings

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gliofield.anatomy import Atlas
     from gliofield.database import SimulationDatabase
     from gliofield.progress import Reporter
+    from gliofield_papers.databases.patient_volumes import PatientTumor
     from gliofield_papers.queries.matching_queries import MatchingQueries
 
 _Databases = Annotated[list[Path], typer.Argument(metavar="DB...", help="Folders of simulation databases.")]
@@ -167,7 +168,8 @@ def evaluate_coverage(
         cohort_of_database(database, name=label, atlas=atlases[database.header.atlas_name], num_centers=centers)
         for label, database in zip(_labels(opened, names), opened, strict=True)
     ]
-    measured, beside = (), None
+    measured: tuple[PatientTumor, ...] = ()
+    beside = None
     if patients is not None:
         atlas = atlases.get(DEFAULT_ATLAS) or load_atlas(DEFAULT_ATLAS, report=console.report)
         measured = measure_patients(patients, atlas_grid=atlas.grid)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import DeviceError
-from gliofield.growth import FisherKolmogorov, simulate_batch
+from gliofield.growth import FisherKolmogorov, simulate_many
 from gliofield.learning import threads_of_worker
 from gliofield_papers.measuring import RunCounter, timed
 from gliofield_papers.surrogate import LearnedFisherKolmogorov, SurrogateSamples
@@ -133,7 +133,6 @@ def _grow_on_device(samples: SurrogateSamples, rows: Sequence[int]) -> None:
     draws = [samples.draws[row] for row in rows]
     for number in sorted({draw.anatomy for draw in draws}):
         own = [draw for draw in draws if draw.anatomy == number]
-        grown = simulate_batch(
-            samples.anatomies[number], [draw.parameters for draw in own], [(draw.time_days,) for draw in own]
-        )
+        tumors = [(draw.parameters, draw.time_days) for draw in own]
+        grown = simulate_many(FisherKolmogorov(), samples.anatomies[number], tumors, device="cuda")
         deque(grown, maxlen=0)

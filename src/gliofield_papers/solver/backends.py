@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import DeviceError
 from gliofield.growth import FisherKolmogorov, Solution
-from gliofield.growth.backends.triton_loading import load_backend
-from gliofield.growth.batch import DEFAULT_BATCH, simulate_batch
+from gliofield.growth.many import require_device, simulate_many, useful_batch
 from gliofield.progress import Reporter, ignore_progress
 from gliofield_papers.measuring import RunCounter, timed
 from gliofield_papers.solver.tumors import EvaluationTumor
@@ -116,17 +116,18 @@ def _batch_row(
     report: Reporter,
 ) -> BackendRow:
     try:
-        load_backend().require_device(device)
+        require_device(device)
     except DeviceError as error:
         is_installed = not isinstance(error.__cause__, ModuleNotFoundError)
         reason = "no CUDA device" if is_installed else "PyTorch or Triton is not installed"
         return BackendRow(backend="cuda", note=f"not run: {reason}")
     # A batch is only worth its device when it is full.
-    copies = -(-DEFAULT_BATCH // len(tumors))
+    model = FisherKolmogorov()
+    copies = -(-useful_batch(model) // len(tumors))
 
-    def batch(number: int) -> Iterator[Solution]:
-        parameters, times = [t.parameters for t in tumors], [[t.time_days] for t in tumors]
-        return simulate_batch(anatomy, parameters * number, times * number, device=device, report=report)
+    def batch(number: int) -> Iterator[Any]:
+        own = [(tumor.parameters, tumor.time_days) for tumor in tumors]
+        return simulate_many(model, anatomy, own * number, device=device, report=report)
 
     # The first batch compiles its kernels, and is compared.
     differences = [_largest_difference(one, own) for one, own in zip(batch(1), solutions, strict=True)]

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from gliofield.anatomy import Anatomy
 from gliofield.cores import require_threads
 from gliofield.errors import ParameterError
-from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, simulate_batch
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, Solution, simulate_many
+from gliofield.growth.many import says_device
 from gliofield.learning import ProcessGroup
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.records import to_record
@@ -232,7 +233,7 @@ def _grown(
     """Tumors of a block of draws from the first that is missing on, (n, S, S, S)."""
     draws = block[first:]
     tumors = np.empty((len(draws), *(crop_size,) * 3), dtype=np.float16)
-    if solver.backend == "cuda":
+    if says_device(solver):
         for row, density in _grown_on_device(anatomies, draws, solver):
             tumors[row] = crop_around(density, draws[row].center, crop_size)
         return tumors
@@ -252,13 +253,10 @@ def _grown_on_device(
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     for number in sorted({draw.anatomy for draw in draws}):
         rows = [row for row, draw in enumerate(draws) if draw.anatomy == number]
-        solutions = simulate_batch(
-            anatomies[number],
-            [draws[row].parameters for row in rows],
-            [(draws[row].time_days,) for row in rows],
-            time_step_scale=solver.time_step_scale,
-        )
+        tumors = [(draws[row].parameters, draws[row].time_days) for row in rows]
+        solutions = simulate_many(solver, anatomies[number], tumors, device="cuda")
         for row, solution in zip(rows, solutions, strict=True):
+            assert isinstance(solution, Solution)  # without mass effect there is always one
             yield row, solution.cell_density[0]
 
 

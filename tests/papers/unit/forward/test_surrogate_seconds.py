@@ -91,12 +91,12 @@ def test_on_a_device_the_solver_grows_the_same_tumors_in_batches(tests, models, 
     """Those of an anatomy at once, each at its time, the second time on the clock."""
     grown = []
 
-    def note(anatomy, parameters, times_days):
-        grown.append((anatomy.content_hash, tuple(parameters), tuple(times_days)))
+    def note(model, anatomy, tumors, *, device):
+        grown.append((anatomy.content_hash, tuple(tumors), device))
         return iter(())
 
     monkeypatch.setattr(LearnedFisherKolmogorov, "device_type", "cuda")
-    monkeypatch.setattr(surrogate_seconds, "simulate_batch", note)
+    monkeypatch.setattr(surrogate_seconds, "simulate_many", note)
     found = seconds_of(tests, models)
 
     assert found.solver_batched_s > 0.0
@@ -104,20 +104,17 @@ def test_on_a_device_the_solver_grows_the_same_tumors_in_batches(tests, models, 
     assert grown[:half] == grown[half:]
     draws = tests.draws[:NUM_TIMED]
     asked = {(tests.identity["anatomies"][draw.anatomy], draw.parameters.seed_mm, draw.time_days) for draw in draws}
-    assert asked == {
-        (content_hash, each.seed_mm, times[0])
-        for content_hash, parameters, all_times in grown
-        for each, times in zip(parameters, all_times, strict=True)
-    }
+    assert asked == {(content, each.seed_mm, days) for content, tumors, _ in grown for each, days in tumors}
+    assert {device for _, _, device in grown} == {"cuda"}
 
 
 def test_a_device_without_a_solver_is_skipped(tests, models, monkeypatch):
     """The kernels of the solver need more than PyTorch."""
 
-    def fail(*arguments):
+    def fail(*arguments, **settings):
         raise DeviceError("no Triton")
 
     monkeypatch.setattr(LearnedFisherKolmogorov, "device_type", "cuda")
-    monkeypatch.setattr(surrogate_seconds, "simulate_batch", fail)
+    monkeypatch.setattr(surrogate_seconds, "simulate_many", fail)
 
     assert np.isnan(seconds_of(tests, models).solver_batched_s)

@@ -6,7 +6,7 @@ import pytest
 from phantom_brain import phantom_atlas
 
 from gliofield.errors import DeviceError, NumericalError, ParameterError
-from gliofield.growth import FisherKolmogorov, MassEffect
+from gliofield.growth import MassEffect
 from gliofield_papers.measuring import peak_memory_gib
 from gliofield_papers.solver import backends as solver_backends
 from gliofield_papers.solver import tumors as solver_tumors
@@ -187,27 +187,20 @@ def test_gain_is_relative_to_one_thread(anatomy, pushing_tumor):
     assert two.gain == pytest.approx(one.seconds / two.seconds)
 
 
-def no_such_software():
+def no_such_software(device):
     try:
         raise ModuleNotFoundError("No module named 'triton'", name="triton")
     except ModuleNotFoundError as error:
         raise DeviceError("growing tumors on a GPU needs PyTorch and Triton") from error
 
 
-class Backend:
-    """Stands for the module of the CUDA backend."""
-
-    def __init__(self, *, has_device):
-        self.has_device = has_device
-
-    def require_device(self, name):
-        if not self.has_device:
-            raise DeviceError(f"device {name!r} is not there")
+def no_device(device):
+    raise DeviceError(f"device {device!r} is not there")
 
 
 def test_backends_agree_and_one_that_is_missing_is_said_to_be(anatomy, tumors, monkeypatch):
     """The plain reference differs by float32 rounding; a row without figures says why."""
-    monkeypatch.setattr(solver_backends, "load_backend", no_such_software)
+    monkeypatch.setattr(solver_backends, "require_device", no_such_software)
 
     numba, numpy, cuda = backend_comparison(anatomy, tumors, num_repeats=1)
 
@@ -220,7 +213,7 @@ def test_backends_agree_and_one_that_is_missing_is_said_to_be(anatomy, tumors, m
 
 def test_a_machine_without_device_says_so(anatomy, tumors, monkeypatch):
     """The software is there, the device is not."""
-    monkeypatch.setattr(solver_backends, "load_backend", lambda: Backend(has_device=False))
+    monkeypatch.setattr(solver_backends, "require_device", no_device)
 
     cuda = backend_comparison(anatomy, tumors[:1], num_repeats=1)[-1]
 
@@ -230,16 +223,16 @@ def test_a_machine_without_device_says_so(anatomy, tumors, monkeypatch):
 def test_a_batch_is_full_and_compared_with_numba(anatomy, tumors, monkeypatch):
     """Two tumors are repeated until the batch is full; what differs from numba is found."""
 
-    def batch(anatomy, parameters, times_days, *, device, report):
-        sizes.append(len(parameters))
-        for one, times in zip(parameters, times_days, strict=True):
-            solution = FisherKolmogorov().simulate(anatomy, one, times)
+    def batch(model, anatomy, tumors, *, device, report):
+        sizes.append(len(tumors))
+        for one, time_days in tumors:
+            solution = model.simulate(anatomy, one, time_days)
             yield replace(solution, cell_density=solution.cell_density + np.float32(0.25))
 
     sizes = []
-    monkeypatch.setattr(solver_backends, "load_backend", lambda: Backend(has_device=True))
-    monkeypatch.setattr(solver_backends, "simulate_batch", batch)
-    monkeypatch.setattr(solver_backends, "DEFAULT_BATCH", 5)
+    monkeypatch.setattr(solver_backends, "require_device", lambda device: None)
+    monkeypatch.setattr(solver_backends, "simulate_many", batch)
+    monkeypatch.setattr(solver_backends, "useful_batch", lambda model: 5)
 
     cuda = backend_comparison(anatomy, tumors, num_repeats=2)[-1]
 

@@ -23,19 +23,19 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import DeviceError, GliofieldError, ParameterError
-from gliofield.growth.backends.triton_loading import load_backend
 from gliofield.growth.diffusivity import FaceCoefficients, Stretch, face_coefficients
+from gliofield.growth.gpu.stage_operations import NUM_CODES, NUM_WEIGHTS, Operations, write_out
+from gliofield.growth.gpu.triton_loading import load_backend
 from gliofield.growth.parameters import FisherKolmogorovParameters
 from gliofield.growth.run_inputs import check_times, require_anatomy
 from gliofield.growth.seed import SEED_VARIANCE_MM2, seed_cells
 from gliofield.growth.solution import Solution
-from gliofield.growth.stage_operations import NUM_CODES, NUM_WEIGHTS, Operations, write_out
 from gliofield.growth.time_step import plan_steps, require_time_step_scale
 from gliofield.growth.volume_limit import VolumeLimit, VoxelLimit
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 if TYPE_CHECKING:
-    from gliofield.growth.backends.triton_batch import Transfer, TumorBatch
+    from gliofield.growth.gpu.triton_batch import Transfer, TumorBatch
 
 #: Tumors at once if memory allows. *Chosen*: at 128³ a launch of these takes longer than the host needs to start it.
 DEFAULT_BATCH = 128

@@ -1,6 +1,6 @@
 """One tumor on a GPU behind the `Stepper` protocol, so that `evolve` drives it like any other backend.
 
-A single run leaves most of a GPU idle; `gliofield.growth.batch` is the way to grow many. This one serves to compare
+A single run leaves most of a GPU idle; `gliofield.growth.gpu.batch` is the way to grow many. This one serves to compare
 backends and to grow on grids far larger than 128³.
 """
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import ParameterError
-from gliofield.growth.backends.triton_batch import VOXEL_STEPS, TumorBatch
 from gliofield.growth.diffusivity import FaceCoefficients
+from gliofield.growth.gpu.stage_operations import Operations, growth_operation, step_operations
+from gliofield.growth.gpu.triton_batch import VOXEL_STEPS, TumorBatch
 from gliofield.growth.seed import DENSITY_FLOOR
-from gliofield.growth.stage_operations import Operations, growth_operation, step_operations
 from gliofield.growth.super_time_stepping import SuperTimeStep
 
 

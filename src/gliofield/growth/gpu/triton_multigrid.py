@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gliofield.growth.backends import triton_mechanics_kernels as kernels
-from gliofield.growth.backends.triton_brain import DEFAULT_BLOCK, DeviceBrain, padded_size
+from gliofield.growth.gpu import triton_mechanics_kernels as kernels
+from gliofield.growth.gpu.triton_brain import DEFAULT_BLOCK, DeviceBrain, padded_size
 from gliofield.growth.mechanics import multigrid
 
 # Iterations between two looks at what has converged. *Chosen*: a correction takes about three.
