@@ -1,4 +1,4 @@
-"""Counts the files, lines and lines of code of each folder of src/gliofield, and of tests/ and benchmarks/.
+"""Counts files, lines and lines of code: of each folder of both packages in src/, and of tests/ and benchmarks/.
 
 Lines of code are those without blanks, comments and docstrings. `make size` prints the table.
 """
@@ -57,23 +57,30 @@ def measure_folder(folder: Path, *, is_recursive: bool = True) -> Size:
     return sum((measure_file(path) for path in files), Size())
 
 
-def measure_repository(root: Path) -> dict[str, Size]:
-    """Size of each folder of the package, of the whole package, and of what stands beside it."""
-    source = root / "src" / "gliofield"
+def measure_package(source: Path) -> dict[str, Size]:
+    """Size of each folder of a package that has code, and of the whole package under its name."""
     parts = {"(modules of the root)": measure_folder(source, is_recursive=False)}
     parts |= {f"{path.name}/": measure_folder(path) for path in sorted(source.iterdir()) if any(path.rglob("*.py"))}
-    total = sum(parts.values(), Size())
-    return {**parts, "src/gliofield": total, **{f"{name}/": measure_folder(root / name) for name in _BESIDE}}
+    return {**parts, f"src/{source.name}": sum(parts.values(), Size())}
 
 
-def format_table(sizes: dict[str, Size]) -> str:
-    """The sizes in columns, with a line before the totals."""
-    width = max(len(name) for name in sizes)
+def measure_repository(root: Path) -> list[dict[str, Size]]:
+    """Sizes of the product, of what reproduces the papers, and of what stands beside both."""
+    packages = [
+        measure_package(source) for source in sorted((root / "src").glob("gliofield*")) if any(source.rglob("*.py"))
+    ]
+    return [*packages, {f"{name}/": measure_folder(root / name) for name in _BESIDE}]
+
+
+def format_table(sizes: list[dict[str, Size]]) -> str:
+    """The sizes in columns, with a line before each total and an empty one after it."""
+    width = max(len(name) for part in sizes for name in part)
     rows = [f"{'':{width}}  {'files':>6}  {'lines':>7}  {'code':>7}"]
-    for name, size in sizes.items():
-        if name == "src/gliofield":
-            rows.append("-" * len(rows[0]))
-        rows.append(f"{name:{width}}  {size.files:6,}  {size.lines:7,}  {size.code:7,}")
+    line = "-" * len(rows[0])
+    for part in sizes:
+        for name, size in part.items():
+            row = f"{name:{width}}  {size.files:6,}  {size.lines:7,}  {size.code:7,}"
+            rows.extend([line, row, ""] if name.startswith("src/") else [row])
     return "\n".join(rows)
 
 

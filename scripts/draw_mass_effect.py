@@ -9,8 +9,8 @@ from gliofield.cores import available_cores
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffect, MassEffectParameters
 from gliofield.imaging import VisibilityThresholds
 from gliofield.output import atomic_file
-from gliofield.report import mass_effect_figure
 from gliofield.virtual import virtual_tissue_maps
+from gliofield_papers.figures.mass_effect_figure import mass_effect_figure
 
 TARGET = Path(__file__).parent.parent / "docs" / "images" / "mass_effect.png"
 DAYS = 340.0

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Trains the networks that `gliofield evaluate retrieval` compares, one checkpoint each. Started again, it goes on.
+# Trains the networks that `gliofield papers retrieval` compares, one checkpoint each. Started again, it goes on.
 #   scripts/train_retrieval_networks.sh DATABASE FOLDER [--small] [JOBS]
 # --small: a setting for two cores (docs/retrieval_networks.md); without it that of the papers, for a GPU.
 # JOBS: networks trained at a time, with one thread each; default 1, with all cores.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/training_jobs.sh"
+group=papers
 database=$1
 folder=$2
 small=()

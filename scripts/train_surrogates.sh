@@ -5,6 +5,7 @@
 # JOBS: networks trained at a time, with one thread each; default 1, with all cores.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/training_jobs.sh"
+group=papers
 folder=${1:?usage: scripts/train_surrogates.sh FOLDER [--small] [JOBS]}
 setting=()
 sizes=("20000" "5000 --samples 5000 --epochs 120" "1250 --samples 1250 --epochs 480")

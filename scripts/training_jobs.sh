@@ -4,7 +4,8 @@ failed=0
 # Jobs of a script do not hear Ctrl-C themselves. What they have saved is gone on with.
 trap 'kill $(jobs -pr) 2>/dev/null; wait; exit 130' INT TERM
 
-# train OUT KIND [OPTION ...]: begins as soon as there is room, unless OUT is there already.
+# train OUT KIND [OPTION ...]: begins as soon as there is room, unless OUT is there already. $group: the group of the
+# command, if it has one.
 train() {
     local out=$1
     shift
@@ -15,7 +16,7 @@ train() {
     while [[ $(jobs -rp | wc -l) -ge $jobs ]]; do
         wait -n || failed=1
     done
-    "$gliofield" train "$@" --out "$out" &
+    "$gliofield" ${group:-} train "$@" --out "$out" &
 }
 
 # Waits for all of them and ends the script.

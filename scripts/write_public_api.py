@@ -9,14 +9,17 @@ import pkgutil
 from pathlib import Path
 
 import gliofield
+import gliofield_papers
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tests" / "architecture" / "public_api.txt"
 
 
 def main() -> None:
-    packages = ["gliofield"]
-    packages += [module.name for module in pkgutil.walk_packages(gliofield.__path__, "gliofield.") if module.ispkg]
+    packages = []
+    for root in (gliofield, gliofield_papers):
+        inner = pkgutil.walk_packages(root.__path__, f"{root.__name__}.")
+        packages += [root.__name__, *(module.name for module in inner if module.ispkg)]
     names = [f"{name}.{public}" for name in sorted(packages) for public in _public_names(name)]
     LIST.write_text("\n".join(names) + "\n", encoding="utf-8")
     print(f"{len(names)} names in {LIST}")

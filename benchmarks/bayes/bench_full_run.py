@@ -3,7 +3,7 @@
     python benchmarks/bayes/bench_full_run.py [--workers 2] [--samples 128] [--steps 20] [--spacing-mm 1.875] [--seed 0]
                                               [--levels 1 2] [--sample-imaging]
 
-The patient is a virtual case of the evaluation (`gliofield evaluate bayes`): eleven parameters drawn from the paper's
+The patient is a virtual case of the evaluation (`gliofield papers bayes`): eleven parameters drawn from the paper's
 prior, 15 to 120 ml of whole tumor, images by the paper's equations; PET is clipped to [0, 1], as a scanner's would be.
 Beside it stands what a stage of the paper's algorithm takes, 2,048 samples with one step each, from the seconds of one
 simulation, measured here.
@@ -20,12 +20,12 @@ import numpy as np
 
 from gliofield.anatomy import Anatomy, AtlasSpace, load_atlas
 from gliofield.bayes import PosteriorSamples, TmcmcSettings, effective_number_of_distinct
-from gliofield.experiments.bayes_cases import VirtualCase, VirtualCohort
 from gliofield.growth import FisherKolmogorov, growth_parameters_of
 from gliofield.imaging import Observation
 from gliofield.pipeline import SampleMethod, SampleSettings
 from gliofield.progress import ignore_progress
 from gliofield.volume import Volume
+from gliofield_papers.bayes.cases import VirtualCase, VirtualCohort
 
 WHOLE_ML = (15.0, 120.0)
 LEAST_FLAIR_THRESHOLD = 0.25

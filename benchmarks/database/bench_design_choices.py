@@ -2,9 +2,9 @@
 
     python benchmarks/database/bench_design_choices.py --queries FILE.npz [--number 1500] [--workers 2] [--seed 0]
 
-FILE.npz are the held-out synthetic tumors that `bench_matching.py --queries FILE.npz` made. Prints the mean best
-combined Dice of every kind of them, acceptance, and CPU seconds per tumor. How much of a difference is chance shows
-when it is run with another seed.
+FILE.npz are the held-out synthetic tumors that `gliofield papers matching --queries FILE.npz` made. Prints the mean
+best combined Dice of every kind of them, acceptance, and CPU seconds per tumor. How much of a difference is chance
+shows when it is run with another seed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from gliofield.anatomy import load_atlas
 from gliofield.cores import available_cores
 from gliofield.database import ClinicalDesign, LocalWorkers, build_database, named_model, summarize
-from gliofield.experiments.database_matching import match_database
-from gliofield.experiments.matching_queries import MatchingQueries
 from gliofield.report.tables import markdown_table, number
+from gliofield_papers.databases.matching import match_database
+from gliofield_papers.queries.matching_queries import MatchingQueries
 
 BASE = ClinicalDesign()
 VARIANTS = {

@@ -19,7 +19,7 @@ from gliofield.database import SimulationDatabase, build_database, named_design,
 from gliofield.imaging.observation import Observation
 from gliofield.report.tables import markdown_table
 from gliofield.retrieval import ExhaustiveIndex
-from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
+from gliofield_papers.indexes.full_scan import PackedQueries, dice_of_all
 
 NUMBERS = (50_000, 1_000_000, 10_000_000)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from gliofield.anatomy import load_atlas
 from gliofield.database import SimulationDatabase
-from gliofield.experiments.inverse_evaluation import InverseEvaluationSettings, evaluate_inverse
 from gliofield.inverse import DatabaseTumors, InverseSettings, TargetSettings, read_inverse_header, train_inverse
 from gliofield.inverse.tumors import VALIDATION_SHARE
+from gliofield_papers.inverse.evaluation import InverseEvaluationSettings, evaluate_inverse
 
 _NUM_VALIDATION = 200
 

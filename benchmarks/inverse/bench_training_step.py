@@ -17,8 +17,8 @@ import torch
 
 from gliofield.inverse.networks import make_network as make_inverse_network
 from gliofield.inverse.observation import InputLayout
-from gliofield.surrogate.config import SurrogateNetworkSettings
-from gliofield.surrogate.network import make_network as make_surrogate_network
+from gliofield_papers.surrogate.config import SurrogateNetworkSettings
+from gliofield_papers.surrogate.network import make_network as make_surrogate_network
 
 FORMATS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last_3d}
 BOX = ((29, 100), (13, 105), (27, 97))

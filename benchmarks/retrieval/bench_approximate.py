@@ -24,9 +24,9 @@ from gliofield.database import SimulationDatabase
 from gliofield.imaging.observation import Observation
 from gliofield.retrieval import Index
 from gliofield.retrieval.block_index import BlockIndex
-from gliofield.retrieval.downsampled_index import DownsampledIndex
-from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
-from gliofield.retrieval.radiomics_index import NUM_PRESELECTED, RadiomicsIndex
+from gliofield_papers.indexes.downsampled_index import DownsampledIndex
+from gliofield_papers.indexes.full_scan import PackedQueries, dice_of_all
+from gliofield_papers.indexes.radiomics_index import NUM_PRESELECTED, RadiomicsIndex
 
 NUM_HITS = 15
 TOP = (1, 5, 15)

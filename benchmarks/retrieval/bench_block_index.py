@@ -42,9 +42,9 @@ from gliofield.retrieval.best_first import best_first
 from gliofield.retrieval.block_index import BlockIndex
 from gliofield.retrieval.block_kernels import overlap_similarities, shared_voxels
 from gliofield.retrieval.free_thresholds import FreeThresholdIndex
-from gliofield.retrieval.full_scan import PackedQueries, dice_of_all
 from gliofield.retrieval.index_cache import Segment, num_blocks
 from gliofield.retrieval.mask_blocks import MODALITIES, BlockPreparation, QueryBlocks, lists_by_block
+from gliofield_papers.indexes.full_scan import PackedQueries, dice_of_all
 
 _K = 15
 

@@ -17,7 +17,7 @@ import time
 
 import numpy as np
 
-from gliofield.retrieval.embedding.latent_tables import BitTable, LatentTable, distances_of, pack_bits
+from gliofield_papers.indexes.embedding.latent_tables import BitTable, LatentTable, distances_of, pack_bits
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gliofield.retrieval.shape_features import center_of_mass, shape_features
+from gliofield_papers.indexes.shape_features import center_of_mass, shape_features
 
 SPACING_MM = (1.0, 1.0, 1.0)
 

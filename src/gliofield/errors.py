@@ -63,6 +63,10 @@ class CheckpointError(GliofieldError, RuntimeError):
     """A file of network weights or training state is missing, damaged, or of another kind or version."""
 
 
+class PluginError(GliofieldError, RuntimeError):
+    """What another package adds to gliofield cannot be loaded, or is not what its entry point says."""
+
+
 class OutputError(GliofieldError, RuntimeError):
     """A result cannot be written: it exists already, the disk is full, or the folder is read-only."""
 

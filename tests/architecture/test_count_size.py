@@ -52,6 +52,8 @@ def tree(tmp_path):
         "src/gliofield/growth/inner/two.py": "x = 1\n\ny = 2\n",
         "src/gliofield/growth/notes.txt": "no Python\n",
         "src/gliofield/empty/notes.txt": "no Python either\n",
+        "src/gliofield_papers/__init__.py": '"""Nothing."""\n\nz = 3\n',
+        "src/gliofield.egg-info/notes.txt": "no package\n",
         "tests/test_one.py": "assert True\n",
     }.items():
         path = tmp_path / name
@@ -69,17 +71,17 @@ def test_code_is_what_is_neither_blank_nor_comment_nor_docstring(count_size, tre
 
 def test_folders_are_added_up(count_size, tree):
     """Folders inside a folder belong to it; what is no Python does not count."""
-    sizes = count_size.measure_repository(tree)
+    sizes, papers, beside = count_size.measure_repository(tree)
 
-    assert list(sizes) == ["(modules of the root)", "growth/", "src/gliofield", "tests/", "benchmarks/"]
+    assert list(sizes) == ["(modules of the root)", "growth/", "src/gliofield"]
     assert sizes["growth/"] == count_size.Size(files=2, lines=len(MODULE.splitlines()) + 3, code=9 + 2)
     assert sizes["src/gliofield"] == sizes["growth/"] + count_size.Size(files=1, lines=1, code=0)
-    assert sizes["tests/"] == count_size.Size(1, 1, 1)
-    assert sizes["benchmarks/"] == count_size.Size()
+    assert papers["src/gliofield_papers"] == count_size.Size(files=1, lines=3, code=1)
+    assert beside == {"tests/": count_size.Size(1, 1, 1), "benchmarks/": count_size.Size()}
 
 
 def test_the_script_prints_a_table(tree):
-    """One row per folder, totals below a line."""
+    """One row per folder, the total of each package below a line."""
     done = subprocess.run([sys.executable, SCRIPT, tree], capture_output=True, text=True, check=True, timeout=60)
     rows = done.stdout.splitlines()
 

@@ -24,14 +24,14 @@ def long_functions(tree: ast.Module) -> list[str]:
 @pytest.mark.parametrize("path", source_files(), ids=module_name)
 def test_a_function_fits_on_a_page(path):
     """Longer ones are split by what their parts do, or their docstring says what a message already says."""
-    is_exempt = path.relative_to(SOURCE).as_posix() in NOT_YET_CONVERTED
+    is_exempt = path.relative_to(SOURCE.parent).as_posix() in NOT_YET_CONVERTED
 
     assert is_exempt or long_functions(parsed(path)) == []
 
 
 def test_files_not_yet_converted_are_that():
     """A file that has no long function any more, or is no longer there, leaves the set."""
-    paths = {name: SOURCE / name for name in sorted(NOT_YET_CONVERTED)}
+    paths = {name: SOURCE.parent / name for name in sorted(NOT_YET_CONVERTED)}
     converted = [name for name, path in paths.items() if not path.is_file() or not long_functions(parsed(path))]
 
     assert converted == [], "take these out of NOT_YET_CONVERTED"

@@ -1,21 +1,29 @@
-"""Dependencies between the folders of the package point one way (docs/conventions.md)."""
+"""Dependencies between folders point one way, between packages from papers to product (docs/conventions.md)."""
 
 import ast
 
 import pytest
-from repository import DECLARED_EXCEPTIONS, SOURCE, imported_modules, module_name, package_of, parsed, source_files
+from repository import (
+    DECLARED_EXCEPTIONS,
+    PAPERS,
+    SOURCE,
+    imported_modules,
+    module_name,
+    package_of,
+    parsed,
+    source_files,
+)
 
 # What a folder may import, beside itself and the modules of the root ("").
 _ANATOMY = {"metrics", "anatomy"}
 _GROWTH = _ANATOMY | {"growth"}
-_FORWARD = _GROWTH | {"surrogate", "imaging"}
+_FORWARD = _GROWTH | {"imaging"}
 _DATABASE = _FORWARD | {"database"}
 _RETRIEVAL = _DATABASE | {"retrieval"}
 _INVERSE = _RETRIEVAL | {"inverse", "bayes", "learning"}
 # Registration hangs beside the chain: it sees anatomy, and only the end of the chain sees it.
 _PIPELINE = _INVERSE | {"pipeline", "registration", "assimilation"}
 _VIRTUAL = _PIPELINE | {"virtual"}
-_EXPERIMENTS = _VIRTUAL | {"experiments"}
 ALLOWED = {
     "": set(),
     "metrics": set(),
@@ -23,20 +31,36 @@ ALLOWED = {
     "learning": set(),
     "registration": _ANATOMY,
     "growth": _ANATOMY,
-    "surrogate": _GROWTH | {"learning"},
     "imaging": _GROWTH,
     "assimilation": _GROWTH | {"imaging"},
     "database": _FORWARD,
-    "retrieval": _DATABASE | {"learning"},
+    "retrieval": _DATABASE,
     "inverse": _RETRIEVAL | {"learning"},
     "bayes": _RETRIEVAL,
     "pipeline": _INVERSE | {"registration", "assimilation"},
     "virtual": _PIPELINE,
-    "experiments": _VIRTUAL,
-    "report": _EXPERIMENTS,
+    "report": _VIRTUAL,
     "testing": _PIPELINE | {"report"},
-    "scoring": _EXPERIMENTS | {"report"},
-    "cli": _EXPERIMENTS | {"report", "scoring"},
+    "scoring": _VIRTUAL | {"report"},
+    "cli": _VIRTUAL | {"report", "scoring"},
+}
+# The same inside the papers.
+_METHODS = {"indexes", "surrogate"}
+_QUERIES = _METHODS | {"queries"}
+_STUDIES = _QUERIES | {"figures"}
+PAPERS_ALLOWED = {
+    "": set(),
+    "indexes": set(),
+    "surrogate": set(),
+    "figures": set(),
+    "queries": {"indexes"},
+    "solver": _STUDIES,
+    "retrieval": _STUDIES,
+    "inverse": _STUDIES,
+    "bayes": _STUDIES,
+    "forward": _STUDIES,
+    "databases": _STUDIES,
+    "cli": _STUDIES | {"solver", "retrieval", "inverse", "bayes", "forward", "databases"},
 }
 # `python -m gliofield` is the command line and nothing else.
 _ENTRY_POINT = "gliofield.__main__"
@@ -44,23 +68,41 @@ _ENTRY_POINT = "gliofield.__main__"
 
 def test_every_folder_has_its_place_in_the_order():
     """A new folder needs a line in the table."""
-    folders = {package_of(module_name(path)) for path in source_files()}
+    folders = {package_of(module_name(path)) for path in source_files(SOURCE)}
 
     assert {"", "anatomy", "growth", "cli"} <= folders
     assert folders <= set(ALLOWED)
+    assert {package_of(module_name(path)) for path in source_files(PAPERS)} == set(PAPERS_ALLOWED)
 
 
-def test_the_order_has_no_cycle():
+@pytest.mark.parametrize("table", [ALLOWED, PAPERS_ALLOWED], ids=["product", "papers"])
+def test_the_order_has_no_cycle(table):
     """Each folder reaches only folders that do not reach it."""
 
     def reach(folder, seen=frozenset()):
-        return seen if folder in seen else frozenset().union(seen | {folder}, *(reach(f) for f in ALLOWED[folder]))
+        return seen if folder in seen else frozenset().union(seen | {folder}, *(reach(f) for f in table[folder]))
 
-    for folder, allowed in ALLOWED.items():
+    for folder, allowed in table.items():
         assert all(folder not in reach(other) for other in allowed), folder
 
 
-@pytest.mark.parametrize("path", source_files(), ids=module_name)
+@pytest.mark.parametrize("path", source_files(SOURCE), ids=module_name)
+def test_the_product_never_imports_the_papers(path):
+    """They plug in by entry points, so the product works without them, and names them in no import."""
+    assert imported_modules(path, "gliofield_papers") == set()
+
+
+@pytest.mark.parametrize("path", source_files(PAPERS), ids=module_name)
+def test_a_module_of_the_papers_imports_only_what_lies_before_it(path):
+    """Of the papers; of the product all may be used."""
+    own = package_of(module_name(path))
+    imported = {module: package_of(module) for module in imported_modules(path, "gliofield_papers")}
+    wrong = {module for module, folder in imported.items() if folder not in PAPERS_ALLOWED[own] | {own, ""}}
+
+    assert not wrong, f"{own} may import {sorted(PAPERS_ALLOWED[own])}, but imports {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", source_files(SOURCE), ids=module_name)
 def test_a_module_imports_only_what_lies_before_it(path):
     """Imports inside functions count as well."""
     name = module_name(path)

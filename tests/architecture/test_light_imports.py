@@ -50,6 +50,16 @@ def test_no_heavy_library_is_loaded(code):
     assert loaded.isdisjoint(_HEAVY)
 
 
+@pytest.mark.parametrize("command", [["papers", "--help"], ["papers", "solver", "--help"], ["search", "--help"]])
+def test_help_of_other_packages_loads_no_heavy_library_either(command):
+    """Their commands are imported, and no more; what `search` can choose from stands in the metadata."""
+    run = "import runpy; runpy.run_module('gliofield', run_name='__main__')"
+    loaded = modules_after(f"sys.argv = {['gliofield', *command]!r}; {run}")
+
+    assert ("gliofield_papers" in loaded) == (command[0] == "papers")
+    assert loaded.isdisjoint(_HEAVY)
+
+
 @pytest.mark.parametrize("package", ["anatomy", "growth", "database", "retrieval", "pipeline"])
 def test_a_package_loads_neither_torch_nor_plotting_nor_registration(package):
     """Computation may need numba and scipy; torch, matplotlib, ANTs and nilearn wait for their functions."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from repository import ROOT, SOURCE, module_name, package_of, parsed, repository_files, source_files
+from repository import PAPERS, ROOT, SOURCE, module_name, package_of, parsed, repository_files, source_files
 
 _LONGEST_FILE = 700
 _ATTIC_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "base"}
@@ -122,3 +122,4 @@ def test_a_test_states_its_expectation(path):
 def test_the_package_is_marked_as_typed():
     """Users' type checkers read our annotations."""
     assert (SOURCE / "py.typed").is_file()
+    assert (PAPERS / "py.typed").is_file()

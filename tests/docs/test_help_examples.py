@@ -22,6 +22,7 @@ from gliofield.volume import Volume
 
 SMALL_DATABASE = ["--number", "2", "--spacing-mm", "4", "--workers", "1"]
 ONE_STEP = ["--small", "--epochs", "1", "--threads", "1", "--device", "cpu"]
+TINY_EMBEDDING = [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"]
 TINY_INVERSE = [*ONE_STEP, "--channels", "2", "--pooling", "1", "--tumors", "2", "--validation-tumors", "1"]
 
 #: Options that make an example small, by its first words.
@@ -33,16 +34,16 @@ MADE_SMALL = {
     "gliofield database build --number": ["--dry-run"],  # the default database cannot be made coarser
     "gliofield database build": SMALL_DATABASE,
     "gliofield database build PART2": [*SMALL_DATABASE, "--part", "2/2"],
-    "gliofield evaluate solver": ["--spacing-mm", "6", "--quick", "--tumors", "1", "--mass-effect-tumors", "0"]
+    "gliofield papers solver": ["--spacing-mm", "6", "--quick", "--tumors", "1", "--mass-effect-tumors", "0"]
     + ["--threads", "1"],
-    "gliofield evaluate retrieval": ["--synthetic", "1", "--quick", "--index", "exact", "--threads", "1"],
-    "gliofield evaluate retrieval DB --patients": ["--registration", "none", "--index", "exact", "--quick"],
     "gliofield evaluate virtual": ["--registration", "none", "--methods", "distance", "--workers", "1"],
     "gliofield evaluate masked-third": ["--registration", "none", "--sectors", "1", "--workers", "1"]
     + ["--ranking", "constant map, corrected"],
-    "gliofield train ae": [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"],
-    "gliofield train vae": [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"],
-    "gliofield train hash": [*ONE_STEP, "--latent-size", "4", "--training-tumors", "4", "--validation-tumors", "2"],
+    "gliofield papers retrieval": ["--synthetic", "1", "--quick", "--index", "exact", "--threads", "1"],
+    "gliofield papers retrieval DB --patients": ["--registration", "none", "--index", "exact", "--quick"],
+    "gliofield papers train ae": TINY_EMBEDDING,
+    "gliofield papers train vae": TINY_EMBEDDING,
+    "gliofield papers train hash": TINY_EMBEDDING,
     "gliofield train inverse": [
         *ONE_STEP,
         "--channels",
@@ -56,17 +57,18 @@ MADE_SMALL = {
     ],
     "gliofield train inverse --on-the-fly": [*ONE_STEP, "--channels", "2", "--pooling", "1", "--tumors", "2"]
     + ["--validation-tumors", "1", "--spacing-mm", "5"],
-    "gliofield train surrogate": [*ONE_STEP, "--channels", "4", "--samples", "4", "--validation-samples", "2"]
+    "gliofield papers train surrogate": [*ONE_STEP, "--channels", "4", "--samples", "4", "--validation-samples", "2"]
     + ["--anatomies", "1", "--validation-anatomies", "1", "--spacing-mm", "5"],
-    "gliofield evaluate inverse": ["--tumors", "1", "--threads", "1", "--device", "cpu"],
-    "gliofield evaluate surrogate": ["--anatomies", "1", "--samples", "2", "--timed", "1", "--threads", "1"]
+    "gliofield papers inverse": ["--tumors", "1", "--threads", "1", "--device", "cpu"],
+    "gliofield papers surrogate": ["--anatomies", "1", "--samples", "2", "--timed", "1", "--threads", "1"]
     + ["--device", "cpu"],
 }
 #: Examples that are understood and not run, by their first words, with the reason.
 NOT_RUN = {
     "gliofield demo": "the virtual patient is made of the real atlases, at full resolution",
     "gliofield virtual": "it is made of the real atlas, at full resolution",
-    "gliofield evaluate bayes": "its smallest run takes an hour",
+    "gliofield papers bayes": "its smallest run takes an hour",
+    "gliofield papers matching": "the tumors it asks about are grown in another brain, at full resolution",
     "gliofield atlas fetch": "it would ask a package index",
 }
 
@@ -138,7 +140,7 @@ def prepare(line, monkeypatch):
     for kind in ("inverse", "surrogate"):
         if f"--checkpoint {kind}" in line:
             pytest.importorskip("torch")
-            training = next(each for each in examples() if each.startswith(f"gliofield train {kind}"))
+            training = next(each for each in examples() if each.startswith(f"gliofield papers train {kind}"))
             assert run(*shlex.split(training)[1:], *longest(MADE_SMALL, training)).exit_code == 0
     if line.startswith(("gliofield database build", "gliofield database merge")):
         shutil.rmtree("DB")

@@ -3,13 +3,13 @@
 import numpy as np
 from phantom_brain import phantom_tissue_maps
 
-from gliofield.experiments.inverse_evaluation import InverseEvaluation, InverseEvaluationSettings, InverseScore
-from gliofield.experiments.inverse_queries import AxialSlice, MethodAnswer
-from gliofield.experiments.surrogate_evaluation import SurrogateEvaluation, SurrogateScore
-from gliofield.experiments.surrogate_times import SurrogateAtTimes, TumorAtTimes
 from gliofield.growth import FisherKolmogorovParameters
 from gliofield.metrics import MaskAgreement
-from gliofield.metrics.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, DensityErrors, MeanValue
+from gliofield_papers.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, DensityErrors, MeanValue
+from gliofield_papers.forward.evaluation import SurrogateEvaluation, SurrogateScore
+from gliofield_papers.forward.times import SurrogateAtTimes, TumorAtTimes
+from gliofield_papers.inverse.comparison import AxialSlice, MethodAnswer
+from gliofield_papers.inverse.evaluation import InverseEvaluation, InverseEvaluationSettings, InverseScore
 
 TISSUES = ("white_matter", "gray_matter", "csf")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "gliofield"
+# What reproduces the papers: the other import package of the wheel, which the product never imports.
+PAPERS = ROOT / "src" / "gliofield_papers"
 
 # Imports upward, which close a circle: (importing module, imported module), and why nothing better was found.
 # They stand inside functions.
@@ -38,9 +40,12 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def source_files() -> list[Path]:
-    """The modules of the package, as files."""
-    return sorted(path for path in repository_files() if path.is_relative_to(SOURCE) and path.suffix == ".py")
+def source_files(*packages: Path) -> list[Path]:
+    """The modules of both packages, or of some, as files."""
+    folders = packages or (SOURCE, PAPERS)
+    return sorted(
+        path for path in repository_files() if path.suffix == ".py" and any(map(path.is_relative_to, folders))
+    )
 
 
 def module_name(path: Path) -> str:
@@ -50,9 +55,9 @@ def module_name(path: Path) -> str:
 
 
 def package_of(name: str) -> str:
-    """Folder directly under gliofield a module lies in; empty for the modules of the root."""
+    """Folder directly under a package that a module lies in; empty for the modules of the package's root."""
     parts = name.split(".")
-    is_in_folder = len(parts) > 2 or (len(parts) == 2 and (SOURCE / parts[1]).is_dir())
+    is_in_folder = len(parts) > 2 or (len(parts) == 2 and (SOURCE.parent / parts[0] / parts[1]).is_dir())
     return parts[1] if is_in_folder else ""
 
 
@@ -61,8 +66,8 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Modules of gliofield that a file imports anywhere, inside functions too."""
+def imported_modules(path: Path, package: str = "gliofield") -> set[str]:
+    """Modules of one of the packages that a file imports anywhere, inside functions too."""
     found: set[str] = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
@@ -71,7 +76,7 @@ def imported_modules(path: Path) -> set[str]:
             # `from gliofield import growth` names a module by its last part.
             submodules = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name for name in submodules if _is_module(name)} or {node.module}
-    return {name for name in found if name == "gliofield" or name.startswith("gliofield.")}
+    return {name for name in found if name == package or name.startswith(f"{package}.")}
 
 
 def _is_module(name: str) -> bool:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from gliofield.database import SimulationDatabase
 from gliofield.errors import ParameterError
-from gliofield.experiments.matching_queries import MatchingQueries
-from gliofield.experiments.retrieval_strategies import NetworkDescription, RetrievalStrategy
 from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.retrieval import ExhaustiveIndex, Hits, PackedQueries
-from gliofield.retrieval.ranking_index import RankingIndex
+from gliofield.retrieval import ExhaustiveIndex, Hits
+from gliofield_papers.indexes.full_scan import PackedQueries
+from gliofield_papers.indexes.ranking_index import RankingIndex
+from gliofield_papers.queries.matching_queries import MatchingQueries
+from gliofield_papers.retrieval.strategies import NetworkDescription, RetrievalStrategy
 
 
 class ShiftedIndex(ExhaustiveIndex):
@@ -108,8 +109,7 @@ def fake_strategy(
         kind = RankingFake if ranks_alone else ShiftedIndex if network is None else RebuildingIndex
         index = kind(
             database,
-            t1gd_threshold=thresholds.t1gd_threshold,
-            flair_threshold=thresholds.flair_threshold,
+            thresholds=thresholds,
             num_threads=num_threads,
         )
         index.shift, index.finds_nothing, index.refuses = shift, finds_nothing, refuses

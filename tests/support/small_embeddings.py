@@ -10,7 +10,7 @@ import pytest
 
 from gliofield.database import SimulationDatabase
 from gliofield.learning import TrainingSettings
-from gliofield.retrieval.embedding import EmbeddingSettings, NetworkSettings, train_embedding
+from gliofield_papers.indexes.embedding import EmbeddingSettings, NetworkSettings, train_embedding
 
 pytest.importorskip("torch", reason="networks need PyTorch, extra 'learn'")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from mass_effect_phantoms import phantom_anatomy
 
-from gliofield.experiments import load_surrogates
 from gliofield.learning import TrainingSettings
-from gliofield.surrogate import (
+from gliofield_papers.forward.checkpoints import load_surrogates
+from gliofield_papers.surrogate import (
     ParameterRanges,
     SurrogateNetworkSettings,
     SurrogateSamples,
@@ -16,7 +16,7 @@ from gliofield.surrogate import (
     simulate_samples,
     train_surrogate,
 )
-from gliofield.surrogate.samples import SAMPLES_PER_FILE
+from gliofield_papers.surrogate.samples import SAMPLES_PER_FILE
 
 pytest.importorskip("torch", reason="networks need PyTorch, extra 'learn'")
 

@@ -18,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.bayes.identifiable import IdentifiableTumors
-from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.bayes.target import PosteriorTarget, Target
 from gliofield.bayes.tmcmc_state import TmcmcResult
 from gliofield.errors import ParameterError
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 
 _Matrix = NDArray[np.float64]
 _Vector = NDArray[np.float64]

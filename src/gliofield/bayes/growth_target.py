@@ -31,7 +31,6 @@ from gliofield.anatomy.coarsening import coarsened_anatomy
 from gliofield.bayes.coarse_likelihood import coarsened_likelihood
 from gliofield.bayes.device_growth import grows_on_device
 from gliofield.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior, tumors_of
-from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.bayes.published_priors import BACKGROUND_NAME, PET_NAMES
 from gliofield.bayes.row_simulation import (
     RowOutcome,
@@ -48,7 +47,7 @@ from gliofield.growth import (
     VolumeLimit,
     growth_parameters_of,
 )
-from gliofield.growth.parameters import OPTIONAL_NAMES, SEED_NAMES
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, OPTIONAL_NAMES, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliofield.imaging import ImagingLikelihood
 
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, *SEED_NAMES)

@@ -22,19 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
-from gliofield.bayes.prior import (
-    DIFFUSIVITY_NAME,
-    PRODUCT_NAME,
-    RATE_NAME,
-    TIME_NAME,
-    BoxPrior,
-    GrowthTimePrior,
-    ParameterRange,
-)
+from gliofield.bayes.prior import PRODUCT_NAME, BoxPrior, GrowthTimePrior, ParameterRange
 from gliofield.bayes.seed_tissue import TissueSeeds
 from gliofield.database.clinical_design import smallest_reach_mm
 from gliofield.errors import ParameterError
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 
 _Vector = NDArray[np.float64]
 # Triangular densities end at 0, where a weight would have no bound; this part of their peak is the least. *Chosen*.

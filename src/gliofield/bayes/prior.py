@@ -21,12 +21,9 @@ from gliofield.anatomy import Anatomy
 from gliofield.bayes.seed_tissue import TissueSeeds
 from gliofield.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform, ScanTransform
 from gliofield.errors import ParameterError, unknown_name
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 
 Scale = Literal["uniform", "log-uniform"]
-DIFFUSIVITY_NAME = "white_matter_diffusivity_mm2_per_day"
-RATE_NAME = "proliferation_rate_per_day"
-TIME_NAME = "growth_time_days"
 #: c = ρ T², bounded by `GrowthTimePrior` in the place of T.
 PRODUCT_NAME = "proliferation_rate_times_squared_time_days"
 

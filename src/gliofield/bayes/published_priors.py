@@ -19,18 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
-from gliofield.bayes.prior import (
-    DIFFUSIVITY_NAME,
-    PRODUCT_NAME,
-    RATE_NAME,
-    TIME_NAME,
-    BoxPrior,
-    GrowthTimePrior,
-    ParameterRange,
-    Scale,
-)
+from gliofield.bayes.prior import PRODUCT_NAME, BoxPrior, GrowthTimePrior, ParameterRange, Scale
 from gliofield.errors import ParameterError, unknown_name
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliofield.imaging import PetModel, equal_volume_sphere
 
 #: What a prior needs where PET was observed, and what it has beside where there is a background.

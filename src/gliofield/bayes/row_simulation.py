@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from gliofield.anatomy import Anatomy
 from gliofield.bayes.device_growth import grown_on_device
 from gliofield.bayes.imaging_integral import IMAGING_NAMES, ImagingIntegral, ImagingPrior
-from gliofield.bayes.prior import TIME_NAME
 from gliofield.bayes.published_priors import BACKGROUND_NAME, PET_NAMES
 from gliofield.box import box_of, slices_of
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import GrowthModel, Solution, VolumeLimit, growth_parameters_of
+from gliofield.growth.parameters import TIME_NAME
 from gliofield.imaging import ImagingLikelihood, ImagingParameters
 
 

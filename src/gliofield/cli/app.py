@@ -1,6 +1,7 @@
 """Assembles the commands.
 
-Importing this loads no numerical library: every command imports what it needs when it runs.
+Importing this loads no numerical library: every command imports what it needs when it runs. Commands of other packages
+follow gliofield's own; ``gliofield papers`` is one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from gliofield import __version__
 from gliofield.cli import atlas, database, demo, evaluate, personalize, search, simulate, train, virtual
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
+from gliofield.cli.plugged_commands import RootGroup
 
 _OLD_CACHE_VARIABLE, _CACHE_VARIABLE = "GLIOMAP_CACHE_DIR", "GLIOFIELD_CACHE_DIR"
 
@@ -24,6 +26,7 @@ app = make_group(
     "For research use only; not a medical device.\n\n"
     "Atlases and databases are kept in ~/.cache/gliofield, or in the folder that the environment variable "
     f"{_CACHE_VARIABLE} names.",
+    kind=RootGroup,
 )
 
 

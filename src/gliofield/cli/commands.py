@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gliofield.cli.console import Console, ConsoleOptions, describe_run, user_errors
+from gliofield.cli.console import EXIT_NOT_UNDERSTOOD, Console, ConsoleOptions, describe_run, user_errors
 from gliofield.cli.settings_options import OptionGroup
 from gliofield.termination import ending_in_order
 
@@ -100,6 +100,17 @@ def add_command(
     else:
         later = {"build": staticmethod(build), "explain": staticmethod(explain or (lambda option, arguments: None))}
         app.command(name, cls=type("Later", (DeferredCommand,), later), **described)(lambda: None)
+
+
+def add_moved(app: typer.Typer, name: str, *, old: str, new: str) -> None:
+    """Add a name that a command had before: it says the new one on one line and ends with code 2; no help lists it."""
+
+    def say_where(context: typer.Context) -> None:
+        Console(as_json="--json" in context.args).fail(f"`{old}` is now `{new}`.", kind="UsageError")
+        raise typer.Exit(EXIT_NOT_UNDERSTOOD)
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    app.command(name, hidden=True, add_help_option=False, context_settings=anything)(say_where)
 
 
 def _with_console(
@@ -184,15 +195,17 @@ class Group(TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write_panels(self.get_params(ctx), ctx, formatter)
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, _first_sentence(command.help)) for name, command in self.commands.items()])
+        shown = {name: command for name, command in self.commands.items() if not command.hidden}
+        if shown:
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, _first_sentence(command.help)) for name, command in shown.items()])
 
 
-def make_group(name: str | None, help_text: str) -> typer.Typer:
+def make_group(name: str | None, help_text: str, *, kind: type[TyperGroup] = Group) -> typer.Typer:
     """A group of commands."""
     return typer.Typer(
         name=name,
-        cls=Group,
+        cls=kind,
         help=help_text,
         no_args_is_help=True,
         rich_markup_mode=None,

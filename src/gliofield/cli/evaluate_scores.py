@@ -42,8 +42,8 @@ def evaluate_masked_third(
 ) -> None:
     """Hide a third of the tumor and score what growth, an ellipsoid and margins find of it, on real patients."""
     from gliofield.anatomy import load_atlas
-    from gliofield.experiments import find_patients
     from gliofield.output import require_writable_place
+    from gliofield.pipeline import find_patients
     from gliofield.scoring import MaskedThirdSettings, masked_third_record, masked_third_report, write_masked_third
     from gliofield.scoring import evaluate_masked_third as evaluate
 

@@ -1,6 +1,7 @@
 """Options that several commands share, and the names they choose from.
 
-The names stand here again because importing the modules that own them takes seconds; a test holds both equal.
+The names stand here again because importing the modules that own them takes seconds; a test holds both equal. Those of
+other packages stand in their metadata.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gliofield.cli.settings_options import choice
+from gliofield.plugins import find_plugins
 
 REGISTRATIONS = ("fast", "papers", "affine", "none")
 DEFAULT_REGISTRATION = "fast"
@@ -20,20 +22,16 @@ DOMAIN_RULES = ("tissue-majority", "csf-minority", "csf-below-0.9", "brain")
 DEFAULT_DOMAIN_RULE = "csf-below-0.9"
 DESIGNS = ("clinical", "papers")
 DEFAULT_DESIGN = "clinical"
-MODELS = ("fk", "mass-effect")
+OWN_MODELS = ("fk", "mass-effect")
+MODELS = (*OWN_MODELS, *find_plugins("growth model", own=OWN_MODELS))
 SCHEMES = ("strang-rkl2", "published")
 DEVICES = ("cpu", "cuda")
 SPLITS = ("tune", "test")
 METRICS = ("dice", "jaccard")
-LOSSES = ("dice", "bce", "mse")
-SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")
 GROWTH_TARGETS = ("invariants", "rates")
 TARGET_SCALES = ("linear", "log")
-NETWORK_INDEXES = ("ae", "vae", "hash")
-INDEXES = (
-    *("exact", "direct", "ds64", "ds64-antialiased", "ds32", "ds32-antialiased"),
-    *("radiomics", "radiomics-standardized", *NETWORK_INDEXES),
-)
+OWN_INDEXES = ("exact", "direct")
+INDEXES = (*OWN_INDEXES, *find_plugins("index", own=OWN_INDEXES))
 
 
 def panel(title: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -49,7 +47,6 @@ Patients = Annotated[
 ]
 Atlas = Annotated[str, typer.Option(help="Name or folder of the atlas.")]
 DatabaseAtlas = Annotated[str | None, typer.Option(help="Name or folder of the atlas; default: the database's.")]
-MovedAtlas = Annotated[str, typer.Option(help="Name or folder of the atlas whose brain is moved at random.")]
 Spacing = Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")]
 DomainRule = Annotated[str, choice(*DOMAIN_RULES, kind="domain rule", help="Where in the brain a tumor may grow.")]
 Registration = Annotated[
@@ -59,7 +56,6 @@ Tables = Annotated[Path | None, typer.Option(help="Also write the tables to this
 Figures = Annotated[
     Path | None, typer.Option(help="Also draw figures into this new folder, with the numbers behind them.")
 ]
-Checkpoints = Annotated[list[Path], typer.Option("--checkpoint", help="A trained network; repeatable.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Use fewer tumors, for a first look.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Threads = Annotated[int | None, shared("--threads", min=1, help="Threads; default: all cores.")]

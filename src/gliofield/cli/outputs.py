@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from gliofield.cli.console import Console
-
 
 def require_output_file(path: Path | None, *, ending: str, replace: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise an error if a file cannot be written, or is one of the inputs; None: nothing is to be written.
@@ -29,24 +27,6 @@ def require_output_file(path: Path | None, *, ending: str, replace: bool, inputs
     folder = path.resolve().parent
     if not folder.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {folder}. Make it first, or choose another.")
-
-
-def require_tables_and_figures(
-    console: Console, tables: Path | None, figures: Path | None, *, marker: str, replace: bool
-) -> None:
-    """Raise an error if tables (.md) or a folder of figures cannot be written, or one lies in the other."""
-    from gliofield.errors import ParameterError
-    from gliofield.output import require_absent
-
-    if tables is None and figures is None:
-        console.refuse("force", because="without --out or --figures")
-    if figures is not None:
-        require_absent(figures, replace=replace, marker=marker)
-        if tables is not None and tables.resolve().is_relative_to(figures.resolve()):
-            raise ParameterError(
-                f"--out {tables} lies in the folder of --figures, which is written as a whole: expected another."
-            )
-    require_output_file(tables, ending=".md", replace=replace)
 
 
 def write_tables(path: Path | None, text: str, *, replace: bool) -> None:

@@ -19,7 +19,7 @@ from gliofield.cli.console import EXIT_DOUBTED, Console
 from gliofield.cli.options import panel
 from gliofield.cli.settings_options import OptionGroup
 from gliofield.concern import verdict_of
-from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS, uses_pet
+from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS, method_names, options_class, uses_pet
 
 if TYPE_CHECKING:
     from gliofield.pipeline import Case, MethodOptions, PersonalizationResult
@@ -52,7 +52,7 @@ _Labels = Annotated[
 _Method = Annotated[
     str,
     _method_choice(
-        *METHOD_OPTIONS, kind="method", help="How the tumor is found; --method NAME --help has its options."
+        *method_names(), kind="method", help="How the tumor is found; --method NAME --help has its options."
     ),
 ]
 _Space = Annotated[
@@ -259,7 +259,7 @@ def _print_outcome(console: Console, result: PersonalizationResult, out: Path, *
 def options_of_method(name: str) -> OptionGroup:
     """The options that belong to a method alone."""
     return OptionGroup(
-        settings=METHOD_OPTIONS[name],
+        settings=options_class(name),
         panel=f"Method {name} (another method has other options: --method NAME --help)",
         spellings=_SPELLINGS,
         choices={"index": options.INDEXES},
@@ -279,7 +279,7 @@ def _named_method(arguments: Sequence[str]) -> str:
 
 def _options(arguments: Sequence[str]) -> OptionGroup:
     named = _named_method(arguments)
-    return options_of_method(named if named in METHOD_OPTIONS else DEFAULT_METHOD)
+    return options_of_method(named if named in method_names() else DEFAULT_METHOD)
 
 
 def _explain(option: str, arguments: Sequence[str]) -> str | None:
@@ -287,8 +287,8 @@ def _explain(option: str, arguments: Sequence[str]) -> str | None:
     from gliofield.errors import unknown_name
 
     named = _named_method(arguments)
-    if named not in METHOD_OPTIONS:
-        return unknown_name("method", named, METHOD_OPTIONS)
+    if named not in method_names():
+        return unknown_name("method", named, method_names())
     owners = []
     for name in METHOD_OPTIONS:
         group = options_of_method(name)

@@ -29,7 +29,7 @@ def search(
     core: Annotated[Path | None, _query(help="Tumor-core mask in atlas space, on any grid.")] = None,
     k: Annotated[int, _query("-k", "--hits", min=1, help="Number of hits.")] = 15,
     index: Annotated[str, _query_choice(*options.INDEXES, kind="index", help="How tumors are compared.")] = "exact",
-    checkpoint: Annotated[Path | None, _query(help="Trained networks, for index ae, vae or hash.")] = None,
+    checkpoint: Annotated[Path | None, _query(help="Trained networks, for an index made of them.")] = None,
     t1gd_threshold: Annotated[
         float | None, _query(help="Cell density above which T1Gd shows tumor; default 0.6.")
     ] = None,

@@ -18,7 +18,6 @@ from gliofield.cli.outputs import require_output_file
 if TYPE_CHECKING:
     from gliofield.anatomy import Anatomy, Atlas
     from gliofield.growth import MassEffectSolution, Solution
-    from gliofield.progress import Reporter
 
     Grow = Callable[[Anatomy, Sequence[float]], Solution]
 
@@ -49,6 +48,7 @@ def simulate(
             *options.MODELS, kind="growth model", help="Fisher-Kolmogorov, or with mass effect: it pushes tissue."
         ),
     ] = "fk",
+    checkpoint: Annotated[Path | None, _tumor(help="Trained network, for a model that is one.")] = None,
     push_pa: Annotated[
         float | None, _tumor("--push", help="Push of the tumor γ [Pa], for mass-effect; default 10000.")
     ] = None,
@@ -73,7 +73,7 @@ def simulate(
     times = sorted(set(times_days))
     files = [out] if len(times) == 1 else [_snapshot_path(out, days) for days in times]
     inputs = [path for path in Path(atlas).glob("*") if path.is_file()]
-    _require_outputs(out, files, figure, is_moved=model != "fk", replace=force, inputs=inputs)
+    _require_outputs(out, files, figure, is_moved=model == "mass-effect", replace=force, inputs=inputs)
 
     from gliofield.anatomy import load_atlas
     from gliofield.imaging import VisibilityThresholds
@@ -84,7 +84,9 @@ def simulate(
         "seed_mm": seed_mm,
         "diffusivity_ratio": diffusivity_ratio,
     }
-    grow = _growth(model, tumor, push_pa=push_pa, scheme=scheme, num_threads=num_threads, report=console.report)
+    grow = _growth(
+        console, model, tumor, checkpoint=checkpoint, push_pa=push_pa, scheme=scheme, num_threads=num_threads
+    )
     loaded = load_atlas(atlas, report=console.report)
     anatomy = loaded.anatomy(loaded.simulation_grid(spacing_mm=spacing_mm), domain_rule=domain_rule)
     solution = grow(anatomy, times)
@@ -121,18 +123,26 @@ def _require_outputs(
 
 
 def _growth(
+    console: Console,
     model: str,
     tumor: Mapping[str, Any],
     *,
+    checkpoint: Path | None,
     push_pa: float | None,
     scheme: str | None,
     num_threads: int,
-    report: Reporter,
 ) -> Grow:
     """The chosen model with its parameters, ready for an anatomy and times."""
+    from gliofield.database import named_model
     from gliofield.errors import ParameterError
     from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffect, MassEffectParameters
 
+    report = console.report
+    if model not in options.OWN_MODELS:
+        console.refuse("push_pa", "scheme", "num_threads", because=f"with --model {model}")
+        growing, plugged = FisherKolmogorovParameters(**tumor), named_model(model, checkpoint=checkpoint)
+        return lambda anatomy, times: plugged.simulate(anatomy, growing, times)
+    console.refuse("checkpoint", because=f"with --model {model}")
     if model == "fk":
         if push_pa is not None:
             raise ParameterError(f"--push {push_pa:g} belongs to --model mass-effect, got --model fk.")
@@ -157,19 +167,20 @@ def _write(
     replace: bool,
 ) -> None:
     """Write densities, what was moved, and the sheet: all of the files appear, or none."""
-    from gliofield.growth import MassEffectSolution
+    from gliofield.growth import moved_tissue
     from gliofield.imaging import VisibilityThresholds
     from gliofield.nifti import write_volume
     from gliofield.output import atomic_file
     from gliofield.volume import Volume
 
+    moved = moved_tissue(solution)
     with ExitStack() as outputs:
         for index, (path, density) in enumerate(zip(files, solution.cell_density, strict=True)):
             partial = outputs.enter_context(atomic_file(path, replace=replace))
             description = "tumor-cell density, relative; research use only"
             write_volume(partial, Volume(density, solution.grid), description=description)
-            if isinstance(solution, MassEffectSolution):
-                _write_moved(solution, index, path, outputs, replace=replace)
+            if moved is not None:
+                _write_moved(moved, index, path, outputs, replace=replace)
         if figure is not None:
             from gliofield.report import growth_sheet
 
@@ -202,17 +213,18 @@ def _write_moved(solution: MassEffectSolution, index: int, path: Path, outputs: 
 
 def _rows(solution: Solution, files: Sequence[Path], thresholds: Any) -> list[dict[str, Any]]:
     """What there is to say of each snapshot."""
-    from gliofield.growth import MassEffectSolution
+    from gliofield.growth import moved_tissue
 
+    moved = moved_tissue(solution)
     core, whole = (solution.volume_ml(t) for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
     rows: list[dict[str, Any]] = [
         {"time_days": days, "file": path, "volume_ml_t1gd": float(c), "volume_ml_flair": float(w)}
         for days, path, c, w in zip(solution.times_days, files, core, whole, strict=True)
     ]
-    if isinstance(solution, MassEffectSolution):
+    if moved is not None:
         for index, row in enumerate(rows):
-            row["largest_displacement_mm"] = solution.largest_displacement_mm(index)
-            row["min_jacobian_determinant"] = solution.min_jacobian_determinant[index]
+            row["largest_displacement_mm"] = moved.largest_displacement_mm(index)
+            row["min_jacobian_determinant"] = moved.min_jacobian_determinant[index]
     return rows
 
 

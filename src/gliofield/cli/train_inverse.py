@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Tumors per epoch and for validation, simulated on the fly: as many as the paper learned from, and what two cores can.
 _SIMULATED = (80_000, 1_000)
 _SIMULATED_SMALL = (4_000, 200)
+#: What the paper's preset and ``--small`` hold.
+PRESETS = {"num_epochs": (100, 20), "batch_size": (32, 16), "learning_rate": (6e-5, 1e-3)}
 
 _fly, _fly_choice = panel("Tumors on the fly")
 _masks, _ = panel("Masks")

@@ -9,15 +9,6 @@ from typing import Annotated, Any
 from gliofield.cli.options import DEVICES, panel
 from gliofield.cli.settings_options import OptionGroup
 
-#: What the papers' preset of each network and its preset ``--small`` hold.
-PRESETS: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "ae": {"num_epochs": (120, 20), "batch_size": (2, 4), "learning_rate": (1e-5, 1e-3)},
-    "vae": {"num_epochs": (120, 20), "batch_size": (2, 4), "learning_rate": (3e-5, 1e-3)},
-    "hash": {"num_epochs": (120, 20), "batch_size": (2, 4), "learning_rate": (1e-5, 1e-3)},
-    "inverse": {"num_epochs": (100, 20), "batch_size": (32, 16), "learning_rate": (6e-5, 1e-3)},
-    "surrogate": {"num_epochs": (30, 10), "batch_size": (16, 8), "learning_rate": (1e-4, 1e-3)},
-}
-
 tumors, tumors_choice = panel("Tumors and output")
 network, network_choice = panel("Network")
 
@@ -27,8 +18,8 @@ Force = Annotated[bool, tumors("--force", help="Replace a checkpoint that exists
 Small = Annotated[bool, network("--small", help="A preset for two cores; without it the papers' preset, for a GPU.")]
 
 
-def options_for(kind: str) -> Callable[[Sequence[str]], OptionGroup]:
-    """Maker of the options that fill `TrainingSettings`, begun from the presets of one kind of network."""
+def options_for(presets: Mapping[str, tuple[float, float]]) -> Callable[[Sequence[str]], OptionGroup]:
+    """Maker of the options that fill `TrainingSettings`, begun from both presets of a network."""
 
     def make(arguments: Sequence[str]) -> OptionGroup:
         from gliofield.learning import TrainingSettings
@@ -48,7 +39,7 @@ def options_for(kind: str) -> Callable[[Sequence[str]], OptionGroup]:
             ),
             choices={"device": ("auto", *DEVICES)},
             is_partial=True,
-            presets={name: f"{papers:g}, or {small:g} with --small" for name, (papers, small) in PRESETS[kind].items()},
+            presets={name: f"{papers:g}, or {small:g} with --small" for name, (papers, small) in presets.items()},
         )
 
     return make

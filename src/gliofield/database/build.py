@@ -35,7 +35,8 @@ from gliofield.database.tumor_table import Rejections
 from gliofield.database.workforce import Workforce
 from gliofield.errors import DatabaseError, OutputError, ParameterError
 from gliofield.grid import Grid
-from gliofield.growth import GrowthModel, MassEffect
+from gliofield.growth import GrowthModel, needs_of
+from gliofield.growth.parameters import PUSH_NAME
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.leftovers import is_temporary, sweep_leftovers
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
@@ -103,7 +104,7 @@ def build_database(
     _require_numbers(num_tumors=num_tumors, seed=seed, first_tumor=first_tumor)
     crew = resolve_workers(workers)
     grown_by = resolve_model(model, device="cuda" if isinstance(crew, CudaWorker) else "cpu")
-    drawn_by = resolve_design(design, mass_effect=isinstance(grown_by, MassEffect))
+    drawn_by = resolve_design(design, mass_effect=PUSH_NAME in needs_of(grown_by))
     _require_fitting(drawn_by, grown_by)
     _require_shard_start(first_tumor, drawn_by.snapshots_per_run)
     brain = resolve_atlas(atlas, report=report)
@@ -223,13 +224,13 @@ def _require_numbers(**numbers: int) -> None:
 
 def _require_fitting(design: Design, model: GrowthModel[Any]) -> None:
     """Raise `ParameterError` unless the design draws a push for a model that has one, and only then."""
-    draws_push = design.push_pa is not None
-    if isinstance(model, MassEffect) and not draws_push:
+    draws_push, needs_push = design.push_pa is not None, PUSH_NAME in needs_of(model)
+    if needs_push and not draws_push:
         raise ParameterError(
             f"the model {model.name!r} needs a push: give the design {design.name!r} a range of it, for example "
             "named_design(name, mass_effect=True), or give its name instead of the design."
         )
-    if draws_push and not isinstance(model, MassEffect):
+    if draws_push and not needs_push:
         raise ParameterError(
             f"the design {design.name!r} draws a push, which the model {model.name!r} does not have. Use the model "
             "MassEffect(), or push_pa=None."

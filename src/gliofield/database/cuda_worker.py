@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any
 
 from gliofield.cores import available_cores
 from gliofield.database.design import TumorDraw
@@ -26,11 +26,10 @@ from gliofield.database.staging import Staging, write_part
 from gliofield.database.tumor_table import Rejections
 from gliofield.database.workforce import Batch, FinishedBatch, named_failures
 from gliofield.errors import NumericalError, ParameterError
-from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, mass_effect_batch
-from gliofield.growth.backends.triton_loading import load_backend
-from gliofield.growth.batch import DEFAULT_BATCH, require_max_batch, simulate_batch
+from gliofield.growth import GrowthModel, Solution, needs_of
+from gliofield.growth.many import require_device, require_max_batch, says_device, simulate_many, useful_batch
+from gliofield.growth.parameters import PUSH_NAME
 
-_BACKEND = "cuda"
 # Attempts of a wave per tumor at once. *Chosen*: the end of a wave, when places of the batch stay empty, is a small
 # part of it. With mass effect a batch is filled as a whole, and takes longer.
 _ROUNDS_PER_WAVE = 16
@@ -74,7 +73,7 @@ class CudaWorker:
     ) -> Generator[FinishedBatch, None, None]:
         """See `Workforce`; also raises `DeviceError` without the device, `ParameterError` for a model of the CPU."""
         _require_device_model(simulator)
-        load_backend().require_device(self.device)
+        require_device(self.device)
         num_threads = self.num_threads or available_cores()
         threads = ThreadPoolExecutor(num_threads, thread_name_prefix="gliofield")
         try:
@@ -82,7 +81,7 @@ class CudaWorker:
                 worker=self,
                 simulator=simulator,
                 threads=threads,
-                wave_size=self._wave_size(isinstance(simulator.model, MassEffect)),
+                wave_size=self._wave_size(simulator.model),
                 max_waiting=_RESULTS_PER_THREAD * num_threads,
                 batches=batches,
             )
@@ -92,10 +91,9 @@ class CudaWorker:
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
 
-    def _wave_size(self, has_mass_effect: bool) -> int:
-        if has_mass_effect:
-            return _ROUNDS_PER_WAVE_WITH_MASS_EFFECT * (self.max_batch or mass_effect_batch.DEFAULT_BATCH)
-        return _ROUNDS_PER_WAVE * (self.max_batch or DEFAULT_BATCH)
+    def _wave_size(self, model: GrowthModel[Any]) -> int:
+        rounds = _ROUNDS_PER_WAVE_WITH_MASS_EFFECT if PUSH_NAME in needs_of(model) else _ROUNDS_PER_WAVE
+        return rounds * (self.max_batch or useful_batch(model))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,36 +218,20 @@ def device_outcomes(
     simulator: BatchSimulator, draws: Sequence[TumorDraw], worker: CudaWorker
 ) -> Iterator[Solution | NumericalError]:
     """Solution of each draw from the device, in order, or why there is none."""
-    model = simulator.model
-    times_days = [draw.times_days for draw in draws]
-    limits = [draw.volume_limit for draw in draws]
-    if isinstance(model, MassEffect):
-        return mass_effect_batch.mass_effect_outcomes(
-            simulator.anatomy,
-            cast(list[MassEffectParameters], [draw.parameters for draw in draws]),
-            times_days,
-            model=model,
-            device=worker.device,
-            max_batch=worker.max_batch,
-            volume_limit=limits,
-        )
-    assert isinstance(model, FisherKolmogorov)
-    return simulate_batch(
+    return simulate_many(
+        simulator.model,
         simulator.anatomy,
-        [draw.parameters for draw in draws],
-        times_days,
+        [(draw.parameters, draw.times_days) for draw in draws],
         device=worker.device,
         max_batch=worker.max_batch,
-        time_step_scale=model.time_step_scale,
-        volume_limit=limits,
+        volume_limit=[draw.volume_limit for draw in draws],
     )
 
 
 def _require_device_model(simulator: BatchSimulator) -> None:
     """Raise `ParameterError` unless the header says that the tumors are made on a device."""
-    model = simulator.model
-    if not isinstance(model, FisherKolmogorov | MassEffect) or model.backend != _BACKEND:
+    if not says_device(simulator.model):
         raise ParameterError(
-            f"a CUDA device makes tumors of FisherKolmogorov(backend={_BACKEND!r}) or "
-            f"MassEffect(backend={_BACKEND!r}), so that the database says what it was made on: got {model!r}."
+            "a CUDA device makes tumors of FisherKolmogorov(backend='cuda') or MassEffect(backend='cuda'), so that the "
+            f"database says what it was made on: got {simulator.model!r}."
         )

@@ -24,7 +24,8 @@ from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.box import box_of
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.grid import Grid
-from gliofield.growth import FisherKolmogorovParameters, MassEffectParameters, VolumeLimit
+from gliofield.growth import FisherKolmogorovParameters, VolumeLimit, growth_parameters_of, seed_values
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, PUSH_NAME, RATE_NAME
 
 _MAX_SEED_DRAWS = 10_000
 # More attempts than a run ever has.
@@ -189,20 +190,14 @@ def growth_parameters(
 
     To be called last in a draw: then tumors with and without mass effect have everything else in common.
     """
-    if push_pa is None:
-        return FisherKolmogorovParameters(
-            white_matter_diffusivity_mm2_per_day=white_matter_diffusivity_mm2_per_day,
-            proliferation_rate_per_day=proliferation_rate_per_day,
-            seed_mm=seed_mm,
-            diffusivity_ratio=diffusivity_ratio,
-        )
-    return MassEffectParameters(
-        white_matter_diffusivity_mm2_per_day=white_matter_diffusivity_mm2_per_day,
-        proliferation_rate_per_day=proliferation_rate_per_day,
-        seed_mm=seed_mm,
-        diffusivity_ratio=diffusivity_ratio,
-        push_pa=uniform(rng, push_pa),
-    )
+    values = {
+        DIFFUSIVITY_NAME: white_matter_diffusivity_mm2_per_day,
+        RATE_NAME: proliferation_rate_per_day,
+        "diffusivity_ratio": diffusivity_ratio,
+        **seed_values(seed_mm),
+        **({} if push_pa is None else {PUSH_NAME: uniform(rng, push_pa)}),
+    }
+    return growth_parameters_of(values)
 
 
 def seed_at(point: NDArray[np.float64], anatomy: Anatomy, gray_matter_weight: float) -> tuple[float, float, float]:

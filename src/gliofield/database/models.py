@@ -1,46 +1,87 @@
-"""The growth models that databases are built with, by name."""
+"""The growth models by name: gliofield's own, as databases use them, and those of other packages.
+
+Others come by entry points of the group ``gliofield.growth_models`` (`gliofield.plugins`): a class, or a function, that
+makes a model; without arguments, or of the checkpoint of a trained network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gliofield.database.schema import describe_settings, without_backend
-from gliofield.errors import DatabaseError, ParameterError, require_type, unknown_name
+from gliofield.errors import DatabaseError, ParameterError, PluginError, require_type, unknown_name
 from gliofield.growth import FisherKolmogorov, GrowthModel, MassEffect
+from gliofield.plugins import find_plugins, load_plugin
 
 #: Half of the coupling steps of a single run, for two thirds of its time. *Chosen*: the tumors of a database lie much
 #: further apart than the error this makes (docs/design/0003-simulation-database.md).
 MASS_EFFECT_COUPLING_STEPS = 8
 
-MODELS = ("fk", "mass-effect")
+# Of each model how it is made for a backend.
+_OWN: Mapping[str, Callable[[str], GrowthModel[Any]]] = {
+    "fk": lambda backend: FisherKolmogorov(backend=backend),
+    "mass-effect": lambda backend: MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend),
+}
+MODELS = tuple(_OWN)
+_KIND = "growth model"
 DEFAULT_MODEL = "fk"
 DEVICES = ("cpu", "cuda")
 
 
-def named_model(name: str, *, device: str = "cpu") -> GrowthModel[Any]:
+def model_names() -> tuple[str, ...]:
+    """Names of all growth models: gliofield's own, then those of other packages."""
+    return (*MODELS, *find_plugins(_KIND, own=MODELS))
+
+
+def named_model(
+    name: str, *, device: str = "cpu", checkpoint: str | os.PathLike[str] | None = None
+) -> GrowthModel[Any]:
     """Growth model as databases use it.
 
     Parameters
     ----------
     name : str
-        ``fk`` (Fisher-Kolmogorov) or ``mass-effect``.
+        ``fk`` (Fisher-Kolmogorov), ``mass-effect``, or what another package calls its own.
     device : str
         ``cpu``, or ``cuda`` for a build by `CudaWorker`. The header of a database records it.
+    checkpoint : path, optional
+        Trained network, for a model that is one.
 
     Raises
     ------
     ParameterError
-        If the name or the device is unknown.
+        If the name or the device is unknown, or a checkpoint is missing or has no use.
+    PluginError
+        If the package that offers it cannot be loaded, or makes something else.
     """
     if device not in DEVICES:
         raise ParameterError(unknown_name("device", device, DEVICES))
-    backend = "cuda" if device == "cuda" else "numba"
-    if name == "fk":
-        return FisherKolmogorov(backend=backend)
-    if name == "mass-effect":
-        return MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend)
-    raise ParameterError(unknown_name("growth model", name, MODELS))
+    if name not in MODELS:
+        return _plugged_model(name, device, () if checkpoint is None else (checkpoint,))
+    if checkpoint is not None:
+        raise ParameterError(f"growth model {name!r} uses no network, but {checkpoint} was given: leave it out.")
+    return _OWN[name]("cuda" if device == "cuda" else "numba")
+
+
+def _plugged_model(name: str, device: str, arguments: tuple[Any, ...]) -> GrowthModel[Any]:
+    make = load_plugin(_KIND, name, own=MODELS)
+    origin = find_plugins(_KIND)[name].origin
+    if device != "cpu":
+        raise ParameterError(f"device {device!r} is for {' and '.join(MODELS)}, not for {name!r} of {origin}.")
+    if not callable(make):
+        raise PluginError(f"growth model {name!r} of {origin} is a {type(make).__name__}: expected what makes one.")
+    try:
+        inspect.signature(make).bind(*arguments)
+    except TypeError:
+        needs = "uses no network: leave the checkpoint out" if arguments else "needs a trained network: give checkpoint"
+        raise ParameterError(f"growth model {name!r} of {origin} {needs}.") from None
+    model = make(*arguments)
+    if not isinstance(model, GrowthModel):
+        raise PluginError(f"growth model {name!r} of {origin} is a {type(model).__name__}: expected a GrowthModel.")
+    return model
 
 
 def resolve_model(model: GrowthModel[Any] | str, *, device: str = "cpu") -> GrowthModel[Any]:
@@ -53,7 +94,7 @@ def resolve_model(model: GrowthModel[Any] | str, *, device: str = "cpu") -> Grow
     """
     if isinstance(model, str):
         return named_model(model, device=device)
-    hint = f"Name one ({', '.join(MODELS)}), or give an object such as FisherKolmogorov()."
+    hint = f"Name one ({', '.join(model_names())}), or give an object such as FisherKolmogorov()."
     require_type("model", model, (GrowthModel, str), hint=hint)
     return model
 
@@ -73,7 +114,7 @@ def recorded_model(description: Mapping[str, Any], *, source: str) -> GrowthMode
     DatabaseError
         If it has other settings than `named_model` gives, so that its tumors cannot be grown again.
     """
-    model = named_model("mass-effect" if description["name"] == MassEffect().name else "fk")
+    model = _model_called(str(description["name"]))
     own, recorded = (without_backend(one)["settings"] for one in (describe_settings(model), description))
     differing = sorted(name for name in own.keys() | recorded.keys() if own.get(name) != recorded.get(name))
     if differing:
@@ -82,3 +123,9 @@ def recorded_model(description: Mapping[str, Any], *, source: str) -> GrowthMode
             f"gives it ({', '.join(differing)}), so its tumors cannot be grown again. Build it anew."
         )
     return model
+
+
+def _model_called(recorded: str) -> GrowthModel[Any]:
+    """The model that records this name; that of another package is offered by the name that it records."""
+    own = {named_model(name).name: name for name in MODELS}
+    return named_model(own.get(recorded, recorded))

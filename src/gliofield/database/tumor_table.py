@@ -17,16 +17,7 @@ from numpy.typing import NDArray
 
 from gliofield.box import box_of
 from gliofield.grid import Grid
-
-PARAMETER_NAMES = (
-    "white_matter_diffusivity_mm2_per_day",
-    "proliferation_rate_per_day",
-    "growth_time_days",
-    "seed_x_mm",
-    "seed_y_mm",
-    "seed_z_mm",
-)
-PUSH_NAME = "push_pa"
+from gliofield.growth.parameters import growth_values_of
 
 #: Why a draw was rejected: by its cheap run (`screening`); the simulation grew beyond the design's limit; its result
 #: did not pass the design's filter; the model found no solution (mass effect: no equilibrium).
@@ -111,24 +102,13 @@ def joined(tables: Sequence[TumorTable]) -> TumorTable:
 
 
 def parameter_names(parameters: Any) -> tuple[str, ...]:
-    """Columns of a model's parameters: `PARAMETER_NAMES`, and `PUSH_NAME` where the model has mass effect."""
-    return (*PARAMETER_NAMES, PUSH_NAME) if hasattr(parameters, PUSH_NAME) else PARAMETER_NAMES
+    """Columns of a model's parameters: `TUMOR_NAMES`, and `PUSH_NAME` where the model has mass effect."""
+    return tuple(growth_values_of(parameters, 0.0))
 
 
 def parameter_row(parameters: Any, growth_time_days: float) -> NDArray[np.float64]:
     """One row of the parameters of a growth model and the time of a snapshot [days]."""
-    x_mm, y_mm, z_mm = parameters.seed_mm
-    row = [
-        parameters.white_matter_diffusivity_mm2_per_day,
-        parameters.proliferation_rate_per_day,
-        growth_time_days,
-        x_mm,
-        y_mm,
-        z_mm,
-    ]
-    if hasattr(parameters, PUSH_NAME):
-        row.append(parameters.push_pa)
-    return np.array(row, dtype=np.float64)
+    return np.array(list(growth_values_of(parameters, growth_time_days).values()), dtype=np.float64)
 
 
 def measured(

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ from gliofield.cores import shared_threads
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.growth.mechanics.stiffness import TissueElasticity
-from gliofield.growth.parameters import FisherKolmogorovParameters, MassEffectParameters
+from gliofield.growth.parameters import PUSH_NAME, FisherKolmogorovParameters, MassEffectParameters
 from gliofield.growth.reaction_diffusion import FisherKolmogorov
 from gliofield.growth.run_inputs import check_run
 from gliofield.growth.seed import seed_density
@@ -77,7 +77,7 @@ class MassEffect:
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it.
     backend : {"numba", "cuda"}
-        Compiled kernels, or a GPU, which takes many tumors at once: `simulate_mass_effect_batch`. Databases record it.
+        Compiled kernels, or a GPU, which takes many tumors at once: `simulate_many`. Databases record it.
     time_step_scale : float
         Factor on the steps of reaction and diffusion within a coupling step, as in `FisherKolmogorov`.
     report : Reporter
@@ -93,6 +93,8 @@ class MassEffect:
     >>> MassEffect(num_coupling_steps=32).name
     'mass-effect'
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({PUSH_NAME})
 
     num_coupling_steps: int = 16
     force_tolerance: float = 5e-3
@@ -156,7 +158,7 @@ class MassEffect:
         if self.backend == "cuda":
             raise ParameterError(
                 "MassEffect(backend='cuda') does not grow one tumor at a time, which would not fill a GPU: expected a "
-                "call of simulate_mass_effect_batch(anatomy, [parameters], [times_days], model=model), or a CudaWorker "
+                "call of simulate_many(model, anatomy, [(parameters, times_days)], device='cuda'), or a CudaWorker "
                 "where a database is built. Use the backend 'numba' for a single tumor."
             )
         if parameters.push_pa <= NO_PUSH_PA:

@@ -7,7 +7,7 @@ model object grows any number of tumors in any number of brains, from several th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.growth.solution import Solution
@@ -18,7 +18,11 @@ ParametersT_contra = TypeVar("ParametersT_contra", contravariant=True)
 
 @runtime_checkable
 class GrowthModel(Protocol[ParametersT_contra]):
-    """A model that grows a tumor in a brain."""
+    """A model that grows a tumor in a brain.
+
+    One that needs more of a tumor than every model does says so in an attribute ``needs``, a set of names such as
+    ``push_pa`` (`needs_of`); others have none.
+    """
 
     @property
     def name(self) -> str:
@@ -44,3 +48,8 @@ class GrowthModel(Protocol[ParametersT_contra]):
             If times are not finite, positive and strictly increasing, or the seed lies outside the tissue.
         """
         ...
+
+
+def needs_of(model: GrowthModel[Any]) -> frozenset[str]:
+    """Names of the parameters that a model needs beside those of `FisherKolmogorovParameters`."""
+    return frozenset(getattr(model, "needs", ()))

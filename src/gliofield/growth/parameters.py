@@ -17,12 +17,22 @@ from gliofield.errors import ParameterError
 
 #: White over gray matter diffusivity of the published simulations (Lipková et al. 2019, doi 10.1109/TMI.2019.2902044).
 DEFAULT_DIFFUSIVITY_RATIO = 10.0
-#: Names of the seed's coordinates [mm, RAS+] where parameters are numbers by name.
+# Names where parameters are numbers by name: columns of databases, results, priors, targets of networks.
+DIFFUSIVITY_NAME = "white_matter_diffusivity_mm2_per_day"
+RATE_NAME = "proliferation_rate_per_day"
+TIME_NAME = "growth_time_days"
+#: The seed's coordinates [mm, RAS+].
 SEED_NAMES = ("seed_x_mm", "seed_y_mm", "seed_z_mm")
-#: Names of `axis_stretch` where parameters are numbers by name.
+#: The factors of `axis_stretch`.
 STRETCH_NAMES = ("stretch_x", "stretch_y", "stretch_z")
+#: What only tumors with mass effect have.
+PUSH_NAME = "push_pa"
+#: How fast, and for how long.
+RATE_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME)
+#: What every grown tumor has, in the order of a database's columns.
+TUMOR_NAMES = (*RATE_NAMES, *SEED_NAMES)
 #: Parameters that have a default.
-OPTIONAL_NAMES = ("diffusivity_ratio", "push_pa")
+OPTIONAL_NAMES = ("diffusivity_ratio", PUSH_NAME)
 #: Push γ [Pa]: a tumor of 50 ml moves the wall of a ventricle by 2-8 mm. *Chosen*, docs/design/0005-mass-effect.md.
 DEFAULT_PUSH_PA = 10_000.0
 # *Chosen*: a hundred times the stiffness of a tumor.
@@ -182,14 +192,36 @@ def growth_parameters_of(values: Mapping[str, float]) -> FisherKolmogorovParamet
     optional = {name: values[name] for name in OPTIONAL_NAMES if name in values}
     has_stretch = all(name in values for name in STRETCH_NAMES)
     stretch = (values["stretch_x"], values["stretch_y"], values["stretch_z"]) if has_stretch else ISOTROPIC
-    kind = MassEffectParameters if "push_pa" in values else FisherKolmogorovParameters
+    kind = MassEffectParameters if PUSH_NAME in values else FisherKolmogorovParameters
     return kind(
-        white_matter_diffusivity_mm2_per_day=values["white_matter_diffusivity_mm2_per_day"],
-        proliferation_rate_per_day=values["proliferation_rate_per_day"],
+        white_matter_diffusivity_mm2_per_day=values[DIFFUSIVITY_NAME],
+        proliferation_rate_per_day=values[RATE_NAME],
         seed_mm=(values["seed_x_mm"], values["seed_y_mm"], values["seed_z_mm"]),
         axis_stretch=stretch,
         **optional,
     )
+
+
+def growth_values_of(parameters: FisherKolmogorovParameters, growth_time_days: float) -> dict[str, float]:
+    """Numbers by name of a tumor at a time [day] after its seed: `TUMOR_NAMES`, and `PUSH_NAME` where it pushes.
+
+    Examples
+    --------
+    >>> tumor = FisherKolmogorovParameters(
+    ...     white_matter_diffusivity_mm2_per_day=0.4, proliferation_rate_per_day=0.1, seed_mm=(0.0, 1.0, 2.0)
+    ... )
+    >>> values = growth_values_of(tumor, 300.0)
+    >>> values["growth_time_days"], values["seed_z_mm"], growth_parameters_of(values) == tumor
+    (300.0, 2.0, True)
+    """
+    push = getattr(parameters, PUSH_NAME, None)
+    return {
+        DIFFUSIVITY_NAME: parameters.white_matter_diffusivity_mm2_per_day,
+        RATE_NAME: parameters.proliferation_rate_per_day,
+        TIME_NAME: growth_time_days,
+        **seed_values(parameters.seed_mm),
+        **({} if push is None else {PUSH_NAME: push}),
+    }
 
 
 def seed_values(seed_mm: tuple[float, float, float]) -> dict[str, float]:

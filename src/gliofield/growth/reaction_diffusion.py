@@ -53,7 +53,7 @@ class FisherKolmogorov:
         Time stepping; ``published`` only to compare with published data.
     backend : {"numba", "numpy", "cuda"}
         Compiled kernels around the tumor, the plain reference, or a GPU. One tumor does not fill a GPU: many go
-        through `simulate_batch`.
+        through `simulate_many`.
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it. To grow many tumors, run them in
         parallel with one thread each instead.
@@ -192,10 +192,10 @@ def make_stepper(
     """
     padded = faces.padded(initial_density)
     if backend == _DEVICE_BACKEND:
-        from gliofield.growth.backends.triton_loading import load_backend
+        from gliofield.growth.gpu.triton_loading import load_backend
 
         load_backend()  # says what to install
-        from gliofield.growth.backends.triton_stepper import TritonStepper
+        from gliofield.growth.gpu.triton_stepper import TritonStepper
 
         return TritonStepper(faces, padded, density_floor=density_floor)
     if backend == "numpy":

@@ -174,3 +174,8 @@ class MassEffectSolution(Solution):
         """
         amounts = np.stack([self.white_matter[index], self.gray_matter[index], self.csf[index]])
         return fractions_of(amounts, self.compression[index], self.brain, self.grid)
+
+
+def moved_tissue(solution: Solution) -> MassEffectSolution | None:
+    """The solution as one whose tissue has moved; None if it stood still."""
+    return solution if isinstance(solution, MassEffectSolution) else None

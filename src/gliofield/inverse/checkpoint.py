@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gliofield.box import Box, make_box
+from gliofield.box import make_box
 from gliofield.grid import Grid
 from gliofield.growth.parameters import DEFAULT_PUSH_PA
 from gliofield.inverse.config import InverseSettings
@@ -20,6 +20,7 @@ from gliofield.inverse.trained_ranges import TrainedRanges
 from gliofield.inverse.tumors import TumorOrigin
 from gliofield.learning import TrainingHistory
 from gliofield.learning.checkpoint import read_header_as
+from gliofield.records import from_record, to_record
 
 #: Name in a checkpoint of what it holds.
 CHECKPOINT_KIND = "inverse network"
@@ -82,20 +83,21 @@ class InverseHeader:
         return None if ratio is None else float(ratio)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready; what the tumors are made of stands beside the rest, not in a group of its own."""
+        origin = self.origin
         return {
-            "settings": self.settings.to_json(),
-            "grid": self.origin.grid.to_dict(),
-            "atlas": {"name": self.origin.atlas_name, "content_hash": self.origin.atlas_hash},
-            "domain_rule": self.origin.domain_rule,
-            "model": dict(self.origin.model),
-            "occupied": _stored(self.origin.occupied),
-            "trained_on": dict(self.origin.record),
-            "layout": {"box": _stored(self.layout.box), "pooling": self.layout.pooling},
-            "scalings": {name: scaling.to_json() for name, scaling in self.scalings.items()},
+            "settings": to_record(self.settings),
+            "grid": to_record(origin.grid),
+            "atlas": {"name": origin.atlas_name, "content_hash": origin.atlas_hash},
+            "domain_rule": origin.domain_rule,
+            "model": dict(origin.model),
+            "occupied": to_record(origin.occupied),
+            "trained_on": dict(origin.record),
+            "layout": to_record(self.layout),
+            "scalings": to_record(self.scalings),
             "num_training_tumors": self.num_training_tumors,
-            "history": {name: history.to_json() for name, history in self.history.items()},
-            "trained_ranges": None if self.trained_ranges is None else self.trained_ranges.to_json(),
+            "history": to_record(self.history),
+            "trained_ranges": to_record(self.trained_ranges),
         }
 
     @classmethod
@@ -103,9 +105,9 @@ class InverseHeader:
         """The header `to_dict` described."""
         ranges = content.get("trained_ranges")
         return cls(
-            settings=InverseSettings.from_json(content["settings"]),
+            settings=from_record(InverseSettings, content["settings"]),
             origin=TumorOrigin(
-                grid=Grid.from_dict(content["grid"]),
+                grid=from_record(Grid, content["grid"]),
                 atlas_name=content["atlas"]["name"],
                 atlas_hash=content["atlas"]["content_hash"],
                 domain_rule=content["domain_rule"],
@@ -113,11 +115,11 @@ class InverseHeader:
                 occupied=make_box(content["occupied"]),
                 record=content["trained_on"],
             ),
-            layout=InputLayout(box=make_box(content["layout"]["box"]), pooling=content["layout"]["pooling"]),
-            scalings={name: TargetScaling.from_json(stored) for name, stored in content["scalings"].items()},
+            layout=from_record(InputLayout, content["layout"]),
+            scalings={name: from_record(TargetScaling, stored) for name, stored in content["scalings"].items()},
             num_training_tumors=content["num_training_tumors"],
-            history={name: TrainingHistory.from_json(stored) for name, stored in content["history"].items()},
-            trained_ranges=None if ranges is None else TrainedRanges.from_json(ranges),
+            history={name: from_record(TrainingHistory, stored) for name, stored in content["history"].items()},
+            trained_ranges=None if ranges is None else from_record(TrainedRanges, ranges),
         )
 
 
@@ -135,7 +137,3 @@ def read_inverse_header(path: str | os.PathLike[str]) -> InverseHeader:
         If the file is missing, damaged, of another version, or holds something else.
     """
     return read_header_as(path, InverseHeader.from_dict, kind=CHECKPOINT_KIND)
-
-
-def _stored(box: Box) -> list[list[int]]:
-    return [list(ends) for ends in box]

@@ -13,11 +13,8 @@ References
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gliofield.errors import ParameterError, unknown_name
 from gliofield.learning import Cosine, ExponentialPerBatch, TrainingSettings
@@ -230,34 +227,4 @@ class InverseSettings:
             or self.network.channels < _PAPERS_CHANNELS
             or num_training_tumors < _PAPERS_NUM_TRAINING
             or self.training.num_epochs < _PAPERS_NUM_EPOCHS
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as values JSON knows."""
-        parts = {name: dataclasses.asdict(getattr(self, name)) for name in ("targets", "observation", "network")}
-        for name in ("t1gd_thresholds", "flair_thresholds"):
-            parts["observation"][name] = list(parts["observation"][name])
-        return {**parts, "training": self.training.to_json(), "num_members": self.num_members}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> InverseSettings:
-        """Settings of what `to_json` gave.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If it is something else.
-        """
-        observation = dict(stored["observation"])
-        for name in ("t1gd_thresholds", "flair_thresholds"):
-            low, high = observation[name]
-            observation[name] = (low, high)
-        if observation["perturbation"] is not None:
-            observation["perturbation"] = MaskPerturbation(**observation["perturbation"])
-        return cls(
-            targets=TargetSettings(**stored["targets"]),
-            observation=ObservationSettings(**observation),
-            network=InverseNetworkSettings(**stored["network"]),
-            training=TrainingSettings.from_json(stored["training"]),
-            num_members=stored["num_members"],
         )

@@ -17,13 +17,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import ParameterError
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import RATE_NAMES, SEED_NAMES
 from gliofield.inverse.config import TargetSettings
 
 #: Low and high of a quantity.
@@ -31,7 +30,7 @@ Range = tuple[float, float]
 
 _GROWTH_TARGETS = {
     "invariants": ("mu1_mm", "mu2"),
-    "rates": ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days"),
+    "rates": RATE_NAMES,
 }
 #: Published ranges (sampling ranges of D_w, ρ, T, and what follows from them).
 PUBLISHED_RANGES: Mapping[str, Range] = {
@@ -182,23 +181,6 @@ class TargetScaling:
         is_log = np.array(self.is_log)
         # Exponentials of the linear targets' values would overflow.
         return np.where(is_log, np.exp(np.where(is_log, warped, 0.0)), warped)
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "names": list(self.names),
-            "ranges": [list(bounds) for bounds in self.ranges],
-            "is_log": list(self.is_log),
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> TargetScaling:
-        """The scaling `to_json` described."""
-        return cls(
-            names=tuple(stored["names"]),
-            ranges=tuple((float(low), float(high)) for low, high in stored["ranges"]),
-            is_log=tuple(bool(is_log) for is_log in stored["is_log"]),
-        )
 
     def _warped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         is_log = np.array(self.is_log)

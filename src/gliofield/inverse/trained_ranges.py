@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,31 +107,6 @@ class TrainedRanges:
             if low < least or high > most
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "core_ml": list(self.core_ml),
-            "whole_ml": list(self.whole_ml),
-            "core_share": list(self.core_share),
-            "targets": {name: list(bounds) for name, bounds in self.targets.items()},
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> TrainedRanges:
-        """The ranges `to_json` described.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If it is something else.
-        """
-        return cls(
-            core_ml=_pair(stored["core_ml"]),
-            whole_ml=_pair(stored["whole_ml"]),
-            core_share=_pair(stored["core_share"]),
-            targets={name: _pair(bounds) for name, bounds in stored["targets"].items()},
-        )
-
 
 def trained_ranges(
     source: TumorSource, settings: InverseSettings, *, report: Reporter = ignore_progress
@@ -223,8 +197,3 @@ def _departure(claim: str, value: float, bounds: Range, unit: str) -> str:
 def _number(value: float, digits: int = _LEAST_DIGITS) -> str:
     """A number rounded to some digits, without an exponent where people write none."""
     return f"{float(f'{value:.{digits}g}'):.{_MOST_DIGITS}g}"
-
-
-def _pair(stored: Any) -> Range:
-    low, high = stored
-    return float(low), float(high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from gliofield.database.schema import without_backend
@@ -14,10 +15,12 @@ from gliofield.inverse.config import InverseSettings
 from gliofield.inverse.targets import TargetScaling, target_groups
 from gliofield.inverse.trained_ranges import trained_ranges
 from gliofield.inverse.tumors import TumorOrigin, TumorSource
-from gliofield.learning import process_group, require_torch, write_checkpoint
+from gliofield.learning import ProcessGroup, require_torch
 from gliofield.learning.members import Member, train_members
-from gliofield.learning.outputs import checkpoint_path, keep_logs_alone, training_folder
+from gliofield.learning.outputs import checkpoint_path
+from gliofield.learning.training_frame import train_to_checkpoint
 from gliofield.progress import Reporter, ignore_progress
+from gliofield.records import to_record
 
 # Seeds of first weights and of batches of the members lie this far apart.
 _SEEDS_PER_MEMBER = 1000
@@ -80,8 +83,8 @@ def train_inverse(
     groups = target_groups(settings.targets)
     seed_ranges_mm = origin.shown_with(settings.observation).seed_ranges_mm
     scalings = {group: TargetScaling.of(settings.targets, names, seed_ranges_mm) for group, names in groups.items()}
-    folder = training_folder(path)
-    with process_group(settings.training.device) as processes:
+
+    def run(folder: Path, processes: ProcessGroup) -> tuple[InverseHeader, Mapping[str, Any]]:
         members = _make_members(source, settings, scalings)
         histories, tensors = train_members(members, folder=folder, resume=not restart, report=report)
         header = InverseHeader(
@@ -94,11 +97,9 @@ def train_inverse(
             # Only the first process writes the header, and ranges may cost simulations.
             trained_ranges=trained_ranges(source, settings, report=report) if processes.is_first else None,
         )
-        if processes.is_first:
-            write_checkpoint(path, kind=CHECKPOINT_KIND, header=header.to_dict(), tensors=tensors, replace=replace)
-            keep_logs_alone(folder)
-        processes.wait_for_all()
-    return header
+        return header, tensors
+
+    return train_to_checkpoint(path, run, kind=CHECKPOINT_KIND, device=settings.training.device, replace=replace)
 
 
 def _make_members(
@@ -120,12 +121,11 @@ def _make_members(
 
 def _identity(settings: InverseSettings, origin: TumorOrigin, scaling: TargetScaling) -> dict[str, Any]:
     """What the weights depend on besides the training settings, which the loop compares itself."""
-    described = settings.to_json()
     return {
-        "observation": described["observation"],
-        "network": described["network"],
-        "targets": scaling.to_json(),
-        "occupied": [list(ends) for ends in origin.occupied],
+        "observation": to_record(settings.observation),
+        "network": to_record(settings.network),
+        "targets": to_record(scaling),
+        "occupied": to_record(origin.occupied),
         # The record of a database says its model itself. A training may go on on another device.
         "trained_on": {"model": without_backend(origin.model), **origin.record},
     }

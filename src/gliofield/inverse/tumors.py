@@ -29,10 +29,12 @@ from gliofield.database.designs import DEFAULT_DESIGN, resolve_design
 from gliofield.database.models import DEFAULT_MODEL, resolve_model
 from gliofield.database.schema import DatabaseHeader, describe_settings
 from gliofield.database.simulate import MAX_ATTEMPTS, BatchSimulator
-from gliofield.database.tumor_table import PARAMETER_NAMES, Rejections, parameter_row
+from gliofield.database.tumor_table import Rejections, parameter_row
 from gliofield.errors import DatabaseError, NumericalError, ParameterError
 from gliofield.grid import Grid
-from gliofield.growth import GrowthModel, MassEffect, Solution
+from gliofield.growth import GrowthModel, Solution, needs_of
+from gliofield.growth.many import says_device
+from gliofield.growth.parameters import PUSH_NAME, TUMOR_NAMES
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.inverse.config import ObservationSettings
 from gliofield.inverse.targets import Range
@@ -252,7 +254,7 @@ class SimulatedTumors:
                 f"{num_training_tumors} and {num_validation_tumors}."
             )
         self._model = resolve_model(model)
-        self._design = resolve_design(design, mass_effect=isinstance(self._model, MassEffect))
+        self._design = resolve_design(design, mass_effect=PUSH_NAME in needs_of(self._model))
         if self._design.snapshots_per_run != 1:
             raise ParameterError(
                 f"the design of tumors simulated on the fly must have snapshots_per_run = 1, got "
@@ -322,7 +324,7 @@ class SimulatedTumors:
     def _outcomes(
         self, simulator: BatchSimulator, draws: Sequence[TumorDraw], executor: ThreadPoolExecutor
     ) -> list[Solution | NumericalError]:
-        if getattr(self._model, "backend", None) == "cuda":
+        if says_device(self._model):
             return list(device_outcomes(simulator, draws, CudaWorker()))
         return list(executor.map(lambda draw: _grown(simulator, draw), draws))
 
@@ -375,10 +377,10 @@ def _tumors_of(runs: NDArray[np.int64], snapshots_per_run: int, num_tumors: int)
 
 def _origin_of(database: SimulationDatabase, split: Mapping[str, int | str]) -> TumorOrigin:
     header = database.header
-    if database.parameter_names[: len(PARAMETER_NAMES)] != PARAMETER_NAMES:
+    if database.parameter_names[: len(TUMOR_NAMES)] != TUMOR_NAMES:
         raise DatabaseError(
             f"{database.path} has the parameters {', '.join(database.parameter_names)}: expected "
-            f"{', '.join(PARAMETER_NAMES)} first. Build it again with this gliofield."
+            f"{', '.join(TUMOR_NAMES)} first. Build it again with this gliofield."
         )
     return TumorOrigin(
         grid=header.grid,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +56,3 @@ class TrainingHistory:
     def best(self) -> EpochRecord:
         """Record of the best epoch."""
         return self.epochs[self.best_epoch - 1]
-
-    def to_json(self) -> dict[str, Any]:
-        """The history as values JSON knows."""
-        return {
-            "epochs": [dataclasses.asdict(record) for record in self.epochs],
-            "best_epoch": self.best_epoch,
-            "is_stopped_early": self.is_stopped_early,
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> TrainingHistory:
-        """History of what `to_json` gave.
-
-        Raises
-        ------
-        KeyError, TypeError
-            If it is something else.
-        """
-        return cls(
-            epochs=tuple(EpochRecord(**record) for record in stored["epochs"]),
-            best_epoch=stored["best_epoch"],
-            is_stopped_early=stored["is_stopped_early"],
-        )

@@ -21,6 +21,7 @@ from gliofield.learning.checkpoint import read_checkpoint, write_checkpoint
 from gliofield.learning.history import EpochRecord
 from gliofield.learning.outputs import BEST_PATTERN, STATE_NAME
 from gliofield.learning.settings import TrainingSettings
+from gliofield.records import to_record
 
 _KIND = "training state"
 _BEST_KIND = "best weights"
@@ -149,7 +150,7 @@ def describe_run(
     ParameterError
         If the identity is not JSON.
     """
-    run = {"settings": settings.to_json(), "samples": dict(num_samples), "identity": dict(identity)}
+    run = {"settings": to_record(settings), "samples": dict(num_samples), "identity": dict(identity)}
     try:
         described: dict[str, Any] = json.loads(json.dumps(run, allow_nan=False))
     except (TypeError, ValueError) as error:

@@ -6,11 +6,8 @@ of the batch alone, so that a run continued in the middle has the rate it would 
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gliofield.errors import ParameterError, unknown_name
 from gliofield.learning.devices import require_device_name
@@ -67,9 +64,6 @@ class Cosine:
 
 
 Schedule = Constant | ExponentialPerBatch | Cosine
-_SCHEDULES: dict[str, Callable[..., Schedule]] = {
-    kind.__name__: kind for kind in (Constant, ExponentialPerBatch, Cosine)
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,23 +136,3 @@ class TrainingSettings:
         if not self.save_every_s >= 0:
             raise ParameterError(f"save_every_s must not be negative, got {self.save_every_s} s.")
         require_device_name(self.device)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as values JSON knows, the schedule with its name."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        schedule = {"name": type(self.schedule).__name__, **dataclasses.asdict(self.schedule)}
-        return {**values, "betas": list(self.betas), "schedule": schedule}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> TrainingSettings:
-        """Settings of what `to_json` gave.
-
-        Raises
-        ------
-        KeyError, TypeError, ParameterError
-            If it is something else.
-        """
-        first, second = stored["betas"]
-        schedule = dict(stored["schedule"])
-        kind = _SCHEDULES[schedule.pop("name")]
-        return cls(**{**stored, "betas": (first, second), "schedule": kind(**schedule)})

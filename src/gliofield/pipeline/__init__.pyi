@@ -35,13 +35,18 @@ from gliofield.pipeline.method_options import (
     METHOD_OPTIONS as METHOD_OPTIONS,
     Margin as Margin,
     MethodOptions as MethodOptions,
+    PluggedMethod as PluggedMethod,
     Query as Query,
     Sample as Sample,
     WholeMargin as WholeMargin,
+    method_names as method_names,
     options_named as options_named,
 )
 from gliofield.pipeline.methods import (
     prepare_method as prepare_method,
+)
+from gliofield.pipeline.patient_folders import (
+    find_patients as find_patients,
 )
 from gliofield.pipeline.query_method import (
     QueryMethod as QueryMethod,

@@ -28,7 +28,7 @@ from gliofield.assimilation import (
 )
 from gliofield.concern import Concern, named_concern
 from gliofield.errors import ParameterError
-from gliofield.growth.parameters import STRETCH_NAMES, seed_values
+from gliofield.growth.parameters import STRETCH_NAMES, growth_values_of
 from gliofield.imaging import Estimate, Observation
 from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, DensityPosterior
 from gliofield.pipeline.ensemble_posterior import UncertaintySettings, ensemble_posterior
@@ -206,14 +206,8 @@ def _filled(
 
 
 def _parameters(fit: TumorFit) -> dict[str, float]:
-    found = fit.parameters
-    return {
-        "white_matter_diffusivity_mm2_per_day": found.white_matter_diffusivity_mm2_per_day,
-        "proliferation_rate_per_day": found.proliferation_rate_per_day,
-        "growth_time_days": fit.growth_time_days,
-        **seed_values(found.seed_mm),
-        **dict(zip(STRETCH_NAMES, found.axis_stretch, strict=True)),
-    }
+    stretch = dict(zip(STRETCH_NAMES, fit.parameters.axis_stretch, strict=True))
+    return {**growth_values_of(fit.parameters, fit.growth_time_days), **stretch}
 
 
 def _details(

@@ -13,6 +13,7 @@ from typing import Any
 from gliofield.anatomy import Anatomy, Atlas, SpaceName, SpaceRequest
 from gliofield.concern import Concern, named_concern
 from gliofield.growth import FisherKolmogorovParameters, GrowthModel, default_model, growth_parameters_of, seed_values
+from gliofield.growth.parameters import PUSH_NAME, growth_values_of
 from gliofield.imaging import Estimate, Observation, VisibilityThresholds
 from gliofield.inverse import InverseHeader, InversePrediction, InversePredictor, ObservationSettings
 from gliofield.pipeline.regrowth import moved_seed_concerns, nearest_tissue
@@ -87,15 +88,10 @@ class InferMethod:
         model = self.model or default_model(tumor.parameters)
         density = model.simulate(space.anatomy, tumor.parameters, [tumor.growth_time_days]).cell_density[0]
         report(ProgressEvent(task="simulate the predicted tumor", completed=1, total=1))
-        push = {"push_pa": header.push_pa} if header.has_mass_effect else {}
         return Estimate(
             cell_density=Volume(density, observation.grid),
             space=space,
-            parameters={
-                **dataclasses.asdict(prediction.rates),
-                **seed_values(tumor.parameters.seed_mm),
-                **push,
-            },
+            parameters=growth_values_of(tumor.parameters, tumor.growth_time_days),
             details={
                 "checkpoint": self.predictor.path,
                 "checkpoint_digest": self.predictor.digest,
@@ -147,7 +143,7 @@ def predicted_tumor(header: InverseHeader, prediction: InversePrediction, anatom
     if header.diffusivity_ratio is not None:
         values["diffusivity_ratio"] = header.diffusivity_ratio
     if header.has_mass_effect:
-        values["push_pa"] = header.push_pa
+        values[PUSH_NAME] = header.push_pa
     return PredictedTumor(
         parameters=growth_parameters_of(values | seed_values(seed_mm)),
         growth_time_days=prediction.rates.growth_time_days,

@@ -1,7 +1,8 @@
 """The inverse methods by name, each with the settings a user may choose.
 
 An options object is light: it names a database or a checkpoint by path and loads nothing. `prepare_method` makes the
-method of it, ready to be asked. The command line takes its options from these classes.
+method of it, ready to be asked. The command line takes its options from these classes. Further methods come from other
+packages, by entry points of the group ``gliofield.methods`` (`gliofield.plugins`) that name classes of `PluggedMethod`.
 
 ==================  ==================================================================================================
 ``assimilate``      growth fitted in the patient's own brain and corrected to both outlines: the default
@@ -16,11 +17,19 @@ method of it, ready to be asked. The command line takes its options from these c
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from gliofield.errors import ParameterError, unknown_name
+from gliofield.errors import ParameterError, PluginError, unknown_name
+from gliofield.plugins import find_plugins, load_plugin
+
+if TYPE_CHECKING:
+    from gliofield.anatomy import Atlas
+    from gliofield.imaging import InverseMethod
+    from gliofield.pipeline.settings import PersonalizationSettings
+    from gliofield.progress import Reporter
 
 PriorName = Literal["paper", "patient"]
 _PRIORS: tuple[PriorName, ...] = ("paper", "patient")
@@ -268,25 +277,65 @@ class Assimilate:
             raise ParameterError("num_members has no effect without the uncertainty: set it too, or leave it out.")
 
 
-MethodOptions = Assimilate | Query | Infer | Sample | Margin | WholeMargin | Distance
+@runtime_checkable
+class PluggedMethod(Protocol):
+    """Options of a method from another package: a frozen dataclass, whose fields are options of the command line.
+
+    Attributes
+    ----------
+    name : str
+        The name of the method, that of its entry point.
+    summary : str
+        What it does, in a few words.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    def prepare(self, *, atlas: Atlas, settings: PersonalizationSettings, report: Reporter) -> InverseMethod:
+        """The method, ready to be asked about patients in the atlas."""
+        ...
+
+
+MethodOptions = Assimilate | Query | Infer | Sample | Margin | WholeMargin | Distance | PluggedMethod
 
 DEFAULT_METHOD = "assimilate"
+_KIND = "method"
 METHOD_OPTIONS: dict[str, type[Any]] = {
     options.name: options for options in (Assimilate, Query, Infer, Sample, Margin, WholeMargin, Distance)
 }
 
 
-def options_named(name: str) -> MethodOptions:
-    """Default options of a method.
+def method_names() -> tuple[str, ...]:
+    """Names of all inverse methods: gliofield's own, then those of other packages."""
+    return (*METHOD_OPTIONS, *find_plugins(_KIND, own=METHOD_OPTIONS))
+
+
+def options_class(name: str) -> type[Any]:
+    """Class of the options of a method.
 
     Raises
     ------
     ParameterError
         If there is no such method.
+    PluginError
+        If the package that offers it cannot be loaded, or offers something else.
     """
-    if name not in METHOD_OPTIONS:
-        raise ParameterError(unknown_name("method", name, METHOD_OPTIONS))
-    options: MethodOptions = METHOD_OPTIONS[name]()
+    if name in METHOD_OPTIONS:
+        return METHOD_OPTIONS[name]
+    found = load_plugin(_KIND, name, own=METHOD_OPTIONS)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found) and hasattr(found, "prepare")):
+        raise PluginError(
+            f"method {name!r} of {find_plugins(_KIND)[name].origin} is {found!r}: expected a dataclass of options with "
+            "name, summary and prepare(*, atlas, settings, report)."
+        )
+    return found
+
+
+def options_named(name: str) -> MethodOptions:
+    """Default options of a method; errors as `options_class`."""
+    options: MethodOptions = options_class(name)()
     return options
 
 

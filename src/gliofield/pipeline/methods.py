@@ -13,6 +13,7 @@ from gliofield.pipeline.method_options import (
     Infer,
     Margin,
     MethodOptions,
+    PluggedMethod,
     Query,
     Sample,
     WholeMargin,
@@ -32,8 +33,8 @@ def prepare_method(
 
     Parameters
     ----------
-    options : Assimilate, Query, Infer, Sample, Margin, WholeMargin or Distance
-        What the user chose.
+    options : MethodOptions
+        What the user chose: `Assimilate`, `Query`, … or the options of another package.
     atlas : Atlas
         The atlas the method works with.
     settings : PersonalizationSettings, optional
@@ -64,6 +65,8 @@ def prepare_method(
             return MarginMethod(name=options.name, around="whole tumor", margin_mm=options.margin_mm)
         case Distance():
             return DistanceMethod(decay_length_mm=options.decay_length_mm)
+        case PluggedMethod():
+            return options.prepare(atlas=atlas, settings=chosen, report=report)
 
 
 def _assimilate(options: Assimilate, settings: PersonalizationSettings) -> InverseMethod:

@@ -93,8 +93,7 @@ class QueryWithPosterior:
         estimate = self.query.estimate(observation, report=report)
         index = BlockIndex.open(
             self.query.database,
-            t1gd_threshold=observation.thresholds.t1gd_threshold,
-            flair_threshold=observation.thresholds.flair_threshold,
+            thresholds=observation.thresholds,
             num_threads=self.query.num_threads,
             report=report,
         )

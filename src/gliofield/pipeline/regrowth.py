@@ -14,10 +14,9 @@ from gliofield.anatomy import Anatomy, Space
 from gliofield.concern import Concern, named_concern
 from gliofield.errors import ParameterError
 from gliofield.growth import GrowthModel, default_model, growth_parameters_of, seed_values
+from gliofield.growth.parameters import PUSH_NAME, RATE_NAMES, TIME_NAME
 from gliofield.imaging import Estimate
 from gliofield.volume import Volume
-
-_RATES = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
 
 
 def regrow(estimate: Estimate, space: Space, model: GrowthModel[Any] | None = None) -> Estimate:
@@ -38,20 +37,20 @@ def regrow(estimate: Estimate, space: Space, model: GrowthModel[Any] | None = No
         If the estimate has no growth parameters.
     """
     found = estimate.parameters
-    missing = [name for name in _RATES if name not in found]
+    missing = [name for name in RATE_NAMES if name not in found]
     if missing or estimate.seed_mm is None:
         raise ParameterError(
-            f"the answer cannot be grown again in the {space.name}: expected the growth parameters {', '.join(_RATES)} "
-            f"and a seed, got {', '.join(found) or 'none'}. Leave the space to the method."
+            f"the answer cannot be grown again in the {space.name}: expected the growth parameters "
+            f"{', '.join(RATE_NAMES)} and a seed, got {', '.join(found) or 'none'}. Leave the space to the method."
         )
     x_mm, y_mm, z_mm = estimate.space.points_to_patient([estimate.seed_mm])[0]
     seed_mm, moved_mm = nearest_tissue(space.anatomy, (float(x_mm), float(y_mm), float(z_mm)))
-    values = {name: found[name] for name in (*_RATES, "push_pa") if name in found}
+    values = {name: found[name] for name in (*RATE_NAMES, PUSH_NAME) if name in found}
     if "diffusivity_ratio" in estimate.details:
         values["diffusivity_ratio"] = float(estimate.details["diffusivity_ratio"])
     parameters = growth_parameters_of(values | seed_values(seed_mm))
     chosen = model or default_model(parameters)
-    solution = chosen.simulate(space.anatomy, parameters, [float(found["growth_time_days"])])
+    solution = chosen.simulate(space.anatomy, parameters, [float(found[TIME_NAME])])
     return dataclasses.replace(
         estimate,
         cell_density=Volume(solution.cell_density[0], space.grid),

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from gliofield.bayes import BoxPrior, CredibleInterval, GrowthTimePrior, PosteriorSamples, TmcmcSettings
 from gliofield.bayes.identifiable import IdentifiableTumors
 from gliofield.bayes.predictive_check import MaskCheck
-from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.bayes.published_priors import BACKGROUND_NAME
 from gliofield.concern import Concern, named_concern
+from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 
 # Fewer leave a bias that a run does not show. *Chosen* by the table of docs/design/0008-bayes-decisions.md.
 _SAMPLES_PER_PARAMETER, _LEAST_STEPS = 10, 5

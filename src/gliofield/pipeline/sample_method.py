@@ -42,12 +42,11 @@ from gliofield.bayes.identifiable import IdentifiableTumors
 from gliofield.bayes.multilevel_sampling import sample_multilevel
 from gliofield.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo
 from gliofield.bayes.predictive_check import MaskCheck, check_mask
-from gliofield.bayes.prior import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 from gliofield.database import SimulationDatabase
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import TUMOR_NAMES
 from gliofield.imaging import (
     PET_FWHM_MM,
     Estimate,
@@ -79,7 +78,6 @@ _REFERENCES = (
 _MULTILEVEL_REFERENCE = (
     "Christen and Fox (2005), Markov chain Monte Carlo using an approximation, doi:10.1198/106186005X76983"
 )
-_GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME, *SEED_NAMES)
 # Streams 0 to 3 of a seed choose rows for maps, matches, and draw masks.
 _IMAGING_STREAM = 4
 # Every how many voxels along each axis the published code compares PET.
@@ -352,8 +350,7 @@ class SampleMethod:
             return None
         index = BlockIndex.open(
             self.database,
-            t1gd_threshold=observation.thresholds.t1gd_threshold,
-            flair_threshold=observation.thresholds.flair_threshold,
+            thresholds=observation.thresholds,
             num_threads=1,
             report=report,
         )
@@ -429,7 +426,7 @@ class SampleMethod:
         return Estimate(
             cell_density=Volume(best, observation.grid),
             space=space,
-            parameters={name: values[name] for name in (*_GROWTH_NAMES, *sorted(self.fixed))},
+            parameters={name: values[name] for name in (*TUMOR_NAMES, *sorted(self.fixed))},
             posterior=posterior if space.name == "atlas" else name_seeds_of_patient(posterior, space),
             concerns=(
                 *sampler_concerns(self.settings.sampler, sampled.num_sampled),

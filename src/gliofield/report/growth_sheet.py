@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gliofield.growth import MassEffectSolution, Solution
+from gliofield.growth import Solution, moved_tissue
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.report.page_layout import plain_text
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
@@ -56,16 +56,17 @@ def growth_sheet(
     figure.subplots_adjust(
         left=0.08, right=0.99, top=1 - 0.4 / (3.2 * num_times + 0.5), bottom=0.01, wspace=0.03, hspace=0.04
     )
+    moved = moved_tissue(solution)
     for row, days in enumerate(solution.times_days):
         shown = image.data
-        if isinstance(solution, MassEffectSolution):
-            shown = solution.moved(image.data, row)
+        if moved is not None:
+            shown = moved.moved(image.data, row)
         for column, plane in enumerate(PLANES):
             cut = PlaneCut(plane, int(center[plane.cut_axis]), window, image)
             cut.show_image(panels[row, column], shown, limits)
             cut.paint_density(panels[row, column], solution.cell_density[row], thresholds)
-            if isinstance(solution, MassEffectSolution):
-                cut.draw_arrows(panels[row, column], solution.displacement_mm[row])
+            if moved is not None:
+                cut.draw_arrows(panels[row, column], moved.displacement_mm[row])
             cut.annotate(panels[row, column], with_name=row == 0)
         core, whole = (solution.volume_ml(t)[row] for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
         label = f"{days:.0f} d\ncore {core:.1f} ml\nwhole {whole:.1f} ml"

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from gliofield.concern import verdict_in_words
-from gliofield.growth.parameters import seed_values
+from gliofield.growth.parameters import RATE_NAMES, seed_values
 from gliofield.imaging import Candidate
 from gliofield.metrics import MaskAgreement
 from gliofield.nifti import write_volume
@@ -268,10 +268,9 @@ def _parameters(result: PersonalizationResult) -> dict[str, Any]:
 
 def _identifiable(parameters: Mapping[str, float]) -> dict[str, Any]:
     """What one scan determines of growth parameters; nothing where they are incomplete."""
-    names = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
-    if any(name not in parameters for name in names):
+    if any(name not in parameters for name in RATE_NAMES):
         return {}
-    diffusivity, rate, growth_time = (parameters[name] for name in names)
+    diffusivity, rate, growth_time = (parameters[name] for name in RATE_NAMES)
     return {
         "diffusion_length_mm": math.sqrt(diffusivity * growth_time),
         "proliferation_number": math.sqrt(rate * growth_time),

@@ -1,12 +1,120 @@
-"""Tables in Markdown whose columns also line up as plain text."""
+"""Tables of results: columns over rows, read as Markdown, computed with as CSV or JSON.
+
+A `ResultTable` says of each column its title, where the value of a row is, and how a number is written, so what is read
+and what is computed with cannot drift apart. Markdown lines up as plain text, too.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 from gliofield.errors import ParameterError
-from gliofield.metrics.errors_by_tissue import MeanValue
+
+#: Where there is no value.
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    value : str or callable
+        Name of an attribute of a row, or what makes the value of a row. Text stays, None is a dash.
+    form : str, optional
+        Format of numbers; None: integers as they are, others to three digits. One that is not finite is a dash.
+    key : str, optional
+        Its name in CSV and JSON; None: the name of the attribute, or the title.
+    """
+
+    title: str
+    value: str | Callable[..., Any]
+    form: str | None = None
+    key: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in CSV and JSON."""
+        return self.key or (self.value if isinstance(self.value, str) else self.title)
+
+    def value_of(self, row: Any) -> Any:
+        """The value of a row."""
+        return getattr(row, self.value) if isinstance(self.value, str) else self.value(row)
+
+    def cell_of(self, row: Any) -> str:
+        """The value of a row as text."""
+        value = self.value_of(row)
+        if value is None or isinstance(value, str):
+            return NOTHING if value is None else value
+        form = self.form if self.form is not None else "" if isinstance(value, Integral) else ".3g"
+        return number(value, form)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultTable:
+    """Columns over rows.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        From left to right.
+    rows : sequence
+        What each line is about.
+    name, title, note : str
+        Name of its file, without ending; heading of its section, and what a reader has to know.
+    record : callable, optional
+        All values of a row by name, for CSV and JSON; None: those of the columns.
+
+    Examples
+    --------
+    >>> squares = ResultTable(
+    ...     columns=[Column("n", lambda n: n), Column("root", lambda n: n**0.5, ".2f")], rows=[1, 2]
+    ... )
+    >>> print(squares.markdown())
+    |   n | root |
+    |----:|-----:|
+    |   1 | 1.00 |
+    |   2 | 1.41 |
+    >>> print(squares.csv(), end="")
+    n,root
+    1,1.0
+    2,1.4142135623730951
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Any]
+    name: str = ""
+    title: str = ""
+    note: str = ""
+    record: Callable[[Any], Mapping[str, Any]] | None = None
+
+    def cells(self) -> list[list[str]]:
+        """The lines as text."""
+        return [[column.cell_of(row) for column in self.columns] for row in self.rows]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines as values by name, JSON-ready but for undefined numbers (`plain_json`)."""
+        if self.record is not None:
+            return [dict(self.record(row)) for row in self.rows]
+        return [{column.name: column.value_of(row) for column in self.columns} for row in self.rows]
+
+    def markdown(self) -> str:
+        """The table, below its heading and note if it has a title."""
+        table = markdown_table([column.title for column in self.columns], self.cells())
+        return section(self.title, self.note, table) if self.title else table
+
+    def csv(self) -> str:
+        """The records as comma-separated values."""
+        return csv_of(self.records())
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -59,18 +167,12 @@ def number(value: float, form: str = ".3g") -> str:
     >>> number(0.12345), number(float("nan")), number(0.5, ".1%")
     ('0.123', '-', '50.0%')
     """
-    return format(value, form) if math.isfinite(value) else "-"
-
-
-def mean_cell(value: MeanValue) -> str:
-    """A mean; in parentheses, where not 0, the number of tumors without a value."""
-    missing = f" ({value.num_undefined})" if value.num_undefined else ""
-    return f"{number(value.mean, '.3f')}{missing}"
+    return format(value, form) if math.isfinite(value) else NOTHING
 
 
 def _is_number(cell: str) -> bool:
     """Whether a cell is a number, a percentage or a missing number."""
-    if cell == "-":
+    if cell == NOTHING:
         return True
     try:
         float(cell.removesuffix("%").strip().replace(",", ""))
@@ -82,3 +184,17 @@ def _is_number(cell: str) -> bool:
 def section(title: str, *parts: str) -> str:
     """Section of the third level: its title, then its parts as paragraphs."""
     return "\n\n".join([f"### {title}", *parts])
+
+
+def csv_of(records: Sequence[Mapping[str, Any]], *, undefined: str = "") -> str:
+    """Records with the same keys as comma-separated values, a header line first, with a text for undefined numbers."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(records[0])
+    writer.writerow(names)
+    writer.writerows([_text_of(record[name], undefined) for name in names] for record in records)
+    return text.getvalue()
+
+
+def _text_of(value: Any, undefined: str) -> Any:
+    return undefined if isinstance(value, float) and math.isnan(value) else value

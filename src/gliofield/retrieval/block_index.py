@@ -33,7 +33,7 @@ from gliofield.cores import require_threads
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.imaging.observation import Observation
-from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.imaging.visibility import USUAL_THRESHOLDS, VisibilityThresholds
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.retrieval.best_first import SearchThreads, best_first, require_bounded
 from gliofield.retrieval.block_kernels import add_shared_bounds, overlap_similarities, shared_voxels
@@ -86,8 +86,7 @@ class BlockIndex(AtThresholds):
         cls,
         database: SimulationDatabase,
         *,
-        t1gd_threshold: float = 0.6,
-        flair_threshold: float = 0.2,
+        thresholds: VisibilityThresholds = USUAL_THRESHOLDS,
         metric: OverlapMetric | None = None,
         num_threads: int | None = None,
         folder: str | os.PathLike[str] | None = None,
@@ -99,7 +98,7 @@ class BlockIndex(AtThresholds):
         ----------
         database : SimulationDatabase
             What is searched.
-        t1gd_threshold, flair_threshold : float
+        thresholds : VisibilityThresholds
             Cell densities above which a tumor shows, rounded to multiples of 1/255 as by `ExhaustiveIndex`.
         metric : OverlapMetric or None
             How tumors are compared; None: the sum of Dice.
@@ -117,7 +116,6 @@ class BlockIndex(AtThresholds):
         DatabaseError
             If a tumor cannot be read.
         """
-        thresholds = VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold)
         threads = require_threads(num_threads)
         prepared = open_segments(
             database,

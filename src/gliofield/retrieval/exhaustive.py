@@ -19,7 +19,7 @@ from gliofield.cores import map_blocks, require_threads
 from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.imaging.observation import Observation
-from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.imaging.visibility import USUAL_THRESHOLDS, VisibilityThresholds
 from gliofield.metrics.overlap import dice, dice_from_counts
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.retrieval.query import AtThresholds, Hit, Hits, distance_from_dice, on_database_grid, require_count
@@ -44,7 +44,7 @@ class ExhaustiveIndex(AtThresholds):
     ----------
     database : SimulationDatabase
         What is searched.
-    t1gd_threshold, flair_threshold : float
+    thresholds : VisibilityThresholds
         Cell densities above which a tumor shows. The database stores levels of 1/255, so other thresholds than
         multiples of it are rounded; `effective_thresholds` says to what.
     num_threads : int or None
@@ -60,12 +60,11 @@ class ExhaustiveIndex(AtThresholds):
         self,
         database: SimulationDatabase,
         *,
-        t1gd_threshold: float = 0.6,
-        flair_threshold: float = 0.2,
+        thresholds: VisibilityThresholds = USUAL_THRESHOLDS,
         num_threads: int | None = None,
     ) -> None:
         self.database = database
-        self.thresholds = VisibilityThresholds(t1gd_threshold=t1gd_threshold, flair_threshold=flair_threshold)
+        self.thresholds = thresholds
         self._num_threads = require_threads(num_threads)
 
     @property

@@ -1,81 +1,116 @@
 """The indexes by the names they have on the command line and in results.
 
-========================== =============================================================================================
-``exact``                  the best Dice sums, from counts per block (`BlockIndex`); the default
-``direct``                 the same answer by comparing every tumor, without preparation (`ExhaustiveIndex`)
-``ds64``, ``ds32``         Dice on 64³ or 32³ samples, as the papers (`DownsampledIndex`); ``-antialiased`` by share
-``radiomics``              shape features among the 1,000 tumors nearest by center (`RadiomicsIndex`); with
-                           ``-standardized`` each feature divided by its spread
-``ae``, ``vae``, ``hash``  encodings by a trained network (`embedding`); each needs its checkpoint
-========================== =============================================================================================
+============  =======================================================================================================
+``exact``     the best Dice sums, from counts per block (`BlockIndex`); the default
+``direct``    the same answer by comparing every tumor, without preparation (`ExhaustiveIndex`)
+============  =======================================================================================================
+
+Others come from packages, by entry points of the group ``gliofield.indexes`` (`gliofield.plugins`): the papers'
+approximations ``ds64``, ``radiomics``, ``vae`` … from ``gliofield_papers.indexes``.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from gliofield.database.store import SimulationDatabase
-from gliofield.errors import ParameterError, require_type, unknown_name
+from gliofield.errors import ParameterError, PluginError, require_type
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.learning import require_torch
+from gliofield.plugins import find_plugins, load_plugin
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.retrieval.block_index import BlockIndex
-from gliofield.retrieval.downsampled_index import DownsampledIndex
-from gliofield.retrieval.embedding.settings import EMBEDDING_KINDS
 from gliofield.retrieval.exhaustive import ExhaustiveIndex
 from gliofield.retrieval.overlap_metric import OverlapMetric
 from gliofield.retrieval.query import Index
-from gliofield.retrieval.radiomics_index import RadiomicsIndex
 
 DEFAULT_INDEX = "exact"
+_KIND = "index"
 
 _FOR_LOOP = (
     "Ezhov et al. (2022), A for-loop is all you need. For solving the inverse problem in the case of personalized "
     "tumor growth modeling"
 )
-_DATABASE_QUERY = (
-    "Ezhov et al. (2022), Casting the inverse problem as a database query. "
-    "The case of personalized tumor growth modeling"
-)
-_BI_HALF = "Li, van Gemert (2021), Deep unsupervised image hashing by maximizing bit entropy"
 
-_OPENERS: dict[str, Callable[..., Any]] = {
-    "exact": BlockIndex.open,
-    "ds64": partial(DownsampledIndex.open, size=64),
-    "ds64-antialiased": partial(DownsampledIndex.open, size=64, antialiased=True),
-    "ds32": partial(DownsampledIndex.open, size=32),
-    "ds32-antialiased": partial(DownsampledIndex.open, size=32, antialiased=True),
-    "radiomics": RadiomicsIndex.open,
-    "radiomics-standardized": partial(RadiomicsIndex.open, standardized=True),
+
+@dataclass(frozen=True, kw_only=True)
+class IndexKind:
+    """An index that can be opened by name; what an entry point of the group ``gliofield.indexes`` names.
+
+    Parameters
+    ----------
+    open : callable
+        ``open(database, *, thresholds, num_threads, report)`` makes the index, prepared and ready to search. One that
+        needs a checkpoint also takes ``checkpoint`` and ``device`` (``auto``, ``cpu`` or ``cuda``).
+    references : tuple of str
+        Papers to cite when it was used.
+    needs_checkpoint : bool
+        Whether it is made of trained networks.
+    training : str
+        The command that trains them, for a message.
+    """
+
+    open: Callable[..., Index]
+    references: tuple[str, ...] = ()
+    needs_checkpoint: bool = False
+    training: str = ""
+
+
+def _open_direct(database: SimulationDatabase, *, report: Reporter, **settings: Any) -> ExhaustiveIndex:
+    del report  # there is nothing to prepare
+    return ExhaustiveIndex(database, **settings)
+
+
+_OWN = {
+    "exact": IndexKind(open=BlockIndex.open, references=(_FOR_LOOP,)),
+    "direct": IndexKind(open=_open_direct, references=(_FOR_LOOP,)),
 }
-INDEX_NAMES = ("exact", "direct", *(name for name in _OPENERS if name != "exact"), *EMBEDDING_KINDS)
+
+
+def index_names() -> tuple[str, ...]:
+    """Names of all indexes: gliofield's own, then those of other packages."""
+    return (*_OWN, *find_plugins(_KIND, own=_OWN))
+
+
+def index_kind(name: str) -> IndexKind:
+    """The kind of index of a name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    PluginError
+        If the package that offers it cannot be loaded, or offers something else.
+    """
+    require_type("index", name, str, hint=f"Name one of {', '.join(index_names())}.")
+    if name in _OWN:
+        return _OWN[name]
+    kind = load_plugin(_KIND, name, own=_OWN)
+    if not isinstance(kind, IndexKind):
+        origin = find_plugins(_KIND)[name].origin
+        raise PluginError(
+            f"index {name!r} of {origin} is a {type(kind).__name__}: expected a gliofield.retrieval.IndexKind."
+        )
+    return kind
 
 
 def require_index_name(name: str, *, checkpoint: str | os.PathLike[str] | None = None) -> None:
-    """Raise `ParameterError` unless there is an index of that name, with a checkpoint where it needs one."""
-    require_type("index", name, str, hint=f"Name one of {', '.join(INDEX_NAMES)}.")
-    if name not in INDEX_NAMES:
-        raise ParameterError(unknown_name("index", name, INDEX_NAMES))
-    if name in EMBEDDING_KINDS and checkpoint is None:
+    """Raise an error unless there is an index of that name, with a checkpoint where it needs one; as `index_kind`."""
+    kind = index_kind(name)
+    if kind.needs_checkpoint and checkpoint is None:
+        hint = f" `{kind.training}` trains one." if kind.training else ""
+        raise ParameterError(f"index {name!r} needs a trained network: give its checkpoint (checkpoint=…).{hint}")
+    if checkpoint is not None and not kind.needs_checkpoint:
         raise ParameterError(
-            f"index {name!r} needs a trained network: give its checkpoint (checkpoint=…). "
-            f"`gliofield train {name}` trains one."
-        )
-    if name not in EMBEDDING_KINDS and checkpoint is not None:
-        raise ParameterError(
-            f"index {name!r} uses no network, but the checkpoint {checkpoint} was named. Leave it out, or choose "
-            f"one of the indexes {', '.join(EMBEDDING_KINDS)}."
+            f"index {name!r} uses no network, but the checkpoint {checkpoint} was named. Leave it out."
         )
 
 
 def index_references(name: str) -> tuple[str, ...]:
     """Papers of an index, to cite when it was used."""
-    if name in ("exact", "direct"):
-        return (_FOR_LOOP,)
-    return (_DATABASE_QUERY, _BI_HALF) if name == "hash" else (_DATABASE_QUERY,)
+    return index_kind(name).references
 
 
 def open_index(
@@ -94,7 +129,7 @@ def open_index(
     Parameters
     ----------
     name : str
-        One of `INDEX_NAMES`.
+        One of `index_names`.
     database : SimulationDatabase
         What is searched.
     thresholds : VisibilityThresholds
@@ -102,7 +137,7 @@ def open_index(
     metric : OverlapMetric or None
         How index ``exact`` compares masks; None: the sum of Dice. The others compare as their names say.
     checkpoint : path or None
-        Trained networks, for ``ae``, ``vae`` and ``hash``.
+        Trained networks, for an index that needs them.
     device : str
         ``auto``, ``cpu`` or ``cuda``: where networks run.
     num_threads : int or None
@@ -119,37 +154,17 @@ def open_index(
         If the checkpoint cannot be read.
     DatabaseError
         If a tumor cannot be read, or the networks were trained for other tumors.
+    PluginError
+        If the package of the index cannot be loaded.
     """
     require_index_name(name, checkpoint=checkpoint)
     require_type("database", database, SimulationDatabase, hint="Open one with SimulationDatabase.open(folder).")
     require_type("thresholds", thresholds, VisibilityThresholds, hint="The usual ones are VisibilityThresholds().")
     if metric is not None and name != DEFAULT_INDEX:
         raise ParameterError(f"another metric than the sum of Dice needs index {DEFAULT_INDEX!r}, got {name!r}.")
-    settings: dict[str, Any] = {
-        "t1gd_threshold": thresholds.t1gd_threshold,
-        "flair_threshold": thresholds.flair_threshold,
-        "num_threads": num_threads,
-    }
-    if name == "direct":
-        return ExhaustiveIndex(database, **settings)
+    settings: dict[str, Any] = {"thresholds": thresholds, "num_threads": num_threads, "report": report}
     if checkpoint is not None:
-        return _open_embedding(name, database, checkpoint, device=device, report=report, **settings)
+        settings |= {"checkpoint": checkpoint, "device": device}
     if metric is not None:
         settings["metric"] = metric
-    index: Index = _OPENERS[name](database, report=report, **settings)
-    return index
-
-
-def _open_embedding(
-    name: str, database: SimulationDatabase, checkpoint: str | os.PathLike[str], **settings: Any
-) -> Index:
-    require_torch()
-    from gliofield.retrieval.embedding.checkpoint import read_embedding_header
-    from gliofield.retrieval.embedding.index import EmbeddingIndex
-
-    kind = read_embedding_header(checkpoint).kind
-    if kind != name:
-        raise ParameterError(
-            f"{checkpoint} is a checkpoint for index {kind!r}, not {name!r}. Search with --index {kind}."
-        )
-    return EmbeddingIndex.open(database, checkpoint=checkpoint, **settings)
+    return index_kind(name).open(database, **settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gliofield.output import atomic_file
 from gliofield.report.json_files import write_json
-from gliofield.report.retrieval_table import csv_of
+from gliofield.report.tables import csv_of
 from gliofield.scoring.virtual_scores import VirtualEvaluation
 from gliofield.scoring.virtual_summary import case_rows, virtual_record
 from gliofield.scoring.virtual_tables import virtual_report

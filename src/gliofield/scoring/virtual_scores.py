@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from gliofield.anatomy import Atlas
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import ParameterError
-from gliofield.experiments.bayes_identity import database_identity
 from gliofield.pipeline import MethodOptions, PersonalizationSettings, prepare_method
 from gliofield.pipeline.query_method import QueryMethod
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
@@ -184,4 +183,6 @@ def _inputs(
 ) -> dict[str, Any]:
     """What a method's answers depend on beside its options; it is prepared once, so that workers find its inputs."""
     method = prepare_method(options, atlas=atlas, settings=settings, report=report)
-    return database_identity(method.database) if isinstance(method, QueryMethod) else {}
+    if not isinstance(method, QueryMethod):
+        return {}
+    return {"num_tumors": method.database.num_tumors, "manifest_sha256": method.database.content_hash}

@@ -5,12 +5,12 @@ from functools import partial
 import pytest
 
 from gliofield.imaging import VisibilityThresholds
-from gliofield.retrieval import INDEX_NAMES, open_index
-from gliofield.retrieval.embedding.settings import EMBEDDING_KINDS
+from gliofield.retrieval import index_names, open_index
 from gliofield.testing import build_phantom_database, check_index
+from gliofield_papers.indexes.embedding.settings import EMBEDDING_KINDS
 
 # Those compare samples of the masks, and give the Dice of the samples.
-SAMPLING = {name: 0.1 for name in INDEX_NAMES if name.startswith("ds")}
+SAMPLING = {name: 0.1 for name in index_names() if name.startswith("ds")}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def database(tmp_path_factory):
     return build_phantom_database(tmp_path_factory.mktemp("database") / "tumors")
 
 
-@pytest.mark.parametrize("name", [name for name in INDEX_NAMES if name not in EMBEDDING_KINDS])
+@pytest.mark.parametrize("name", [name for name in index_names() if name not in EMBEDDING_KINDS])
 def test_an_index_keeps_the_laws(database, name):
     """By the name it has on the command line."""
     opened = partial(open_index, name, thresholds=VisibilityThresholds(), num_threads=1)

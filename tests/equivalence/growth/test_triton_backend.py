@@ -12,9 +12,9 @@ from triton_interpreter import assert_passes_under_the_interpreter, compiled, in
 
 from gliofield.errors import DeviceError, ParameterError
 from gliofield.growth import FisherKolmogorov, seed_density
-from gliofield.growth.batch import simulate_batch
 from gliofield.growth.diffusivity import face_coefficients
 from gliofield.growth.evolution import evolve
+from gliofield.growth.gpu.batch import simulate_batch
 from gliofield.growth.reaction_diffusion import make_stepper
 from gliofield.growth.seed import SEED_VARIANCE_MM2
 from gliofield.growth.super_time_stepping import super_time_step
@@ -133,7 +133,7 @@ def test_tumors_over_the_volume_limit_stop_at_the_same_step():
 @interpreted
 def test_a_single_run_behind_the_stepper_equals_the_processor():
     """`evolve` drives the device as it drives any backend."""
-    from gliofield.growth.backends.triton_stepper import TritonStepper
+    from gliofield.growth.gpu.triton_stepper import TritonStepper
 
     parameters = tumor_parameters(ANATOMY, seed_mm=CENTER)
     faces = face_coefficients(ANATOMY, 10.0)
@@ -161,8 +161,8 @@ def test_a_single_run_behind_the_stepper_equals_the_processor():
 @interpreted
 def test_diffusion_conserves_cells_between_tiles():
     """What leaves a tile arrives in the next: their sum stays, to 2e-6. In one place of many, and there only."""
-    from gliofield.growth.backends.triton_batch import Tile, TumorBatch
-    from gliofield.growth.stage_operations import NUM_CODES, NUM_WEIGHTS, step_operations
+    from gliofield.growth.gpu.stage_operations import NUM_CODES, NUM_WEIGHTS, step_operations
+    from gliofield.growth.gpu.triton_batch import Tile, TumorBatch
 
     faces = face_coefficients(ANATOMY, 10.0)
     initial = faces.padded(seed_density(ANATOMY, CENTER))
@@ -198,7 +198,7 @@ def test_a_place_in_a_batch_keeps_nothing_of_the_tumor_before():
 @interpreted
 def test_the_published_scheme_is_refused():
     """It has no kernel on the device."""
-    from gliofield.growth.backends.triton_stepper import TritonStepper
+    from gliofield.growth.gpu.triton_stepper import TritonStepper
 
     faces = face_coefficients(ANATOMY, 10.0)
     stepper = TritonStepper(faces, faces.padded(seed_density(ANATOMY, CENTER)), device="cpu")
@@ -233,7 +233,7 @@ def test_the_kernels_compile_for_gpus(capability):
     import triton
     from triton.backends.compiler import GPUTarget
 
-    from gliofield.growth.backends import triton_kernels as kernels
+    from gliofield.growth.gpu import triton_kernels as kernels
 
     floats, integers = "*fp32", "*i32"
     pointers = {"codes": integers, "current": integers, "found": integers, "boxes": integers, "status": "*i64"}
@@ -327,7 +327,7 @@ def test_tumors_on_the_gpu_stop_at_the_volume_limit(brain):
 @compiled
 def test_a_single_run_on_the_gpu_equals_the_processor(brain):
     """The stepper behind `evolve`, through growth alone and two steps."""
-    from gliofield.growth.backends.triton_stepper import TritonStepper
+    from gliofield.growth.gpu.triton_stepper import TritonStepper
 
     seed_mm = center_of(brain)
     faces = face_coefficients(brain, 10.0)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from gliofield.learning import TrainingHistory, read_checkpoint, train
+from gliofield.records import from_record
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -45,8 +46,8 @@ def train_together(folder, *, num_epochs: int) -> None:
 
 def history_of(folder) -> TrainingHistory:
     header = read_checkpoint(folder / "training_state.safetensors").header
-    return TrainingHistory.from_json(
-        {"epochs": header["records"], "best_epoch": header["best_epoch"], "is_stopped_early": False}
+    return from_record(
+        TrainingHistory, {"epochs": header["records"], "best_epoch": header["best_epoch"], "is_stopped_early": False}
     )
 
 

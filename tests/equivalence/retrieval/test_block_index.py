@@ -15,8 +15,8 @@ from gliofield.retrieval import ExhaustiveIndex, index_cache
 from gliofield.retrieval.block_index import BlockIndex
 from gliofield.retrieval.exhaustive import nearest_by_reference
 from gliofield.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
-from gliofield.retrieval.full_scan import dice_of_all
 from gliofield.retrieval.overlap_metric import OverlapMetric, dice_similarity, jaccard_similarity
+from gliofield_papers.indexes.full_scan import dice_of_all
 
 SHAPES = [(12, 12, 12), (8, 16, 24), (9, 7, 70), (3, 20, 1), (17, 8, 65)]
 
@@ -154,10 +154,10 @@ def test_the_hits_are_those_of_the_full_scan_and_of_the_direct_query(
     rng = np.random.default_rng(seed)
     database = _random_database(rng, shape, num_tumors)
     queries = _adversarial_queries(database, rng)
-    thresholds = {"flair_threshold": levels[0] / 255, "t1gd_threshold": levels[1] / 255}
-    index = BlockIndex.open(database, **thresholds, num_threads=num_threads, folder=no_folder)
-    table = dice_of_all(database, queries, num_threads=1, **thresholds)
-    direct = ExhaustiveIndex(database, **thresholds, num_threads=1)
+    thresholds = VisibilityThresholds(flair_threshold=levels[0] / 255, t1gd_threshold=levels[1] / 255)
+    index = BlockIndex.open(database, thresholds=thresholds, num_threads=num_threads, folder=no_folder)
+    table = dice_of_all(database, queries, num_threads=1, thresholds=thresholds)
+    direct = ExhaustiveIndex(database, thresholds=thresholds, num_threads=1)
 
     together = index.search_many(queries, k)
 

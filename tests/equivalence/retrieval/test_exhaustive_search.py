@@ -44,8 +44,7 @@ def test_search_equals_the_reference(database, center, radii, core_share, k, lev
     thresholds = VisibilityThresholds(flair_threshold=levels[0] / 255, t1gd_threshold=levels[1] / 255)
     index = ExhaustiveIndex(
         database,
-        t1gd_threshold=thresholds.t1gd_threshold,
-        flair_threshold=thresholds.flair_threshold,
+        thresholds=thresholds,
         num_threads=num_threads,
     )
     assert index.search(query, k).hits == nearest_by_reference(database, query, k, thresholds=thresholds)

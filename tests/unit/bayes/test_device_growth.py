@@ -8,11 +8,11 @@ from growth_likelihoods import ANATOMY, NAMES, BallModel, imaging_likelihood, na
 from growth_phantoms import center_of
 from mass_effect_phantoms import phantom_anatomy
 
-from gliofield.bayes import ImagingPrior, ParameterRange, device_growth
+from gliofield.bayes import ImagingPrior, ParameterRange
 from gliofield.bayes.device_growth import grown_on_device, grows_on_device
 from gliofield.bayes.growth_target import GrowthLikelihood
 from gliofield.errors import NumericalError, ParameterError
-from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, VolumeLimit
+from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, VolumeLimit, many
 
 
 class StandIn:
@@ -21,7 +21,7 @@ class StandIn:
     def __init__(self):
         self.batches = []
 
-    def simulate_batch(self, anatomy, parameters, times_days, *, device, time_step_scale, volume_limit):
+    def simulate_batch(self, anatomy, parameters, times_days, *, device, time_step_scale, volume_limit, **other):
         self.batches.append((device, len(parameters)))
         model = FisherKolmogorov(time_step_scale=time_step_scale)
         for index, (tumor, times) in enumerate(zip(parameters, times_days, strict=True)):
@@ -30,7 +30,7 @@ class StandIn:
             except ParameterError as error:
                 raise ParameterError(f"parameters[{index}]: {error}") from error
 
-    def mass_effect_outcomes(self, anatomy, parameters, times_days, *, model, device, volume_limit):
+    def mass_effect_outcomes(self, anatomy, parameters, times_days, *, model, device, volume_limit, **other):
         self.batches.append((device, len(parameters)))
         for tumor, times in zip(parameters, times_days, strict=True):
             if tumor.push_pa > 1e4:
@@ -42,8 +42,8 @@ class StandIn:
 @pytest.fixture
 def device(monkeypatch):
     stand_in = StandIn()
-    for name in ("simulate_batch", "mass_effect_outcomes"):
-        monkeypatch.setattr(device_growth, name, getattr(stand_in, name))
+    monkeypatch.setattr(many.batch, "simulate_batch", stand_in.simulate_batch)
+    monkeypatch.setattr(many.mass_effect_batch, "mass_effect_outcomes", stand_in.mass_effect_outcomes)
     return stand_in
 
 

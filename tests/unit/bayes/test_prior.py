@@ -3,9 +3,10 @@ import pytest
 
 from gliofield.anatomy import TissueMaps, growth_domain
 from gliofield.bayes import BoxPrior, GrowthTimePrior, ParameterRange
-from gliofield.bayes.prior import PRODUCT_NAME, RATE_NAME, SEED_NAMES
+from gliofield.bayes.prior import PRODUCT_NAME, SEED_NAMES
 from gliofield.errors import ParameterError
 from gliofield.grid import Grid
+from gliofield.growth.parameters import RATE_NAME
 
 LINEAR = ParameterRange(name="seed_free", unit="1", low=1.0, high=3.0)
 LOGARITHMIC = ParameterRange(name="rate", unit="1/day", low=0.1, high=10.0, scale="log-uniform")

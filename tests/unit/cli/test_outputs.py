@@ -1,11 +1,12 @@
 """Files that commands write are refused before any work."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
 from gliofield.cli import app
-from gliofield.cli.console import Console
-from gliofield.cli.outputs import require_output_file, require_tables_and_figures, write_tables
+from gliofield.cli.outputs import require_output_file, write_tables
 from gliofield.errors import OutputError, ParameterError
 
 
@@ -30,13 +31,6 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path):
         require_output_file(tmp_path / "missing" / "new.md", ending=".md", replace=False)
 
 
-def test_tables_may_not_lie_in_the_folder_of_figures(tmp_path):
-    """That folder is replaced as a whole."""
-    new = tmp_path / "new"
-    with pytest.raises(ParameterError, match="lies in the folder of --figures"):
-        require_tables_and_figures(Console(), new / "t.md", new, marker="x.json", replace=False)
-
-
 def test_tables_are_written_where_they_are_wanted(tmp_path):
     """With a line's end; nowhere without a file."""
     write_tables(tmp_path / "t.md", "text", replace=False)
@@ -51,14 +45,7 @@ def test_tables_are_written_where_they_are_wanted(tmp_path):
         (["simulate", "--seed-mm", "0", "0", "0", "--diffusivity", "1", "--proliferation", "1", "--time", "1", "--out"]
          + ["nowhere/t.nii.gz"], "there is no folder"),
         (["database", "build", "file/db", "--number", "1"], "is not a folder"),
-        (["evaluate", "solver", "--force"], "--force has no effect without --out"),
-        (["evaluate", "inverse", "db", "--checkpoint", "x", "--force"], "--force has no effect without --out or --fig"),
-        (["evaluate", "surrogate", "--checkpoint", "x", "--registration", "none"], "no effect without --patients"),
-        (["evaluate", "inverse", "db", "--checkpoint", "x", "--registration", "none"], "no effect without --patients"),
-        (["evaluate", "retrieval", "db", "--out", "x", "--deterministic"], "no effect without --patients"),
         (["database", "info", "db", "--force"], "--force has no effect without --figure"),
-        (["train", "ae", "--out", "x.safetensors", "--database", "db", "--atlas", "a"], "no effect with --database"),
-        (["train", "surrogate", "--out", "x.safetensors", "--registration", "none"], "no effect without --patients"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )  # fmt: skip
@@ -72,3 +59,31 @@ def test_commands_refuse_before_any_work(words, message, tmp_path, monkeypatch):
     assert result.exit_code in (1, 2)
     assert message in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("words", "new"),
+    [
+        *((["evaluate", name], f"gliofield papers {name}") for name in ("solver", "retrieval", "surrogate", "bayes")),
+        (["evaluate", "inverse", "DB", "--checkpoint", "x", "--quick"], "gliofield papers inverse"),
+        *((["train", name, "--small"], f"gliofield papers train {name}") for name in ("ae", "vae", "hash")),
+        (["train", "surrogate", "--help"], "gliofield papers train surrogate"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_command_of_before_says_its_new_name(words, new):
+    """On one line with code 2, whatever options follow; the new one exists."""
+    result = CliRunner().invoke(app, words)
+
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: `gliofield {' '.join(words[:2])}` is now `{new}`.\n"
+    assert result.stdout == ""
+    assert CliRunner().invoke(app, [*new.split()[1:], "--help"]).exit_code == 0
+
+
+def test_the_new_name_of_a_command_can_be_asked_for_as_json():
+    """As every other usage error."""
+    result = CliRunner().invoke(app, ["evaluate", "solver", "--json"])
+
+    assert json.loads(result.stdout)["kind"] == "UsageError"
+    assert "`gliofield papers solver`" in json.loads(result.stdout)["error"]

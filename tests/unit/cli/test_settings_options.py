@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from gliofield.cli import options
 from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.settings_options import OptionGroup, describe_fields, with_given
-from gliofield.cli.training_options import PRESETS
+from gliofield.cli.train_inverse import PRESETS
 from gliofield.errors import ParameterError
 
 
@@ -181,13 +181,11 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     """They stand twice, because asking the library would take seconds; here both are equal."""
     from gliofield.anatomy import DEFAULT_DOMAIN_RULE, DOMAIN_RULES
     from gliofield.database.designs import DEFAULT_DESIGN, DESIGNS
-    from gliofield.database.models import DEVICES, MODELS
+    from gliofield.database.models import DEVICES, MODELS, model_names
     from gliofield.growth.reaction_diffusion import SCHEMES
     from gliofield.inverse import GROWTH_TARGETS, TARGET_SCALES
     from gliofield.registration import DEFAULT_PRESET, REGISTRATION_PRESETS
-    from gliofield.retrieval.embedding.settings import RECONSTRUCTION_LOSSES
-    from gliofield.retrieval.named_indexes import INDEX_NAMES
-    from gliofield.surrogate.config import SURROGATE_LOSSES
+    from gliofield.retrieval import index_names
     from gliofield.virtual.design import SPLITS
 
     assert set(options.REGISTRATIONS) == set(REGISTRATION_PRESETS)
@@ -196,14 +194,13 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     assert options.DEFAULT_DOMAIN_RULE == DEFAULT_DOMAIN_RULE
     assert set(options.DESIGNS) == set(DESIGNS)
     assert options.DEFAULT_DESIGN == DEFAULT_DESIGN
-    assert set(options.MODELS) == set(MODELS)
+    assert options.OWN_MODELS == MODELS
+    assert options.MODELS == model_names()
     assert set(options.DEVICES) == set(DEVICES)
     assert set(options.SCHEMES) == set(SCHEMES)
-    assert options.LOSSES == RECONSTRUCTION_LOSSES
-    assert options.SURROGATE_LOSSES == SURROGATE_LOSSES
     assert options.GROWTH_TARGETS == GROWTH_TARGETS
     assert options.TARGET_SCALES == TARGET_SCALES
-    assert options.INDEXES == INDEX_NAMES
+    assert options.INDEXES == index_names()
     assert options.SPLITS == SPLITS
 
 
@@ -215,15 +212,10 @@ def test_every_metric_exists(metric):
     assert OverlapMetric.named(metric, flair_weight=1.0, t1gd_weight=1.0).name == metric
 
 
-@pytest.mark.parametrize("kind", PRESETS)
-def test_the_presets_in_the_help_are_those_of_the_settings(kind):
+def test_the_presets_in_the_help_are_those_of_the_settings():
     """Epochs, samples per batch and learning rate of the papers' preset and of --small."""
     from gliofield.inverse import InverseSettings
-    from gliofield.retrieval.embedding import EmbeddingSettings
-    from gliofield.surrogate import SurrogateSettings
 
-    settings = {"inverse": InverseSettings, "surrogate": SurrogateSettings}.get(kind, EmbeddingSettings)
-    arguments = () if kind in ("inverse", "surrogate") else (kind,)
-    papers, small = settings.papers(*arguments).training, settings.small(*arguments).training
+    papers, small = InverseSettings.papers().training, InverseSettings.small().training
 
-    assert PRESETS[kind] == {name: (getattr(papers, name), getattr(small, name)) for name in PRESETS[kind]}
+    assert PRESETS == {name: (getattr(papers, name), getattr(small, name)) for name in PRESETS}

@@ -14,7 +14,7 @@ from gliofield.database import LocalWorkers, PapersDesign, build_database, cuda_
 from gliofield.database.cuda_worker import CudaWorker, device_outcomes
 from gliofield.database.design import AttemptRng
 from gliofield.errors import DatabaseError, DeviceError, NumericalError, ParameterError
-from gliofield.growth import FisherKolmogorov, MassEffect, VolumeLimit
+from gliofield.growth import FisherKolmogorov, MassEffect, VolumeLimit, many
 
 ON_DEVICE = FisherKolmogorov(backend="cuda")
 NUM_TUMORS = 30
@@ -51,7 +51,7 @@ def device(monkeypatch):
             yield state.outcome(draw, solution)
 
     monkeypatch.setattr(cuda_worker, "device_outcomes", grown)
-    monkeypatch.setattr(cuda_worker, "load_backend", lambda: SimpleNamespace(require_device=lambda name: None))
+    monkeypatch.setattr(cuda_worker, "require_device", lambda name: None)
     return state
 
 
@@ -172,8 +172,8 @@ def test_a_device_that_is_too_small_says_so_itself(tmp_path, device):
 
 def test_without_pytorch_nothing_is_simulated(tmp_path, monkeypatch):
     """The error says what to install."""
-    monkeypatch.delitem(sys.modules, "gliofield.growth.backends.triton_batch", raising=False)
-    monkeypatch.delattr("gliofield.growth.backends.triton_batch", raising=False)
+    monkeypatch.delitem(sys.modules, "gliofield.growth.gpu.triton_batch", raising=False)
+    monkeypatch.delattr("gliofield.growth.gpu.triton_batch", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 
     with pytest.raises(DeviceError, match="needs PyTorch and Triton"):
@@ -211,8 +211,8 @@ def test_processor_and_device_do_not_continue_each_other(tmp_path, device):
 @pytest.mark.parametrize(
     ("module", "function", "model"),
     [
-        (cuda_worker, "simulate_batch", FisherKolmogorov(backend="cuda", time_step_scale=2.0)),
-        (cuda_worker.mass_effect_batch, "mass_effect_outcomes", MassEffect(backend="cuda", num_coupling_steps=3)),
+        (many.batch, "simulate_batch", FisherKolmogorov(backend="cuda", time_step_scale=2.0)),
+        (many.mass_effect_batch, "mass_effect_outcomes", MassEffect(backend="cuda", num_coupling_steps=3)),
     ],
 )
 def test_the_device_gets_each_draw_with_its_own_limit(monkeypatch, module, function, model):

@@ -4,8 +4,7 @@ from growth_phantoms import mixed_anatomy, tumor_parameters
 
 from gliofield.growth.diffusivity import face_coefficients
 from gliofield.growth.evolution import evolve
-from gliofield.growth.seed import SEED_VARIANCE_MM2
-from gliofield.growth.stage_operations import (
+from gliofield.growth.gpu.stage_operations import (
     ENDS_STEP,
     INITIAL_RATE,
     KIND,
@@ -20,6 +19,7 @@ from gliofield.growth.stage_operations import (
     step_operations,
     write_out,
 )
+from gliofield.growth.seed import SEED_VARIANCE_MM2
 from gliofield.growth.super_time_stepping import super_time_step
 from gliofield.growth.time_step import plan_steps
 from gliofield.growth.volume_limit import VoxelLimit

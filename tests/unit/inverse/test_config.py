@@ -13,6 +13,7 @@ from gliofield.inverse import (
     TargetSettings,
 )
 from gliofield.learning import ExponentialPerBatch
+from gliofield.records import from_record, to_record
 
 
 def test_the_papers_preset_has_the_papers_values():
@@ -52,7 +53,7 @@ def test_settings_are_stored_as_json():
         targets=TargetSettings(growth="rates", scale="log", is_joint=False),
         num_members=3,
     )
-    assert InverseSettings.from_json(settings.to_json()) == settings
+    assert from_record(InverseSettings, to_record(settings)) == settings
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from gliofield.errors import ParameterError
 from gliofield.growth.parameters import SEED_NAMES
 from gliofield.inverse import FRONT_SPEED_MM_PER_DAY, PUBLISHED_RANGES, GrowthRates, TargetSettings
 from gliofield.inverse.targets import TargetScaling, target_groups, target_values
+from gliofield.records import from_record, to_record
 
 SEED_RANGES = ((-60.0, 60.0), (10.0, 170.0), (-20.0, 100.0))
 TUMOR = np.array([[0.4, 0.1, 250.0, 5.0, 80.0, 30.0]])
@@ -116,7 +117,7 @@ def test_separate_networks_share_the_targets_of_the_joint_one():
 def test_a_scaling_is_stored_as_json():
     """Equal after a round trip."""
     scaling = scaling_of(TargetSettings(scale="log"))
-    assert TargetScaling.from_json(scaling.to_json()) == scaling
+    assert from_record(TargetScaling, to_record(scaling)) == scaling
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from gliofield.inverse import ObservationSettings, SimulatedTumors, TargetSettin
 from gliofield.inverse import trained_ranges as module
 from gliofield.inverse.targets import TargetScaling, target_values
 from gliofield.inverse.trained_ranges import TrainedRanges, trained_ranges
+from gliofield.records import from_record, to_record
 
 FIXED = ObservationSettings(t1gd_thresholds=(0.6, 0.6), flair_thresholds=(0.2, 0.2))
 RANGES = TrainedRanges(
@@ -147,7 +148,7 @@ def test_targets_no_network_can_answer_are_named():
 
 def test_ranges_survive_json():
     """As text, too."""
-    assert TrainedRanges.from_json(json.loads(json.dumps(RANGES.to_json()))) == RANGES
+    assert from_record(TrainedRanges, json.loads(json.dumps(to_record(RANGES)))) == RANGES
 
 
 @pytest.mark.parametrize("bounds", [(2.0, 1.0), (math.nan, 1.0), (0.0, math.inf)])

@@ -7,6 +7,7 @@ import pytest
 
 from gliofield.errors import ParameterError
 from gliofield.learning import Constant, Cosine, ExponentialPerBatch, TrainingSettings
+from gliofield.records import from_record, to_record
 
 
 def make(**changes) -> TrainingSettings:
@@ -76,7 +77,9 @@ def test_schedules_out_of_range_are_refused():
 
 def test_settings_survive_json():
     """The values are JSON's own, and the schedule keeps its name."""
-    stored = make(schedule=Cosine(final_learning_rate=0.01)).to_json()
+    settings = make(schedule=Cosine(final_learning_rate=0.01))
+    stored = to_record(settings)
 
     assert json.loads(json.dumps(stored)) == stored
     assert stored["schedule"] == {"name": "Cosine", "final_learning_rate": 0.01}
+    assert from_record(TrainingSettings, stored) == settings

@@ -18,6 +18,7 @@ from gliofield.learning import (
     TrainingInterruptedError,
     train,
 )
+from gliofield.records import from_record, to_record
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -362,7 +363,7 @@ def test_a_history_survives_json(tmp_path):
     """What checkpoints store is the history itself."""
     history = run(PlaneTask(), tmp_path, num_epochs=2)
 
-    assert TrainingHistory.from_json(history.to_json()) == history
+    assert from_record(TrainingHistory, to_record(history)) == history
 
 
 @pytest.mark.parametrize(

@@ -80,19 +80,23 @@ def test_an_index_lies_in_the_users_cache(database):
 def test_other_thresholds_make_another_index(database, tmp_path):
     """Each has the hits of the direct query, and its own folder."""
     usual = BlockIndex.open(database, folder=tmp_path)
-    other = BlockIndex.open(database, folder=tmp_path, t1gd_threshold=0.5, flair_threshold=0.25)
+    other = BlockIndex.open(
+        database, folder=tmp_path, thresholds=VisibilityThresholds(t1gd_threshold=0.5, flair_threshold=0.25)
+    )
     query = _query_of(database, 3)
 
     assert usual.prepared.folder != other.prepared.folder
     assert (
         other.search(query, 20).hits
-        == ExhaustiveIndex(database, t1gd_threshold=0.5, flair_threshold=0.25).search(query, 20).hits
+        == ExhaustiveIndex(database, thresholds=VisibilityThresholds(t1gd_threshold=0.5, flair_threshold=0.25))
+        .search(query, 20)
+        .hits
     )
 
 
 def test_rounded_thresholds_are_reported(database, tmp_path):
     """0.25 lies between 63/255 and 64/255."""
-    index = BlockIndex.open(database, folder=tmp_path, flair_threshold=0.25)
+    index = BlockIndex.open(database, folder=tmp_path, thresholds=VisibilityThresholds(flair_threshold=0.25))
 
     assert index.is_rounded
     assert index.effective_thresholds == VisibilityThresholds(t1gd_threshold=0.6, flair_threshold=64 / 255)
@@ -338,7 +342,6 @@ def _far_query(database):
     ("call", "complaint"),
     [
         (lambda db, folder: BlockIndex.open(db, folder=folder, num_threads=0), "num_threads must be at least 1"),
-        (lambda db, folder: BlockIndex.open(db, folder=folder, t1gd_threshold=0.1), "t1gd_threshold must be at least"),
         (lambda db, folder: BlockIndex.open(db, folder=folder).search(_query_of(db, 0), 0), "k must be at least 1"),
         (
             lambda db, folder: BlockIndex.open(db, folder=folder).search(_far_query(db), 1),

@@ -7,12 +7,12 @@ from gliofield.errors import ParameterError
 from gliofield.imaging import VisibilityThresholds
 from gliofield.imaging.observation import Observation
 from gliofield.pipeline import QueryMethod
-from gliofield.retrieval import DEFAULT_INDEX, INDEX_NAMES, FreeThresholdIndex, OverlapMetric, open_index
-from gliofield.retrieval.embedding import EMBEDDING_KINDS
+from gliofield.retrieval import DEFAULT_INDEX, FreeThresholdIndex, OverlapMetric, index_names, open_index
+from gliofield_papers.indexes.embedding import EMBEDDING_KINDS
 
 THRESHOLDS = VisibilityThresholds()
 # Those of networks are in unit/retrieval/embedding.
-WITHOUT_NETWORK = [name for name in INDEX_NAMES if name not in EMBEDDING_KINDS]
+WITHOUT_NETWORK = [name for name in index_names() if name not in EMBEDDING_KINDS]
 
 
 @pytest.fixture(scope="module")

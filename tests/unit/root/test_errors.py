@@ -14,6 +14,7 @@ from gliofield.errors import (
     NumericalError,
     OutputError,
     ParameterError,
+    PluginError,
     RegistrationError,
     SegmentationError,
     require_type,
@@ -34,6 +35,7 @@ from gliofield.errors import (
         (RegistrationError, RuntimeError),
         (DatabaseError, RuntimeError),
         (OutputError, RuntimeError),
+        (PluginError, RuntimeError),
     ],
 )
 def test_every_error_is_caught_as_gliofield_error_and_as_the_builtin_one_expects(error, builtin):

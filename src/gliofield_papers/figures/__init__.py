@@ -1,0 +1,3 @@
+"""Pieces of pictures that several tables share."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The learned growth model beside the solver."""
+
+__all__: list[str] = []

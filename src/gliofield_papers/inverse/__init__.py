@@ -1,0 +1,3 @@
+"""Inverse networks on test tumors and beside the direct query."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Every way to search a database beside the exact one."""
+
+__all__: list[str] = []

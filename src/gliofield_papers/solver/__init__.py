@@ -1,0 +1,3 @@
+"""Error against cost of the growth models."""
+
+__all__: list[str] = []

@@ -1,0 +1,69 @@
+"""The task of training a surrogate: tissues and parameters in, density out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gliofield.learning import Batch, Part
+from gliofield_papers.surrogate.config import TISSUES, SurrogateSettings
+from gliofield_papers.surrogate.losses import region_errors, total_loss
+from gliofield_papers.surrogate.network import make_network
+from gliofield_papers.surrogate.samples import SurrogateSamples
+from gliofield_papers.surrogate.scaling import scaled_growth
+
+
+class SurrogateTask:
+    """Predict simulated tumors; a `gliofield.learning.TrainingTask`.
+
+    Parameters
+    ----------
+    settings : SurrogateSettings
+        Network and loss.
+    training, validation : SurrogateSamples
+        Tumors, in different anatomies.
+    """
+
+    def __init__(self, settings: SurrogateSettings, training: SurrogateSamples, validation: SurrogateSamples) -> None:
+        self._settings = settings
+        self._samples = {"training": training, "validation": validation}
+        self._channels = [TISSUES.index(tissue) for tissue in settings.network.tissues]
+        self._network = make_network(settings.network, seed=settings.training.seed)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network."""
+        return self._network
+
+    @property
+    def num_training_samples(self) -> int:
+        """Tumors to learn from."""
+        return len(self._samples["training"])
+
+    @property
+    def num_validation_samples(self) -> int:
+        """Tumors to validate on."""
+        return len(self._samples["validation"])
+
+    def load(self, samples: Sequence[int], *, part: Part, rng: np.random.Generator) -> Batch:
+        """Tissues (B, 3, S, S, S), scaled parameters (B, 3), densities (B, 1, S, S, S)."""
+        source = self._samples[part]
+        growth = scaled_growth(np.stack([source.growth(sample) for sample in samples]), self._settings.ranges)
+        return (
+            torch.from_numpy(np.stack([source.tissues(sample) for sample in samples])),
+            torch.from_numpy(growth.astype(np.float32)),
+            torch.from_numpy(np.stack([source.tumor(sample)[np.newaxis] for sample in samples])),
+        )
+
+    def losses(self, network: nn.Module, batch: Batch, *, generator: torch.Generator | None) -> Mapping[str, Tensor]:
+        """``loss``, and the mean absolute errors in ``tumor``, ``csf``, ``healthy`` tissue and ``volume``."""
+        tissues, growth, simulated = batch
+        predicted = network(tissues[:, self._channels], growth).float()
+        errors = region_errors(predicted, simulated, tissues)
+        return {
+            "loss": total_loss(errors, self._settings.loss),
+            **{name: error.detach() for name, error in errors.items()},
+        }

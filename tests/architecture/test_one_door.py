@@ -1,0 +1,31 @@
+"""What is decided in one place stays there: kinds of growth models, and the way to a GPU."""
+
+import ast
+
+import pytest
+from repository import imported_modules, module_name, parsed, source_files
+
+# Not yet: a coarser level of the sampler is made for the models of the solver alone.
+_STILL_ASKS = {"gliofield.bayes.growth_target"}
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_kinds_of_growth_models_are_told_apart_inside_growth_alone(path):
+    """Elsewhere `needs_of` says what a model needs, and `moved_tissue` what a solution has."""
+    name = module_name(path)
+    asked = [
+        ast.unparse(node)
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and "MassEffect" in ast.unparse(node)
+    ]
+
+    assert not asked or name.startswith("gliofield.growth.") or name in _STILL_ASKS
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_the_kernels_of_a_gpu_are_behind_one_door(path):
+    """`growth.many` imports them; and one stepper stands beside those of the processor."""
+    name = module_name(path)
+    inside = {module for module in imported_modules(path) if module.startswith("gliofield.growth.gpu")}
+
+    assert not inside or name.startswith("gliofield.growth.")
