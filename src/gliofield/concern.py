@@ -60,6 +60,7 @@ CONCERN_LEVELS: dict[str, Level] = {
     "prior-edge": "note",
     "little-edema": "note",
     "further-foci": "note",
+    "thin-fronts": "note",
     "seed-moved": "note",
     "core-below-voxel": "note",
     "no-core": "note",

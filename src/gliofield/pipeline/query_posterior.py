@@ -23,6 +23,7 @@ from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.imaging import Estimate, Observation
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.query_method import QueryMethod
+from gliofield.pipeline.thin_front_concerns import FINER_DATABASE, thin_front_share, thin_front_share_concerns
 from gliofield.progress import Reporter
 from gliofield.retrieval import BlockIndex
 
@@ -98,7 +99,10 @@ class QueryWithPosterior:
         except NumericalError as error:
             refusal = named_concern("no-uncertainty", f"There is no uncertainty: {error}")
             return replace(estimate, concerns=(*estimate.concerns, refusal))
-        concerns = estimate.concerns
+        share = thin_front_share(posterior.samples, observation.grid.spacing_mm)
+        thin = thin_front_share_concerns(share, observation.grid.spacing_mm, advice=FINER_DATABASE)
+        # The share of the posterior says more than the front of the best match.
+        concerns = (*(each for each in estimate.concerns if each.name != "thin-fronts"), *thin)
         if posterior.tempering_exponent < 1.0:
             text = (
                 f"These intervals are rough: only about {posterior.effective_sample_size:.0f} tumors of the database "
@@ -107,7 +111,7 @@ class QueryWithPosterior:
             )
             concerns = (*concerns, named_concern("rough-intervals", text, posterior.tempering_exponent))
         found = density_posterior_of(posterior, self.settings)
-        details = {**found.details, "uses_pet": observation.pet is not None}
+        details = {**found.details, "uses_pet": observation.pet is not None, "thin_front_share": share}
         return replace(estimate, posterior=replace(found, details=details), concerns=concerns)
 
     def _prior(self, observation: Observation, anatomy: Anatomy) -> BoxPrior | GrowthTimePrior:
