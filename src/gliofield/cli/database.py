@@ -240,7 +240,7 @@ def _thin_fronts(database: SimulationDatabase, summary: Any) -> list[str]:
     line = (
         f"thin fronts: {summary.num_thin_fronts} tumors ({summary.num_thin_fronts / summary.num_tumors:.0%}) have "
         f"√(D_w/ρ) below {shortest_resolved_mm(spacing_mm):.2g} mm, too thin for {spacing_mm:g} mm: their volumes are "
-        "up to a third too large for their parameters."
+        "too large for their parameters, by 15 % at half that length."
     )
     if spacing_mm > 1.0:
         share = summary.num_thin_fronts_at_1_mm / summary.num_tumors
