@@ -34,7 +34,7 @@ def thin_front_share_concerns(share: float, spacing_mm: Sequence[float], *, advi
         return ()
     text = (
         f"{share:.0%} of the posterior are tumors with √(D_w/ρ) below {shortest_resolved_mm(spacing_mm):.2g} mm, whose "
-        f"fronts are too thin for voxels of {max(spacing_mm):.3g} mm: they grow too large (by 15 % at half that length), "
+        f"fronts are too thin for voxels of {max(spacing_mm):.3g} mm: they grow too large, 15 % at half that length, "
         f"so intervals of their growth parameters are rough. {advice}."
     )
     return (named_concern("thin-fronts", text, share),)
@@ -50,7 +50,7 @@ def thin_front_concerns(
         return ()
     text = (
         f"The front of this tumor is too thin for voxels of {max(spacing_mm):.3g} mm (√(D_w/ρ) is {length_mm:.2f} mm, "
-        f"resolved are {shortest_resolved_mm(spacing_mm):.2g} mm and more): it grew too large for its growth parameters, "
+        f"resolved are {shortest_resolved_mm(spacing_mm):.2g} mm and more): it grew too large for its parameters, "
         f"by 15 % at half that length. The map fits the outlines all the same. {advice}."
     )
     return (named_concern("thin-fronts", text, length_mm),)
