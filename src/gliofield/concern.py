@@ -33,6 +33,7 @@ CONCERN_LEVELS: dict[str, Level] = {
     "small-focus-without-cells": "check",
     "mask-against-flair": "check",
     "mask-against-t1gd": "check",
+    "missing-data": "check",
     "core-on-surface": "check",
     "turned-header": "check",
     "affine-overlap": "check",
