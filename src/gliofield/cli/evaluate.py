@@ -287,6 +287,7 @@ add_command(
         "gliofield evaluate retrieval DB --patients PATIENTS --synthetic 0 --out tables",
     ],
     runs_long=True,
+    reads_images=True,
 )
 add_command(
     app,
@@ -294,6 +295,7 @@ add_command(
     evaluate_inverse,
     examples=["gliofield evaluate inverse DB --checkpoint inverse.safetensors --quick --out inverse.md"],
     runs_long=True,
+    reads_images=True,
 )
 add_command(
     app,
@@ -312,4 +314,5 @@ add_command(
     ],
     runs_long=True,
     resumes=True,
+    reads_images=True,
 )
