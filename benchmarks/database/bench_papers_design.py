@@ -76,7 +76,7 @@ def attempt_table(anatomy: Anatomy, num_attempts: int) -> list[str]:
         draw = design.draw(AttemptRng(ROOT_SEED, max(run, 0), 0), anatomy)
         drawn_s = clock()
         seconds["draw"].append(drawn_s - start_s)
-        is_screened_out = not passes_screening(coarse, draw)
+        is_screened_out = not passes_screening(anatomy, coarse, draw)
         screened_s = clock()
         seconds["screened out" if is_screened_out else "passed the screening"].append(screened_s - drawn_s)
         if is_screened_out:

@@ -4,8 +4,9 @@
 
 DATA is the folder of test images (`patients/` inside). Each fault is made from every patient that allows it: headers
 turned by 90 and 180 degrees and an identity affine (registered anew, preset `affine`), masks of the other patients,
-masks flipped and transposed, labels renamed to other projects' schemes. Prints one table of rates, one of the values
-that right and wrong input lead to, by which the limits of `gliofield.pipeline.input_checks` were chosen.
+masks flipped and transposed, labels renamed to other projects' schemes, blocks, slices and ends of the images set to
+zero. Prints one table of rates, one of the values that right and wrong input lead to, by which the limits of
+`gliofield.pipeline.input_checks` were chosen.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bench_patients import default_data, patient_files
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Segmentation, detect_label_scheme, load_atlas, segmentation_from_labels
+from gliofield.box import box_of
 from gliofield.concern import verdict_of
 from gliofield.errors import GliofieldError, SegmentationError
 from gliofield.grid import Grid
@@ -59,6 +61,37 @@ _FLIPS = {
     "turned by 180 degrees": lambda mask: mask[::-1, ::-1],
     "transposed in plane": lambda mask: mask.transpose(1, 0, 2),
 }
+
+
+# Shares of the brain's box, low and high along x, y, z, that are set to zero.
+_LOST = {
+    "upper half": ((0.0, 1.0), (0.0, 1.0), (0.5, 1.0)),
+    "lowest fifth": ((0.0, 1.0), (0.0, 1.0), (0.0, 0.2)),
+    "right third": ((0.67, 1.0), (0.0, 1.0), (0.0, 1.0)),
+    "slab of a tenth": ((0.0, 1.0), (0.0, 1.0), (0.4, 0.5)),
+    "one slice": ((0.0, 1.0), (0.5, 0.501), (0.0, 1.0)),
+    "block inside": ((0.55, 0.7), (0.4, 0.52), (0.4, 0.55)),
+    "block at the surface": ((0.6, 1.0), (0.3, 0.6), (0.4, 0.7)),
+}
+
+
+def lost_rows(cases: dict[str, Case]) -> Iterator[dict[str, Any]]:
+    """Images with zeros in a part of the brain."""
+    for (name, case), (kind, shares) in itertools.product(cases.items(), _LOST.items()):
+        box = box_of(case.structural_image.data != 0)
+        where = tuple(
+            slice(int(start + low * (stop - start)), max(1, -(-int(1000 * (start + high * (stop - start))) // 1000)))
+            for (start, stop), (low, high) in zip(box, shares, strict=True)
+        )
+        images = {}
+        for modality, image in case.images.items():
+            data = image.data.copy()
+            data[where] = 0
+            images[modality] = Volume(data, image.grid)
+        found = check_case(dataclasses.replace(case, images=images))
+        kinds = [place.kind for places in found.missing_data.values() for place in places]
+        told = "missing-data" in [concern.name for concern in found.concerns]
+        yield {"fault": "missing data", "case": f"{name} {kind}", "told": told, "kinds": kinds}
 
 
 def with_masks(case: Case, core: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Case:
@@ -161,6 +194,7 @@ def all_rows(data: Path, *, all_turns: bool) -> Iterator[dict[str, Any]]:
         shown = {} if found is None else found.to_json()
         yield {"fault": "none", "case": name, "told": is_told(found), "seconds": seconds, **shown}
     yield from mask_rows(cases)
+    yield from lost_rows(cases)
     for (name, case), (kind, scheme) in itertools.product(cases.items(), _SCHEMES.items()):
         row = scheme_row(case, read_volume(Path(str(files[name].segmentation))).to_ras(), scheme)
         if row is not None:
@@ -190,6 +224,7 @@ def virtual_rows(number: int) -> Iterator[dict[str, Any]]:
             shown = {} if found is None else found.to_json()
             yield {"fault": "wrong header", "case": f"{name} {kind}", "told": is_told(found), **shown}
     yield from mask_rows(cases)
+    yield from lost_rows(cases)
 
 
 def value_table(rows: list[dict[str, Any]]) -> str:

@@ -8,6 +8,7 @@ others that need it wait for that one (`make_once`).
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,6 +31,21 @@ def cache_folder(*parts: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     root = Path(base) if base else Path.home() / ".cache"
     return root.joinpath("gliofield", *parts)
+
+
+def cache_sizes() -> dict[str, int]:
+    """Size of what lies in the cache folder, by names of its files and folders [bytes]; empty where there is none."""
+    folder = cache_folder()
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {entry.name: sum(_size_of(path) for path in (entry, *entry.rglob("*"))) for entry in entries}
+
+
+def _size_of(path: Path) -> int:
+    try:
+        found = path.lstat()
+    except OSError:  # gone meanwhile
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 @contextmanager

@@ -9,7 +9,7 @@ A header without any affine (both sform and qform code 0) is refused: its world 
 whose two affines lie more than a voxel apart, for other programs follow the other one.
 
 Before anything is unpacked the header's number of voxels is compared with `MAX_VOXELS`; the environment variable
-``GLIOFIELD_MAX_VOXELS`` sets another limit.
+``GLIOFIELD_MAX_VOXELS``, or ``--max-voxels`` of commands that read images, sets another limit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from gliofield.volume import Volume
 
 #: Most voxels of an image that is read: 512³, fifteen heads of 1 mm. Unpacked they take half a gigabyte.
 MAX_VOXELS = 512**3
-_MAX_VOXELS_VARIABLE = "GLIOFIELD_MAX_VOXELS"
+#: Environment variable that sets another limit.
+MAX_VOXELS_VARIABLE = "GLIOFIELD_MAX_VOXELS"
 # Bytes before the first voxel, and behind the last: headers have extensions, and some writers pad.
 _MAX_BYTES_BEFORE, _MAX_BYTES_BEHIND = 1 << 26, 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -52,6 +53,8 @@ def read_volume(path: str | os.PathLike[str], *, dtype: DTypeLike = np.float32) 
     ImageError
         If the file is missing, unreadable, not 3-D, larger than the limit, not of real numbers, has no affine, a
         sheared one or two that disagree, or values that are not finite or beyond the range of `dtype`.
+    ParameterError
+        If the limit in the environment is no number.
     """
     image, grid = _open(path)
     data = np.asanyarray(_read_data(path, image))
@@ -200,17 +203,23 @@ def _stored_header(image: Any) -> Any:
 
 def _require_size(path: str | os.PathLike[str], image: Any, shape: tuple[int, ...]) -> None:
     """Refuse, before anything is unpacked, an image that would take gigabytes."""
-    given = os.environ.get(_MAX_VOXELS_VARIABLE, "")
-    limit = int(given) if given.isdecimal() else MAX_VOXELS
+    limit = _voxel_limit()
     if math.prod(shape) > limit:
         raise ImageError(
             f"{path}: the header says {' x '.join(map(str, shape[:3]))} voxels, {math.prod(shape):.3g} in all: "
-            f"expected at most {limit:.3g}. Crop or resample the image, or set the environment variable "
-            f"{_MAX_VOXELS_VARIABLE} if you have the memory."
+            f"expected at most {limit:.3g}. Crop or resample the image, or raise the limit if you have the memory: by "
+            f"--max-voxels where a command has it, or the environment variable {MAX_VOXELS_VARIABLE}."
         )
     offset = getattr(image.dataobj, "offset", 0)
     if not 0 <= offset <= _MAX_BYTES_BEFORE:
         raise ImageError(f"{path}: the header says that its voxels begin at byte {offset}. The file is damaged.")
+
+
+def _voxel_limit() -> int:
+    given = os.environ.get(MAX_VOXELS_VARIABLE, "")
+    if given and not (given.isascii() and given.isdecimal() and len(given) < 19 and int(given) > 0):
+        raise ParameterError(f"{MAX_VOXELS_VARIABLE} must be a number of voxels such as 134217728, got {given!r}.")
+    return int(given) if given else MAX_VOXELS
 
 
 def _require_millimeters(path: str | os.PathLike[str], stored: Any) -> None:

@@ -7,15 +7,18 @@ module does not do: decide what is computed, in what order, or what an error mea
 
 from __future__ import annotations
 
+import ast
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
+from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any
 
 from gliofield.errors import ParameterError
@@ -32,9 +35,15 @@ class WorkerProcesses:
         Called once in every process, before any work, with `arguments`; importable and picklable, as they are.
     arguments : object
         What every process is given.
+
+    Raises
+    ------
+    ParameterError
+        As `require_guarded_script`.
     """
 
     def __init__(self, num_workers: int, prepare: Callable[..., None], *arguments: Any) -> None:
+        require_guarded_script()
         context = multiprocessing.get_context("spawn")
         self._worker_end, self._lifeline = context.Pipe(duplex=False)
         self.executor = ProcessPoolExecutor(
@@ -61,6 +70,58 @@ class WorkerProcesses:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def require_guarded_script() -> None:
+    """Refuse to start processes from a script that each of them would run again from its first line.
+
+    A new process imports the script that was started, so a call outside of ``if __name__ == "__main__":`` would be made
+    once more in each of them. Modules, notebooks and ``python -c`` have no such line.
+
+    Raises
+    ------
+    ParameterError
+        If the line of the script that is being run stands outside of such a block, or on the standard input.
+    """
+    frame = _frame_of_script()
+    if frame is not None and frame.f_code.co_filename == "<stdin>":
+        raise ParameterError(
+            "this starts further processes, which cannot read the script from the standard input: save it as a file, "
+            "or ask for one process (num_workers=1, in settings num_threads=1)."
+        )
+    is_a_worker = getattr(multiprocessing.current_process(), "_inheriting", False)
+    if is_a_worker or (frame is not None and not _is_guarded(frame)):
+        raise ParameterError(
+            "this starts further processes, and each would run the script again from its first line: put what the "
+            'script does below a line `if __name__ == "__main__":`, or ask for one process (num_workers=1, in settings '
+            "num_threads=1)."
+        )
+
+
+def _frame_of_script() -> FrameType | None:
+    """Where the script that was started stands in its own lines; None where new processes would not import it."""
+    main = sys.modules.get("__main__")
+    name = getattr(getattr(main, "__spec__", None), "name", "")
+    if not hasattr(main, "__file__") or name == "__main__" or name.endswith(".__main__"):
+        return None
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and not (frame.f_globals is vars(main) and frame.f_code.co_name == "<module>"):
+        frame = frame.f_back
+    return frame
+
+
+def _is_guarded(frame: FrameType) -> bool:
+    """Whether the line stands below a question for the name of the module, or for the process; so if nobody knows."""
+    try:
+        tree = ast.parse(Path(frame.f_code.co_filename).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return True
+    return any(
+        isinstance(node, ast.If)
+        and node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno)
+        and any(word in ast.unparse(node.test) for word in ("__name__", "process"))
+        for node in ast.walk(tree)
+    )
 
 
 def require_picklable(*things: object, advice: str) -> None:

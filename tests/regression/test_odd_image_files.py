@@ -15,8 +15,11 @@ import warnings
 import nibabel as nib
 import numpy as np
 import pytest
+from phantom_brain import write_phantom_patient
+from typer.testing import CliRunner
 
-from gliofield.errors import ImageError
+from gliofield.cli import app
+from gliofield.errors import ImageError, ParameterError
 from gliofield.nifti import MAX_VOXELS, read_grid, read_volume
 
 SHAPE = (12, 11, 10)
@@ -151,7 +154,7 @@ def test_more_voxels_than_the_limit_are_refused_before_they_are_unpacked(tmp_pat
 
     for read in (read_volume, read_grid):
         with pytest.raises(
-            ImageError, match=r"1024 x 1024 x 1024 voxels, .* set the environment variable GLIOFIELD_MAX"
+            ImageError, match=r"1024 x 1024 x 1024 voxels, .* --max-voxels .* environment variable GLIOFIELD_MAX_VOXELS"
         ):
             read(path)
     assert MAX_VOXELS >= 512**3
@@ -162,6 +165,29 @@ def test_more_voxels_than_the_limit_are_refused_before_they_are_unpacked(tmp_pat
     monkeypatch.setenv("GLIOFIELD_MAX_VOXELS", "100")
     with pytest.raises(ImageError, match="12 x 11 x 10 voxels"):
         read_volume(saved(tmp_path / "a.nii"))
+
+
+@pytest.mark.parametrize("value", ["many", "-5", "0", "1e9", "9" * 5000, "²"])
+def test_a_limit_that_is_no_number_is_said(tmp_path, monkeypatch, value):
+    """It was left aside without a word."""
+    monkeypatch.setenv("GLIOFIELD_MAX_VOXELS", value)
+    with pytest.raises(ParameterError, match="GLIOFIELD_MAX_VOXELS must be a number of voxels such as 134217728"):
+        read_volume(saved(tmp_path / "a.nii"))
+
+
+def test_commands_that_read_images_take_the_limit(tmp_path, monkeypatch):
+    """For themselves alone; the environment is as it was afterwards."""
+    folder = write_phantom_patient(tmp_path / "patient")
+    for before in (None, "88001"):
+        monkeypatch.delenv("GLIOFIELD_MAX_VOXELS", raising=False)
+        if before is not None:
+            monkeypatch.setenv("GLIOFIELD_MAX_VOXELS", before)
+        for limit, code in (("87999", 1), ("88000", 0)):
+            arguments = ["personalize", str(folder), "--dry-run", "--method", "margin", "--max-voxels", limit]
+            result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+            assert result.exit_code == code, result.stderr
+            assert ("44 x 50 x 40 voxels, 8.8e+04 in all: expected at most" in result.stderr) == (code == 1)
+            assert os.environ.get("GLIOFIELD_MAX_VOXELS") == before
 
 
 def test_much_behind_the_last_voxel_is_refused_before_all_of_it_is_unpacked(tmp_path):

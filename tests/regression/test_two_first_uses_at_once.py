@@ -5,6 +5,7 @@ Causes: a lock that is held was an error everywhere; the cache was believed.
 Guards: what is made once in the cache is waited for, and what is read from there is compared with its known content.
 """
 
+import json
 import os
 import shutil
 import threading
@@ -15,14 +16,16 @@ import pytest
 from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls, folder_content
 from one_brain_atlas import atlas_of
 from phantom_brain import phantom_atlas
+from typer.testing import CliRunner
 
 from gliofield.anatomy import atlas_sources as sources
 from gliofield.anatomy import load_atlas, write_atlas_folder
 from gliofield.anatomy.atlas import read_atlas_folder
 from gliofield.cache import WAITING_TASK_NAME, cache_folder, make_once
+from gliofield.cli import app
 from gliofield.database import build_database
 from gliofield.database.lock import build_lock
-from gliofield.errors import AtlasError, DatabaseError, OutputError
+from gliofield.errors import AtlasError, DatabaseError, OutputError, RegistrationError
 from gliofield.pipeline import default_database, open_database, setup_everything
 from gliofield.retrieval import BlockIndex
 from gliofield.retrieval.named_indexes import open_index
@@ -197,8 +200,13 @@ def test_a_setup_leaves_nothing_to_fetch_or_build(monkeypatch, known_content):
     """Afterwards neither the atlas nor a tumor nor an index is made again."""
     monkeypatch.setattr(sources.Atlas, "simulation_grid", lambda atlas: PHANTOM_GRID)
     fetched = fake_fetch(monkeypatch)
-    database = setup_everything(num_tumors=3, num_workers=1)
-    assert database.path.is_relative_to(cache_folder())
+    made = setup_everything(num_tumors=3, num_workers=1)
+    assert made.folder == cache_folder()
+    assert made.num_tumors == 3
+    assert set(made.bytes_of) == {"atlases", "databases", "indexes"}
+    assert made.bytes_of["databases"] == sum(
+        p.stat().st_size for p in cache_folder("databases").rglob("*") if p.is_file()
+    )
 
     def never(*_arguments, **_options):
         raise AssertionError("built again")
@@ -207,8 +215,54 @@ def test_a_setup_leaves_nothing_to_fetch_or_build(monkeypatch, known_content):
     again = open_database()
     events = []
     open_index("exact", again, thresholds=again.header.thresholds, report=events.append)
-    assert again.content_hash == database.content_hash
+    assert again.num_tumors == 3
     assert (len(fetched), events) == (1, [])
+
+
+@pytest.mark.parametrize("number", ["none", "2"])
+def test_the_command_shows_where_everything_lies(monkeypatch, known_content, number):
+    """With sizes; the second time nothing is made, and a dry run does nothing."""
+    monkeypatch.setattr(sources.Atlas, "simulation_grid", lambda atlas: PHANTOM_GRID)
+    fetched = fake_fetch(monkeypatch)
+    monkeypatch.setattr("gliofield.pipeline.first_use.personalize", lambda *given, **settings: None)
+
+    def run(*more):
+        arguments = ["setup", "--database", number, "--threads", "1", *more]
+        return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+    planned = run("--dry-run")
+    assert "atlas sri24: would be fetched" in planned.stdout
+    assert not cache_folder().exists()
+
+    shown = run()
+    assert shown.stdout.startswith(f"ready: everything is in {cache_folder()}\n  atlases ")
+    assert ("default database of 2 tumors" if number == "2" else "no database: method query") in shown.stdout
+    again = json.loads(run("--json").stdout)
+    assert again["folder"] == str(cache_folder())
+    assert again["num_tumors"] == (2 if number == "2" else None)
+    assert len(fetched) == 1
+    assert "atlas sri24: ready" in run("--dry-run").stdout
+
+
+@pytest.mark.parametrize("number", ["many", "0", "-1", "1e3", "9" * 30, ""])
+def test_a_number_of_tumors_that_is_none_is_refused(number):
+    """Before anything is fetched."""
+    result = CliRunner().invoke(app, ["setup", "--database", number])
+    assert result.exit_code == 2
+    assert "--database must be a number of tumors such as 5000, or none" in result.stderr
+    assert not cache_folder().exists()
+
+
+def test_an_installation_that_does_not_work_is_told_by_the_setup(monkeypatch, known_content):
+    """The rehearsal runs the default method."""
+    fake_fetch(monkeypatch)
+
+    def fail(*_arguments, **_options):
+        raise RegistrationError("the registration ended.")
+
+    monkeypatch.setattr("gliofield.pipeline.run.register", fail)
+    with pytest.raises(RegistrationError, match="the registration ended"):
+        setup_everything(num_tumors=None, num_workers=1)
 
 
 def test_a_larger_database_that_another_process_has_built_is_used(monkeypatch, known_content, tmp_path):

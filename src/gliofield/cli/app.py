@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from gliofield import __version__
-from gliofield.cli import atlas, database, demo, evaluate, personalize, search, simulate, train, virtual
+from gliofield.cli import atlas, database, demo, evaluate, personalize, search, setup, simulate, train, virtual
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
 from gliofield.cli.plugged_commands import RootGroup
@@ -25,7 +25,7 @@ app = make_group(
     "Personalized brain-tumor growth models: from one scan to the tumor-cell density of the whole brain. "
     "For research use only; not a medical device.\n\n"
     "Atlases and databases are kept in ~/.cache/gliofield, or in the folder that the environment variable "
-    f"{_CACHE_VARIABLE} names.",
+    f"{_CACHE_VARIABLE} names; gliofield setup fetches and builds them before they are needed.",
     kind=RootGroup,
 )
 
@@ -51,6 +51,7 @@ def _root(
 
 
 demo.add_to(app)
+setup.add_to(app)
 personalize.add_to(app)
 simulate.add_to(app)
 search.add_to(app)

@@ -87,4 +87,5 @@ add_command(
     "info",
     describe_atlas,
     examples=["gliofield atlas info mni152", "gliofield atlas info my-atlas --json"],
+    reads_images=True,
 )

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -43,6 +44,17 @@ _JSON = inspect.Parameter(
         bool, typer.Option("--json", help="Print the result as JSON on stdout.", rich_help_panel=SHARED_PANEL)
     ],
 )
+_MAX_VOXELS = inspect.Parameter(
+    "max_voxels",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Largest image that is read [voxels]; default 512³, 134217728.", rich_help_panel=SHARED_PANEL
+        ),
+    ],
+)
 _CONSOLE_GROUP = OptionGroup(settings=ConsoleOptions, panel=SHARED_PANEL)
 
 
@@ -54,6 +66,7 @@ def add_command(
     examples: Sequence[str],
     runs_long: bool = False,
     resumes: bool = False,
+    reads_images: bool = False,
     options: Mapping[str, Options] | None = None,
     explain: Callable[[str, Sequence[str]], str | None] | None = None,
     help_text: str | None = None,
@@ -74,6 +87,8 @@ def add_command(
         Whether it takes options about what it says while it runs.
     resumes : bool
         Whether the same command goes on after an interruption.
+    reads_images : bool
+        Whether it reads images of the user, whose size can be limited.
     options : mapping of str to callable, optional
         Parameters of the function that take settings, with what makes their options.
     explain : callable, optional
@@ -87,15 +102,17 @@ def add_command(
         "context_settings": dict(CONTEXT),
     }
 
+    with_console = partial(_with_console, runs_long=runs_long, resumes=resumes, reads_images=reads_images)
+
     def build(arguments: Sequence[str]) -> Any:
         groups = {parameter: make(arguments) for parameter, make in (options or {}).items()}
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        callback = _with_console(function, groups, runs_long=runs_long, resumes=resumes)
+        callback = with_console(function, groups)
         single.command(name, cls=Command, **described)(callback)
         return typer.main.get_command(single)
 
     if options is None:
-        callback = _with_console(function, {}, runs_long=runs_long, resumes=resumes)
+        callback = with_console(function, {})
         app.command(name, cls=Command, **described)(callback)
     else:
         later = {"build": staticmethod(build), "explain": staticmethod(explain or (lambda option, arguments: None))}
@@ -114,7 +131,12 @@ def add_moved(app: typer.Typer, name: str, *, old: str, new: str) -> None:
 
 
 def _with_console(
-    function: Callable[..., None], groups: Mapping[str, OptionGroup], *, runs_long: bool, resumes: bool
+    function: Callable[..., None],
+    groups: Mapping[str, OptionGroup],
+    *,
+    runs_long: bool,
+    resumes: bool,
+    reads_images: bool,
 ) -> Callable[..., None]:
     """What Typer calls: a function of all options, which opens a console and gathers settings of their fields."""
     signature = inspect.signature(function, eval_str=True)
@@ -124,6 +146,7 @@ def _with_console(
         group = groups.get(parameter.name)
         named = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         own.extend([named] if group is None else group.parameters())
+    limit = [_MAX_VOXELS] if reads_images else []
 
     def callback(context: typer.Context, as_json: bool, **values: Any) -> None:
         spellings = {param.name: max(param.opts, key=len) for param in context.command.params if param.name}
@@ -131,6 +154,7 @@ def _with_console(
         with user_errors(Console(as_json=as_json)):
             said = _CONSOLE_GROUP.take(values) if runs_long else None
             log = context.with_resource((said or ConsoleOptions()).open_log())
+        context.with_resource(_image_limit(values.pop("max_voxels", None)))
         console = Console(as_json=as_json, options=said, log=log, spellings=spellings, given=given)
         with ending_in_order(), user_errors(console, resumes=resumes):
             if runs_long:
@@ -140,8 +164,24 @@ def _with_console(
             function(console, **values, **settings)
 
     spoken = _CONSOLE_GROUP.parameters() if runs_long else []
-    callback.__signature__ = inspect.Signature([context, *own, _JSON, *spoken])  # type: ignore[attr-defined]
+    callback.__signature__ = inspect.Signature([context, *own, *limit, _JSON, *spoken])  # type: ignore[attr-defined]
     return callback
+
+
+@contextmanager
+def _image_limit(max_voxels: int | None) -> Iterator[None]:
+    """Limit the size of images that this process and its workers read; None leaves the limit as it is."""
+    from gliofield.nifti import MAX_VOXELS_VARIABLE
+
+    before = os.environ.get(MAX_VOXELS_VARIABLE)
+    if max_voxels is not None:
+        os.environ[MAX_VOXELS_VARIABLE] = str(max_voxels)
+    try:
+        yield
+    finally:
+        if max_voxels is not None:
+            os.environ.pop(MAX_VOXELS_VARIABLE)
+            os.environ |= {} if before is None else {MAX_VOXELS_VARIABLE: before}
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -224,9 +224,28 @@ def _describe(database: SimulationDatabase, summary: Any, figure: Path | None) -
         f"  whole tumor (FLAIR) ml {quantiles(summary.flair_ml)}",
         f"  tumor core (T1Gd) ml   {quantiles(summary.t1gd_ml)}",
         f"  whole / core           {quantiles(summary.whole_to_core_ratio)}",
+        *_thin_fronts(database, summary),
         *([f"figure: {figure}"] if figure is not None else []),
     ]
     return "\n".join(lines)
+
+
+def _thin_fronts(database: SimulationDatabase, summary: Any) -> list[str]:
+    """How many tumors the grid does not resolve, and what would."""
+    from gliofield.growth.thin_fronts import shortest_resolved_mm
+
+    if not summary.num_thin_fronts:
+        return []
+    spacing_mm = max(database.header.grid.spacing_mm)
+    line = (
+        f"thin fronts: {summary.num_thin_fronts} tumors ({summary.num_thin_fronts / summary.num_tumors:.0%}) have "
+        f"√(D_w/ρ) below {shortest_resolved_mm(spacing_mm):.2g} mm, too thin for {spacing_mm:g} mm: their volumes are "
+        "too large for their parameters, by 15 % at half that length."
+    )
+    if spacing_mm > 1.0:
+        share = summary.num_thin_fronts_at_1_mm / summary.num_tumors
+        line += f" With --spacing-mm 1, {spacing_mm**3:.1f} times the voxels, it would be {share:.0%}."
+    return [line]
 
 
 def _atlas_of(database: SimulationDatabase, report: Reporter) -> Atlas | None:

@@ -28,6 +28,7 @@ add_command(
     ],
     runs_long=True,
     resumes=True,
+    reads_images=True,
 )
 for _name in ("solver", "retrieval", "inverse", "surrogate", "bayes"):
     add_moved(app, _name, old=f"gliofield evaluate {_name}", new=f"gliofield papers {_name}")

@@ -315,4 +315,5 @@ def add_to(app: typer.Typer) -> None:
         runs_long=True,
         options={"method_options": _options},
         explain=_explain,
+        reads_images=True,
     )

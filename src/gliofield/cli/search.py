@@ -215,4 +215,5 @@ def add_to(app: typer.Typer) -> None:
             "gliofield search DB --whole whole.nii.gz --core core.nii.gz -k 5",
             "gliofield search DB --whole whole.nii.gz --free-thresholds --json",
         ],
+        reads_images=True,
     )

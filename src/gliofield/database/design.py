@@ -46,11 +46,14 @@ class Screening:
         The volume is that where the cell density of the last snapshot exceeds this.
     min_volume_ml, max_volume_ml : float
         Range of the volume [ml].
+    seed_share : float
+        Least part of the seed's cells that the coarse grid must hold for a volume below the range to count, in [0, 1].
     """
 
     threshold: float
     min_volume_ml: float
     max_volume_ml: float
+    seed_share: float = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)

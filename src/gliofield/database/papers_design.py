@@ -52,6 +52,9 @@ class PapersDesign:
     screening_factors : (low, high) or None
         A draw is rejected without a full simulation if in its `screening` it has less than low times the smallest or
         more than high times the largest `filter_volume_ml`; low ≤ 1 ≤ high. None rejects none that way.
+    screening_seed_share : float
+        A draw that is too small in its `screening` is rejected only if so much of its seed is left on that coarse grid,
+        in [0, 1].
     seed_box_fractions : three (low, high) pairs
         Seed box as fractions of the domain's bounding box, along R, A, S.
     push_pa : (low, high) or None
@@ -62,7 +65,7 @@ class PapersDesign:
     Raises
     ------
     ParameterError
-        If a range is empty or not positive, or the factors do not enclose 1.
+        If a range is empty or not positive, the factors do not enclose 1, or the share is none.
     """
 
     white_matter_diffusivity_mm2_per_day: tuple[float, float] = (0.02, 1.5)
@@ -72,6 +75,7 @@ class PapersDesign:
     filter_threshold: tuple[float, float] = (0.6, 0.8)
     filter_volume_ml: tuple[float, float] = (8.7, 412.0)
     screening_factors: tuple[float, float] | None = (0.3, 1.8)
+    screening_seed_share: float = 0.9
     seed_box_fractions: tuple[tuple[float, float], ...] = _SEED_BOX_FRACTIONS
     push_pa: tuple[float, float] | None = None
     snapshots_per_run: int = 1
@@ -88,6 +92,8 @@ class PapersDesign:
             raise ParameterError(
                 f"screening_factors must be (low, high), low <= 1 <= high, got {self.screening_factors}."
             )
+        if not 0.0 <= self.screening_seed_share <= 1.0:
+            raise ParameterError(f"screening_seed_share must lie in [0, 1], got {self.screening_seed_share}.")
         box = np.array(self.seed_box_fractions)
         if box.shape != (3, 2) or not np.all((box >= 0.0) & (box <= 1.0)) or not np.all(box[:, 0] < box[:, 1]):
             raise ParameterError(
@@ -128,7 +134,12 @@ class PapersDesign:
         if self.screening_factors is None:
             return None
         (low, high), (low_ml, high_ml) = self.screening_factors, self.filter_volume_ml
-        return Screening(threshold=threshold, min_volume_ml=low * low_ml, max_volume_ml=high * high_ml)
+        return Screening(
+            threshold=threshold,
+            min_volume_ml=low * low_ml,
+            max_volume_ml=high * high_ml,
+            seed_share=self.screening_seed_share,
+        )
 
     def accepts(self, draw: TumorDraw, cell_density: NDArray[np.float32], grid: Grid) -> bool:
         """Whether the volume above its threshold of every snapshot lies in `filter_volume_ml`."""

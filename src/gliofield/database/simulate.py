@@ -131,7 +131,7 @@ class BatchSimulator:
 
     def is_worth_simulating(self, draw: TumorDraw) -> bool:
         """Whether the draw passes its cheap run (`screening`), and its seed reaches the center of a voxel."""
-        return not self._is_between_voxels(draw) and passes_screening(self._coarse_anatomy, draw)
+        return not self._is_between_voxels(draw) and passes_screening(self.anatomy, self._coarse_anatomy, draw)
 
     def _is_between_voxels(self, draw: TumorDraw) -> bool:
         """Whether a seed lies in a voxel of tissue, but too far from all centers to be there: on coarse grids alone."""

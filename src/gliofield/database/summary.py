@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gliofield.database.manifest import MANIFEST_NAME, Manifest
 from gliofield.database.store import SimulationDatabase
 from gliofield.database.tumor_table import Rejections
+from gliofield.growth.thin_fronts import are_thin_fronts, infiltration_lengths_mm
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -34,6 +35,10 @@ class DatabaseSummary:
         The same quantiles of FLAIR over T1Gd volume, over the tumors with a core; NaN if there is none.
     num_without_core : int
         Tumors without a voxel above the T1Gd threshold.
+    num_thin_fronts : int
+        Tumors whose front the grid does not resolve (`growth.thin_fronts`): they are larger than they should be.
+    num_thin_fronts_at_1_mm : int
+        How many of them a grid of 1 mm would not resolve either.
     """
 
     num_tumors: int
@@ -46,6 +51,8 @@ class DatabaseSummary:
     t1gd_ml: tuple[float, ...]
     whole_to_core_ratio: tuple[float, ...]
     num_without_core: int
+    num_thin_fronts: int
+    num_thin_fronts_at_1_mm: int
 
     @property
     def bytes_per_tumor(self) -> float:
@@ -66,6 +73,8 @@ def summarize(database: SimulationDatabase) -> DatabaseSummary:
     per_run = database.table.rejections[:: database.header.snapshots_per_run]
     rejections = Rejections(tuple(int(n) for n in per_run.sum(axis=0, dtype=np.int64)))
     files = Manifest.read(database.path / MANIFEST_NAME).files
+    lengths_mm = infiltration_lengths_mm(database.parameters, database.parameter_names)
+    is_thin = are_thin_fronts(lengths_mm, database.header.grid.spacing_mm)
     return DatabaseSummary(
         num_tumors=database.num_tumors,
         num_runs=len(per_run),
@@ -77,6 +86,8 @@ def summarize(database: SimulationDatabase) -> DatabaseSummary:
         t1gd_ml=_quantiles(t1gd_ml),
         whole_to_core_ratio=_quantiles(flair_ml[has_core] / t1gd_ml[has_core]),
         num_without_core=int(np.count_nonzero(~has_core)),
+        num_thin_fronts=int(np.count_nonzero(is_thin)),
+        num_thin_fronts_at_1_mm=int(np.count_nonzero(is_thin & are_thin_fronts(lengths_mm, 1.0))),
     )
 
 

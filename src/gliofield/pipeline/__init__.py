@@ -5,9 +5,10 @@ from gliofield.lazy import lazy_names
 _NAMES: dict[str, tuple[str, ...]] = {
     "assimilate_method": ("AssimilateMethod",),
     "case": ("Case", "CaseFiles", "find_case_files", "read_case"),
-    "default_database": ("default_database_path", "open_database", "setup_everything"),
+    "default_database": ("default_database_path", "open_database"),
     "density_posterior": ("DensityPosterior",),
     "distance_methods": ("DistanceMethod", "MarginMethod"),
+    "first_use": ("CacheContent", "setup_everything"),
     "infer_method": ("InferMethod",),
     "method_options": (
         "DEFAULT_METHOD",

@@ -10,7 +10,6 @@ from gliofield.pipeline.case import (
 from gliofield.pipeline.default_database import (
     default_database_path as default_database_path,
     open_database as open_database,
-    setup_everything as setup_everything,
 )
 from gliofield.pipeline.density_posterior import (
     DensityPosterior as DensityPosterior,
@@ -18,6 +17,10 @@ from gliofield.pipeline.density_posterior import (
 from gliofield.pipeline.distance_methods import (
     DistanceMethod as DistanceMethod,
     MarginMethod as MarginMethod,
+)
+from gliofield.pipeline.first_use import (
+    CacheContent as CacheContent,
+    setup_everything as setup_everything,
 )
 from gliofield.pipeline.infer_method import (
     InferMethod as InferMethod,

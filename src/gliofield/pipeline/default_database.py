@@ -29,7 +29,6 @@ from gliofield.database.manifest import MANIFEST_NAME
 from gliofield.database.schema import FORMAT_VERSION, describe_settings
 from gliofield.errors import DatabaseError
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.retrieval.named_indexes import DEFAULT_INDEX, open_index
 
 #: *Chosen*: at most five minutes of two cores (docs/database.md).
 DEFAULT_NUM_TUMORS = 5000
@@ -95,33 +94,6 @@ def open_database(
             f"{database.header.atlas_hash[:12]}…), not in {loaded.name!r} ({loaded.content_hash[:12]}…). "
             "Name its atlas with --atlas, or build a database for this one."
         )
-    return database
-
-
-def setup_everything(
-    *,
-    num_tumors: int = DEFAULT_NUM_TUMORS,
-    num_workers: int | None = None,
-    report: Reporter = ignore_progress,
-) -> SimulationDatabase:
-    """Fetch and build all that a first use needs, for machines without a network: atlas, database, index, kernels.
-
-    Parameters
-    ----------
-    num_tumors, num_workers, report : see `open_database`
-
-    Returns
-    -------
-    SimulationDatabase
-        The default database; it lies, with the atlas and the index, in `gliofield.cache.cache_folder()`.
-
-    Raises
-    ------
-    AtlasError, DatabaseError, OutputError
-        If the atlas cannot be fetched, or the cache cannot be written.
-    """
-    database = open_database(num_tumors=num_tumors, num_workers=num_workers, report=report)
-    open_index(DEFAULT_INDEX, database, thresholds=database.header.thresholds, num_threads=num_workers, report=report)
     return database
 
 

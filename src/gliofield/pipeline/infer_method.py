@@ -17,6 +17,7 @@ from gliofield.growth.parameters import PUSH_NAME, growth_values_of
 from gliofield.imaging import Estimate, Observation, VisibilityThresholds
 from gliofield.inverse import InverseHeader, InversePrediction, InversePredictor, ObservationSettings
 from gliofield.pipeline.regrowth import moved_seed_concerns, nearest_tissue
+from gliofield.pipeline.thin_front_concerns import FINER_PATIENT, thin_front_concerns
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield.volume import Volume
 
@@ -108,6 +109,9 @@ class InferMethod:
             concerns=(
                 *moved_seed_concerns(tumor.seed_moved_mm, of="atlas"),
                 *_beyond_training(header, prediction, observation),
+                *thin_front_concerns(
+                    dataclasses.asdict(prediction.rates), observation.grid.spacing_mm, advice=FINER_PATIENT
+                ),
                 *_untrained_thresholds(header.settings.observation, observation.thresholds),
                 *((named_concern("small-network", _SMALL),) if header.is_small else ()),
             ),

@@ -9,8 +9,8 @@ FLAIR and T1Gd change where they say. Every limit is *chosen*, by the figures th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from gliofield.anatomy import Atlas, Segmentation
+from gliofield.anatomy.image_damage import MissingData, find_missing_data
 from gliofield.box import box_of, slices_of, widened
 from gliofield.concern import Concern, by_harm, named_concern
 from gliofield.metrics import distribution_gap, roc_area
@@ -45,6 +46,8 @@ _EDEMA_OUTSIDE = 0.5
 # Rims on both sides of an outline [mm]; the voxels next to it are left out on the outside.
 _RIM_MM, _GAP_MM = 4.0, 1.0
 _CORE_RIM_MM = 6.0
+# Images that show the shape of the brain, the one that is registered first.
+_STRUCTURAL = ("t1", "t1c", "t2", "flair")
 # Fewer voxels than this say nothing.
 _LEAST_VOXELS = 50
 
@@ -71,6 +74,8 @@ class InputChecks:
         Largest difference of the distributions of T1Gd in the core and in the tumor around it.
     cavity_ml : float
         Volume of the resection cavity [ml].
+    missing_data : mapping of str to tuple of MissingData
+        Holes, gaps and cuts of the brain by the image, or images of one shape, or ``brain mask`` that show them.
     orientation : OrientationCheck or None
         How the affine stage lays brain on brain.
     concerns : tuple of Concern
@@ -85,6 +90,7 @@ class InputChecks:
     flair_inside: float | None
     t1gd_gap: float | None
     cavity_ml: float
+    missing_data: Mapping[str, tuple[MissingData, ...]] = field(default_factory=dict)
     orientation: OrientationCheck | None = None
     concerns: tuple[Concern, ...] = ()
 
@@ -92,6 +98,8 @@ class InputChecks:
         """JSON-ready, without the concerns."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         found = values.pop("orientation")
+        missing = {name: [dataclasses.asdict(each) for each in places] for name, places in self.missing_data.items()}
+        values["missing_data"] = missing
         values.pop("concerns")
         if found is None:
             return {**values, "orientation": None}
@@ -124,8 +132,41 @@ def check_case(case: Case) -> InputChecks:
         flair_inside=None if flair is None else _measured(inside_contrast(flair, case)),
         t1gd_gap=None if t1c is None else _measured(core_gap(t1c, case)),
         cavity_ml=segmentation.cavity_ml,
+        missing_data=missing_data(case),
     )
     return dataclasses.replace(measured, concerns=by_harm(_mask_concerns(measured, segmentation)))
+
+
+def missing_data(case: Case) -> dict[str, tuple[MissingData, ...]]:
+    """Where data of the brain are missing, by the names of the images that show it; each shape is looked at once."""
+    images = {name: case.images[name].data for name in _STRUCTURAL if name in case.images}
+    if "brain_mask" in case.file_hashes:  # the images may show more than the brain
+        images = {name: np.where(case.brain, data, 0) for name, data in images.items()} | {"brain mask": case.brain}
+    shapes: list[tuple[list[str], NDArray[Any]]] = []
+    for name, data in images.items():
+        same = [names for names, other in shapes if np.array_equal(other != 0, data != 0)]
+        if same:
+            same[0].append(name)
+        else:
+            shapes.append(([name], data))
+    found = {", ".join(names): find_missing_data(Volume(data, case.grid)) for names, data in shapes}
+    return {names: places for names, places in found.items() if places}
+
+
+def _missing_data_concerns(found: InputChecks) -> Iterator[Concern]:
+    for names, places in found.missing_data.items():
+        text = f"Data seem to be missing in {names}: {'; '.join(map(_describe_missing, places))}."
+        value = max((each.volume_ml for each in places if each.volume_ml is not None), default=places[0].area_cm2)
+        yield named_concern("missing-data", f"{text} Look at the images, and fetch or convert them again.", value)
+
+
+def _describe_missing(place: MissingData) -> str:
+    where = "({:.0f}, {:.0f}, {:.0f}) mm".format(*place.center_mm)
+    if place.kind == "hole":
+        return f"{place.volume_ml:.1f} ml inside the brain are 0, around {where}"
+    if place.kind == "gap":
+        return f"about {place.volume_ml:.0f} ml are 0 {place.normal} a flat face of {place.area_cm2:.0f} cm² at {where}"
+    return f"the brain ends in a flat face of {place.area_cm2:.0f} cm² at {where}, with nothing {place.normal} it"
 
 
 def surface_shares(segmentation: Segmentation) -> tuple[float, float | None]:
@@ -234,7 +275,7 @@ def orientation_concerns(found: OrientationCheck) -> tuple[Concern, ...]:
 
 def _mask_concerns(found: InputChecks, segmentation: Segmentation) -> Sequence[Concern]:
     """Remarks on the outlines."""
-    concerns = [*_surface_concerns(found, segmentation)]
+    concerns = [*_missing_data_concerns(found), *_surface_concerns(found, segmentation)]
     if found.flair_edge is not None and found.flair_edge < _FLAIR_EDGE:
         text = (
             f"FLAIR hardly changes at the outline of the whole tumor: it is brighter just inside than just outside "

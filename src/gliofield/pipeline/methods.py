@@ -20,6 +20,7 @@ from gliofield.pipeline.method_options import (
 )
 from gliofield.pipeline.settings import PersonalizationSettings
 from gliofield.progress import Reporter, ignore_progress
+from gliofield.worker_processes import require_guarded_script
 
 
 def prepare_method(
@@ -45,7 +46,8 @@ def prepare_method(
     Raises
     ------
     ParameterError
-        If options do not belong together, or PyTorch is missing where a network is needed.
+        If options do not belong together, PyTorch is missing where a network is needed, or a script cannot start
+        processes (`require_guarded_script`).
     DatabaseError, CheckpointError
         If a database or checkpoint cannot be used, or belongs to another atlas.
     """
@@ -137,6 +139,9 @@ def _sample(options: Sample, atlas: Atlas, settings: PersonalizationSettings) ->
             "leave one of the two out."
         )
     threads = settings.num_threads
+    num_workers = available_cores() if threads is None else threads
+    if num_workers > 1:
+        require_guarded_script()  # before the registration, which takes longer than anybody wants to wait for this
     return SampleMethod(
         settings=SampleSettings(
             sampler=TmcmcSettings.thorough(
@@ -148,7 +153,7 @@ def _sample(options: Sample, atlas: Atlas, settings: PersonalizationSettings) ->
             pet_model=options.pet_model,
             pet_fwhm_mm=options.pet_fwhm_mm,
             correlation_length_mm=options.correlation_length_mm,
-            num_workers=available_cores() if threads is None else threads,
+            num_workers=num_workers,
             stage_file=options.stage_file,
         ),
         model=named_model("fk", device=options.device),

@@ -13,6 +13,7 @@ from gliofield.anatomy import SpaceName, SpaceRequest
 from gliofield.database import SimulationDatabase
 from gliofield.errors import ParameterError
 from gliofield.imaging import Candidate, Estimate, Observation
+from gliofield.pipeline.thin_front_concerns import FINER_DATABASE, thin_front_concerns
 from gliofield.progress import Reporter
 from gliofield.retrieval import DEFAULT_INDEX, index_references, open_index, require_index_name
 from gliofield.volume import Volume
@@ -102,6 +103,7 @@ class QueryMethod:
                 )
                 for rank, hit in enumerate(hits)
             ),
+            concerns=thin_front_concerns(best.parameters, observation.grid.spacing_mm, advice=FINER_DATABASE),
             details={
                 "database": self.database.path.name,
                 "database_sha256": self.database.content_hash,

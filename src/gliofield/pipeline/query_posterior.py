@@ -25,6 +25,7 @@ from gliofield.imaging import Estimate, Observation, PetModel
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.query_method import QueryMethod
 from gliofield.pipeline.sample_concerns import pet_concerns
+from gliofield.pipeline.thin_front_concerns import FINER_DATABASE, thin_front_share, thin_front_share_concerns
 from gliofield.progress import Reporter
 from gliofield.retrieval import BlockIndex
 
@@ -104,7 +105,10 @@ class QueryWithPosterior:
         except NumericalError as error:
             refusal = named_concern("no-uncertainty", f"There is no uncertainty: {error}")
             return replace(estimate, concerns=(*estimate.concerns, refusal))
-        concerns = estimate.concerns
+        share = thin_front_share(posterior.samples, observation.grid.spacing_mm)
+        thin = thin_front_share_concerns(share, observation.grid.spacing_mm, advice=FINER_DATABASE)
+        # The share of the posterior says more than the front of the best match.
+        concerns = (*(each for each in estimate.concerns if each.name != "thin-fronts"), *thin)
         if posterior.tempering_exponent < 1.0:
             text = (
                 f"These intervals are rough: only about {posterior.effective_sample_size:.0f} tumors of the database "
@@ -116,7 +120,12 @@ class QueryWithPosterior:
             number = len(posterior.pet_draws["pet_scale"])
             concerns = (*concerns, *pet_concerns(prior, posterior.pet_draws, np.full(number, 1.0 / number)))
         found = density_posterior_of(posterior, self.settings)
-        details = {**found.details, "uses_pet": observation.pet is not None, "pet_model": self.pet_model}
+        details = {
+            **found.details,
+            "uses_pet": observation.pet is not None,
+            "pet_model": self.pet_model,
+            "thin_front_share": share,
+        }
         return replace(estimate, posterior=replace(found, details=details), concerns=concerns)
 
     @property

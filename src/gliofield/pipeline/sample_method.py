@@ -65,6 +65,7 @@ from gliofield.pipeline.sample_concerns import (
     sampler_concerns,
     simulation_concerns,
 )
+from gliofield.pipeline.thin_front_concerns import FINER_PATIENT, thin_front_share, thin_front_share_concerns
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield.retrieval import BlockIndex
 from gliofield.volume import Volume
@@ -400,6 +401,7 @@ class SampleMethod:
         maps = DensityMaps.of(densities, observation.grid, observation.thresholds)
         checks = _mask_checks(fine, rows, densities, seed=self.settings.sampler.seed)
         report(ProgressEvent(task="densities of the posterior", completed=1, total=1))
+        share = thin_front_share(samples, observation.grid.spacing_mm)
         posterior = DensityPosterior(
             mean=maps.mean,
             std=maps.std,
@@ -412,6 +414,7 @@ class SampleMethod:
                 "num_samples": len(samples.parameters),
                 "num_distinct": len(np.unique(samples.tumors, axis=0)),
                 "num_densities": len(rows),
+                "thin_front_share": share,
                 "log_evidence": run.log_evidence,
                 "log_evidence_error_at_least": run.log_evidence_error,
                 "likelihood_weight": fine.simulation.likelihood.options.mask_weight,
@@ -432,6 +435,7 @@ class SampleMethod:
                 *sampler_concerns(self.settings.sampler, sampled.num_sampled),
                 *prior_edge_concerns(prior, samples),
                 *pet_concerns(prior, dict(zip(samples.names, samples.parameters.T, strict=True)), samples.weights),
+                *thin_front_share_concerns(share, observation.grid.spacing_mm, advice=FINER_PATIENT),
                 *simulation_concerns(
                     checks,
                     counts.num_failed + coarse_counts.get("num_failed", 0),

@@ -4,6 +4,8 @@ import pytest
 
 from gliofield.assimilation import FitSettings
 from gliofield.bayes import TmcmcSettings
+from gliofield.bayes.database_posterior import DatabasePosteriorSettings
+from gliofield.database import build_database
 from gliofield.pipeline import (
     METHOD_OPTIONS,
     AssimilateMethod,
@@ -11,10 +13,18 @@ from gliofield.pipeline import (
     InferMethod,
     MarginMethod,
     QueryMethod,
+    QueryWithPosterior,
     SampleMethod,
     SampleSettings,
 )
-from gliofield.testing import PHANTOM_GRID, build_phantom_database, check_inverse_method, phantom_atlas
+from gliofield.progress import ignore_progress
+from gliofield.testing import (
+    PHANTOM_GRID,
+    build_phantom_database,
+    check_inverse_method,
+    phantom_atlas,
+    phantom_observation,
+)
 
 CONTROLS = {
     "margin": MarginMethod(),
@@ -32,6 +42,20 @@ def test_a_control_keeps_the_laws(method):
 def test_the_query_keeps_the_laws(tmp_path):
     """Candidates, with the densities of the first, come with the answer."""
     check_inverse_method(QueryMethod(database=build_phantom_database(tmp_path / "tumors"), num_densities=2))
+
+
+@pytest.mark.parametrize(
+    ("design", "exponent", "is_sure"), [("clinical", None, True), ("clinical", 1.0, False), ("papers", None, False)]
+)
+def test_the_query_with_its_posterior_keeps_the_laws(tmp_path, design, exponent, is_sure):
+    """Where its database carries an uncertainty, and where it refuses one."""
+    database = build_database(tmp_path / "tumors", 12, atlas=phantom_atlas(), design=design, grid=PHANTOM_GRID)
+    settings = DatabasePosteriorSettings(tempering_exponent=exponent)
+    method = QueryWithPosterior(query=QueryMethod(database=database), settings=settings)
+
+    check_inverse_method(method)
+    answer = method.estimate(phantom_observation(), report=ignore_progress)
+    assert (answer.posterior is not None) == is_sure
 
 
 def test_assimilation_keeps_the_laws():

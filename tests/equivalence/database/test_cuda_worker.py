@@ -63,10 +63,10 @@ def test_a_database_equals_that_of_the_processor(tmp_path):
 
 @pytest.mark.gpu
 def test_a_database_of_a_gpu_equals_that_of_the_processor(tmp_path):
-    """Sixty tumors of the published design at a spacing of 3 mm."""
+    """Sixty tumors of the published design at a spacing of 2.5 mm."""
     settings = {
         "design": PapersDesign(filter_volume_ml=(2.0, 80.0), seed_box_fractions=((0.1, 0.9),) * 3),
-        "anatomy": phantom_anatomy((40, 44, 42), 3.0),
+        "anatomy": phantom_anatomy((48, 53, 50), 2.5),
         "num_tumors": 60,
     }
     database = built(tmp_path / "cuda", workers=CudaWorker(), model=FisherKolmogorov(backend="cuda"), **settings)

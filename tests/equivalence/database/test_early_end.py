@@ -14,8 +14,6 @@ from one_brain_atlas import atlas_of
 from gliofield.database import ClinicalDesign, PapersDesign, build_database
 from gliofield.growth import FisherKolmogorov
 
-ANATOMY = mixed_anatomy((24, 26, 22), 3.0)
-
 
 class PatientPapersDesign(PapersDesign):
     """Every draw is simulated to its end."""
@@ -38,19 +36,23 @@ CLINICAL = {"reach_mm": (9.0, 20.0, 30.0), "core_volume_ml": (0.5, 20.0), "whole
 
 @pytest.mark.parametrize("snapshots_per_run", [1, 2])
 @pytest.mark.parametrize(
-    ("hasty", "patient", "settings"),
-    [(PapersDesign, PatientPapersDesign, PAPERS), (ClinicalDesign, PatientClinicalDesign, CLINICAL)],
+    ("hasty", "patient", "settings", "spacing_mm"),
+    [
+        (PapersDesign, PatientPapersDesign, PAPERS, 2.5),
+        (PapersDesign, PatientPapersDesign, PAPERS, 4.0),
+        (ClinicalDesign, PatientClinicalDesign, CLINICAL, 3.0),
+    ],
 )
-def test_early_ends_change_no_tumor(tmp_path, hasty, patient, settings, snapshots_per_run):
+def test_early_ends_change_no_tumor(tmp_path, hasty, patient, settings, spacing_mm, snapshots_per_run):
     """Stops at the volume limit and screening reject what the filter would have rejected, and nothing else."""
-    databases = []
+    anatomy, databases = mixed_anatomy((24, 26, 22), spacing_mm), []
     for design in (hasty, patient):
         databases.append(
             build_database(
                 tmp_path / design.__name__,
                 num_tumors=6,
                 design=design(**settings, snapshots_per_run=snapshots_per_run),
-                atlas=atlas_of(ANATOMY),
+                atlas=atlas_of(anatomy),
                 model=FisherKolmogorov(),
             )
         )
@@ -64,6 +66,11 @@ def test_early_ends_change_no_tumor(tmp_path, hasty, patient, settings, snapshot
         np.testing.assert_array_equal(database.table.rejections.sum(axis=1), database.table.attempt)
     assert contents[0] == contents[1]
     assert not np.any(databases[1].table.rejections[:, [0, 1, 3]])
+    num_screened_out = int(databases[0].table.rejections[:, 0].sum())
+    if spacing_mm == 4.0 or hasty is ClinicalDesign:  # coarse voxels are larger than the seed; no screening at all
+        assert num_screened_out == 0
+    elif snapshots_per_run == 1:
+        assert num_screened_out > 0
 
 
 _TELL_REASONS = ("manifest.json", "rejections/c/0/0")

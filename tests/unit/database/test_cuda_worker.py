@@ -71,7 +71,7 @@ def test_screening_and_limits_are_those_of_the_design(tmp_path, device):
     """Draws that fail their cheap run never reach the device; those that do bring their own limit."""
     device.model = FisherKolmogorov()
     design = PapersDesign(filter_volume_ml=(2.0, 80.0), seed_box_fractions=((0.1, 0.9),) * 3)
-    anatomy = mixed_anatomy((18, 19, 17), 4.0)
+    anatomy = mixed_anatomy((28, 30, 26), 2.5)
     database = build(tmp_path / "cuda", workers=CudaWorker(), design=design, anatomy=anatomy, num_tumors=6)
     build(
         tmp_path / "local",

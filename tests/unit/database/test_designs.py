@@ -284,6 +284,7 @@ def test_unknown_designs_name_the_known_ones():
         (lambda: ClinicalDesign(snapshots_per_run=0), "snapshots_per_run must be at least 1"),
         (lambda: PapersDesign(growth_time_days=(0.0, 10.0)), "growth_time_days must be .low, high. with 0 < low"),
         (lambda: PapersDesign(screening_factors=(1.1, 2.0)), "screening_factors must be .low, high., low <= 1"),
+        (lambda: PapersDesign(screening_seed_share=1.5), "screening_seed_share must lie in .0, 1., got 1.5"),
         (lambda: PapersDesign(seed_box_fractions=((0.0, 2.0),) * 3), "seed_box_fractions must be three"),
         (lambda: named_design("papers", snapshots_per_run=0), "snapshots_per_run must be at least 1"),
     ],
