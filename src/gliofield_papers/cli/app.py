@@ -32,6 +32,7 @@ add_command(
         "gliofield papers retrieval DB --patients PATIENTS --synthetic 0 --out tables",
     ],
     runs_long=True,
+    reads_images=True,
 )
 add_command(
     app,
@@ -39,6 +40,7 @@ add_command(
     evaluate_inverse,
     examples=["gliofield papers inverse DB --checkpoint inverse.safetensors --quick --out inverse.md"],
     runs_long=True,
+    reads_images=True,
 )
 add_command(
     app,
@@ -56,6 +58,7 @@ add_command(
         "gliofield papers bayes --out bayes --patients PATIENTS --threads 16",
     ],
     runs_long=True,
+    reads_images=True,
     resumes=True,
 )
 add_command(
