@@ -46,6 +46,7 @@ def sweep(
             for k in range(num_z):
                 if not domain[i, j, k]:
                     continue
+                # The 1 is the weight of the fit to 0, so a voxel without neighbors has a solution too.
                 total, weight = zero, one
                 if i > 0 and domain[i - 1, j, k]:
                     total += wx * values[i - 1, j, k]
@@ -65,8 +66,10 @@ def sweep(
                 if k + 1 < num_z and domain[i, j, k + 1]:
                     total += wz * values[i, j, k + 1]
                     weight += wz
+                # Neighbors before it in memory are new, those after it old: Gauss–Seidel, in one thread.
                 before = values[i, j, k]
                 moved = (one - relaxation) * before + relaxation * (total / weight)
+                # Projected at once, not after the sweep: each step lowers the energy within the bounds.
                 moved = min(max(moved, low[i, j, k]), high[i, j, k])
                 values[i, j, k] = moved
                 largest = max(largest, abs(moved - before))

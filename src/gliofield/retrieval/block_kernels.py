@@ -72,12 +72,14 @@ def block_bits(
                 anywhere = _NO_BITS
                 for x in range(x_start, x_stop):
                     for y in range(y_start, y_stop):
+                        # A word holds eight blocks along z, a byte each: empty ones are skipped after one look.
                         anywhere |= words[x, w, y]
                 for byte in range(8):
                     shift = np.uint64(byte) * _EIGHT
                     if (anywhere >> shift) & _BYTE == _NO_BITS:
                         continue
                     count = 0
+                    # Outside the box the rows of the block are empty, not what the buffer held before.
                     for x in range(BLOCK_EDGE):
                         bits[found, x] = _NO_BITS
                     for x in range(x_start, x_stop):
@@ -132,6 +134,7 @@ def count_levels(
                 if level > 0:
                     sizes[level - 1] += 1
                     table[first + z // BLOCK_EDGE, (level - 1) // LEVEL_STEP] += 1
+    # From voxels at a level to voxels above it, from the top.
     for level in range(len(sizes) - 2, -1, -1):
         sizes[level] += sizes[level + 1]
     found = 0
@@ -143,6 +146,7 @@ def count_levels(
                 for coarse in range(NUM_COARSE_LEVELS - 1, -1, -1):
                     above += table[block, coarse]
                     counts[found, coarse] = above
+                    # Only blocks of this box were touched, so clearing them leaves the table as it was found.
                     table[block, coarse] = 0
                 if above > 0:
                     blocks[found] = block
@@ -172,6 +176,7 @@ def add_shared_bounds(
     for k in range(len(query_blocks)):
         most = query_counts[k]
         for entry in range(begins[query_blocks[k]], begins[query_blocks[k] + 1]):
+            # Never less than what both share in the block: the sum is a bound, which makes the index exact.
             bounds[tumors[entry]] += min(counts[entry], most)
 
 
@@ -358,5 +363,6 @@ def shared_voxels_per_level(
                     if core[x, y, z]:
                         shared[1, levels[x, y, z] - 1] += 1
     for level in range(253, -1, -1):
+        # Above a level is at the next one or above that.
         shared[0, level] += shared[0, level + 1]
         shared[1, level] += shared[1, level + 1]

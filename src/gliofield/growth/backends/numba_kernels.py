@@ -103,6 +103,7 @@ def sweep_stages(
             plane = front - index
             if plane < low_plane + low_slope * index or plane >= high_plane + high_slope * index:
                 continue
+            # Stage m of plane i needs stage m − 1 of planes i − 1 … i + 1; all three are done: they lie behind it.
             stage = first_stage + index
             # The first stage leaves its increment in box 2, the second in box 3, and so on in turns.
             older = (2 + stage % 2) * layout.box
@@ -206,6 +207,7 @@ def widen_rows(
 
     A stage moves cells by one voxel along one axis, and not beyond the limits. Returns whether all is reached.
     """
+    # From what is occupied, not from the old extents: those never shrink, and would widen by stages for nothing.
     low, high = _occupied_planes(found_stop)
     old_start, old_stop = found_start, found_stop
     new_start, new_stop = np.full_like(start, _EMPTY_START), np.full_like(stop, _EMPTY_STOP)
@@ -220,6 +222,7 @@ def widen_rows(
     is_complete = True
     for i in range(start.shape[0]):
         for j in range(start.shape[1]):
+            # Extents only ever grow: beyond smaller ones, increments of an earlier step would be read as neighbors.
             start[i, j] = min(start[i, j], old_start[i, j])
             stop[i, j] = max(stop[i, j], old_stop[i, j])
             is_complete &= start[i, j] <= limit_start[i, j] and stop[i, j] >= limit_stop[i, j]
@@ -244,6 +247,7 @@ def list_rows(
             if b <= a:
                 continue
             begin[num_rows] = number * row_length + a // NUM_LANES * NUM_LANES
+            # Whole vectors: no cell reaches what they hold beyond the extent, so it stays 0.
             end[num_rows] = number * row_length + (b + NUM_LANES - 1) // NUM_LANES * NUM_LANES
             row[num_rows] = number
             num_rows += 1

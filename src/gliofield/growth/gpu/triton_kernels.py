@@ -100,6 +100,7 @@ def _widen(found: tl.tensor, box: tl.tensor, num_voxels: tl.tensor, last: tl.ten
     """Grow a box along one axis to all that cells can reach in `num_voxels` stages; its extent."""
     low = tl.maximum(tl.load(found, mask=is_first, other=1) - num_voxels, 1)
     high = tl.minimum(tl.load(found + 3, mask=is_first, other=0) + num_voxels, last)
+    # Never smaller than before: every field must hold zeros outside the box.
     low = tl.minimum(low, tl.load(box, mask=is_first, other=1))
     high = tl.maximum(high, tl.load(box + 3, mask=is_first, other=0))
     tl.store(box, low, mask=is_first)
@@ -179,6 +180,7 @@ def advance(
         if kind == LAST:
             _record_cells(found + 6 * tumor, lowest_x, highest_x, y, z)
     if tl.load(codes + 4 * tumor + 3) != 0:
+        # Integers, so the order of the atomic additions does not matter.
         total = tl.sum(num_counted).to(tl.int64)
         if total > 0:
             tl.atomic_add(status + STATUS * tumor + COUNTED, total)
@@ -260,6 +262,7 @@ def _diffuse(
     num_counted = tl.zeros([tile_y, tile_z], tl.int32)
     lowest_x = tl.full([tile_y, tile_z], FAR, tl.int32)
     highest_x = tl.full([tile_y, tile_z], -1, tl.int32)
+    # The flow through a face is computed once and handed on to the next plane: both voxels see the same number.
     own = tl.load(source + at)
     flow_x = tl.load(fx + at) * (own - tl.load(source + at - plane))
     for i in tl.range(tile_x):
@@ -276,6 +279,7 @@ def _diffuse(
         else:
             d = (w_newer * own + w_older * tl.load(older + at)) + (w_operator * change + w_initial * tl.load(rate + at))
             if kind == MIDDLE:
+                # In place: d_{j−2} is read by its own voxel only, so no other program misses it.
                 tl.store(older + at, tl.where(tl.abs(d) > TINY, d, 0.0))
             else:
                 c = _grown(tl.load(density + at) + d, survival, floor)

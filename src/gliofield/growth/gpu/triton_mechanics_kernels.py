@@ -152,6 +152,7 @@ def _finish(
     mode: tl.constexpr,
 ) -> None:
     """What `elastic` does with one component of A u."""
+    # Live faces have a positive inverse diagonal; dead ones hold 0 and stay so in every mode.
     of_diagonal = tl.load(inverse + at)
     if mode == APPLY:
         tl.store(out + at, tl.where(of_diagonal > 0.0, row, 0.0))

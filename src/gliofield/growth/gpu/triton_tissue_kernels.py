@@ -59,12 +59,14 @@ def transport_stage(
     out_z = _net_outflow(amount + at, 1, along_z, spacing_mm)
     moved = tl.load(amount + at) - tl.load(parts + tumor) * ((out_x + out_y) + out_z)
     result = initial_weight * tl.load(initial + at) + (1.0 - initial_weight) * moved
+    # Zero outside the rows the processor visits, or the two would differ there.
     tl.store(out + at, tl.where(tl.load(rows + n) > 0, result, 0.0))
 
 
 @triton.jit
 def _net_outflow(amount: tl.tensor, stride: tl.tensor, along: tl.tensor, spacing_mm: tl.tensor) -> tl.tensor:
     """What leaves a cell through its two faces along one axis."""
+    # Each face is computed by both of its cells from the same four numbers, so amounts are conserved without atomics.
     c_2, c_1 = tl.load(amount - 2 * stride), tl.load(amount - stride)
     c = tl.load(amount)
     c1_, c2_ = tl.load(amount + stride), tl.load(amount + 2 * stride)
@@ -141,6 +143,7 @@ def mixed_stiffness(
     is_filled = total > 0.0
     share = tl.div_rn(1.0 - c, tl.where(is_filled, total, 1.0))
     w, g = share * white, share * gray
+    # Without tissue all but the tumor is CSF; the shares add up to 1.
     f = tl.where(is_filled, share * csf, share)
     is_brain = tl.load(brain + n) > 0
     first = w * tl.load(constants) + g * tl.load(constants + 2)

@@ -63,6 +63,8 @@ def _elastic_row(
     yz_c, yz_jp, yz_kp = yz[i, j, a:b], yz[i, j + 1, a:b], yz[i, j, a + 1 : b + 1]
     out_x, out_y, out_z = out[0, : b - a], out[1, : b - a], out[2, : b - a]
     for k in range(b - a):
+        # Stress of the cell and of its predecessor, of this edge and the next: each enters the two faces beside it
+        # with opposite signs, which makes A symmetric.
         xx, xx_i = x_ip[k] - x_c[k], x_c[k] - x_im[k]
         pressure = lame_c[k] * ((xx + (y_jp[k] - y_c[k])) + (z_kp[k] - z_c[k]))
         pressure_i = lame_i[k] * ((xx_i + (y_im_jp[k] - y_im[k])) + (z_im_kp[k] - z_im[k]))
@@ -109,6 +111,7 @@ def apply(
 ) -> None:
     """out = A u on live faces, 0 elsewhere."""
     rows = np.empty((3, u.shape[3]), np.float32)
+    # A range reads one plane beyond itself and writes none there: ranges may run at once.
     for i in range(x0, x1):
         for j in range(1, start.shape[1] - 1):
             a, b = start[i, j], stop[i, j]
@@ -119,6 +122,7 @@ def apply(
                 row = rows[axis, : b - a]
                 live, out_row = inverse_diagonal[axis, i, j, a:b], out[axis, i, j, a:b]
                 for k in range(b - a):
+                    # A face is live where its inverse diagonal is positive; dead faces keep the 0 they began with.
                     out_row[k] = row[k] if live[k] > _ZERO else _ZERO
 
 
@@ -166,6 +170,7 @@ def first_smoothing(
                 wanted, inverse = force[axis, i, j, a:b], inverse_diagonal[axis, i, j, a:b]
                 change_row, u_row = change[axis, i, j, a:b], u[axis, i, j, a:b]
                 for k in range(b - a):
+                    # Inverse 0 on dead faces: they stay at 0.
                     step = weight * (inverse[k] * wanted[k])
                     change_row[k] = step
                     u_row[k] = step
@@ -201,6 +206,7 @@ def smoothing(
                 inverse, change_row = inverse_diagonal[axis, i, j, a:b], change[axis, i, j, a:b]
                 newer_row = newer[axis, i, j, a:b]
                 for k in range(b - a):
+                    # No test for live faces: on dead ones the inverse diagonal is 0, so change and u stay 0.
                     step = momentum * change_row[k] + weight * (inverse[k] * (wanted[k] - row[k]))
                     change_row[k] = step
                     newer_row[k] = own[k] + step
@@ -222,6 +228,8 @@ def restrict(x0: int, x1: int, start: Rows, stop: Rows, fine: Field, inverse_dia
                 continue
             first, last = 2 * a - 2, 2 * b
             for axis in range(3):
+                # First the 4 × 4 fine rows into one line, then along z: weights are products of one per axis, those of
+                # `prolong_add`. Half the transpose exactly, or the V-cycle were no symmetric preconditioner.
                 line[first:last] = _ZERO
                 for p in range(4):
                     for q in range(4):
@@ -303,6 +311,7 @@ def add_scaled_and_norm(
                 continue
             for axis in range(3):
                 x_row, y_row = x[axis, i, j, a:b], y[axis, i, j, a:b]
+                # A row in float32, in the order of its vectors; rows and planes in float64.
                 part = _ZERO
                 for k in range(b - a):
                     value = y_row[k] + scale * x_row[k]
@@ -375,6 +384,7 @@ def _edge(
     number = np.float32(in_a) + np.float32(in_b) + np.float32(in_c) + np.float32(in_d)
     if number < _TWO:
         return _ZERO
+    # In series along the edge the soft cell decides: harmonic, so a stiff neighbor does not hide CSF.
     compliance = _ZERO
     compliance += _ONE / a if in_a else _ZERO
     compliance += _ONE / b if in_b else _ZERO
@@ -421,6 +431,8 @@ def diagonal(
                     volumetric = lame[i, j, k] + lame[pi, pj, pk]
                     entry = volumetric + (twice_shear[i, j, k] + twice_shear[pi, pj, pk]) + edges
                     inverse[axis, i, j, k] = _ONE / entry
+                    # Gershgorin: Σ |entries| of a row over its diagonal bounds every eigenvalue.
+                    # Chebyshev smoothing diverges above the bound it is given; too large a one only slows it.
                     largest = max(largest, _TWO + _TWO * (_TWO * volumetric + edges) / entry)
     return largest
 

@@ -50,6 +50,7 @@ def transport_stage(
             a, b = start[i, j], stop[i, j]
             if b <= a:
                 continue
+            # Views of one row and its eight neighbors: the inner loop indexes by k alone and vectorizes.
             q = amount[i, j, a:b]
             x_2, x_1, x1_, x2_ = (
                 amount[i - 2, j, a:b],
@@ -71,16 +72,20 @@ def transport_stage(
             first, target = initial[i, j, a:b], out[i, j, a:b]
             for k in range(b - a):
                 v = q[k]
+                # A face is computed twice, by both of its cells, from the same four numbers: what one cell loses the
+                # other gains, to the last bit, and no row waits for another.
                 out_x = _flux(x_high[k], x_1[k], v, x1_[k], x2_[k]) - _flux(x_low[k], x_2[k], x_1[k], v, x1_[k])
                 out_y = _flux(y_high[k], y_1[k], v, y1_[k], y2_[k]) - _flux(y_low[k], y_2[k], y_1[k], v, y1_[k])
                 out_z = _flux(z_high[k], z_1[k], v, z1_[k], z2_[k]) - _flux(z_low[k], z_2[k], z_1[k], v, z1_[k])
                 moved = v - part * ((out_x + out_y) + out_z)
+                # `out` may be `initial`, read at k alone; never `amount`, which the neighbors still need.
                 target[k] = initial_weight * first[k] + weight * moved
 
 
 @compiled
 def _flux(move: np.float32, a: np.float32, b: np.float32, c: np.float32, d: np.float32) -> np.float32:
     """Amount that crosses the face between b and c of the four cells a, b, c, d in a row."""
+    # At the face between b and c, from the side the material comes from.
     from_b = b + _HALF * _limited(b - a, c - b)
     from_c = c - _HALF * _limited(c - b, d - c)
     return move * (from_b if move > _ZERO else from_c)
@@ -90,6 +95,7 @@ def _flux(move: np.float32, a: np.float32, b: np.float32, c: np.float32, d: np.f
 def _limited(left: np.float32, right: np.float32) -> np.float32:
     """Monotonized-central slope from two one-sided differences; 0 at an extremum."""
     center = _HALF * (left + right)
+    # Twice the smaller difference: the value at a face stays between those of both cells, so none becomes negative.
     bound = _TWO * min(abs(left), abs(right))
     size = min(abs(center), bound)
     signed = size if center > _ZERO else -size
@@ -119,6 +125,7 @@ def mixed_stiffness(tissue: Field, cell_density: Field, constants: Field, lame: 
             density, lame_row, shear_row = cell_density[i, j], lame[i, j], shear[i, j]
             for k in range(len(density)):
                 total = (white[k] + gray[k]) + csf[k]
+                # The four shares add up to 1: tumor cells take theirs, tissue has the rest; without tissue, CSF.
                 share = (_ONE - density[k]) / (total if total > _ZERO else _ONE)
                 w, g = share * white[k], share * gray[k]
                 f = share * csf[k] if total > _ZERO else share
