@@ -126,9 +126,7 @@ class AssimilateMethod:
 
         Errors as `estimate`.
         """
-        scan = _require_patient(observation)
-        ellipsoid = fit_ellipsoid(observation.whole_tumor, scan.grid.spacing_mm)
-        box = TumorBox.around(observation, scan, spacing_mm=self.spacing_mm, axes=ellipsoid.axes)
+        box, ellipsoid = self._along_tumor(observation)
         report(ProgressEvent(task="fit growth", completed=0, total=2))
         fit = self._fitted(box, ellipsoid)
         report(ProgressEvent(task="fit growth", completed=1, total=2))
@@ -146,9 +144,15 @@ class AssimilateMethod:
         observation : Observation
             Outlines on the patient's scan; errors as `estimate`.
         """
-        box = TumorBox.around(observation, _require_patient(observation), spacing_mm=self.spacing_mm)
+        box, _ = self._along_tumor(observation)
         correction = self._corrected(density * box.scan.case.brain, observation, box)
         return _filled(correction.cell_density, box.window, density.shape)
+
+    def _along_tumor(self, observation: Observation) -> tuple[TumorBox, Ellipsoid]:
+        """The box that growth is fitted in, along the axes of the tumor's ellipsoid, and that ellipsoid."""
+        scan = _require_patient(observation)
+        ellipsoid = fit_ellipsoid(observation.whole_tumor, scan.grid.spacing_mm)
+        return TumorBox.around(observation, scan, spacing_mm=self.spacing_mm, axes=ellipsoid.axes), ellipsoid
 
     def _fitted(self, box: TumorBox, ellipsoid: Ellipsoid) -> TumorFit:
         """Growth fitted in the box, from the center and along the axes of the ellipsoid."""

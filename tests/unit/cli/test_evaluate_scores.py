@@ -54,6 +54,7 @@ def test_what_cannot_be_scored_is_refused(tmp_path, more, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_virtual_cohort_is_scored_by_split(atlas_folder, tmp_path):
     """Only the patients of the split; numbers on stdout, files in the folder, and a line per case on stderr."""
     patients = [first_of("plain"), first_of("plain", "test")]
