@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gliofield.compiled import kept_safely
+
 # Indices may miss the first or last voxel center by this much [voxel], for affines rounded in headers.
 _EDGE_TOLERANCE = 1e-4
 
@@ -24,7 +26,7 @@ _EDGE_TOLERANCE = 1e-4
 def _compiled(function: Callable[..., Any]) -> Any:
     """Compile with a disk cache, or without one where no folder is writable (read-only clusters)."""
     try:
-        return njit(cache=True, nogil=True)(function)
+        return kept_safely(njit(cache=True, nogil=True)(function))
     except RuntimeError:
         return njit(nogil=True)(function)
 
