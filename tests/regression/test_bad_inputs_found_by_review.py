@@ -11,7 +11,6 @@ from gliofield.anatomy import Atlas, TissueMaps, growth_domain, label_scheme
 from gliofield.anatomy import atlas_sources as sources
 from gliofield.errors import AtlasError, ImageError, NumericalError, OutputError, ParameterError, SegmentationError
 from gliofield.grid import Grid
-from gliofield.metrics import cells_covered_at_equal_volume
 from gliofield.nifti import read_volume, write_volume
 from gliofield.pipeline import CaseFiles, find_case_files, read_case
 from gliofield.pipeline.provenance import package_versions
@@ -145,19 +144,6 @@ def test_a_brain_without_room_for_a_seed_is_said():
 
     with pytest.raises(NumericalError, match="no place for a seed"):
         seed_candidates(growth_domain(gray))
-
-
-def test_coverage_without_true_cells_in_the_brain_is_undefined():
-    """All true cells outside the brain were a division by zero, a margin of NaN an empty region."""
-    grid = Grid.axis_aligned((5, 5, 5), 1.0, (0, 0, 0))
-    truth = np.zeros(grid.shape, dtype=np.float32)
-    truth[0] = 1.0
-    brain = truth == 0
-
-    with pytest.raises(ParameterError, match="coverage is undefined"):
-        cells_covered_at_equal_volume(truth, truth, truth > 0, brain, grid)
-    with pytest.raises(ParameterError, match="margin_mm must be"):
-        cells_covered_at_equal_volume(truth, truth, truth > 0, ~brain, grid, margin_mm=float("nan"))
 
 
 def test_a_full_folder_for_temporary_files_is_an_output_error():

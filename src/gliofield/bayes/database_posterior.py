@@ -226,12 +226,11 @@ def database_posterior(
     effective = effective_sample_size(log_weights[:num_read])
     truncation = probes.share_of_weight(log_weights, num_read)
     _require_small_truncation(truncation, exponent, num_read, chosen)
-    kept = slice(0, num_read)
-    samples = _make_samples(identifiable, log_prior, log_likelihood, log_weights, kept)
+    samples = _make_samples(identifiable, log_prior, log_likelihood, log_weights, slice(0, num_read))
     mean, std, exceedance = _summaries(read, samples.weights, anatomy, index.effective_thresholds)
     return DatabasePosterior(
         samples=samples,
-        tumors=tumors[kept],
+        tumors=tumors[:num_read],
         mean=mean,
         std=std,
         exceedance=exceedance,

@@ -27,8 +27,7 @@ from gliofield.database.tumor_table import Rejections
 from gliofield.database.workforce import Batch, FinishedBatch, named_failures
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import GrowthModel, Solution, needs_of
-from gliofield.growth.gpu.batch import require_max_batch
-from gliofield.growth.many import require_device, says_device, simulate_many, useful_batch
+from gliofield.growth.many import require_device, require_max_batch, says_device, simulate_many, useful_batch
 from gliofield.growth.parameters import PUSH_NAME
 
 # Attempts of a wave per tumor at once. *Chosen*: the end of a wave, when places of the batch stay empty, is a small

@@ -14,7 +14,7 @@ from typing import Any
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth.gpu import batch, mass_effect_batch, triton_loading
-from gliofield.growth.gpu.batch import require_max_batch
+from gliofield.growth.gpu.batch import require_max_batch as require_max_batch
 from gliofield.growth.mass_effect import MassEffect
 from gliofield.growth.model import GrowthModel, needs_of
 from gliofield.growth.parameters import PUSH_NAME

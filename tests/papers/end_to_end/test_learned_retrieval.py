@@ -76,7 +76,7 @@ def test_personalize_by_a_network(phantom, tmp_path):
     """The checkpoint is in the provenance."""
     common = ["--atlas", phantom / "atlas", "--database", phantom / "database", "--registration", "none"]
     network = ["--index", "ae", "--checkpoint", phantom / "ae.safetensors"]
-    result = _run("personalize", phantom / "patient", *common, *network, "--out", tmp_path / "out")
+    result = _run("personalize", phantom / "patient", "--method", "query", *common, *network, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     method = json.loads((tmp_path / "out" / "provenance.json").read_text())["method"]
     assert method["checkpoint"] == "ae.safetensors"
@@ -89,7 +89,7 @@ def test_a_network_without_checkpoint_is_not_understood(phantom, tmp_path):
     """Exit code 2, before anything is registered."""
     for command in (
         ["search", phantom / "database", "--whole", phantom / "whole.nii.gz"],
-        ["personalize", phantom / "patient", "--out", tmp_path / "out"],
+        ["personalize", phantom / "patient", "--method", "query", "--out", tmp_path / "out"],
     ):
         result = _run(*command, "--index", "vae")
         assert result.exit_code == 2

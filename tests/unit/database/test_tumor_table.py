@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from gliofield.database.tumor_table import (
-    PARAMETER_NAMES,
     REJECTION_NAMES,
     Rejections,
     bounding_box,
@@ -17,6 +16,7 @@ from gliofield.database.tumor_table import (
     parameter_row,
 )
 from gliofield.grid import Grid
+from gliofield.growth import TUMOR_NAMES
 
 
 def _parameters(**more):
@@ -27,7 +27,7 @@ def _parameters(**more):
 
 def test_columns_follow_the_contract():
     """Names and order are part of the format; a push comes last, with mass effect only."""
-    assert PARAMETER_NAMES == (
+    assert TUMOR_NAMES == (
         "white_matter_diffusivity_mm2_per_day",
         "proliferation_rate_per_day",
         "growth_time_days",
@@ -35,9 +35,9 @@ def test_columns_follow_the_contract():
         "seed_y_mm",
         "seed_z_mm",
     )
-    assert parameter_names(_parameters()) == PARAMETER_NAMES
+    assert parameter_names(_parameters()) == TUMOR_NAMES
     np.testing.assert_array_equal(parameter_row(_parameters(), 100.0), [0.1, 0.02, 100.0, 1.0, 2.0, 3.0])
-    assert parameter_names(_parameters(push_pa=5.0)) == (*PARAMETER_NAMES, "push_pa")
+    assert parameter_names(_parameters(push_pa=5.0)) == (*TUMOR_NAMES, "push_pa")
     np.testing.assert_array_equal(parameter_row(_parameters(push_pa=5.0), 100.0)[-2:], [3.0, 5.0])
 
 

@@ -11,8 +11,9 @@ from growth_phantoms import mixed_anatomy
 from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 
 from gliofield.errors import DeviceError, NumericalError, ParameterError
-from gliofield.growth import MassEffect, TissueElasticity, mass_effect_batch, mass_effect_evolution
+from gliofield.growth import MassEffect, TissueElasticity, mass_effect_evolution
 from gliofield.growth.coupling_plan import coupling_plan
+from gliofield.growth.gpu import mass_effect_batch
 from gliofield.growth.gpu.mass_effect_batch import simulate_mass_effect_batch
 from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
 from gliofield.growth.volume_limit import VolumeLimit

@@ -14,6 +14,7 @@ from gliofield.report.posterior_folder import write_posterior
 from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((4, 4, 4), 2.0, (0.0, 0.0, 0.0))
+BACKGROUND = Volume(np.ones(GRID.shape, np.float32), GRID)
 
 
 def samples(number=40, **changes):
@@ -126,7 +127,7 @@ def test_samples_are_readable_by_arviz_where_weights_are_equal(tmp_path):
     for name, weights in (("equal", np.zeros(40)), ("weighted", np.linspace(-5.0, 0.0, 40))):
         found = posterior(log_weights=weights)
         result = FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID), found.maps)
-        write_posterior(tmp_path / name, result)
+        write_posterior(tmp_path / name, result, BACKGROUND)
 
     content = json.loads((tmp_path / "equal" / "samples.json").read_text())
     assert np.array(content["posterior"]["seed_x_mm"]).shape == (1, 40)
@@ -143,7 +144,8 @@ def test_arviz_reads_the_file(tmp_path):
     with np.errstate(all="ignore"):
         arviz = pytest.importorskip("arviz")
         found = posterior()
-        write_posterior(tmp_path / "posterior", FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID), found.maps))
+        result = FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID), found.maps)
+        write_posterior(tmp_path / "posterior", result, BACKGROUND)
 
         data = arviz.from_json(str(tmp_path / "posterior" / "samples.json"))
 
@@ -152,7 +154,7 @@ def test_arviz_reads_the_file(tmp_path):
 
 def test_no_posterior_is_no_folder(tmp_path):
     """Most methods have none."""
-    write_posterior(tmp_path / "posterior", FakeResult(FakeEstimate(None), {}))
+    write_posterior(tmp_path / "posterior", FakeResult(FakeEstimate(None), {}), BACKGROUND)
 
     assert not (tmp_path / "posterior").exists()
 

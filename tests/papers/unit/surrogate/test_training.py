@@ -8,6 +8,7 @@ from small_surrogates import SHAPE, SPACING_MM, phantom, tiny_samples, tiny_surr
 from gliofield.anatomy import growth_domain
 from gliofield.errors import CheckpointError, OutputError, ParameterError
 from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.records import from_record
 from gliofield_papers.surrogate import (
     LearnedFisherKolmogorov,
     ParameterRanges,
@@ -80,7 +81,7 @@ def test_a_header_of_before_is_read(samples, tmp_path):
     made = train_surrogate(*samples, tiny_surrogate(num_epochs=1), tmp_path / "net.safetensors")
     content = {name: value for name, value in made.to_dict().items() if name not in RECORDED_SINCE}
 
-    header = SurrogateHeader.from_dict(content)
+    header = from_record(SurrogateHeader, content)
     assert (header.domain_rule, header.atlas_name, header.atlas_hash) == (None, None, None)
     assert header.settings == made.settings
 
