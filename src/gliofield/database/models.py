@@ -71,7 +71,8 @@ def _plugged_model(name: str, device: str, arguments: tuple[Any, ...]) -> Growth
     origin = find_plugins(_KIND)[name].origin
     if device != "cpu":
         raise ParameterError(f"device {device!r} is for {' and '.join(MODELS)}, not for {name!r} of {origin}.")
-    if not callable(make):
+    # An object that can be called, such as a command, would do what it does.
+    if not (inspect.isroutine(make) or inspect.isclass(make)):
         raise PluginError(f"growth model {name!r} of {origin} is a {type(make).__name__}: expected what makes one.")
     try:
         inspect.signature(make).bind(*arguments)

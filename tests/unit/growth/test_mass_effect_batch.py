@@ -141,7 +141,7 @@ def test_a_single_tumor_is_not_grown_on_the_device():
     """The error names what grows many there; no other backend is known."""
     (parameters,), (times,) = seeded(100.0)
 
-    with pytest.raises(ParameterError, match=r"one tumor at a time.* simulate_mass_effect_batch\(anatomy"):
+    with pytest.raises(ParameterError, match=r"one tumor at a time.* simulate_many\(model"):
         MassEffect(backend="cuda").simulate(ANATOMY, parameters, times)
     with pytest.raises(ParameterError, match="backend of mass effect 'cude' is unknown"):
         MassEffect(backend="cude")

@@ -126,7 +126,7 @@ def test_samples_are_readable_by_arviz_where_weights_are_equal(tmp_path):
     """The JSON of `arviz.from_json`: one chain per parameter; weighted samples have none."""
     for name, weights in (("equal", np.zeros(40)), ("weighted", np.linspace(-5.0, 0.0, 40))):
         found = posterior(log_weights=weights)
-        result = FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID), found.maps)
+        result = FakeResult(FakeEstimate(found), {}, FakeCase(GRID), found.maps)
         write_posterior(tmp_path / name, result, BACKGROUND)
 
     content = json.loads((tmp_path / "equal" / "samples.json").read_text())
@@ -144,7 +144,7 @@ def test_arviz_reads_the_file(tmp_path):
     with np.errstate(all="ignore"):
         arviz = pytest.importorskip("arviz")
         found = posterior()
-        result = FakeResult(FakeEstimate(found), found.maps, FakeCase(GRID), found.maps)
+        result = FakeResult(FakeEstimate(found), {}, FakeCase(GRID), found.maps)
         write_posterior(tmp_path / "posterior", result, BACKGROUND)
 
         data = arviz.from_json(str(tmp_path / "posterior" / "samples.json"))
