@@ -17,6 +17,7 @@ diffusivity, which other thresholds make look alike in masks; of masks alone, an
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -238,6 +239,9 @@ def main() -> None:
                 begin = time.perf_counter()
                 found[model].append(covered(patient, model, sampler))
                 seconds[model] += (time.perf_counter() - begin) / asked.cases
+                hits = found[model][-1]
+                missed = ", ".join(name for name, is_inside in hits.items() if not is_inside) or "none"
+                print(f"patient {case}, {model}: outside of {len(hits)}: {missed}", file=sys.stderr, flush=True)
         settings = f"{asked.spacing_mm:g} mm, {asked.samples} samples, {asked.steps} steps"
         print(f"{asked.cases} virtual patients, {settings}: 95 % intervals that hold the truth.\n")
         print_coverage(found, seconds)

@@ -12,6 +12,7 @@ the peak, a blur of 5 mm and noise of 0.03-0.08. The error is the mean |u − û
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -90,6 +91,7 @@ def main() -> None:
         part = box_of(anatomy, rng, BOX_VOXELS)
         seen, truth = draw_patient(part, rng, has_edema=case % 2 == 1)
         rows.append(errors_of(part, seen, truth, asked.weights))
+        print(f"patient {case}: {' '.join(f'{error:.4f}' for error in rows[-1])}", file=sys.stderr, flush=True)
     errors = np.array(rows)
     parts = errors / errors[:, :1]
     print(
