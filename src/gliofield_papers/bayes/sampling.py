@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gliofield.bayes.growth_sampling import GrowthSampling, sample_growth
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
@@ -31,7 +32,6 @@ from gliofield.bayes import (
     reference_of_matches,
     sample_posterior,
 )
-from gliofield.bayes.growth_sampling import GrowthSampling, sample_growth
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.output import atomic_file
