@@ -40,6 +40,8 @@ _WIDER, _DEGREES = 2.0, 4.0
 # Modes nearer than this, in standard deviations of the first, are one; and the least share of each in the start.
 _APART, _LEAST_SHARE = 4.0, 0.1
 _DRAWS_FOR_STARTS, _NUM_STARTS = 256, 2
+# Stream of random numbers beside those of `importance`.
+_STARTS = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,24 +97,28 @@ def sample_growth(
     ParameterError
         If imaging parameters are fixed, the prior does not fit the images, or the journal is of another run.
     NumericalError
-        If the data are impossible where the search begins.
+        If the data are impossible where the search begins, or every simulation failed.
     """
     imaging = ImagingPrior.of(prior)
     kept = LikelihoodJournal(None, "") if journal is None else journal
     with whole.integrated(imaging) as growth:
         target = PosteriorTarget(prior=prior.without(*imaging.names), log_likelihood_of=growth)
         search = _Search(target=target, growth=growth, journal=kept)
-        starts = [start for tumor in tumors if (start := search.start_of(tumor)) is not None]
-        modes = search.modes(starts or search.starts_of_prior(settings.seed))
-        run = sample_by_importance(
-            target.log_prior,
-            search.evaluate,
-            search.proposal_of(modes),
-            settings,
-            fit=search.conditioned,
-            place=search.without_time,
-            report=report,
-        )
+        try:
+            starts = [start for tumor in tumors if (start := search.start_of(tumor)) is not None]
+            modes = search.modes(starts or search.starts_of_prior(settings.seed))
+            run = sample_by_importance(
+                target.log_prior,
+                search.evaluate,
+                search.proposal_of(modes),
+                settings,
+                fit=search.conditioned,
+                place=search.without_time,
+                report=report,
+            )
+        except NumericalError as error:
+            growth.counts.require_some(error)
+            raise
         return GrowthPosterior(
             samples=_completed(target, run, prior, imaging),
             run=run,
@@ -197,23 +203,19 @@ class _Search:
         if not isinstance(transform, ScanTransform):
             return None
         products = np.log(np.array(tumor[:2]))
-        low, high = (np.log(np.array(ends)[list(transform.columns[:2])]) for ends in self._product_ends(transform))
+        box = transform.products
+        low, high = (np.log(np.array(ends)[list(transform.columns[:2])]) for ends in (box.low, box.high))
         products = np.clip(products, low + _INSIDE * (high - low), high - _INSIDE * (high - low))
         seed = dict(zip(SEED_NAMES, tumor[2:], strict=True))
         middle = 0.5 * prior.bounds.sum(axis=1)
         boxed = np.array([[seed.get(name, value) for name, value in zip(prior.names, middle, strict=True)]])
         boxed[:, transform.columns[:2]] = np.exp(products)
-        inside = np.clip(boxed, transform.products.low, transform.products.high)
-        start = self.without_time(transform.products.to_coordinates(inside))[0]
+        start = self.without_time(box.to_coordinates(np.clip(boxed, box.low, box.high)))[0]
         return start if np.isfinite(self.target.log_prior(self.with_time(start[None])))[0] else None
-
-    @staticmethod
-    def _product_ends(transform: ScanTransform) -> tuple[Sequence[float], Sequence[float]]:
-        return transform.products.low, transform.products.high
 
     def starts_of_prior(self, seed: int) -> list[_Vector]:
         """The best of a few hundred draws of the prior, those that are apart."""
-        points = np.random.default_rng([seed, 1]).random((_DRAWS_FOR_STARTS, self.target.num_parameters))
+        points = np.random.default_rng([seed, _STARTS]).random((_DRAWS_FOR_STARTS, self.target.num_parameters))
         rows = self.target.from_unit_cube(points)
         values = self._log_likelihood(rows)
         if not np.isfinite(values).any():

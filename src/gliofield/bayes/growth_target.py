@@ -73,6 +73,17 @@ class SimulationCounts:
     num_too_large: int = 0
     first_failure: str = ""
 
+    def require_some(self, error: NumericalError) -> None:
+        """Raise an error that says so if every simulation failed, and so is the reason of another error.
+
+        Raises
+        ------
+        NumericalError
+            If there was one, and none succeeded.
+        """
+        if 0 < self.num_failed == self.num_simulations:
+            raise NumericalError(f"every simulation failed, the first: {self.first_failure}") from error
+
 
 class GrowthLikelihood:
     """Log-likelihood of rows of parameters by a growth model in an anatomy.

@@ -11,8 +11,9 @@ A run has two parts:
    effective samples are left: a start that is off moves toward the posterior in steps, one that is near gets there
    at once. It ends when p = 1 and the last batch alone is worth enough.
 2. **Sampling** from that proposal alone, until the effective samples that are wanted are there. These draws are
-   independent and identically distributed, so the evidence is unbiased; those of the adaptation are not used. If k̂ of
-   the weights (`pareto_smoothing`) says that the proposal misses a part, the proposal is fitted once more to all draws.
+   independent and identically distributed, and those of the adaptation are not used, so the evidence is unbiased but
+   for where a run ends. If k̂ of the weights (`pareto_smoothing`) says that the proposal misses a part, the proposal is
+   fitted once more to all draws, and sampling begins again.
 
 The growth time T hardly touches the likelihood (a density depends on D_w T and ρ T), so it is not proposed by a fit but
 drawn from its prior given the others, which is known: `conditional_prior`.
@@ -56,6 +57,8 @@ _START_SHARE, _MAX_COMPONENTS, _DEGREES = 0.05, 3, 6.0
 _EFFECTIVE_PER_COORDINATE, _ENOUGH = 8.0, 0.3
 # How often sampling may begin again with a better proposal.
 _MAX_REFITS = 2
+# Streams of random numbers of one seed; `growth_importance` has others.
+_DRAWS, _FITS = 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,10 +249,10 @@ class _Run:
 
     def adapt(self, report: Reporter) -> Proposal:
         """The proposal to sample from."""
-        proposal, exponent = self.start, 0.0
+        proposal = self.start
         for number in range(self.settings.max_adaptations):
             drawn = self._draw(proposal, _FIRST_BATCH if number == 0 else _BATCH)
-            exponent = self._exponent(exponent)
+            exponent = self._exponent()
             self._note(drawn, "adapting", exponent)
             report(
                 ProgressEvent(
@@ -260,14 +263,15 @@ class _Run:
                 )
             )
             is_good = exponent == 1.0 and number > 0 and self.stages[-1].effective_share >= _ENOUGH
-            proposal = self._fitted(exponent)
+            # Without enough draws that have a likelihood there is nothing to fit to: more from the same.
+            proposal = self._fitted(exponent) if exponent > 0.0 else proposal
             if is_good or self.is_spent:
                 break
         return proposal
 
     def refitted(self) -> Proposal:
-        """A proposal fitted to all draws at p = 1."""
-        return self._fitted(1.0)
+        """A proposal fitted to all draws, at the largest p that can be."""
+        return self._fitted(self._exponent())
 
     def sample(self, proposal: Proposal, report: Reporter) -> ImportanceResult:
         """Draws from one proposal, until there are enough."""
@@ -303,7 +307,7 @@ class _Run:
         )
 
     def _draw(self, proposal: Proposal, number: int) -> _Draws:
-        rng = np.random.default_rng([self.settings.seed, len(self.batches)])
+        rng = np.random.default_rng([self.settings.seed, _DRAWS, len(self.batches)])
         coordinates = proposal.sample(number, rng)
         log_prior = self.log_prior(coordinates)
         has_mass = np.isfinite(log_prior)
@@ -349,13 +353,15 @@ class _Run:
         log_mixture = logsumexp(np.array(logs), axis=0, b=(sizes / sizes.sum())[:, None])
         return coordinates[kept], log_prior[kept] + log_likelihood[kept] - log_mixture
 
-    def _exponent(self, lowest: float) -> float:
-        """The largest p in [lowest, 1] that leaves enough effective samples."""
+    def _exponent(self) -> float:
+        """The largest p in [0, 1] that leaves enough effective samples; 0 if there are fewer draws than that."""
         coordinates, log_weights = self._weighted()
         enough = _EFFECTIVE_PER_COORDINATE * self.place(coordinates[:1]).shape[1]
         if effective_sample_size(log_weights) >= enough:
             return 1.0
-        low, high = lowest, 1.0
+        if len(log_weights) < enough:
+            return 0.0
+        low, high = 0.0, 1.0
         for _ in range(30):
             middle = 0.5 * (low + high)
             is_enough = effective_sample_size(middle * log_weights) >= enough
@@ -369,7 +375,7 @@ class _Run:
             exponent * log_weights,
             degrees=_DEGREES,
             max_components=_MAX_COMPONENTS,
-            rng=np.random.default_rng([self.settings.seed, len(self.batches), 1]),
+            rng=np.random.default_rng([self.settings.seed, _FITS, len(self.batches)]),
         )
         return _WithStart(fitted=self.fit(mixture), start=self.start)
 

@@ -107,7 +107,7 @@ class LikelihoodJournal:
             if len(self._digests) != len(self._answers):
                 raise ValueError("its parts do not fit together")
             fingerprint = content["fingerprint"].tobytes().decode()
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, MemoryError) as error:
             raise ParameterError(
                 f"{path} cannot be gone on with: {error}. It is no stage file of this version, or damaged. Give "
                 "another, or remove it to begin anew."

@@ -73,12 +73,12 @@ def find_mode(log_density: Callable[[_Matrix], _Vector], start: _Vector, spread:
         method="BFGS",
         options={"maxiter": _MAX_ITERATIONS, "gtol": 0.5},
     )
-    place = search.best_place
+    place, value = search.best_place, search.best_value
     widths = np.sqrt(np.clip(np.diag(found.hess_inv), 1e-8, 1.0))
     return Mode(
         place=start + spread * place,
         covariance=search.covariance(place, widths) * np.outer(spread, spread),
-        log_density=search.best_value,
+        log_density=value,
     )
 
 
@@ -125,6 +125,7 @@ class _Search:
         rows = [place, *(place + steps), *(place - steps)]
         rows += [place + steps[i] + steps[j] for i, j in pairs] + [place - steps[i] - steps[j] for i, j in pairs]
         values = self.values(np.array(rows))
+        values = np.where(np.isfinite(values), values, np.nan)
         middle, number = values[0], self.dimensions
         up, down = values[1 : 1 + number], values[1 + number : 1 + 2 * number]
         both = values[1 + 2 * number :].reshape(2, len(pairs))

@@ -23,6 +23,8 @@ _Vector = NDArray[np.float64]
 LARGEST_RELIABLE_SHAPE = 0.7
 # A fit to fewer values says nothing.
 _LEAST_TAIL = 5
+# Smaller ones, of a largest weight of 1, count as none: their inverse must be a number.
+_LEAST_EXCESS = 1e-290
 
 
 def smoothed_log_weights(log_weights: _Vector) -> tuple[_Vector, float]:
@@ -38,7 +40,7 @@ def smoothed_log_weights(log_weights: _Vector) -> tuple[_Vector, float]:
     log_weights : (N,) float64 array
         The largest M = min(N/5, 3√N) smoothed, none above the largest that came.
     shape : float
-        k̂; +∞ where fewer than five weights are left to fit, −∞ where the tail is constant.
+        k̂; +∞ where fewer than five weights stand above the others, −∞ where all of the tail are equal.
     """
     smoothed, number = log_weights.copy(), len(log_weights)
     tail_size = math.ceil(min(0.2 * number, 3.0 * math.sqrt(number)))
@@ -48,9 +50,12 @@ def smoothed_log_weights(log_weights: _Vector) -> tuple[_Vector, float]:
     tail, largest = order[-tail_size:], log_weights[order[-1]]
     cutoff = math.exp(log_weights[order[-tail_size - 1]] - largest)
     excess = np.exp(log_weights[tail] - largest) - cutoff
-    if excess[-1] <= 0.0 or np.count_nonzero(excess > 0.0) < _LEAST_TAIL:
+    if excess[-1] <= 0.0:
         return smoothed, -math.inf
-    shape, scale = fit_generalized_pareto(excess[excess > 0.0])
+    above = excess[excess > _LEAST_EXCESS]
+    if len(above) < _LEAST_TAIL:
+        return smoothed, math.inf
+    shape, scale = fit_generalized_pareto(above)
     if math.isfinite(shape):
         quantiles = (np.arange(tail_size) + 0.5) / tail_size
         values = _pareto_quantiles(quantiles, shape, scale) + cutoff

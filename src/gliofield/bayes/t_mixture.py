@@ -109,13 +109,13 @@ class _Gaussians:
     @classmethod
     def fitted(cls, samples: _Matrix, weights: _Vector, number: int, rng: np.random.Generator) -> _Gaussians:
         mean = weights @ samples
-        total = np.asarray(np.cov(samples.T, aweights=weights, ddof=0), dtype=np.float64)
+        total = ((samples - mean).T * weights) @ (samples - mean)
         ridge = _RIDGE * np.diag(np.diag(total)) + 1e-12 * np.eye(samples.shape[1])
         found = cls(weights=np.ones(1), means=mean[None], covariances=(total + ridge)[None])
         if number == 1:
             return found
         starts = samples[
-            _far_apart(samples, weights, np.asarray(np.linalg.cholesky(total + ridge), dtype=np.float64), number, rng)
+            _far_apart(samples, weights, np.linalg.cholesky(total + ridge), number, rng)
         ]
         found = cls(
             weights=np.full(number, 1.0 / number),
@@ -123,8 +123,8 @@ class _Gaussians:
             covariances=np.repeat((total / number + ridge)[None], number, axis=0),
         )
         for _ in range(_NUM_ROUNDS):
-            parts = np.exp(found._log_parts(samples))
-            parts *= (weights / np.maximum(parts.sum(axis=0), 1e-300))[None]
+            logs = found._log_parts(samples)
+            parts = np.exp(logs - logsumexp(logs, axis=0)) * weights
             masses = parts.sum(axis=1)
             if masses.min() < _LEAST_WEIGHT:
                 break

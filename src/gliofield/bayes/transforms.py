@@ -252,7 +252,10 @@ class ScanTransform:
         return coordinates
 
     def log_jacobian(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `CoordinateTransform`; beside the box's, dD_w dρ = d(D_w T) d(ρ T) / T², and T's own range."""
+        """See `CoordinateTransform`; beside the box's, dD_w dρ = d(D_w T) d(ρ T) / T², and T's own range.
+
+        −∞ where nothing is left to T.
+        """
         boxed = self.products.to_parameters(coordinates)
         low, high = self._log_time_ends(boxed)
         time_low, time_high = self.ranges[2]
@@ -261,7 +264,7 @@ class ScanTransform:
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.log((high - low) / math.log(time_high / time_low))
         log_ratio = log_time - np.log(boxed[:, self.columns[2]])
-        return np.where(high > low, self.products.log_jacobian(coordinates) + part + log_ratio - 2.0 * log_time, 0.0)
+        return np.where(high > low, self.products.log_jacobian(coordinates) + part + log_ratio - 2.0 * log_time, -np.inf)
 
     def _log_time_ends(self, boxed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """log of the least and the longest T, (N,) each, of rows with D_w T and ρ T."""

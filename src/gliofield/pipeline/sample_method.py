@@ -271,18 +271,17 @@ class SampleMethod:
         """Samples of all parameters."""
         sampler = self.settings.sampler
         journal = LikelihoodJournal(self.settings.stage_file, self._fingerprint(whole, prior))
+        if isinstance(sampler, ImportanceSettings):
+            starts = self._starts(seen, whole.simulation.anatomy)
+            found = sample_growth(whole, prior, sampler, tumors=starts, journal=journal, report=report)
+            return _Sampled(samples=found.samples, run=found.run, counts=found.counts, num_modes=found.num_modes)
+        target = PosteriorTarget(prior=prior, log_likelihood_of=journal.kept(whole))
         try:
-            if isinstance(sampler, ImportanceSettings):
-                starts = self._starts(seen, whole.simulation.anatomy)
-                found = sample_growth(whole, prior, sampler, tumors=starts, journal=journal, report=report)
-                return _Sampled(samples=found.samples, run=found.run, counts=found.counts, num_modes=found.num_modes)
-            target = PosteriorTarget(prior=prior, log_likelihood_of=journal.kept(whole))
             run = sample_posterior(target, sampler, report=report)
-            return _Sampled(samples=PosteriorSamples.from_tmcmc(target, run), run=run, counts=whole.counts)
         except NumericalError as error:
-            if whole.counts.num_failed < max(whole.counts.num_simulations, 1):
-                raise
-            raise NumericalError(f"every simulation failed, the first: {whole.counts.first_failure}") from error
+            whole.counts.require_some(error)
+            raise
+        return _Sampled(samples=PosteriorSamples.from_tmcmc(target, run), run=run, counts=whole.counts)
 
     def _starts(self, seen: Observation, anatomy: Anatomy) -> list[tuple[float, ...]]:
         """Tumors near which modes are searched: one fitted to the outlines, and its like amid the whole tumor."""
@@ -309,7 +308,7 @@ class SampleMethod:
             prior.names,
             prior.bounds.tolist(),
             type(prior).__name__,
-            repr(prior.transform),
+            repr(prior.box_transform),
             repr(whole.simulation.likelihood.options),
             repr(whole.simulation.volume_limit),
             # More effective samples of the same run are the same draws and more of them.
