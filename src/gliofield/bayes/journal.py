@@ -22,6 +22,8 @@ from gliofield.output import atomic_file
 
 _Matrix = NDArray[np.float64]
 _VERSION = 1
+# What reading a file that is no journal, or a damaged one, may end with.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, MemoryError)
 _NAMES = ("version", "fingerprint", "rows", "shapes", "values", "checksum")
 
 
@@ -107,7 +109,7 @@ class LikelihoodJournal:
             if len(self._digests) != len(self._answers):
                 raise ValueError("its parts do not fit together")
             fingerprint = content["fingerprint"].tobytes().decode()
-        except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, MemoryError) as error:
+        except _DAMAGE as error:
             raise ParameterError(
                 f"{path} cannot be gone on with: {error}. It is no stage file of this version, or damaged. Give "
                 "another, or remove it to begin anew."

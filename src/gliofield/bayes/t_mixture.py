@@ -114,9 +114,8 @@ class _Gaussians:
         found = cls(weights=np.ones(1), means=mean[None], covariances=(total + ridge)[None])
         if number == 1:
             return found
-        starts = samples[
-            _far_apart(samples, weights, np.linalg.cholesky(total + ridge), number, rng)
-        ]
+        scale = np.asarray(np.linalg.cholesky(total + ridge), dtype=np.float64)
+        starts = samples[_far_apart(samples, weights, scale, number, rng)]
         found = cls(
             weights=np.full(number, 1.0 / number),
             means=starts,

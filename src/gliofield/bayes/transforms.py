@@ -264,7 +264,9 @@ class ScanTransform:
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.log((high - low) / math.log(time_high / time_low))
         log_ratio = log_time - np.log(boxed[:, self.columns[2]])
-        return np.where(high > low, self.products.log_jacobian(coordinates) + part + log_ratio - 2.0 * log_time, -np.inf)
+        return np.where(
+            high > low, self.products.log_jacobian(coordinates) + part + log_ratio - 2.0 * log_time, -np.inf
+        )
 
     def _log_time_ends(self, boxed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """log of the least and the longest T, (N,) each, of rows with D_w T and ρ T."""
