@@ -38,36 +38,6 @@ class Proposal(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PriorProposal:
-    """The prior itself.
-
-    Parameters
-    ----------
-    from_unit_cube, log_prior : callable
-        Coordinates of uniform points, and the log density, both of rows.
-    num_parameters : int
-        P.
-    """
-
-    from_unit_cube: Callable[[_Matrix], _Matrix]
-    log_prior: Callable[[_Matrix], _Vector]
-    num_parameters: int
-
-    @property
-    def num_components(self) -> int:
-        """See `Proposal`."""
-        return 0
-
-    def sample(self, number: int, rng: np.random.Generator) -> _Matrix:
-        """See `Proposal`."""
-        return self.from_unit_cube(rng.random((number, self.num_parameters)))
-
-    def log_density(self, coordinates: _Matrix) -> _Vector:
-        """See `Proposal`."""
-        return self.log_prior(coordinates)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class ConditionedMixture:
     """A mixture over all coordinates but one, which follows the prior given the others.
 

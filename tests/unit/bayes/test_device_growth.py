@@ -116,17 +116,6 @@ def test_densities_and_limits_are_those_of_the_processor(device, imaging):
         list(on_device.densities(truth_row(seed_x_mm=-50.0)))
 
 
-def test_the_coarse_level_stays_on_the_device(device, imaging):
-    """Of both models; its values are those of the coarse level of the processor."""
-    rows = rows_around_truth(3)
-    coarse, plain = (likelihood_of(imaging, backend).coarsened() for backend in ("cuda", "numba"))
-
-    np.testing.assert_array_equal(coarse(rows), plain(rows))
-    assert device.batches == [("cuda", 3)]
-    pushing = likelihood_of(imaging, "cuda", model=MassEffect(backend="cuda"), fixed={"push_pa": 0.0})
-    assert pushing.coarsened().simulation.model == FisherKolmogorov(backend="cuda", time_step_scale=4.0)
-
-
 def test_a_tumor_without_equilibrium_is_a_failure_of_its_row(device, imaging):
     """With mass effect the device hands out errors in the place of solutions."""
     model = MassEffect(backend="cuda", num_coupling_steps=2)
