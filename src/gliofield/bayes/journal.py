@@ -23,7 +23,7 @@ from gliofield.output import atomic_file
 _Matrix = NDArray[np.float64]
 _VERSION = 1
 # What reading a file that is no journal, or a damaged one, may end with.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, MemoryError)
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, MemoryError)
 _NAMES = ("version", "fingerprint", "rows", "shapes", "values", "checksum")
 
 
@@ -97,7 +97,7 @@ class LikelihoodJournal:
 
     def _read(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 content = {name: stored[name] for name in _NAMES}
             if not np.array_equal(content.pop("checksum"), _checksum(content)) or int(content["version"]) != _VERSION:
                 raise ValueError("its checksum or version is another")

@@ -82,7 +82,7 @@ def test_imaging_parameters_are_integrated_and_drawn_on_a_device_too(device, ima
 
     np.testing.assert_array_equal(on_device(rows), plain(rows))
     for one, other in zip(
-        *(each.drawn_imaging(rows, np.random.default_rng(3)) for each in (on_device, plain)), strict=True
+        *(each.with_imaging(rows, np.random.default_rng(3)) for each in (on_device, plain)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
     assert device.batches == [("cuda", 5)] * 2

@@ -99,7 +99,7 @@ def test_without_a_background_the_model_is_the_papers(imaging):
     nearly = ImagingIntegral(likelihood=imaging, prior=imaging_prior(pet_background=(0.0, 1e-7)))
 
     assert paper.log_evidence(density) == pytest.approx(nearly.log_evidence(density), abs=1e-3)
-    assert set(paper.drawn(density, POINTS)) == set(names)
+    assert set(paper.drawn(density, POINTS)[1]) == set(names)
 
 
 def test_the_imaging_part_of_a_box_is_found():
@@ -171,20 +171,6 @@ def test_a_density_that_is_none_is_refused(imaging):
         integral.log_evidence(np.full(ANATOMY.grid.shape, np.nan, dtype=np.float32))
 
 
-def test_factors_multiply_the_weights(imaging):
-    """A fifth of the factor is a fifth of the weight, of masks and PET each."""
-    density, prior = ball_density(truth_row()), imaging_prior()
-    weaker = replace(imaging, options=LikelihoodOptions(mask_weight=0.01, pet_weight=0.02))
-
-    by_factor = ImagingIntegral(likelihood=imaging, prior=prior, mask_factor=0.2, pet_factor=0.4)
-
-    expected = ImagingIntegral(likelihood=weaker, prior=prior).log_evidence(density)
-    assert by_factor.log_evidence(density) == pytest.approx(expected, abs=1e-9)
-    assert by_factor.drawn(density, POINTS) == pytest.approx(
-        ImagingIntegral(likelihood=weaker, prior=prior).drawn(density, POINTS)
-    )
-
-
 def test_the_order_of_the_ranges_does_not_matter(imaging):
     """Ranges are found by name."""
     density = ball_density(truth_row())
@@ -211,15 +197,14 @@ def test_an_integrated_likelihood_has_rows_of_growth_alone(imaging):
 
 
 def test_everything_else_is_kept(imaging):
-    """Fixed values, factors and processes."""
+    """Fixed values and names."""
     names = tuple(name for name in NAMES if name != "growth_time_days")
     fixed = {"growth_time_days": TRUTH["growth_time_days"]}
 
-    integrated = sampled_likelihood(imaging, names=names, fixed=fixed, mask_factor=2.0).integrated(imaging_prior())
+    integrated = sampled_likelihood(imaging, names=names, fixed=fixed).integrated(imaging_prior())
 
     assert integrated.simulation.names == tuple(name for name in GROWTH_NAMES if name != "growth_time_days")
     assert integrated.simulation.fixed == fixed
-    assert integrated.simulation.mask_factor == 2.0
 
 
 def test_fixed_imaging_parameters_are_not_integrated(imaging):
@@ -299,7 +284,7 @@ def test_nothing_is_drawn_for_columns(imaging):
 
 def test_drawn_parameters_are_those_of_an_imaging_model(imaging):
     """Names are its fields, so that they can be passed on."""
-    drawn = ImagingIntegral(likelihood=imaging, prior=imaging_prior()).drawn(ball_density(truth_row()), POINTS)
+    _, drawn = ImagingIntegral(likelihood=imaging, prior=imaging_prior()).drawn(ball_density(truth_row()), POINTS)
 
     assert np.isfinite(imaging.log_likelihood(ball_density(truth_row()), ImagingParameters(**drawn)).total)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from growth_likelihoods import use_small_batches
 from phantom_brain import phantom_atlas, write_phantom_patient
 
 from gliofield.anatomy import AtlasSpace, SpaceRequest
@@ -41,6 +42,13 @@ def sampling(**changes):
         **changes,
     }
     return SampleMethod(settings=SampleSettings(**settings))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_batches():
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_batches(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

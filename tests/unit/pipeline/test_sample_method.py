@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation
+from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation, use_small_batches
 from killed_runs import KilledError, die_after_answer
 
 from gliofield.anatomy import AtlasSpace
@@ -32,9 +32,9 @@ def near(anatomy, **settings):
 
 @pytest.fixture(autouse=True)
 def _prior_near_the_truth(monkeypatch):
-    """Ranges a few times narrower than the papers', so that few samples find the tumor."""
-
+    """Ranges a few times narrower than the papers', and small batches."""
     monkeypatch.setattr(sample_method, "surrogate_paper_prior", near)
+    use_small_batches(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +52,10 @@ def method(*, seed=0, **changes):
 @pytest.fixture(scope="module")
 def estimate(seen):
     # The module's prior is patched per test, so this one patches it for itself.
-    patch = pytest.MonkeyPatch()
-    patch.setattr(sample_method, "surrogate_paper_prior", near)
-    answer = method().estimate(seen, report=ignore_progress)
-    patch.undo()
-    return answer
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_method, "surrogate_paper_prior", near)
+        use_small_batches(patch)
+        return method().estimate(seen, report=ignore_progress)
 
 
 def test_the_density_is_that_of_the_best_sample(estimate):
@@ -171,7 +170,7 @@ def test_more_samples_of_a_run_begin_with_those_it_has(seen, tmp_path):
     """The stage file of a run that is done is the beginning of a longer one of the same seed."""
     few, more = (
         method(sampler=ImportanceSettings(seed=1, num_effective=number), stage_file=tmp_path / "run.npz")
-        for number in (20, 80)
+        for number in (10, 60)
     )
     first = few.estimate(seen, report=ignore_progress).posterior
     second = more.estimate(seen, report=ignore_progress).posterior

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from growth_likelihoods import BallModel
+from growth_likelihoods import BallModel, use_small_batches
 from growth_phantoms import mixed_anatomy
 from phantom_brain import phantom_atlas
 
@@ -26,6 +26,11 @@ from gliofield_papers.bayes.sampling import (
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
 SETTINGS = CaseSettings(num_samples=12, num_ranked=7, num_densities=4)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch):
+    use_small_batches(monkeypatch)
 
 
 def cohort(**changes):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from growth_likelihoods import BallModel
+from growth_likelihoods import BallModel, use_small_batches
 from growth_phantoms import mixed_anatomy
 
 from gliofield.anatomy import AtlasSpace
@@ -19,6 +19,11 @@ from gliofield_papers.bayes.cost import REFERENCE_WAY, CostSettings, compare_cos
 from gliofield_papers.bayes.measuring import MachineConditions, timed_sampling
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch):
+    use_small_batches(monkeypatch)
 
 
 @pytest.fixture(scope="module")

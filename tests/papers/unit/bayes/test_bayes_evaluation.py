@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from growth_likelihoods import use_small_batches
 from phantom_brain import phantom_atlas, write_phantom_patient
 
 from gliofield.errors import DatabaseError, GliofieldError, NumericalError, ParameterError
@@ -33,6 +34,11 @@ TINY = BayesEvaluationSettings.small(
     num_threads=1,
 )
 IDENTITY = {"seed": 0, "database": None, "surrogate": None, "registration": None}
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch):
+    use_small_batches(monkeypatch)
 
 
 def test_a_folder_goes_on_with_its_own_settings_alone(tmp_path):
