@@ -27,7 +27,7 @@ from gliofield.bayes.target import PosteriorTarget
 from gliofield.bayes.transforms import ScanTransform
 from gliofield.errors import NumericalError
 from gliofield.growth.parameters import SEED_NAMES
-from gliofield.progress import Reporter, ignore_progress
+from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 _Matrix = NDArray[np.float64]
 _Vector = NDArray[np.float64]
@@ -106,7 +106,9 @@ def sample_growth(
         search = _Search(target=target, growth=growth, journal=kept)
         try:
             starts = [start for tumor in tumors if (start := search.start_of(tumor)) is not None]
+            report(ProgressEvent(task="modes of the posterior", completed=0, total=1))
             modes = search.modes(starts or search.starts_of_prior(settings.seed))
+            report(ProgressEvent(task="modes of the posterior", completed=1, total=1, message=f"{len(modes)} found"))
             run = sample_by_importance(
                 target.log_prior,
                 search.evaluate,

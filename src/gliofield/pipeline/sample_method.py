@@ -272,7 +272,9 @@ class SampleMethod:
         sampler = self.settings.sampler
         journal = LikelihoodJournal(self.settings.stage_file, self._fingerprint(whole, prior))
         if isinstance(sampler, ImportanceSettings):
+            report(ProgressEvent(task="start of the posterior", completed=0, total=1))
             starts = self._starts(seen, whole.simulation.anatomy)
+            report(ProgressEvent(task="start of the posterior", completed=1, total=1))
             found = sample_growth(whole, prior, sampler, tumors=starts, journal=journal, report=report)
             return _Sampled(samples=found.samples, run=found.run, counts=found.counts, num_modes=found.num_modes)
         target = PosteriorTarget(prior=prior, log_likelihood_of=journal.kept(whole))
