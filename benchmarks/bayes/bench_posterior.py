@@ -42,6 +42,7 @@ from gliofield_papers.bayes.cases import VirtualCohort
 
 WHOLE_ML = (15.0, 120.0)
 LEAST_FLAIR_THRESHOLD = 0.25
+Truth = Mapping[str, float]
 PARTS = ("start of the posterior", "modes of the posterior", "posterior")
 
 
@@ -122,9 +123,7 @@ def sampled(
     )
 
 
-def virtual_patients(
-    anatomy: Anatomy, seed: int, number: int
-) -> Iterator[tuple[str, Observation, Mapping[str, float]]]:
+def virtual_patients(anatomy: Anatomy, seed: int, number: int) -> Iterator[tuple[str, Observation, Truth]]:
     """Masks of the first virtual cases that look like patients."""
     cohort, found, case_number = VirtualCohort(anatomy=anatomy, seed=seed), 0, 0
     while found < number:
