@@ -57,6 +57,8 @@ _START_SHARE, _MAX_COMPONENTS, _DEGREES = 0.05, 3, 6.0
 _EFFECTIVE_PER_COORDINATE, _ENOUGH = 8.0, 0.3
 # How often sampling may begin again with a better proposal.
 _MAX_REFITS = 2
+# Draws after which a run ends, per likelihood that it may compute.
+_DRAWS_PER_SIMULATION = 4
 # Streams of random numbers of one seed; `growth_importance` has others.
 _DRAWS, _FITS = 1, 2
 
@@ -244,8 +246,10 @@ class _Run:
 
     @property
     def is_spent(self) -> bool:
-        """Whether as many likelihoods were computed as may be."""
-        return sum(stage.num_simulations for stage in self.stages) >= self.settings.max_simulations
+        """Whether as many likelihoods were computed as may be, or far more draws had no prior mass."""
+        most = self.settings.max_simulations
+        draws = sum(stage.num_draws for stage in self.stages)
+        return sum(stage.num_simulations for stage in self.stages) >= most or draws >= _DRAWS_PER_SIMULATION * most
 
     def adapt(self, report: Reporter) -> Proposal:
         """The proposal to sample from."""
@@ -281,7 +285,11 @@ class _Run:
             parts = self.batches[first:]
             log_weights = np.concatenate([part.log_weights for part in parts])
             if not np.isfinite(log_weights).any():
-                raise NumericalError("no draw of the fitted proposal has a likelihood above 0: the posterior was lost.")
+                if self.is_spent:
+                    raise NumericalError(
+                        "no draw of the fitted proposal has a likelihood above 0: the posterior was lost."
+                    )
+                continue
             smoothed, shape = smoothed_log_weights(log_weights)
             effective = effective_sample_size(smoothed)
             report(ProgressEvent(task="posterior", completed=min(int(effective), wanted), total=wanted))
