@@ -5,7 +5,6 @@ import pytest
 from known_posteriors import bimodal, correlated, sample_known
 
 from gliofield.bayes import ImportanceSettings, TMixture, sample_by_importance
-from gliofield.bayes.conditional_prior import ConditionedMixture
 from gliofield.errors import NumericalError, ParameterError
 
 SETTINGS = ImportanceSettings(num_effective=200, max_simulations=3000)
@@ -183,20 +182,23 @@ def test_settings_outside_their_range_are_refused(change, message):
         ImportanceSettings(**change)
 
 
-def test_a_mixture_with_all_coordinates_is_a_proposal():
-    """`sample_by_importance` needs no growth time."""
+def test_coordinates_that_are_not_proposed_are_added_with_their_density():
+    """The third from a distribution that is not the prior's: evidence and moments are the same within their errors."""
     known = correlated()
+
+    def complete(rows, rng):
+        added = rng.normal(0.5 * rows[:, 0] - 1.0, 0.6)
+        offsets = (added - (0.5 * rows[:, 0] - 1.0)) / 0.6
+        return np.column_stack([rows, added]), -0.5 * offsets**2 - np.log(0.6 * np.sqrt(2.0 * np.pi))
+
     found = sample_by_importance(
         known.target.log_prior,
         lambda rows, rng: (known.target.log_likelihood(rows), np.zeros((len(rows), 0))),
-        ConditionedMixture(
-            mixture=TMixture.around(np.zeros(3), np.ones(3), degrees=4.0), column=None, log_prior=known.target.log_prior
-        ),
-        SETTINGS,
-        fit=lambda mixture: ConditionedMixture(
-            mixture=mixture, column=None, log_prior=known.target.log_prior, num_components=len(mixture.weights)
-        ),
-        place=lambda rows: rows,
+        TMixture.around(np.zeros(2), np.ones(2), degrees=4.0),
+        ImportanceSettings(num_effective=500),
+        complete=complete,
     )
+    mean = np.exp(found.log_weights) @ found.coordinates
 
     assert found.log_evidence == pytest.approx(known.log_evidence, abs=5.0 * found.log_evidence_error)
+    assert np.abs((mean - known.mean) / np.sqrt(known.variance)).max() < 0.25
