@@ -153,11 +153,9 @@ def test_processes_change_nothing(imaging, whole):
 
 
 def test_without_a_tumor_the_best_draws_of_the_prior_are_where_it_begins(imaging, whole):
-    """Also where none of those given is possible; the evidence is the same within its errors."""
-    outside = (*TUMOR[:2], -500.0, 0.0, 0.0)
-    alone, given = sampled(imaging, tumors=()), sampled(imaging, tumors=(outside,))
+    """The evidence is the same within its errors."""
+    alone = sampled(imaging, tumors=())
 
-    assert same_bits(alone, given)
     error = np.hypot(alone.run.log_evidence_error, whole.run.log_evidence_error)
     assert abs(alone.run.log_evidence - whole.run.log_evidence) < 4.5 * error
 
