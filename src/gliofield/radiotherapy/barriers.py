@@ -41,7 +41,7 @@ from gliofield.volume import Volume
 BRIDGE, LEFT, RIGHT, BELOW_TENTORIUM = range(4)
 
 # Raised when the derivation changes, so that kept ones are made anew.
-_VERSION = 1
+_VERSION = 2
 _SPACING_MM = 1.5
 # Cost of a face: everywhere, in gray and in white matter; CSF above this fraction is free of the second.
 _COST, _GRAY_COST, _WHITE_COST, _CSF_ENOUGH = 1.0, 12.0, 60.0, 0.4
@@ -55,6 +55,8 @@ _BRAINSTEM_MM, _BRAINSTEM_WHITE = 22.0, 0.3
 # Ventricles: deeper in the brain than this, and in one piece that comes as near to the midplane [mm].
 _VENTRICLE_DEPTH_MM, _VENTRICLE_SEED_MM = 15.0, 10.0
 _SMALLEST_VENTRICLE_ML = 0.1
+# The cisterns around the brainstem: as far from it, and as much CSF.
+_CISTERN_MM, _CISTERN_CSF = 8.0, 0.25
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,7 +150,7 @@ def find_barriers(tissue: TissueMaps) -> Barriers:
     # Outside the brain a compartment is that of the nearest voxel of the brain.
     bridges = brainstem | (at_midline & deep & ~below)
     middle = ((deep & ~below) | below) & (np.abs(from_mid_mm) < _VENTRICLE_SEED_MM)
-    ventricles = _ventricles(maps, middle, at_midline & ~deep)
+    ventricles = _ventricles(maps, middle, at_midline & ~deep) | _cisterns_around(brainstem, maps)
     compartments[bridges] = BRIDGE
     compartments = _nearest(compartments, maps.brain)
     return Barriers(
@@ -207,7 +209,9 @@ def patient_barriers(scan: PatientSpace, *, report: Reporter = ignore_progress) 
 
     # One more, so that 0 is what lies outside the atlas's field of view.
     codes = moved(found.compartments + 1, "nearest")
-    compartments = _nearest(np.rint(codes - 1.0).clip(0, 3).astype(np.uint8), codes > 0.5)
+    compartments = np.rint(codes - 1.0).clip(0, 3).astype(np.uint8)
+    if np.any(scan.case.brain & (codes < 0.5)):
+        compartments = _nearest(compartments, codes > 0.5)
     segmentation = scan.case.segmentation
     seen = segmentation.whole_tumor if segmentation.cavity is None else segmentation.whole_tumor | segmentation.cavity
     return Barriers(
@@ -301,7 +305,15 @@ def _brainstem(maps: TissueMaps, below: NDArray[np.bool_], from_mid_mm: NDArray[
         return white
     sizes = ndimage.sum_labels(white, pieces, np.arange(1, number + 1))
     stem = pieces == 1 + int(np.argmax(sizes))
-    return np.asarray(ndimage.binary_dilation(stem, iterations=1) & wall & (maps.csf < 0.5))
+    return np.asarray(ndimage.binary_dilation(stem, iterations=1) & wall & (maps.csf < _CISTERN_CSF))
+
+
+def _cisterns_around(brainstem: NDArray[np.bool_], maps: TissueMaps) -> NDArray[np.bool_]:
+    """CSF around the brainstem, (X, Y, Z): the temporal lobes touch it in a blurred map, and not in the head."""
+    if not brainstem.any():
+        return brainstem
+    near_mm = ndimage.distance_transform_edt(~brainstem, sampling=maps.grid.spacing_mm)
+    return np.asarray((near_mm <= _CISTERN_MM) & (maps.csf >= _CISTERN_CSF) & maps.brain)
 
 
 def _between_callosum_and_brainstem(

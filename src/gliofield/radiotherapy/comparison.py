@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gliofield.box import box_of, slices_of
 from gliofield.errors import ParameterError
 from gliofield.metrics import dice, surface_agreement
 from gliofield.pipeline import MemberDensities
@@ -151,7 +152,8 @@ def compare_targets(one: Target, other: Target, gtv: Target) -> TargetComparison
     """
     grid = one.mask.grid
     grid.require_same_as(other.mask.grid, self_name=one.name, other_name=other.name)
-    a, b, one_ml = one.mask.data, other.mask.data, grid.voxel_volume_ml
+    window = slices_of(box_of(one.mask.data | other.mask.data))
+    a, b, one_ml = one.mask.data[window], other.mask.data[window], grid.voxel_volume_ml
     surface = surface_agreement(a, b, grid.spacing_mm, tolerance_mm=TOLERANCE_MM)
     pieces = [_largest_piece(own, away, gtv) for own, away in ((one, other), (other, one))]
     there = [piece for piece in pieces if piece is not None]
@@ -262,16 +264,17 @@ def _stated_share(within_ml: NDArray[np.float64], without_ml: NDArray[np.float64
 
 
 def _largest_piece(own: Target, away: Target, gtv: Target) -> LargestDifference | None:
-    alone = own.mask.data & ~away.mask.data
-    pieces, number = ndimage.label(alone)
+    window = slices_of(box_of(own.mask.data | away.mask.data))
+    there = away.mask.data[window]
+    pieces, number = ndimage.label(own.mask.data[window] & ~there)
     if not number:
         return None
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     piece = pieces == int(np.argmax(sizes))
     grid = own.mask.grid
-    center = grid.world_of(np.argwhere(piece).mean(axis=0))
-    from_away_mm = np.asarray(ndimage.distance_transform_edt(~away.mask.data, sampling=grid.spacing_mm))
+    center = grid.world_of(np.argwhere(piece).mean(axis=0) + [each.start for each in window])
+    from_away_mm = np.asarray(ndimage.distance_transform_edt(~there, sampling=grid.spacing_mm))
     return LargestDifference(
         only_in=own.name,
         volume_ml=float(sizes.max()) * grid.voxel_volume_ml,

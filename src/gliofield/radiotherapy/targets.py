@@ -275,12 +275,16 @@ def guideline_target(
     GridMismatchError
         If GTV and barriers lie on different grids.
     """
-    chosen = Trims() if trims is None else trims
+    chosen, spacing_mm = Trims() if trims is None else trims, barriers.grid.spacing_mm
     mask = reach_mm(gtv, barriers, largest_mm=guideline.margin_mm) <= guideline.margin_mm
-    plain_mm = np.asarray(ndimage.distance_transform_edt(~gtv.mask.data, sampling=barriers.grid.spacing_mm))
-    plain = plain_mm <= guideline.margin_mm
+    more = int(np.ceil(guideline.margin_mm / min(spacing_mm))) + 1
+    window = slices_of(widened(box_of(gtv.mask.data), more, mask.shape))
+    plain = np.zeros_like(mask)
+    plain[window] = (
+        np.asarray(ndimage.distance_transform_edt(~gtv.mask.data[window], sampling=spacing_mm)) <= guideline.margin_mm
+    )
     mask = _beyond_barriers(mask, plain, barriers, chosen) | gtv.mask.data
-    cut_ml = float(np.count_nonzero(plain & ~mask)) * barriers.grid.voxel_volume_ml
+    cut_ml = float(np.count_nonzero(plain & ~mask & barriers.brain)) * barriers.grid.voxel_volume_ml
     return Target(
         name=guideline.target,
         kind="CTV",
@@ -291,7 +295,7 @@ def guideline_target(
             "source": guideline.source,
             "margin_mm": guideline.margin_mm,
             "trims_mm": vars(chosen),
-            "cut_by_barriers_ml": cut_ml,
+            "cut_by_barriers_in_brain_ml": cut_ml,
         },
     )
 
@@ -337,7 +341,7 @@ def delivered(
     seen, region, walls = gtv.mask.data[window], barriers.region[window], barriers.compartments[window]
     mask = (raw[window] & region) | seen
     joined = np.isfinite(geodesic_distance_mm(seen, mask, barriers.grid.spacing_mm, compartments=walls))
-    pieces, _ = ndimage.label(mask & ~joined & np.isin(walls, np.unique(walls[joined])))
+    pieces, _ = ndimage.label(mask & ~joined & np.isin(walls, np.unique(walls[seen])))
     sizes = np.bincount(pieces.ravel()) * barriers.grid.voxel_volume_ml
     sizes[0] = 0.0
     mask = joined | (sizes >= SMALLEST_PIECE_ML)[pieces]
