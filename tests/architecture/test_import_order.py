@@ -39,10 +39,11 @@ ALLOWED = {
     "bayes": _RETRIEVAL,
     "pipeline": _INVERSE | {"registration", "assimilation"},
     "virtual": _PIPELINE,
-    "report": _VIRTUAL,
+    "radiotherapy": _PIPELINE,
+    "report": _VIRTUAL | {"radiotherapy"},
     "testing": _PIPELINE | {"report"},
     "scoring": _VIRTUAL | {"report"},
-    "cli": _VIRTUAL | {"report", "scoring"},
+    "cli": _VIRTUAL | {"radiotherapy", "report", "scoring"},
 }
 # The same inside the papers.
 _METHODS = {"indexes", "surrogate"}

@@ -345,7 +345,7 @@ def delivered(
     sizes = np.bincount(pieces.ravel()) * barriers.grid.voxel_volume_ml
     sizes[0] = 0.0
     mask = joined | (sizes >= SMALLEST_PIECE_ML)[pieces]
-    mask |= _holes(mask) & region
+    mask |= _holes(mask) & region & np.isin(walls, np.unique(walls[seen]))
     form = np.zeros(raw.shape, dtype=np.bool_)
     form[window] = _without_gaps(mask, seen)
     return form

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gliofield.errors import OutputError
 from gliofield.nifti import write_volume
 from gliofield.output import FolderMarker, atomic_file, atomic_folder, require_writable_place
-from gliofield.radiotherapy.plan import TargetPlan
+from gliofield.radiotherapy.plan import MASKS_FOLDER, TargetPlan
 from gliofield.radiotherapy.planning_case import PlanningCase
 from gliofield.report.json_files import write_json
 from gliofield.report.targets_figure import targets_figure
@@ -26,7 +26,7 @@ from gliofield.volume import Volume
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TARGETS_JSON, TARGETS_PICTURE, MASKS_FOLDER = "targets.json", "targets.png", "targets"
+TARGETS_JSON, TARGETS_PICTURE = "targets.json", "targets.png"
 #: What is added, as paths inside the result folder.
 TARGET_FILES = (TARGETS_JSON, TARGETS_PICTURE, f"{MASKS_FOLDER}/GTV.nii.gz", f"{MASKS_FOLDER}/CTV_*.nii.gz")
 _MASKS = FolderMarker("GTV.nii.gz", files=("CTV_*.nii.gz",))
@@ -79,7 +79,7 @@ def write_targets(
         figure: Figure = targets_figure(plan, planning, background=background, title=name)
         figure.savefig(partial, facecolor=figure.get_facecolor())
     with atomic_file(place / TARGETS_JSON, replace=True) as partial:
-        write_json(partial, plan.to_json({each.name: f"{MASKS_FOLDER}/{each.name}.nii.gz" for each in plan.targets}))
+        write_json(partial, plan.to_json())
     return place / TARGETS_JSON
 
 
