@@ -6,9 +6,9 @@ Each case is registered, asked for its priorities and its ensemble (64 members, 
 and gets the targets of `gliofield target` with the guideline estro-eano-2023. What they hold of the true cells outside
 the core, and of the simulated recurrence, is kept in CACHE as a file for each case; the same command goes on.
 
-Prints means over patients (a patient's conditions are averaged first) with bootstrap intervals and Wilcoxon's test, paired
-with the guideline's CTV; the volume that the same share of true cells takes; and in how many cases targets hold what
-they promise, with binomial (Wilson) intervals. Nothing is chosen here by the test split.
+Prints means over patients (a patient's conditions are averaged first) with bootstrap intervals and Wilcoxon's test,
+paired with the guideline's CTV; the volume that the same share of true cells takes; and in how many cases targets hold
+what they promise, with binomial (Wilson) intervals. Nothing is chosen here by the test split.
 """
 
 from __future__ import annotations
@@ -88,7 +88,11 @@ def measured(case: CohortCase, planning: PlanningCase) -> dict[str, Any]:
         name: {
             "volume_ml": float(mask.sum()) * one_ml,
             "cells": float(cells[mask].sum() / cells.sum()),
-            **{f"recurrence_{key}": float((mask & here).sum() / here.sum()) for key, here in recurrences.items() if here.any()},
+            **{
+                f"recurrence_{key}": float((mask & here).sum() / here.sum())
+                for key, here in recurrences.items()
+                if here.any()
+            },
         }
         for name, mask in masks.items()
     }
@@ -205,19 +209,27 @@ def report(found: Sequence[dict[str, Any]]) -> str:
         for key, with_p in (("cells", True), ("recurrence_any", False)):
             own, control = (by_patient(found, number(name, key)) for name in (plan, GUIDELINE))
             test = paired_test(own, control, rng=rng)
-            gap = "" if plan == GUIDELINE else f"{100 * test.mean:+.2f} ({100 * test.low:+.2f} to {100 * test.high:+.2f})"
+            gap = (
+                "" if plan == GUIDELINE else f"{100 * test.mean:+.2f} ({100 * test.low:+.2f} to {100 * test.high:+.2f})"
+            )
             row += [f"{100 * np.nanmean(own):.1f} %", gap]
             row += [("" if plan == GUIDELINE else f"{test.p_value:.2g}")] if with_p else []
         lines.append(f"| {plan} | " + " | ".join(row) + " |")
     lines += ["", "At equal coverage of true cells: volume over that of the guideline's CTV (GTV in both)", ""]
     for name in ("priority", "expected"):
-        ratio = by_patient(found, lambda each, n=name: each["equal_coverage"][f"{n}_ml"] / each["equal_coverage"]["guideline_ml"])
+        ratio = by_patient(
+            found, lambda each, n=name: each["equal_coverage"][f"{n}_ml"] / each["equal_coverage"]["guideline_ml"]
+        )
         test = paired_test(ratio, [1.0] * len(ratio), rng=rng)
         lines.append(
             f"- {name}: {1 + test.mean:.3f} ({1 + test.low:.3f} to {1 + test.high:.3f}), p {test.p_value:.2g}, "
             f"{test.num_undefined} undefined"
         )
-    lines += ["", "Promises (cases; Wilson's interval counts them as independent, which conditions of one patient are not)", ""]
+    lines += [
+        "",
+        "Promises (cases; Wilson's interval counts them as independent, which conditions of one patient are not)",
+        "",
+    ]
     for words, hits in _promises(found):
         low, high = wilson(sum(hits), len(hits))
         lines.append(f"- {words}: {sum(hits)} of {len(hits)} = {np.mean(hits):.0%} ({low:.0%} to {high:.0%})")

@@ -1,4 +1,4 @@
-"""``gliofield target``, from the map of a result to targets, and ``gliofield predictgbm``, the contract of a benchmark."""
+"""``gliofield target``, from a map to the targets of a plan, and ``gliofield predictgbm``, a benchmark's contract."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def target(
     trim_ventricles: Annotated[float, _barriers(min=0.0, help=_TRIM.format("ventricle walls"))] = 0.0,
     trim_falx: Annotated[float, _barriers(min=0.0, help=_TRIM.format("the falx"))] = 0.0,
     trim_tentorium: Annotated[float, _barriers(min=0.0, help=_TRIM.format("the tentorium"))] = 0.0,
-    atlas: Annotated[
-        str | None, typer.Option(help="Name or folder of the atlas; default: the result's own.")
-    ] = None,
+    atlas: Annotated[str | None, typer.Option(help="Name or folder of the atlas; default: the result's own.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace targets that exist.")] = False,
 ) -> None:
     """Make the targets of a plan from a result: GTV, the guideline's CTV, the model's, and how they compare.

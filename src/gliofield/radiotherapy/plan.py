@@ -1,12 +1,12 @@
 """All targets of one patient, and how they compare: what ``gliofield target`` writes.
 
-    GTV               what is seen                                           `gross_tumor`
-    CTV_ESTRO_15, …   the guideline's margin, along ways through tissue      `guideline_target`
-    CTV_model_vol     the first of the priority map, at the guideline's volume
-    CTV_model_95      the fewest voxels that hold 95 % of the expected cells outside the core
-    CTV_95_inner, CTV_95_outer   how sure that is: the volumes, along the same ranking, that hold 95 % of the cells of
-                      the lowest and highest part of the ensemble's members; where a method has a posterior without
-                      members, P(density > FLAIR's threshold) at both ends of the level
+GTV               what is seen                                           `gross_tumor`
+CTV_ESTRO_15, …   the guideline's margin, along ways through tissue      `guideline_target`
+CTV_model_vol     the first of the priority map, at the guideline's volume
+CTV_model_95      the fewest voxels that hold 95 % of the expected cells outside the core
+CTV_95_inner, CTV_95_outer   how sure that is: the volumes, along the same ranking, that hold 95 % of the cells of
+                  the lowest and highest part of the ensemble's members; where a method has a posterior without
+                  members, P(density > FLAIR's threshold) at both ends of the level
 """
 
 from __future__ import annotations
@@ -165,9 +165,13 @@ class TargetPlan:
             held = f"  {_share_in_words(cells[target.name])}" if target.name in cells else ""
             lines.append(f"  {target.name:<16} {target.volume_ml:7.1f} ml{held}")
         for each in self.comparisons:
-            where = "" if each.largest is None else (
-                f"; the largest part, {each.largest.volume_ml:.1f} ml of {each.largest.only_in}, "
-                f"lies {each.largest.direction} the GTV"
+            where = (
+                ""
+                if each.largest is None
+                else (
+                    f"; the largest part, {each.largest.volume_ml:.1f} ml of {each.largest.only_in}, "
+                    f"lies {each.largest.direction} the GTV"
+                )
             )
             lines.append(
                 f"  {each.one} and {each.other}: Dice {each.dice:.2f}, surface Dice at 2 mm "

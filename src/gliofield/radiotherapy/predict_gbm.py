@@ -85,9 +85,7 @@ def read_contract_patient(folder: str | os.PathLike[str]) -> ContractPatient:
     if given_brain is not None:
         _require_shape("brain_mask", given_brain, labels)
     segmentation = segmentation_from_labels(Volume(labels, grid), scheme=_scheme_of(labels))
-    scan = _scan(
-        {name: _tissue(name, images[name][2]) for name in ("gm", "wm", "csf")}, segmentation, given_brain
-    )
+    scan = _scan({name: _tissue(name, images[name][2]) for name in ("gm", "wm", "csf")}, segmentation, given_brain)
     return ContractPatient(identifier=identifier, scan=scan, header=header, affine=affine)
 
 
