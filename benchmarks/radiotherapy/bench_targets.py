@@ -1,6 +1,6 @@
 """Model CTVs against guideline CTVs on a virtual cohort, at equal volume and at equal coverage, and their promises.
 
-    python benchmarks/radiotherapy/bench_targets.py COHORT CACHE [--split tune] [--condition none ...] [--patients N]
+    python benchmarks/radiotherapy/bench_targets.py COHORT CACHE [--split tune] [--condition none ...] [--in-turn]
 
 Each case is registered, asked for its priorities and its ensemble (64 members, as `assimilate --uncertainty` has them),
 and gets the targets of `gliofield target` with the guideline estro-eano-2023. What they hold of the true cells outside
@@ -257,11 +257,15 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("--split", choices=("tune", "test"), default="tune")
     parser.add_argument("--condition", nargs="+", default=["none", "one-sided", "severe"])
+    parser.add_argument("--in-turn", action="store_true", help="each patient under one of the conditions, in turn")
     parser.add_argument("--patients", type=int, default=None, help="only the first ones")
     chosen = parser.parse_args()
     cases = [each for each in read_cohort(chosen.cohort) if each.split == chosen.split and each.has_core]
     names = list(dict.fromkeys(each.name for each in cases))[: chosen.patients]
     cases = [each for each in cases if each.name in names and each.condition in chosen.condition]
+    if chosen.in_turn:
+        turn = {name: chosen.condition[place % len(chosen.condition)] for place, name in enumerate(names)}
+        cases = [each for each in cases if each.condition == turn[each.name]]
     atlas, found = load_atlas("sri24"), []
     registrations = Registrations(folder=chosen.cache / "registrations", settings=SETTINGS)
     (chosen.cache / "cases").mkdir(parents=True, exist_ok=True)
