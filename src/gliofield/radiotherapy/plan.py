@@ -116,6 +116,10 @@ class TargetPlan:
     notes: tuple[str, ...]
     settings: TargetSettings
 
+    def __repr__(self) -> str:
+        """The summary, so that printing a plan tells what it is."""
+        return self.summary()
+
     def named(self, name: str) -> Target:
         """The target of a name.
 
