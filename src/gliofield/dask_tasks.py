@@ -167,11 +167,12 @@ class Task:
 
 @dataclass(frozen=True)
 class FinishedTask:
-    """A task with its result, or with the error it ended in."""
+    """A task with its result, or with the error it ended in, and how many workers it took with it."""
 
     task: Task
     result: Any = None
     error: GliofieldError | None = None
+    killed_workers: int = 0
 
 
 @dataclass
@@ -211,11 +212,15 @@ class _Dispatcher:
 
     def _next(self) -> Iterator[FinishedTask]:
         """A task that is finished; none if there is none for now."""
+        from distributed import KilledWorker
+
         try:
             future = self._done.get(timeout=_LOOK_INTERVAL_S)
         except Empty:
             return
-        result, failure = None, None
+        result: Any = None
+        failure: GliofieldError | None = None
+        killed = 0
         try:
             # A result is lost with the worker that holds it and made again by another, so this too may have to wait.
             result = future.result(timeout=_LOOK_INTERVAL_S)
@@ -227,9 +232,9 @@ class _Dispatcher:
         except GliofieldError as error:
             failure = error
         except Exception as error:
+            killed = error.allowed_failures + 1 if isinstance(error, KilledWorker) else 0
             failure = self._failure(future, error)
-            failure.__cause__ = error
-        yield FinishedTask(self._under_way.pop(future), result, failure)
+        yield FinishedTask(self._under_way.pop(future), result, failure, killed)
 
     def _look_at_workers(self) -> None:
         """Count the threads of the cluster now and then; raise `ClusterError` when there are none for too long."""

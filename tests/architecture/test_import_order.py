@@ -42,7 +42,8 @@ ALLOWED = {
     "report": _VIRTUAL,
     "testing": _PIPELINE | {"report"},
     "scoring": _VIRTUAL | {"report"},
-    "cli": _VIRTUAL | {"report", "scoring"},
+    "cohort": _VIRTUAL | {"report", "scoring"},
+    "cli": _VIRTUAL | {"report", "scoring", "cohort"},
 }
 # The same inside the papers.
 _METHODS = {"indexes", "surrogate"}

@@ -30,6 +30,8 @@ MADE_SMALL = {
     "gliofield personalize": ["--registration", "none"],
     "gliofield personalize PATIENT --pet": ["--registration", "none", "--samples", "4", "--steps", "1", "--levels", "1"]
     + ["--spacing-mm", "8", "--dry-run"],  # a run of the sampler takes minutes however small: its inputs are checked
+    "gliofield cohort": ["--registration", "none", "--method", "distance", "--workers", "1"],
+    "gliofield cohort patients.tsv": ["--workers", "1"],
     "gliofield simulate": ["--seed-mm", "28", "10", "12", "--spacing-mm", "4"],
     "gliofield database build --number": ["--dry-run"],  # the default database cannot be made coarser
     "gliofield database build": SMALL_DATABASE,
@@ -104,6 +106,7 @@ def files(tmp_path_factory):
     names = {"t1ce": "T1C", "flair": "FLAIR", "seg": "SEG", "t1": "PET"}
     for ending, name in names.items():
         shutil.copy(patient / f"case_{ending}.nii.gz", folder / f"{name}.nii.gz")
+    (folder / "patients.tsv").write_text("patient\tfolder\none\tPATIENT\n", encoding="utf-8")
     labels = phantom_labels()
     for name, voxels in (("core", labels.data == 3), ("whole", labels.data > 0)):
         write_volume(folder / f"{name}.nii.gz", Volume(voxels.astype("uint8"), labels.grid))

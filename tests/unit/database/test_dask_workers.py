@@ -136,7 +136,9 @@ def test_tumors_that_kill_their_workers_are_named(tmp_path):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         local_cluster(2, env={EXIT_VARIABLE: "1"}) as cluster,
-        pytest.raises(ClusterError, match=r"tumors 0 to 19 could not be made: 2 workers died over it, the last was tcp://"),
+        pytest.raises(
+            ClusterError, match=r"tumors 0 to 19 could not be made: 2 workers died over it, the last was tcp://"
+        ),
     ):
         build_balls_with(tmp_path / "db", DaskWorkers(cluster.scheduler_address))
 

@@ -1,0 +1,16 @@
+from gliofield.cohort.bids_dataset import (
+    BidsChoice as BidsChoice,
+)
+from gliofield.cohort.patients import (
+    CohortPatient as CohortPatient,
+    CohortSource as CohortSource,
+    find_cohort as find_cohort,
+)
+from gliofield.cohort.run import (
+    CohortResult as CohortResult,
+    CohortRun as CohortRun,
+    run_cohort as run_cohort,
+)
+from gliofield.cohort.table import (
+    read_table as read_table,
+)
