@@ -4,6 +4,8 @@
     density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
     target_priority_patient.nii.gz   which voxels to treat first: ranks, higher ones first
     unexplained_patient.nii.gz       what the model does not explain of the scan (`assimilate`)
+    outlines_patient.nii.gz  1 brain, 2 whole tumor, 3 tumor core, 4 resection cavity: what targets are made of
+    targets/, targets.json, targets.png   what `gliofield target` adds (`targets_folder`)
     candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
     parameters.json          growth parameters with units where the method has them, runners-up
     transforms/              patient <-> atlas, as ITK files
@@ -34,11 +36,13 @@ from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, DensityPost
 from gliofield.pipeline.provenance import provenance
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.progress import StageClock
+from gliofield.radiotherapy.planning_case import OUTLINES_FILE, outlines_of
 from gliofield.registration import write_transform
 from gliofield.registration.transform_files import TRANSFORM_MARKER
 from gliofield.report.json_files import write_json
 from gliofield.report.overview import overview_figure
 from gliofield.report.posterior_folder import POSTERIOR_FILES, write_posterior
+from gliofield.report.targets_folder import TARGET_FILES
 from gliofield.volume import Volume
 
 # Written last; a folder without it is no result and is never replaced, nor is one that holds anything else.
@@ -49,6 +53,7 @@ RESULT_MARKER = FolderMarker(
         "density_atlas.nii.gz",
         "target_priority_patient.nii.gz",
         "unexplained_patient.nii.gz",
+        OUTLINES_FILE,
         "parameters.json",
         "quality.json",
         "overview.png",
@@ -56,6 +61,7 @@ RESULT_MARKER = FolderMarker(
         "candidates/atlas_*.nii.gz",
         *(f"transforms/{name}" for name in (TRANSFORM_MARKER, *TRANSFORM_MARKER.files)),
         *(f"posterior/{name}" for name in POSTERIOR_FILES),
+        *TARGET_FILES,
     ),
 )
 _PICTURE_MODALITIES = ("t1c", "t1", "flair", "t2")
@@ -200,8 +206,14 @@ def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
 
 
 def _write_maps(folder: Path, result: PersonalizationResult) -> None:
-    """Priorities and further maps of the method, on the patient's grid."""
+    """Priorities, further maps of the method and the outlines, on the patient's grid."""
     descriptions = {"target_priority": "target priority, ranks; research use only"}
+    write_volume(
+        folder / OUTLINES_FILE,
+        outlines_of(result.case),
+        stored_as=result.case.stored_grid,
+        description="1 brain, 2 whole tumor, 3 core, 4 cavity; research use only",
+    )
     maps = dict(result.maps_patient)
     if result.rankings is not None:
         maps["target_priority"] = result.rankings.priority
