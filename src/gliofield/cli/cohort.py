@@ -271,6 +271,38 @@ def _input_lines(rows: Sequence[Row], failed: int) -> str:
     return f"{table.markdown()}\n\n{len(rows) - failed} ready, {failed} cannot be used"
 
 
+def compare(
+    console: Console,
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Folder of a cohort, or its cohort.tsv.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="That of the same patients done otherwise.")],
+    number: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Column to compare; repeatable; all for every number. Default: the main ones."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    tables: options.Tables = None,
+    force: options.Force = False,
+) -> None:
+    """Compare two cohorts of the same patients, such as two methods: paired differences, intervals, Wilcoxon's test."""
+    import dataclasses
+
+    from gliofield.cli.outputs import require_output_file, write_tables
+    from gliofield.cohort import compare_cohorts, read_table
+
+    require_output_file(tables, ending=".md", replace=force)
+    names = [(each if each.is_dir() else each.parent).resolve().name for each in (first, second)]
+    if names[0] == names[1]:
+        names = [str(first), str(second)]
+    found = compare_cohorts(
+        read_table(first), read_table(second), names=(names[0], names[1]), numbers=number or (), seed=seed
+    )
+    text = found.table().markdown()
+    write_tables(tables, text, replace=force)
+    console.result(dataclasses.asdict(found), lambda: text)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     add_command(
@@ -287,4 +319,13 @@ def add_to(app: typer.Typer) -> None:
         options={"method_options": options_of_command},
         explain=explain_option,
         reads_images=True,
+    )
+    add_command(
+        app,
+        "cohort-compare",
+        compare,
+        examples=[
+            "gliofield cohort-compare COHORT COHORT2",
+            "gliofield cohort-compare COHORT COHORT2 --number dice_flair --tables comparison.md",
+        ],
     )

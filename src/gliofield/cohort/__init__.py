@@ -4,6 +4,7 @@ from gliofield.lazy import lazy_names
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "bids_dataset": ("BidsChoice",),
+    "comparison": ("compare_cohorts",),
     "patients": ("CohortPatient", "CohortSource", "find_cohort"),
     "run": ("CohortResult", "CohortRun", "run_cohort"),
     "table": ("read_table",),

@@ -1,6 +1,9 @@
 from gliofield.cohort.bids_dataset import (
     BidsChoice as BidsChoice,
 )
+from gliofield.cohort.comparison import (
+    compare_cohorts as compare_cohorts,
+)
 from gliofield.cohort.patients import (
     CohortPatient as CohortPatient,
     CohortSource as CohortSource,

@@ -153,7 +153,10 @@ def _plot(spread: Distribution) -> str:
     """Histogram of a number, its median, and a dot for each outlier."""
     values = np.array(list(spread.values.values()))
     low, high = float(values.min()), float(values.max())
-    counts, edges = np.histogram(values, bins=_BINS, range=(low, high) if high > low else (low - 0.5, low + 0.5))
+    if low == high:
+        words = f"all {len(values)} are {low:.3g}"
+        return f'<figure><figcaption>{escape(spread.words)}</figcaption><p class="soft">{words}</p></figure>'
+    counts, edges = np.histogram(values, bins=_BINS, range=(low, high))
     scale = _PLOT_WIDTH / (edges[-1] - edges[0])
     width, top = _PLOT_WIDTH / _BINS, max(int(counts.max()), 1)
     bars = "".join(
