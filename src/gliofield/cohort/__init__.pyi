@@ -4,6 +4,12 @@ from gliofield.cohort.bids_dataset import (
 from gliofield.cohort.comparison import (
     compare_cohorts as compare_cohorts,
 )
+from gliofield.cohort.follow_up import (
+    FollowUp as FollowUp,
+    FollowUpSettings as FollowUpSettings,
+    score_follow_up as score_follow_up,
+    write_follow_up as write_follow_up,
+)
 from gliofield.cohort.patients import (
     CohortPatient as CohortPatient,
     CohortSource as CohortSource,
