@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.assimilation import distance_mm
+from gliofield.box import box_of, slices_of
 from gliofield.errors import ParameterError, RegistrationError
 from gliofield.metrics import CoverageCurve, best_first, dice
 from gliofield.nifti import read_volume, write_volume
@@ -52,6 +53,8 @@ FOLLOW_UP_MARKER = FolderMarker(
 _MAPS = {"density": "density_patient.nii.gz", "priority": "target_priority_patient.nii.gz"}
 # One head scanned twice: scanners differ by a percent or two, and brains by little more. *Chosen*.
 _VOLUME_RATIO, _LEAST_OVERLAP = 1.1, 0.9
+# Adult brains are 110 mm high and more; a scan may cut off the base. *Chosen*.
+_LEAST_EXTENT_MM = 80.0
 _NOTICE = "For research use only; not a medical device."
 
 
@@ -198,6 +201,7 @@ def score_follow_up(
     """
     chosen = settings or FollowUpSettings()
     for words, case in (("first", first), ("second", second)):
+        _require_whole_head(words, case)
         if "flair" not in case.images:
             raise ParameterError(
                 f"the {words} scan has no FLAIR: expected it in both, for the visible tumor is what FLAIR shows, and "
@@ -283,7 +287,7 @@ def _maps(first: Case, result: Path) -> dict[str, NDArray[np.floating]]:
         ) from error
     if made_of != dict(first.file_hashes):
         raise ParameterError(
-            f"{result} was made of other files than the first scan given here (by their SHA-256). Give the scan that it "
+            f"{result} was made of other files than the first scan given here (by SHA-256). Give the scan that it "
             "was made of, or personalize the one given."
         )
     found = {}
@@ -317,6 +321,18 @@ def _registered(first: Case, second: Case, settings: FollowUpSettings, report: R
             "headers have the true voxel sizes."
         )
     return transform
+
+
+def _require_whole_head(words: str, case: Case) -> None:
+    """Refuse a brain that is flatter than any: its voxel sizes are lost, or slices are missing."""
+    voxels = [each.stop - each.start for each in slices_of(box_of(case.brain))]
+    extent_mm = [number * size for number, size in zip(voxels, case.grid.spacing_mm, strict=True)]
+    if min(extent_mm) < _LEAST_EXTENT_MM:
+        raise ParameterError(
+            f"the brain of the {words} scan is {' x '.join(f'{each:.0f}' for each in extent_mm)} mm large: expected at "
+            f"least {_LEAST_EXTENT_MM:.0f} mm along each axis. The header has lost the true voxel sizes, or slices are "
+            "missing, so distances and volumes mean nothing."
+        )
 
 
 def _treatable(case: Case) -> Mask:

@@ -141,7 +141,7 @@ def run_cohort(
     Raises
     ------
     ParameterError
-        If there is no patient.
+        If there is no patient, or an option of the method is for one patient alone.
     OutputError
         If the folder holds something else, or cannot be written.
     AtlasError, DatabaseError, CheckpointError
@@ -184,6 +184,8 @@ def _work(
     if chosen.num_threads is None:
         chosen = replace(chosen, num_threads=max(1, available_cores() // num_workers))
     options = options_named(method) if isinstance(method, str) else method
+    if getattr(options, "stage_file", None) is not None:
+        raise ParameterError("stage_file is that of one patient, and a cohort has many: leave it out.")
     prepared = replace(chosen, num_threads=require_threads(None if settings is None else settings.num_threads))
     return CohortWork(
         out=place,
@@ -211,7 +213,7 @@ def _worked_on(
     num_workers: int,
     report: Reporter,
 ) -> Iterator[Outcome]:
-    """Outcomes of the patients that this run works on, until none is left that nobody has finished."""
+    """Outcomes that this run has found, until no patient is left that nobody has finished."""
     jobs = []
     for patient in patients:
         known = work.outcome(patient, identities[patient.name])
@@ -224,14 +226,16 @@ def _worked_on(
     with _workforce(work, atlas, how, min(num_workers, len(jobs))) as workforce:
         while jobs:
             elsewhere = []
-            for job, outcome in workforce.finished(jobs):
-                if outcome is None:
+            for job, answer in workforce.finished(jobs):
+                if answer is None:
                     elsewhere.append(job)
                     continue
+                outcome, is_new = answer
                 done += 1
                 message = f"{job.patient.shown} {outcome.status}"
                 report(ProgressEvent(task=_TASK, completed=done, total=len(patients), message=message))
-                yield outcome
+                if is_new:
+                    yield outcome
             jobs = _still_open(work, elsewhere)
             done += len(elsewhere) - len(jobs)
             if jobs:

@@ -156,6 +156,10 @@ class CohortWork:
         return outcome
 
 
+#: An outcome and whether it is new; None: another process works on the patient.
+Answer = tuple[Outcome, bool] | None
+
+
 class BusyError(GliofieldError):
     """Another process works on the patient."""
 
@@ -189,8 +193,8 @@ class PatientWorker:
         """The method with its database or networks."""
         return prepare_method(self.work.method, atlas=self.atlas, settings=self.work.settings)
 
-    def run(self, job: PatientJob) -> Outcome | None:
-        """The outcome of a patient, which is recorded; None if another process has the patient.
+    def run(self, job: PatientJob) -> Answer:
+        """The outcome of a patient, which is recorded, and whether it was found out now; None where others are at it.
 
         Raises
         ------
@@ -202,7 +206,9 @@ class PatientWorker:
         try:
             with file_lock(claims / f"{job.patient.folder_name}.lock", _busy):
                 found = self.work.outcome(job.patient, job.identity)
-                return found if found is not None and found != job.known else self._done(job)
+                if found is not None and found != job.known:
+                    return found, False
+                return self._done(job), True
         except BusyError:
             return None
 

@@ -15,11 +15,11 @@ from queue import SimpleQueue
 from types import TracebackType
 
 from gliofield.anatomy import Atlas
-from gliofield.cohort.work import CohortWork, Outcome, PatientJob, PatientWorker
+from gliofield.cohort.work import Answer, CohortWork, Outcome, PatientJob, PatientWorker
 from gliofield.dask_tasks import DaskCluster, Task, require_same_version
 from gliofield.worker_processes import WorkerProcesses, require_guarded_script, require_picklable
 
-Finished = tuple[PatientJob, Outcome | None]
+Finished = tuple[PatientJob, Answer]
 _MOST_TRIES = 2
 
 
@@ -31,7 +31,7 @@ class OwnProcess:
         self._worker.atlas = atlas
 
     def finished(self, jobs: Iterable[PatientJob]) -> Iterator[Finished]:
-        """Each job with its outcome; None where another run has the patient."""
+        """Each job with its answer."""
         for job in jobs:
             yield job, self._worker.run(job)
 
@@ -64,14 +64,14 @@ class LocalProcesses:
             self._free.put(slot)
 
     def finished(self, jobs: Iterable[PatientJob]) -> Iterator[Finished]:
-        """Each job with its outcome, as they are finished; None where another run has the patient."""
+        """Each job with its answer, as they are finished."""
         for future in as_completed([self._threads.submit(self._run, job) for job in jobs]):
             yield future.result()
 
     def _run(self, job: PatientJob) -> Finished:
         slot = self._free.get()
         try:
-            return job, slot.outcome(job)
+            return job, slot.answer(job)
         finally:
             self._free.put(slot)
 
@@ -96,10 +96,10 @@ class _Slot:
         self._lock = threading.Lock()
         self._is_closed = False
 
-    def outcome(self, job: PatientJob) -> Outcome | None:
+    def answer(self, job: PatientJob) -> Answer:
         for _ in range(_MOST_TRIES):
             try:
-                found: Outcome | None = self._started().executor.submit(_run_in_worker, job).result()
+                found: Answer = self._started().executor.submit(_run_in_worker, job).result()
                 return found
             except BrokenProcessPool:
                 with self._lock:
@@ -109,7 +109,7 @@ class _Slot:
                 if pool is not None:
                     pool.close()
         reason = f"its process died {_MOST_TRIES} times: it was killed, or ran out of memory."
-        return self._work.record(job, Outcome(status="failed", reason=reason, kind="BrokenProcessPool"))
+        return self._work.record(job, Outcome(status="failed", reason=reason, kind="BrokenProcessPool")), True
 
     def _started(self) -> WorkerProcesses:
         with self._lock:
@@ -142,7 +142,7 @@ class ClusterWorkers:
         self._work, self._cluster = work, cluster
 
     def finished(self, jobs: Iterable[PatientJob]) -> Iterator[Finished]:
-        """Each job with its outcome, as they are finished; None where another run has the patient.
+        """Each job with its answer, as they are finished.
 
         Raises
         ------
@@ -159,7 +159,8 @@ class ClusterWorkers:
             job: PatientJob = done.task.argument
             if done.killed_workers:
                 reason = f"its worker died {done.killed_workers} times: it was killed, or ran out of memory."
-                yield job, self._work.record(job, Outcome(status="failed", reason=reason, kind="KilledWorker"))
+                outcome = Outcome(status="failed", reason=reason, kind="KilledWorker")
+                yield job, (self._work.record(job, outcome), True)
             elif done.error is not None:
                 raise done.error
             else:
@@ -182,11 +183,11 @@ def _prepare(work: CohortWork) -> None:
     _workers[""] = PatientWorker(work)
 
 
-def _run_in_worker(job: PatientJob) -> Outcome | None:
+def _run_in_worker(job: PatientJob) -> Answer:
     return _workers[""].run(job)
 
 
-def run_on_cluster(version: str, digest: str, job: PatientJob, *pieces: bytes) -> Outcome | None:
+def run_on_cluster(version: str, digest: str, job: PatientJob, *pieces: bytes) -> Answer:
     """What a worker of the cluster runs; arguments as `DaskCluster.finished`, errors as `PatientWorker.run`."""
     require_same_version(version)
     with _making:
