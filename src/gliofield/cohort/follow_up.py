@@ -69,7 +69,7 @@ class FollowUpSettings:
     margin_mm : float
         Margin around the first core whose volume everything is compared at [mm].
     outline_error_mm : float
-        How far outlines of the same thing lie apart [mm]; the noise floor of growth follows from it.
+        How far outlines of the same thing lie apart [mm], at least a voxel; the noise floor of growth follows from it.
     part : float
         Part of the recurrence for which the volume is given, in (0, 1).
 
@@ -376,6 +376,7 @@ def _volume_and_floor(mask: Mask, case: Case, error_mm: float) -> tuple[float, f
     if not mask.any():
         return 0.0, 0.0
     voxel_ml, spacing_mm = case.grid.voxel_volume_ml, case.grid.spacing_mm
-    wider = int(np.count_nonzero((distance_mm(mask, spacing_mm) <= error_mm) & case.brain & ~mask))
-    tighter = int(np.count_nonzero((distance_mm(~mask, spacing_mm) <= error_mm) & mask))
+    reach_mm = max(error_mm, min(spacing_mm))  # no outline is finer than a voxel
+    wider = int(np.count_nonzero((distance_mm(mask, spacing_mm) <= reach_mm) & case.brain & ~mask))
+    tighter = int(np.count_nonzero((distance_mm(~mask, spacing_mm) <= reach_mm) & mask))
     return float(np.count_nonzero(mask)) * voxel_ml, 0.5 * (wider + tighter) * voxel_ml

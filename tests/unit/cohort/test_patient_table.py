@@ -1,5 +1,7 @@
 """A table of patients: columns by whatever name, rows that say themselves what is wrong with them."""
 
+import re
+
 import pytest
 from cohort_phantoms import write_words
 
@@ -65,7 +67,7 @@ def test_a_wrong_row_says_what_is_wrong(table, row, problem):
 
     assert len(found) == 2
     assert len(problems) == 1
-    assert __import__("re").search(problem, problems[0])
+    assert re.search(problem, problems[0])
 
 
 def test_a_wrong_scheme_is_the_rows_own(table):
