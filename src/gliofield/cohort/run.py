@@ -27,7 +27,7 @@ from gliofield.cohort.numbers import result_numbers
 from gliofield.cohort.page import PAGE, write_page
 from gliofield.cohort.patients import CohortPatient, hash_patients, refuse_copies
 from gliofield.cohort.table import TABLE, Row, write_table
-from gliofield.cohort.work import CLAIMS, RECORDS, RESULTS, CohortWork, Outcome, PatientJob
+from gliofield.cohort.work import CLAIMS, RECORDS, RESULTS, BusyError, CohortWork, Outcome, PatientJob, busy
 from gliofield.cohort.workforce import ClusterWorkers, LocalProcesses, OwnProcess
 from gliofield.cores import available_cores, require_threads
 from gliofield.dask_tasks import DaskCluster
@@ -290,6 +290,9 @@ def _sweep(place: Path) -> None:
     """Remove what workers that were ended have left under temporary names, and the folder of claims."""
     for folder in (place, place / RESULTS, place / RECORDS):
         sweep_leftovers(folder)
+    for claim in (place / CLAIMS).glob("*.lock"):
+        with suppress(BusyError, OSError), file_lock(claim, busy):
+            pass  # taken and given back, it is gone
     with suppress(OSError):
         (place / CLAIMS).rmdir()
 

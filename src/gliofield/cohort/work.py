@@ -204,7 +204,7 @@ class PatientWorker:
         claims = self.work.out / CLAIMS
         claims.mkdir(parents=True, exist_ok=True)
         try:
-            with file_lock(claims / f"{job.patient.folder_name}.lock", _busy):
+            with file_lock(claims / f"{job.patient.folder_name}.lock", busy):
                 found = self.work.outcome(job.patient, job.identity)
                 if found is not None and found != job.known:
                     return found, False
@@ -257,7 +257,8 @@ class PatientWorker:
             )
 
 
-def _busy(holder: str) -> BusyError:
+def busy(holder: str) -> BusyError:
+    """What a claim that another process holds means."""
     return BusyError(f"{holder} works on it.")
 
 
