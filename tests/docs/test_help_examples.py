@@ -6,6 +6,7 @@ the table says why. The phantom stands in for the atlases, so nothing is fetched
 
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import typer
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 import gliofield.anatomy
 import gliofield.anatomy.atlas_sources
 from gliofield.cli import app
+from gliofield.cohort.table import write_table
 from gliofield.nifti import write_volume
 from gliofield.virtual import write_cohort
 from gliofield.volume import Volume
@@ -32,6 +34,8 @@ MADE_SMALL = {
     + ["--spacing-mm", "8", "--dry-run"],  # a run of the sampler takes minutes however small: its inputs are checked
     "gliofield cohort": ["--registration", "none", "--method", "distance", "--workers", "1"],
     "gliofield cohort patients.tsv": ["--workers", "1"],
+    "gliofield cohort-compare": [],
+    "gliofield follow-up": ["--registration", "none"],
     "gliofield simulate": ["--seed-mm", "28", "10", "12", "--spacing-mm", "4"],
     "gliofield database build --number": ["--dry-run"],  # the default database cannot be made coarser
     "gliofield database build": SMALL_DATABASE,
@@ -140,6 +144,14 @@ def prepare(line, monkeypatch):
         shutil.copytree("DB", place)
     if line.startswith("gliofield evaluate virtual"):
         write_cohort("COHORT", [first_of("plain")], atlas=phantom_atlas(), resolution=RESOLUTION)
+    if line.startswith("gliofield cohort-compare"):
+        for name in ("COHORT", "COHORT2"):
+            Path(name).mkdir()
+            write_table(Path(name) / "cohort.tsv", [{"patient": "one", "status": "done", "dice_flair": 0.5}])
+    if line.startswith("gliofield follow-up"):
+        for name in ("FIRST", "SECOND"):
+            shutil.copytree("PATIENT", name)
+        assert run("personalize", "FIRST", "--out", "RESULT", "--registration", "none", "--method", "distance")
     for kind in ("inverse", "surrogate"):
         if f"--checkpoint {kind}" in line:
             pytest.importorskip("torch")
