@@ -77,6 +77,9 @@ for group in (atlas, database, evaluate, train):
 
 def main() -> None:
     """Entry point of the ``gliofield`` command."""
+    if sys.stdout is None:  # closed by who started it: a result would be lost without a word
+        typer.echo("Error: standard output is closed. Redirect it to /dev/null if no result is wanted.", err=True)
+        sys.exit(EXIT_FAILED)
     try:
         app()
     except OSError as error:  # of pages and versions, on a full disk behind stdout; commands have said theirs
