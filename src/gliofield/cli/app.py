@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from gliofield import __version__
-from gliofield.cli import atlas, database, demo, evaluate, personalize, search, setup, simulate, target, train, virtual
+from gliofield.cli import (
+    atlas,
+    cohort,
+    database,
+    demo,
+    evaluate,
+    follow_up,
+    personalize,
+    search,
+    setup,
+    simulate,
+    target,
+    train,
+    virtual,
+)
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
 from gliofield.cli.plugged_commands import RootGroup
@@ -54,6 +68,8 @@ demo.add_to(app)
 setup.add_to(app)
 personalize.add_to(app)
 target.add_to(app)
+cohort.add_to(app)
+follow_up.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
 virtual.add_to(app)

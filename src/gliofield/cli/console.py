@@ -21,9 +21,9 @@ from typing import Any, TextIO
 import typer
 
 from gliofield.cli.progress_bars import draw_bars
-from gliofield.cli.progress_lines import ProgressLines, called_regularly
 from gliofield.errors import GliofieldError, OutputError, ParameterError
 from gliofield.progress import ProgressEvent, Reporter
+from gliofield.progress_lines import ProgressLines, called_regularly
 from gliofield.termination import TerminatedError
 
 EXIT_FAILED = 1

@@ -22,6 +22,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from scipy import ndimage
 
 from gliofield.anatomy import Atlas, TissueMaps
 from gliofield.cache import cache_folder, make_once
-from gliofield.errors import GliofieldError, ImageError, ParameterError
+from gliofield.errors import GliofieldError, ImageError, OutputError, ParameterError
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume, write_volume
 from gliofield.pipeline import PatientSpace
@@ -165,29 +166,35 @@ def find_barriers(tissue: TissueMaps) -> Barriers:
 
 
 def atlas_barriers(atlas: Atlas, *, report: Reporter = ignore_progress) -> Barriers:
-    """Barriers of an atlas, found when they are first asked for and kept in the cache folder.
+    """Barriers of an atlas, found when they are first asked for and kept in the cache folder where that can be written.
 
     Raises
     ------
     ImageError
         As `find_barriers`.
-    OutputError
-        If the cache cannot be written.
     """
     path = cache_folder("barriers", f"{atlas.content_hash[:16]}-v{_VERSION}.nii.gz")
     kept = _read(path, atlas)
     if kept is not None:
         return kept
-    with make_once(path, report=report):
-        kept = _read(path, atlas)  # another process may have made it
-        if kept is None:
-            report(ProgressEvent(task=f"find barriers of {atlas.name}", completed=0, total=1))
-            found = find_barriers(atlas.tissue_maps)
-            code = found.compartments + np.uint8(4) * found.ventricles
-            write_volume(path, Volume(code, found.grid), description="compartment + 4 in ventricles; research use only")
-            report(ProgressEvent(task=f"find barriers of {atlas.name}", completed=1, total=1))
-            return found
-        return kept
+    try:
+        with make_once(path, report=report):
+            kept = _read(path, atlas)  # another process may have made it
+            return _found(atlas, path, report) if kept is None else kept
+    except OutputError:  # a cache that is read-only, as in a container: they are found each time
+        return _found(atlas, None, report)
+
+
+def _found(atlas: Atlas, path: Path | None, report: Reporter) -> Barriers:
+    """Barriers found now, and kept if there is a place."""
+    task = f"find barriers of {atlas.name}"
+    report(ProgressEvent(task=task, completed=0, total=1))
+    found = find_barriers(atlas.tissue_maps)
+    if path is not None:
+        code = found.compartments + np.uint8(4) * found.ventricles
+        write_volume(path, Volume(code, found.grid), description="compartment + 4 in ventricles; research use only")
+    report(ProgressEvent(task=task, completed=1, total=1))
+    return found
 
 
 def patient_barriers(scan: PatientSpace, *, report: Reporter = ignore_progress) -> Barriers:
@@ -225,10 +232,10 @@ def patient_barriers(scan: PatientSpace, *, report: Reporter = ignore_progress) 
     )
 
 
-def _read(path: object, atlas: Atlas) -> Barriers | None:
+def _read(path: Path, atlas: Atlas) -> Barriers | None:
     """Kept barriers of an atlas; None if there are none, or they are damaged."""
     try:
-        stored = read_volume(path, dtype=np.uint8)  # type: ignore[arg-type]
+        stored = read_volume(path, dtype=np.uint8)
         code = stored.reordered_as(atlas.grid).data
     except GliofieldError:
         return None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import two_hemispheres as head
 
-from gliofield.errors import ImageError, ParameterError
+from gliofield.errors import ImageError, OutputError, ParameterError
 from gliofield.radiotherapy import Barriers, atlas_barriers, find_barriers, geodesic_distance_mm, patient_barriers
 from gliofield.radiotherapy.barriers import BELOW_TENTORIUM, BRIDGE, LEFT, RIGHT
 
@@ -79,6 +79,19 @@ def test_an_atlas_keeps_its_barriers(monkeypatch):
     for other in (second, third):
         np.testing.assert_array_equal(first.compartments, other.compartments)
         np.testing.assert_array_equal(first.ventricles, other.ventricles)
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(monkeypatch):
+    """As in a container with a read-only root: they are found, and not kept."""
+    from gliofield.radiotherapy import barriers as module
+
+    def refuse(*given, **more):
+        raise OutputError("read-only")
+
+    monkeypatch.setattr(module, "make_once", refuse)
+
+    assert atlas_barriers(head.atlas()).ventricles.any()
+    assert not module.cache_folder("barriers").exists()
 
 
 def test_in_a_patient_seen_tumor_is_no_ventricle():
