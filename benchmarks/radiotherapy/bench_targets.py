@@ -215,6 +215,13 @@ def report(found: Sequence[dict[str, Any]]) -> str:
             row += [f"{100 * np.nanmean(own):.1f} %", gap]
             row += [("" if plan == GUIDELINE else f"{test.p_value:.2g}")] if with_p else []
         lines.append(f"| {plan} | " + " | ".join(row) + " |")
+    lines += ["", f"{AT_VOLUME} minus {GUIDELINE}, true cells outside core, by kind of patient", ""]
+    for kind in dict.fromkeys(each["kind"] for each in found):
+        those = [each for each in found if each["kind"] == kind]
+        gaps = np.subtract(*(by_patient(those, number(name, "cells")) for name in (AT_VOLUME, GUIDELINE)))
+        lines.append(
+            f"- {kind}: {100 * gaps.mean():+.1f} points ({len(gaps)} patients, {100 * gaps.min():+.1f} at worst)"
+        )
     lines += ["", "At equal coverage of true cells: volume over that of the guideline's CTV (GTV in both)", ""]
     for name in ("priority", "expected"):
         ratio = by_patient(
