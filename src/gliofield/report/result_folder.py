@@ -9,6 +9,8 @@
     transforms/              patient <-> atlas, as ITK files
     quality.json             verdict, concerns, Dice per modality in both spaces, registration, part outside the domain
     overview.png             the picture to look at first
+    report.html              the page to look at first, with all of this in it (`report_page`)
+    view/                    what it shows of the scan (`view_files`)
     posterior/               how sure the method is, where it says (`posterior_folder`)
     provenance.json          input hashes, versions, settings, seconds, references
 
@@ -39,6 +41,8 @@ from gliofield.registration.transform_files import TRANSFORM_MARKER
 from gliofield.report.json_files import write_json
 from gliofield.report.overview import overview_figure
 from gliofield.report.posterior_folder import POSTERIOR_FILES, write_posterior
+from gliofield.report.report_page import REPORT_NAME, ViewerSource, write_report
+from gliofield.report.view_files import VIEW_FILES, VIEW_FOLDER, ScanView, make_view, write_view
 from gliofield.volume import Volume
 
 # Written last; a folder without it is no result and is never replaced, nor is one that holds anything else.
@@ -52,6 +56,8 @@ RESULT_MARKER = FolderMarker(
         "parameters.json",
         "quality.json",
         "overview.png",
+        REPORT_NAME,
+        *(f"{VIEW_FOLDER}/{name}" for name in VIEW_FILES),
         "candidates/patient_*.nii.gz",
         "candidates/atlas_*.nii.gz",
         *(f"transforms/{name}" for name in (TRANSFORM_MARKER, *TRANSFORM_MARKER.files)),
@@ -69,6 +75,7 @@ def write_result_folder(
     force: bool = False,
     inputs: Iterable[str | os.PathLike[str]] = (),
     seconds_before: Mapping[str, float] | None = None,
+    viewer: ViewerSource | None = None,
 ) -> Path:
     """Write a result folder and return its path.
 
@@ -86,6 +93,8 @@ def write_result_folder(
         What the run has read: a folder that holds any of it is not replaced.
     seconds_before : mapping of str to float, optional
         Wall time of stages before `personalize`, for the provenance [s].
+    viewer : ViewerSource, optional
+        The viewer of the page; None: as the cache has it.
 
     Raises
     ------
@@ -116,9 +125,22 @@ def write_result_folder(
             write_json(partial / "quality.json", quality_summary(result))
             figure = result_figure(result, name=name)
             figure.savefig(partial / "overview.png", facecolor=figure.get_facecolor())
+            write_view(partial / VIEW_FOLDER, _view(result, name or target.resolve().name))
         record = provenance(result, seconds_before=seconds_before, seconds_after=clock.seconds)
         write_json(partial / RESULT_MARKER, record)
+        write_report(partial, viewer=viewer or ViewerSource.cached())
     return target
+
+
+def _view(result: PersonalizationResult, name: str) -> ScanView:
+    return make_view(
+        result.case,
+        name=name,
+        atlas=result.atlas,
+        transform=result.registration.transform,
+        judged=result.density_judged,
+        thresholds=result.thresholds,
+    )
 
 
 def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
