@@ -48,7 +48,8 @@ def facts_in_short(quality: Mapping[str, Any], settings: Mapping[str, Any]) -> l
         facts.append(("visible tumor not covered", share))
     cells = quality.get(CELLS_OUTSIDE_CORE)
     if cells:
-        facts.append(("cells outside the core", ExpectedCells(**cells).in_words()))
+        words = "cells outside the core"
+        facts.append((words, ExpectedCells(**cells).in_words().removeprefix(words).strip()))
     return facts
 
 
@@ -107,7 +108,7 @@ def parameter_rows(parameters: Mapping[str, Any]) -> list[dict[str, str]]:
         shown = {"name": _words(key), "value": _number(value, ".3g"), "unit": _unit(key), "read": alone}
         rows.append({**shown, "interval": _interval(intervals[key]) if key in intervals else ""})
     for key in sorted(intervals.keys() - (parameters.get("parameters") or {}).keys()):
-        shown = {"name": _words(key), "value": "", "unit": _unit(key), "read": "from the scan"}
+        shown = {"name": _words(key), "value": "", "unit": _unit(key), "read": "varied, not measured"}
         rows.append({**shown, "interval": _interval(intervals[key])})
     return rows
 

@@ -70,6 +70,8 @@ class Layer:
         Value of the last color.
     opacity : float
         At the start; 0 hides it.
+    opaque_from : float
+        Part of `highest` at which its opacity is full; below, it rises from nothing.
     css : str
         Color of its key.
     """
@@ -81,11 +83,12 @@ class Layer:
     colors: Mapping[str, Sequence[int]] = field(default_factory=dict)
     highest: float = 255.0
     opacity: float = 1.0
+    opaque_from: float = 1.0
     css: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For the page's script; the file is an element of its own."""
-        names = ("name", "words", "kind", "colors", "highest", "opacity")
+        names = ("name", "words", "kind", "colors", "highest", "opacity", "opaque_from")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -125,7 +128,7 @@ class ReportLayers:
             packed = _packed(np.rint(255.0 * values / scale.highest), self.view.grid, scale.highest / 255.0)
             yield Layer(
                 name=name, words=_MAP_WORDS[name], kind="map", file=packed, colors=_nodes(scale),
-                highest=scale.highest, opacity=float(name == "density"), css=_middle_color(scale),
+                highest=scale.highest, opacity=float(name == "density"), opaque_from=scale.opaque_from, css=_middle_color(scale),
             )  # fmt: skip
         masks = {
             "whole": ("whole tumor", self.view.whole_tumor, WHOLE_COLOR, 1.0),
@@ -231,9 +234,8 @@ def _nodes(scale: ColorScale) -> dict[str, list[int]]:
     """Colors of a scale where they change most: more of them at the low end."""
     table = scale.table()
     places = np.unique(np.rint(255 * np.linspace(0.0, 1.0, _NUM_COLORS) ** (1.0 / scale.exponent)).astype(int))
-    opaque = np.minimum(255, np.rint(table[:, 3] * (255.0 / table[:, 3].max()))).astype(int)
     rows = {letter: table[places, column].tolist() for column, letter in enumerate("RGB")}
-    return {**rows, "A": opaque[places].tolist(), "I": places.tolist()}
+    return {**rows, "A": [0, *[255] * (len(places) - 1)], "I": places.tolist()}
 
 
 def _middle_color(scale: ColorScale) -> str:

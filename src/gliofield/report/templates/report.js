@@ -46,6 +46,7 @@
   if (!layers) return;
   const note = one("#viewer-note"), box = one("#viewer"), canvas = one("#canvas"), reading = one("#reading");
   const values = [];  // of each layer in its file's steps, before thresholds
+  const fades = [];  // of each map: the volume that says how opaque it is, so that it ends without an edge
 
   const loadScript = async () => {
     const packed = new Blob([bytes(one("#viewer-script").textContent)]).stream();
@@ -80,21 +81,39 @@
     volume.cal_max = layer.highest;
     if (layer.kind !== "image") viewer.addColormap(layer.name, layer.colors);
     volume.colormap = layer.kind === "image" ? "gray" : layer.name;
-    volume.opacity = layer.kind === "map" ? 0.6 * layer.opacity : layer.opacity;
+    volume.opacity = layer.opacity;
+  };
+
+  const paintMap = (number, opacity, least) => {
+    const layer = layers[number], volume = viewer.volumes[number];
+    if (!fades[number]) {
+      const fade = volume.clone();
+      Object.assign(fade, { name: `${layer.name} opacity`, opacity: 0, cal_min: 0, cal_max: layer.highest, img: fade.img.slice() });
+      viewer.addVolume(fade);
+      fades[number] = fade;
+      viewer.setModulationImage(volume.id, fade.id, 1);
+    }
+    const first = least / volume.hdr.scl_slope, full = 255 * layer.opaque_from;
+    fades[number].img.set(values[number].map((step) => (step < first ? 0 : Math.round(255 * opacity * Math.min(1, step / full)))));
+    volume.opacity = opacity > 0 ? 1 : 0;
+    viewer.updateGLVolume();
   };
 
   const control = (row) => {
     const number = Number(row.dataset.layer), shown = one(".shown", row), opacity = one(".opacity", row);
-    if (layers[number].kind === "map" && shown.checked) opacity.value = 60;
-    const paint = () => viewer.setOpacity(number, shown.checked ? opacity.value / 100 : 0);
+    const threshold = one(".threshold", row), isMap = layers[number].kind === "map";
+    const paint = () => {
+      const share = shown.checked ? opacity.value / 100 : 0;
+      if (isMap) paintMap(number, share, Number(threshold.value));
+      else viewer.setOpacity(number, share);
+    };
     shown.addEventListener("change", paint);
     opacity.addEventListener("input", paint);
-    one(".threshold", row)?.addEventListener("input", (event) => {
-      const volume = viewer.volumes[number], least = event.target.value / volume.hdr.scl_slope;
-      one("output", row).textContent = Number(event.target.value).toFixed(2);
-      volume.img.set(values[number].map((value) => (value < least ? 0 : value)));
-      viewer.updateGLVolume();
+    threshold?.addEventListener("input", () => {
+      one("output", row).textContent = Number(threshold.value).toFixed(2);
+      paint();
     });
+    if (isMap && shown.checked) paint();
     one(".colors", row)?.addEventListener("change", (event) => viewer.setColormap(viewer.volumes[number].id, event.target.value));
   };
 
