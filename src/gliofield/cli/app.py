@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 
 from gliofield import __version__
-from gliofield.cli import atlas, database, demo, evaluate, personalize, report, search, setup, simulate, train, virtual
+from gliofield.cli import (
+    atlas,
+    compare,
+    database,
+    demo,
+    evaluate,
+    personalize,
+    report,
+    search,
+    setup,
+    simulate,
+    train,
+    virtual,
+)
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
 from gliofield.cli.plugged_commands import RootGroup
@@ -54,6 +67,7 @@ demo.add_to(app)
 setup.add_to(app)
 personalize.add_to(app)
 report.add_to(app)
+compare.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
 virtual.add_to(app)

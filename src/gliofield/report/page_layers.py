@@ -127,9 +127,16 @@ class ReportLayers:
             scale = _MAP_FILES[name][1]
             packed = _packed(np.rint(255.0 * values / scale.highest), self.view.grid, scale.highest / 255.0)
             yield Layer(
-                name=name, words=_MAP_WORDS[name], kind="map", file=packed, colors=_nodes(scale),
-                highest=scale.highest, opacity=float(name == "density"), opaque_from=scale.opaque_from, css=_middle_color(scale),
-            )  # fmt: skip
+                name=name,
+                words=_MAP_WORDS[name],
+                kind="map",
+                file=packed,
+                colors=_nodes(scale),
+                highest=scale.highest,
+                opacity=float(name == "density"),
+                opaque_from=scale.opaque_from,
+                css=_middle_color(scale),
+            )
         masks = {
             "whole": ("whole tumor", self.view.whole_tumor, WHOLE_COLOR, 1.0),
             "core": ("tumor core", self.view.tumor_core, CORE_COLOR, 1.0),

@@ -226,31 +226,31 @@ def _planes(shown: ReportLayers, settings: Mapping[str, Any]) -> list[dict[str, 
             continue
         panels = []
         for cut in shown.cuts():
-            paths = [_path("whole", cut.outline(view.whole_tumor, 0.5), WHOLE_COLOR)] if key != "t1c" else []
+            paths = [path_of("whole", cut.outline(view.whole_tumor, 0.5), WHOLE_COLOR)] if key != "t1c" else []
             if key != "flair":
-                paths.append(_path("core", cut.outline(view.tumor_core, 0.5), CORE_COLOR))
+                paths.append(path_of("core", cut.outline(view.tumor_core, 0.5), CORE_COLOR))
             colored, hatched = "", ""
             if key == "density" and density is not None:
                 colored = cut.colored(255.0 * density, DENSITY.table())
-                paths.append(_path("iso high", cut.outline(density, settings["t1gd_threshold"]), "#ffffff"))
-                paths.append(_path("iso low", cut.outline(density, settings["flair_threshold"]), "#ffffff"))
-                paths.append(_path("margin", cut.outline(margin, 0.5), MARGIN_COLOR))
+                paths.append(path_of("iso high", cut.outline(density, settings["t1gd_threshold"]), "#ffffff"))
+                paths.append(path_of("iso low", cut.outline(density, settings["flair_threshold"]), "#ffffff"))
+                paths.append(path_of("margin", cut.outline(margin, 0.5), MARGIN_COLOR))
                 hatched = "" if view.not_covered is None else cut.outline(view.not_covered > 0, 0.5)
             paths += [
-                _path("target", cut.outline(mask, 0.5), TARGET_COLORS[place % len(TARGET_COLORS)])
+                path_of("target", cut.outline(mask, 0.5), TARGET_COLORS[place % len(TARGET_COLORS)])
                 for place, mask in enumerate(shown.targets.values())
                 if key == "density"
             ]
-            panels.append(_panel(cut, view.grid, cut.gray(view.images[image]), colored, paths, hatched))
+            panels.append(plane_panel(cut, view.grid, cut.gray(view.images[image]), colored, paths, hatched))
         rows.append({"key": key, "image": IMAGE_NAMES[image], "panels": panels})
     return rows
 
 
-def _path(kind: str, data: str, color: str) -> dict[str, str]:
+def path_of(kind: str, data: str, color: str) -> dict[str, str]:
     return {"kind": kind, "data": data, "color": color}
 
 
-def _panel(
+def plane_panel(
     cut: Any, grid: Any, gray: str, colored: str, paths: Sequence[Mapping[str, str]], hatched: str = ""
 ) -> dict[str, Any]:
     width, height = cut.size_mm(grid.shape)
@@ -279,10 +279,10 @@ def _posterior_rows(shown: ReportLayers) -> list[dict[str, Any]]:
             steps = 255.0 * shown.maps[name] / scale.highest
             panels = []
             for cut in shown.cuts():
-                paths = [_path("whole", cut.outline(shown.view.whole_tumor, 0.5), WHOLE_COLOR)]
-                paths.append(_path("core", cut.outline(shown.view.tumor_core, 0.5), CORE_COLOR))
+                paths = [path_of("whole", cut.outline(shown.view.whole_tumor, 0.5), WHOLE_COLOR)]
+                paths.append(path_of("core", cut.outline(shown.view.tumor_core, 0.5), CORE_COLOR))
                 colored = cut.colored(np.clip(steps, 0, 255), scale.table())
-                panels.append(_panel(cut, shown.view.grid, cut.gray(image), colored, paths))
+                panels.append(plane_panel(cut, shown.view.grid, cut.gray(image), colored, paths))
             rows.append({"words": scale.words, "highest": scale.highest, "panels": panels})
     return rows
 
@@ -295,8 +295,8 @@ def _registration_cuts(shown: ReportLayers) -> list[dict[str, Any]]:
     panels = []
     for cut in shown.cuts():
         colors = {"brain": WHOLE_COLOR, "csf": CORE_COLOR}
-        paths = [_path(f"atlas-{key}", cut.outline(m, 0.5), colors[key]) for key, m in tissue_contours(view).items()]
-        panel = _panel(cut, view.grid, cut.gray(view.images[view.registered]), "", paths)
+        paths = [path_of(f"atlas-{key}", cut.outline(m, 0.5), colors[key]) for key, m in tissue_contours(view).items()]
+        panel = plane_panel(cut, view.grid, cut.gray(view.images[view.registered]), "", paths)
         panels.append({**panel, "over": cut.gray(view.atlas), "image": IMAGE_NAMES[view.registered]})
     return panels
 
