@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from matplotlib.colors import Colormap
+    from matplotlib.colors import Colormap, Normalize
 
 #: Colors of the outlines of core and whole tumor: Okabe and Ito's sky blue and yellow.
 CORE_COLOR, WHOLE_COLOR = "#56b4e9", "#f0e442"
 #: Color of the 15 mm margin, and of visible tumor that is not covered (Okabe and Ito's vermilion).
 MARGIN_COLOR, UNCOVERED_COLOR = "#cc79a7", "#d55e00"
+#: Arrows of a displacement.
+ARROW_COLOR = "#00bfff"
 MOST_OPAQUE = 0.6
 
 
@@ -57,10 +59,20 @@ class ColorScale:
         return np.asarray(np.rint(colors * 255), dtype=np.uint8)
 
     def for_figures(self) -> Colormap:
-        """The same as a color map of matplotlib, for values from 0 to `highest`."""
+        """The same as a color map of matplotlib, for values that `norm` has scaled."""
+        from matplotlib import colormaps
         from matplotlib.colors import ListedColormap
 
-        return ListedColormap(self.table(1024) / 255.0)
+        places = np.linspace(0.0, 1.0, 512)
+        colors = colormaps[self.colors](places)
+        colors[:, 3] = MOST_OPAQUE * np.clip(places ** (1.0 / self.exponent) / self.opaque_from, 0.0, 1.0)
+        return ListedColormap(colors)
+
+    def norm(self) -> Normalize:
+        """Scale of values for `for_figures`."""
+        from matplotlib.colors import PowerNorm
+
+        return PowerNorm(gamma=self.exponent, vmin=0.0, vmax=self.highest)
 
 
 DENSITY = ColorScale(words="tumor-cell density (relative)", colors="inferno", exponent=0.5, opaque_from=0.08)

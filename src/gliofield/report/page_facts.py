@@ -11,8 +11,9 @@ from typing import Any
 
 from gliofield.concern import Concern, Level
 from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, ExpectedCells
+from gliofield.pipeline.rankings import MARGIN_MM
 from gliofield.report.color_maps import TARGET_COLORS
-from gliofield.report.page_layers import MARGIN_MM, read_targets
+from gliofield.report.page_layers import read_targets
 
 _UNITS = {
     "_mm2_per_day": "mm²/day", "_per_day": "1/day", "_days": "days", "_mm": "mm", "_pa": "Pa",

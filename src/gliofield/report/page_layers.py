@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gliofield.anatomy import Segmentation
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume
+from gliofield.pipeline.rankings import core_margin
 from gliofield.report.color_maps import (
     CORE_COLOR,
     DENSITY,
@@ -49,7 +51,6 @@ _MAP_WORDS = {
     "probability_t1gd": "P(density > T1Gd threshold)",
 }
 _NUM_COLORS = 64
-MARGIN_MM = 15.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,13 +168,9 @@ class ReportLayers:
         return [float(x) for x in self.view.grid.world_of([index[axis] for axis in range(3)])]
 
     def margin_mask(self) -> NDArray[np.bool_]:
-        """The brain within 15 mm of the core, the usual target; empty without a core."""
-        core = self.view.tumor_core
-        if not core.any():
-            return core
-        image = next(iter(self.view.images.values()))
-        distance = ndimage.distance_transform_edt(~core, sampling=self.view.grid.spacing_mm)
-        return np.asarray((distance <= MARGIN_MM) & (image > 0))
+        """The usual target: the brain within 15 mm of the core; empty without a core."""
+        seen = Segmentation(tumor_core=self.view.tumor_core, whole_tumor=self.view.whole_tumor, grid=self.view.grid)
+        return core_margin(seen, next(iter(self.view.images.values())) > 0)
 
 
 def read_layers(folder: Path, view: ScanView) -> ReportLayers:
