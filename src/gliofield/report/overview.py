@@ -2,7 +2,7 @@
 
 Three planes through the tumor (axial, coronal, sagittal), all at one scale. Rows: FLAIR under the outline of the whole
 tumor, T1Gd under that of the core, and the density in color over T1Gd, with the isolines of the two visibility
-thresholds, the usual margin, and visible tumor that growth leaves out, hatched. The verdict stands first, volumes below.
+thresholds, the usual margin, and visible tumor that growth leaves out, hatched. The verdict comes first, then volumes.
 Colors are those of `color_maps`: the density ends without an edge, and anatomy shows through everywhere.
 
 Functions take values and return a matplotlib figure; nothing here touches pyplot or global settings.
@@ -77,7 +77,7 @@ def overview_figure(
     grids = {"segmentation": segmentation.grid, "density": cell_density.grid}
     for name, grid in (grids | ({} if flair is None else {"FLAIR": flair.grid})).items():
         background.grid.require_same_as(grid, self_name="image", other_name=name)
-    window, slices = crop_window(brain), tumor_slices(segmentation)
+    window, slices = crop_window(brain, margin=5), tumor_slices(segmentation)
     cuts = [PlaneCut(plane, slices[plane.cut_axis], window, background) for plane in PLANES]
     color = next((color for words, color in _VERDICT_COLORS.items() if words in verdict), "white")
     lines = [(verdict, 14.0, color)] if verdict else []
@@ -115,8 +115,8 @@ def overview_figure(
     legend += [(f"density {high:g}", "white", "solid"), (f"density {low:g}", "white", "dashed")]
     if margin.any():
         legend.append((f"core with {MARGIN_MM:.0f} mm", MARGIN_COLOR, "dotted"))
-    if uncovered is not None and uncovered.any():
-        legend.append(("not covered", UNCOVERED_COLOR, "solid"))
+    if uncovered is not None and any(cut.page(uncovered).any() for cut in cuts):
+        legend.append(("not covered (hatched)", UNCOVERED_COLOR, "solid"))
     page.write_below(caption, legend)
     return page.figure
 

@@ -16,7 +16,7 @@ from gliofield.report.color_maps import TARGET_COLORS
 from gliofield.report.page_layers import read_targets
 
 _UNITS = {
-    "_mm2_per_day": "mm²/day", "_per_day": "1/day", "_days": "days", "_mm": "mm", "_pa": "Pa",
+    "_mm2_per_day": "mm²/day", "_per_day": "1/day", "_days": "days", "_mm": "mm", "_ml": "ml", "_pa": "Pa",
 }  # fmt: skip
 _RATES = ("white_matter_diffusivity_mm2_per_day", "proliferation_rate_per_day", "growth_time_days")
 _RANKING_WORDS = {

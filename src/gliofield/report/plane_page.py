@@ -105,9 +105,7 @@ class PlanePage:
         """Lines of text from the top: what, size [points], color; a text that does not fit is broken."""
         top = self.page.height - 0.16
         for text, size, color in lines:
-            # A letter is about half as wide as high.
-            letters = int((self.page.width - 2 * _EDGE) * 72 / (0.53 * size))
-            for part in textwrap.wrap(text, letters) or [""]:
+            for part in _broken(text, size, self.page.width):
                 self.figure.text(
                     _EDGE / self.page.width, top / self.page.height, plain_text(part),
                     color=color, fontsize=size, va="top", fontweight="bold" if size > 12 else "normal",
@@ -127,18 +125,31 @@ class PlanePage:
                 handles.append(Line2D([], [], color=color, label=words))
                 handles[-1].set_linestyle(style)
             self.figure.legend(
-                handles=handles, loc="lower left", ncols=len(handles), fontsize=9, labelcolor="white", frameon=False,
-                bbox_to_anchor=(0.0, 0.3 / self.page.height), borderaxespad=0.0, columnspacing=1.2, handlelength=1.8,
-            )  # fmt: skip
+                handles=handles,
+                loc="lower left",
+                ncols=len(handles),
+                fontsize=9,
+                labelcolor="white",
+                frameon=False,
+                bbox_to_anchor=(_EDGE / self.page.width, 0.3 / self.page.height),
+                borderaxespad=0.0,
+                columnspacing=1.2,
+                handlelength=1.8,
+            )
 
 
 def lines_above(lines: Sequence[tuple[str, float, str]], width: float) -> float:
     """Room that `PlanePage.write_above` takes for lines on a page of some width [inches]."""
     height = 0.24
     for text, size, _ in lines:
-        letters = int((width - 2 * _EDGE) * 72 / (0.53 * size))
-        height += size * 1.4 / 72 * max(1, len(textwrap.wrap(text, letters)))
+        height += size * 1.4 / 72 * len(_broken(text, size, width))
     return height
+
+
+def _broken(text: str, size: float, width: float) -> list[str]:
+    """Lines that fit a page of some width [inches]: a letter is a little more than half as wide as high, or bold."""
+    per_letter = size * (0.64 if size > 12 else 0.56) / 72
+    return textwrap.wrap(text, int((width - 2 * _EDGE) / per_letter)) or [""]
 
 
 def drawn_rows(page: PlanePage, draw: Sequence[Callable[[PlaneCut, Axes], None]]) -> None:

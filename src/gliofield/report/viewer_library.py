@@ -49,6 +49,7 @@ def viewer_script(report: Reporter = ignore_progress) -> tuple[bytes | None, str
         return fetch_viewer(report).read_bytes(), ""
     except (GliofieldError, OSError) as error:
         with suppress(OSError):
+            _failure_note().parent.mkdir(parents=True, exist_ok=True)
             _failure_note().touch()
         return None, str(error)
 
