@@ -183,6 +183,7 @@ def report_content(folder: Path, *, name: str | None = None) -> dict[str, Any]:
         "posterior_rows": [] if shown is None else _posterior_rows(shown),
         "registration_cuts": [] if shown is None else _registration_cuts(shown),
         "registration_facts": registration_facts(quality),
+        "atlas_notice": "" if view is None else view.atlas_notice,
         "coverage": coverage_rows(quality, settings, is_drawn=shown is not None and shown.view.not_covered is not None),
         "parameters": parameter_rows(parameters),
         "parameter_note": parameters.get("note", ""),

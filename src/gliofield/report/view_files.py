@@ -71,6 +71,8 @@ class ScanView:
         The atlas on the patient, and its brain and CSF.
     not_covered : (X, Y, Z) uint8 array, or None
         `BELOW_THRESHOLD`, `WITHOUT_CELLS`; None where it is not known.
+    atlas_notice : str
+        Source and licence of the atlas, to be told wherever it is shown.
     """
 
     name: str
@@ -81,6 +83,7 @@ class ScanView:
     atlas: NDArray[np.uint8] | None = None
     atlas_tissue: NDArray[np.uint8] | None = None
     not_covered: NDArray[np.uint8] | None = None
+    atlas_notice: str = ""
 
     @property
     def whole_tumor(self) -> NDArray[np.bool_]:
@@ -148,6 +151,7 @@ def make_view(
         atlas=moved,
         atlas_tissue=tissue,
         not_covered=uncovered,
+        atlas_notice="" if moved is None or atlas is None else f"{atlas.source}; licence {atlas.licence}",
     )
 
 
@@ -164,7 +168,8 @@ def write_view(folder: Path, view: ScanView) -> None:
     for name, data in volumes.items():
         if data is not None:
             write_volume(folder / f"{name}.nii.gz", Volume(data, view.grid), description=_DESCRIPTION)
-    write_json(folder / "view.json", {"name": view.name, "registered": view.registered, "images": list(view.images)})
+    about = {"name": view.name, "registered": view.registered, "images": list(view.images)}
+    write_json(folder / "view.json", {**about, "atlas_notice": view.atlas_notice})
 
 
 def read_view(folder: Path) -> ScanView | None:
@@ -181,7 +186,7 @@ def read_view(folder: Path) -> ScanView | None:
     try:
         about: dict[str, Any] = json.loads((place / "view.json").read_text(encoding="utf-8"))
         names = [str(name) for name in about["images"]]
-        name, registered = str(about["name"]), str(about["registered"])
+        name, registered, notice = (str(about[key]) for key in ("name", "registered", "atlas_notice"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ImageError(
             f"{place / 'view.json'} cannot be read: {error}. Write the report anew with --patient."
@@ -203,6 +208,7 @@ def read_view(folder: Path) -> ScanView | None:
         atlas=read_if_there("atlas"),
         atlas_tissue=read_if_there("atlas_tissue"),
         not_covered=read_if_there("not_covered"),
+        atlas_notice=notice,
     )
 
 
