@@ -59,6 +59,10 @@ class DatabaseError(GliofieldError, RuntimeError):
     """A simulation database is missing, damaged, locked, or does not fit the request."""
 
 
+class ClusterError(GliofieldError, RuntimeError):
+    """A cluster cannot be reached, has no workers or lost them, or they have another gliofield."""
+
+
 class CheckpointError(GliofieldError, RuntimeError):
     """A file of network weights or training state is missing, damaged, or of another kind or version."""
 

@@ -6,6 +6,7 @@ the table says why. The phantom stands in for the atlases, so nothing is fetched
 
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import typer
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 import gliofield.anatomy
 import gliofield.anatomy.atlas_sources
 from gliofield.cli import app
+from gliofield.cohort.table import write_table
 from gliofield.nifti import write_volume
 from gliofield.virtual import write_cohort
 from gliofield.volume import Volume
@@ -30,6 +32,10 @@ MADE_SMALL = {
     "gliofield personalize": ["--registration", "none"],
     "gliofield personalize PATIENT --pet": ["--registration", "none", "--samples", "4", "--steps", "1", "--levels", "1"]
     + ["--spacing-mm", "8", "--dry-run"],  # a run of the sampler takes minutes however small: its inputs are checked
+    "gliofield cohort": ["--registration", "none", "--method", "distance", "--workers", "1"],
+    "gliofield cohort patients.tsv": ["--workers", "1"],
+    "gliofield cohort-compare": [],
+    "gliofield follow-up": ["--registration", "none"],
     "gliofield simulate": ["--seed-mm", "28", "10", "12", "--spacing-mm", "4"],
     "gliofield database build --number": ["--dry-run"],  # the default database cannot be made coarser
     "gliofield database build": SMALL_DATABASE,
@@ -104,6 +110,7 @@ def files(tmp_path_factory):
     names = {"t1ce": "T1C", "flair": "FLAIR", "seg": "SEG", "t1": "PET"}
     for ending, name in names.items():
         shutil.copy(patient / f"case_{ending}.nii.gz", folder / f"{name}.nii.gz")
+    (folder / "patients.tsv").write_text("patient\tfolder\none\tPATIENT\n", encoding="utf-8")
     labels = phantom_labels()
     for name, voxels in (("core", labels.data == 3), ("whole", labels.data > 0)):
         write_volume(folder / f"{name}.nii.gz", Volume(voxels.astype("uint8"), labels.grid))
@@ -137,6 +144,14 @@ def prepare(line, monkeypatch):
         shutil.copytree("DB", place)
     if line.startswith("gliofield evaluate virtual"):
         write_cohort("COHORT", [first_of("plain")], atlas=phantom_atlas(), resolution=RESOLUTION)
+    if line.startswith("gliofield cohort-compare"):
+        for name in ("COHORT", "COHORT2"):
+            Path(name).mkdir()
+            write_table(Path(name) / "cohort.tsv", [{"patient": "one", "status": "done", "dice_flair": 0.5}])
+    if line.startswith("gliofield follow-up"):
+        for name in ("FIRST", "SECOND"):
+            shutil.copytree("PATIENT", name)
+        assert run("personalize", "FIRST", "--out", "RESULT", "--registration", "none", "--method", "distance")
     for kind in ("inverse", "surrogate"):
         if f"--checkpoint {kind}" in line:
             pytest.importorskip("torch")

@@ -15,10 +15,12 @@ import typer
 from gliofield import __version__
 from gliofield.cli import (
     atlas,
+    cohort,
     compare,
     database,
     demo,
     evaluate,
+    follow_up,
     personalize,
     report,
     search,
@@ -68,6 +70,8 @@ setup.add_to(app)
 personalize.add_to(app)
 report.add_to(app)
 compare.add_to(app)
+cohort.add_to(app)
+follow_up.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
 virtual.add_to(app)
@@ -77,6 +81,9 @@ for group in (atlas, database, evaluate, train):
 
 def main() -> None:
     """Entry point of the ``gliofield`` command."""
+    if sys.stdout is None:  # closed by who started it: a result would be lost without a word
+        typer.echo("Error: standard output is closed. Redirect it to /dev/null if no result is wanted.", err=True)
+        sys.exit(EXIT_FAILED)
     try:
         app()
     except OSError as error:  # of pages and versions, on a full disk behind stdout; commands have said theirs

@@ -281,12 +281,12 @@ def _named_method(arguments: Sequence[str]) -> str:
     return named
 
 
-def _options(arguments: Sequence[str]) -> OptionGroup:
+def options_of_command(arguments: Sequence[str]) -> OptionGroup:
     named = _named_method(arguments)
     return options_of_method(named if named in method_names() else DEFAULT_METHOD)
 
 
-def _explain(option: str, arguments: Sequence[str]) -> str | None:
+def explain_option(option: str, arguments: Sequence[str]) -> str | None:
     """Whose option an unknown one is, if it is that of another method."""
     from gliofield.errors import unknown_name
 
@@ -317,7 +317,7 @@ def add_to(app: typer.Typer) -> None:
             "gliofield personalize PATIENT --pet PET.nii.gz --method sample --space patient --out RESULT",
         ],
         runs_long=True,
-        options={"method_options": _options},
-        explain=_explain,
+        options={"method_options": options_of_command},
+        explain=explain_option,
         reads_images=True,
     )

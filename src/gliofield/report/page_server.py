@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gliofield.errors import OutputError
+from gliofield.report.page_templates import render
 from gliofield.report.report_page import ViewerSource, render_report, report_title
-from gliofield.report.templates import render
 
 _HOST = "127.0.0.1"
 

@@ -5,6 +5,7 @@ probability_t1gd_patient.nii.gz, …_flair_…             P(u > threshold) of t
 …_atlas.nii.gz                                         the same in the atlas
 samples.npz, samples.nc                                parameters with weights; the same for ArviZ, if unweighted
 maps.png                                               mean, standard deviation and P(u > FLAIR's threshold)
+members.npz                                            densities of an ensemble on its own grid, if it has one
 posterior.json                                         intervals, checks of the masks, stages, how it was found
 corner.png, stages.png                                 pairs of parameters, trace of the sampler
 """
@@ -20,6 +21,7 @@ import numpy as np
 from gliofield.nifti import write_volume
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.result import PersonalizationResult
+from gliofield.radiotherapy.planning_case import MEMBERS_FILE, write_members
 from gliofield.report.json_files import write_json
 from gliofield.report.posterior_figures import corner_figure, stage_figure
 from gliofield.report.uncertainty_figure import uncertainty_figure
@@ -33,6 +35,7 @@ POSTERIOR_FILES = (
     "posterior.json",
     "samples.npz",
     "samples.json",
+    "members.npz",
     "corner.png",
     "stages.png",
 )
@@ -68,6 +71,8 @@ def write_posterior(folder: Path, result: PersonalizationResult, background: Vol
         return
     write_json(folder / "posterior.json", posterior_summary(posterior))
     _write_samples(folder, posterior)
+    if posterior.members is not None:
+        write_members(folder / Path(MEMBERS_FILE).name, posterior.members)
     number, effective = len(posterior.samples.parameters), posterior.samples.effective_sample_size
     title = f"method {result.method_name}: {number} samples, {effective:.0f} effective; median and 95 %"
     corner_figure(posterior.samples, title=title).savefig(folder / "corner.png")

@@ -47,7 +47,7 @@ from gliofield.report.page_layers import (
     read_layers,
     tissue_contours,
 )
-from gliofield.report.templates import render
+from gliofield.report.page_templates import render
 from gliofield.report.view_files import VIEW_FOLDER, read_view
 from gliofield.report.viewer_library import VIEWER_LICENCE, VIEWER_NAME, failed_lately, viewer_file, viewer_script
 

@@ -4,6 +4,8 @@
     density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
     target_priority_patient.nii.gz   which voxels to treat first: ranks, higher ones first
     unexplained_patient.nii.gz       what the model does not explain of the scan (`assimilate`)
+    outlines_patient.nii.gz  1 brain, 2 whole tumor, 3 tumor core, 4 resection cavity: what targets are made of
+    targets/, targets.json, targets.png   what `gliofield target` adds (`targets_folder`)
     candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
     parameters.json          growth parameters with units where the method has them, runners-up
     transforms/              patient <-> atlas, as ITK files
@@ -40,6 +42,7 @@ from gliofield.pipeline.provenance import provenance
 from gliofield.pipeline.rankings import MARGIN_MM
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.progress import StageClock
+from gliofield.radiotherapy.planning_case import OUTLINES_FILE, outlines_of
 from gliofield.registration import write_transform
 from gliofield.registration.transform_files import TRANSFORM_MARKER
 from gliofield.report.json_files import write_json
@@ -47,6 +50,7 @@ from gliofield.report.overview import overview_figure
 from gliofield.report.page_layers import IMAGE_NAMES
 from gliofield.report.posterior_folder import POSTERIOR_FILES, write_posterior
 from gliofield.report.report_page import REPORT_NAME, ViewerSource, write_report
+from gliofield.report.targets_folder import TARGET_FILES
 from gliofield.report.view_files import VIEW_FILES, VIEW_FOLDER, ScanView, make_view, write_view
 from gliofield.volume import Volume
 
@@ -58,6 +62,7 @@ RESULT_MARKER = FolderMarker(
         "density_atlas.nii.gz",
         "target_priority_patient.nii.gz",
         "unexplained_patient.nii.gz",
+        OUTLINES_FILE,
         "parameters.json",
         "quality.json",
         "overview.png",
@@ -67,6 +72,7 @@ RESULT_MARKER = FolderMarker(
         "candidates/atlas_*.nii.gz",
         *(f"transforms/{name}" for name in (TRANSFORM_MARKER, *TRANSFORM_MARKER.files)),
         *(f"posterior/{name}" for name in POSTERIOR_FILES),
+        *TARGET_FILES,
     ),
 )
 _PICTURE_MODALITIES = ("t1c", "t1", "flair", "t2")
@@ -255,8 +261,14 @@ def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
 
 
 def _write_maps(folder: Path, result: PersonalizationResult) -> None:
-    """Priorities and further maps of the method, on the patient's grid."""
+    """Priorities, further maps of the method and the outlines, on the patient's grid."""
     descriptions = {"target_priority": "target priority, ranks; research use only"}
+    write_volume(
+        folder / OUTLINES_FILE,
+        outlines_of(result.case),
+        stored_as=result.case.stored_grid,
+        description="1 brain, 2 whole tumor, 3 core, 4 cavity; research use only",
+    )
     maps = dict(result.maps_patient)
     if result.rankings is not None:
         maps["target_priority"] = result.rankings.priority

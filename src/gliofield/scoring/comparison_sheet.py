@@ -19,8 +19,8 @@ from gliofield.output import FolderMarker, atomic_folder
 from gliofield.report.color_maps import CORE_COLOR, DENSITY, MARGIN_COLOR, TARGET_COLORS, WHOLE_COLOR
 from gliofield.report.json_files import write_json
 from gliofield.report.page_layers import ReportLayers
+from gliofield.report.page_templates import render
 from gliofield.report.report_page import path_of, plane_panel
-from gliofield.report.templates import render
 from gliofield.report.view_files import ScanView, make_view
 from gliofield.resample import resample, resample_mask
 from gliofield.scoring.comparison import MethodComparison, MethodOutcome, construction_of, why_no_third

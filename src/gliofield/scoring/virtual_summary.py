@@ -20,7 +20,7 @@ from gliofield.scoring.stated_uncertainty import (
     interval_score,
     pooled_bins,
 )
-from gliofield.scoring.statistics import Mean, PairedDifference, mean_of, paired_difference
+from gliofield.metrics import Mean, PairedDifference, mean_of, paired_difference
 from gliofield.scoring.virtual_scores import ScoredCase, VirtualEvaluation, ranking_name
 
 #: What is summarized of each ranking; `cells_ratio` is made of two numbers.

@@ -1,11 +1,11 @@
-"""Templates of pages, and what fills them in: every text is escaped, style and script are part of the page."""
+"""Pages from the templates in the folder beside: every text is escaped, style and script are part of the page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "templates"
 
 
 def render(template: str, **content: Any) -> str:

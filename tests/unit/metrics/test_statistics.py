@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gliofield.scoring.statistics import mean_of, paired_difference
+from gliofield.metrics import mean_of, paired_difference
 
 NAN = float("nan")
 
