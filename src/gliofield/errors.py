@@ -71,6 +71,10 @@ class PluginError(GliofieldError, RuntimeError):
     """What another package adds to gliofield cannot be loaded, or is not what its entry point says."""
 
 
+class DownloadError(GliofieldError, RuntimeError):
+    """A published file of another package could not be had, or is not the one that was pinned; nothing was kept."""
+
+
 class OutputError(GliofieldError, RuntimeError):
     """A result cannot be written: it exists already, the disk is full, or the folder is read-only."""
 

@@ -16,11 +16,13 @@ from gliofield import __version__
 from gliofield.cli import (
     atlas,
     cohort,
+    compare,
     database,
     demo,
     evaluate,
     follow_up,
     personalize,
+    report,
     search,
     setup,
     simulate,
@@ -68,6 +70,8 @@ demo.add_to(app)
 setup.add_to(app)
 personalize.add_to(app)
 target.add_to(app)
+report.add_to(app)
+compare.add_to(app)
 cohort.add_to(app)
 follow_up.add_to(app)
 simulate.add_to(app)

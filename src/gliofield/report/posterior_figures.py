@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gliofield.bayes import PosteriorSamples, StageInfo
 from gliofield.bayes.multilevel_state import MultilevelStageInfo
-from gliofield.report.page_layout import TEXT_COLOR
+from gliofield.report.page_layout import TEXT_COLOR, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,9 +31,11 @@ _INCHES_PER_PARAMETER = 1.7
 _NUM_BINS = 20
 _LABEL_INCHES = 1.2
 _LABEL_LINE = 14
+# From here on contours are drawn in place of points.
+_MANY_SAMPLES = 400
 
 
-def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None) -> Figure:
+def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None, title: str = "") -> Figure:
     """All pairs of parameters and each alone, weighted; parameters without spread are left out.
 
     Parameters
@@ -42,6 +44,8 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         What to draw.
     truth : mapping of str to float, optional
         True values to mark, by name.
+    title : str
+        Text above; the diagonal has medians with 95 % intervals in any case.
     """
     columns = [index for index in range(len(samples.names)) if np.ptp(samples.parameters[:, index]) > 0.0]
     labels = [_label(samples.names[index], samples.units[index]) for index in columns]
@@ -59,7 +63,9 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     is_weighted = np.ptp(samples.log_weights) > 0.0
     if is_weighted or importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
         _plain_corner(figure, values, samples.weights, labels, marks)
+        _add_titles(figure, samples, columns, title)
         return figure
+    has_many = len(values) >= _MANY_SAMPLES
     _corner_library().corner(
         values,
         fig=figure,
@@ -68,9 +74,11 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         color=_COLOR,
         truths=marks,
         truth_color=_TRUTH_COLOR,
-        plot_contours=False,
+        plot_contours=has_many,
         plot_density=False,
-        no_fill_contours=True,
+        plot_datapoints=not has_many,
+        fill_contours=has_many,
+        no_fill_contours=not has_many,
         quantiles=[0.025, 0.5, 0.975],
         data_kwargs={"alpha": 0.6, "ms": 3.0},
         label_kwargs={"fontsize": 8},
@@ -78,7 +86,21 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     )
     # Room for numbers and two lines of words below and left of them.
     figure.subplots_adjust(left=_LABEL_INCHES / side, bottom=_LABEL_INCHES / side)
+    _add_titles(figure, samples, columns, title)
     return figure
+
+
+def _add_titles(figure: Figure, samples: PosteriorSamples, columns: Sequence[int], title: str) -> None:
+    """Median and 95 % interval above each panel of the diagonal, and the title in the empty upper right."""
+    low, middle, high = (samples.quantile(probability) for probability in (0.025, 0.5, 0.975))
+    panels = np.array(figure.axes[: len(columns) ** 2]).reshape(len(columns), len(columns))
+    for place, column in enumerate(columns):
+        name = samples.names[column]
+        text = f"{middle[name]:.3g}\n({low[name]:.3g} to {high[name]:.3g})"
+        panels[place, place].set_title(text, fontsize=7.5, color=TEXT_COLOR, pad=3.0)
+    figure.subplots_adjust(top=1.0 - 0.55 / figure.get_figheight(), hspace=0.12)
+    lines = textwrap.fill(title, max(20, int(figure.get_figwidth() * 5)))
+    figure.text(0.99, 0.99, plain_text(lines), ha="right", va="top", fontsize=10, color=TEXT_COLOR)
 
 
 def stage_figure(stages: Sequence[StageInfo]) -> Figure:
@@ -165,7 +187,7 @@ def _plain_corner(
 
 def _label(name: str, unit: str) -> str:
     """Words of a name without its unit, and the unit, in short lines."""
-    endings = ("_mm2_per_day", "_per_day", "_days", "_mm")
+    endings = ("_mm2_per_day", "_per_day", "_days", "_mm", "_ml")
     bare = next((name.removesuffix(ending) for ending in endings if name.endswith(ending)), name)
     words = bare.replace("_", " ")
     return textwrap.fill(words if unit == "1" else f"{words} [{unit}]", _LABEL_LINE)

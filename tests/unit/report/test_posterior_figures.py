@@ -98,6 +98,7 @@ class FakeResult:
     posterior_patient: dict
     case: object = None
     posterior_atlas: dict = field(default_factory=dict)
+    method_name: str = "sample"
 
 
 @dataclass
