@@ -36,7 +36,7 @@ from gliofield.nifti import read_volume, write_volume
 from gliofield.output import FolderMarker, atomic_folder
 from gliofield.pipeline import Case
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.registration import Transform, register, write_transform
+from gliofield.registration import RegistrationResult, Transform, register, write_transform
 from gliofield.registration.transform_files import TRANSFORM_MARKER
 from gliofield.report.json_files import write_json
 from gliofield.volume import Volume
@@ -175,6 +175,7 @@ def score_follow_up(
     second: Case,
     settings: FollowUpSettings | None = None,
     *,
+    registration: RegistrationResult | None = None,
     report: Reporter = ignore_progress,
 ) -> FollowUp:
     """Score a second scan of a patient against the map of the first.
@@ -189,6 +190,8 @@ def score_follow_up(
         The second scan, on whatever grid.
     settings : FollowUpSettings, optional
         Registration, margin, noise.
+    registration : RegistrationResult, optional
+        Of the second head (as the patient) with the first (as the atlas); None: made here.
     report : Reporter
         Told about the registration.
 
@@ -208,7 +211,8 @@ def score_follow_up(
                 "growth of an outline drawn on another image says nothing."
             )
     rankings = _rankings(first, Path(result), chosen)
-    transform = _registered(first, second, chosen, report)
+    found = _registered(first, second, chosen, report) if registration is None else registration
+    transform = _plausible(found.transform)
     seen = {
         name: transform.mask_to_atlas(Volume(getattr(second.segmentation, name), second.grid), first.grid).data > 0
         for name in ("tumor_core", "whole_tumor")
@@ -299,12 +303,12 @@ def _maps(first: Case, result: Path) -> dict[str, NDArray[np.floating]]:
     return found
 
 
-def _registered(first: Case, second: Case, settings: FollowUpSettings, report: Reporter) -> Transform:
-    """The way from the second head to the first."""
+def _registered(first: Case, second: Case, settings: FollowUpSettings, report: Reporter) -> RegistrationResult:
+    """The second head laid on the first, by an image that both have."""
     shared = [name for name in first.images if name in second.images and name != "pet"]
     modality = first.structural_modality if first.structural_modality in shared else shared[0]
     lesion = second.segmentation.without_counterpart
-    transform = register(
+    return register(
         patient_image=second.images[modality],
         atlas_image=first.images[modality],
         patient_brain=Volume(second.brain, second.grid),
@@ -312,7 +316,11 @@ def _registered(first: Case, second: Case, settings: FollowUpSettings, report: R
         lesion=Volume(lesion, second.grid),
         preset=settings.registration,
         report=report,
-    ).transform
+    )
+
+
+def _plausible(transform: Transform) -> Transform:
+    """The way between two scans of one head; refused if it is not."""
     ratio = transform.affine_volume_ratio
     if not 1.0 / _VOLUME_RATIO <= ratio <= _VOLUME_RATIO:
         raise RegistrationError(

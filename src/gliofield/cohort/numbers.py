@@ -7,6 +7,7 @@ is there, from ``targets.json``. What a method does not give has no value, so ro
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -110,20 +111,36 @@ def _registration(quality: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
     yield "whole_outside_domain", _at(quality, "tumor_outside_domain", "whole_tumor")
 
 
-def _targets(content: Any, prefix: str = "target") -> Iterator[tuple[str, Value]]:
-    """Every number of the targets, by its way through the file."""
+# By which entries of lists are known (of a comparison both together), and which of their numbers a table of patients
+# needs; the others stand in each patient's file.
+_NAMES_OF_ENTRIES = ("name", "target", "one", "other")
+_OF_TARGETS: dict[str, tuple[str, ...]] = {
+    "targets": ("_volume_ml",),
+    "expected_cells": ("_share_mean", "_share_low", "_share_high"),
+    "comparisons": ("_dice", "_surface_distance_95_mm"),
+    "saving": ("",),
+}
+
+
+def _targets(content: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    """The main numbers of the targets, by their way through the file."""
+    for part, endings in _OF_TARGETS.items():
+        for name, value in _flat(content.get(part), "target" if part == "targets" else f"target_{part}"):
+            if name.endswith(endings):
+                yield name, value
+
+
+def _flat(content: Any, name: str) -> Iterator[tuple[str, Value]]:
     if isinstance(content, Mapping):
         for key, value in content.items():
-            name = value.get("name", key) if isinstance(value, Mapping) else key
-            yield from _targets(value, f"{prefix}_{name}")
+            yield from _flat(value, f"{name}_{key}")
     elif isinstance(content, list):
-        named = [each for each in content if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
-        for each in named:
-            yield from _targets(
-                {key: value for key, value in each.items() if key != "name"}, f"{prefix}_{each['name']}"
-            )
+        for each in (entry for entry in content if isinstance(entry, Mapping)):
+            words = [str(each[key]) for key in _NAMES_OF_ENTRIES if isinstance(each.get(key), str)]
+            if words:
+                yield from _flat(each, "_".join([name, *words]))
     elif isinstance(content, int | float) and not isinstance(content, bool):
-        yield prefix.replace(" ", "_").replace("-", "_"), content
+        yield re.sub(r"\W+", "_", name), content
 
 
 def _at(content: Any, *keys: str) -> Any:

@@ -19,6 +19,8 @@ from gliofield.cohort.patient_table import TABLE_ENDINGS, read_patient_table
 from gliofield.errors import GliofieldError, ParameterError
 from gliofield.pipeline import CaseFiles, find_patients
 
+#: The file by which a folder is known as the output of a cohort.
+MARKER = "cohort.json"
 _LONGEST_NAME = 80
 
 
@@ -123,7 +125,11 @@ def find_cohort(place: str | os.PathLike[str], source: CohortSource | None = Non
     else:
         patients, left_out = find_patients([path])
         found = [CohortPatient(name=name, files=files) for name, files in patients.items()]
-        found += [CohortPatient(name=name, problem=reason) for name, reason in left_out.items()]
+        found += [
+            CohortPatient(name=name, problem=reason)
+            for name, reason in left_out.items()
+            if not (path / name / MARKER).is_file()  # results among the patients are no patient
+        ]
     labelled = [replace(each, labels=each.labels or _labels_for(each, chosen)) for each in found]
     return tuple(sorted(_refused_twice(labelled), key=lambda each: each.name))
 

@@ -25,7 +25,7 @@ from gliofield.anatomy import DEFAULT_ATLAS, Atlas
 from gliofield.anatomy.atlas_sources import resolve_atlas
 from gliofield.cohort.numbers import result_numbers
 from gliofield.cohort.page import PAGE, write_page
-from gliofield.cohort.patients import CohortPatient, hash_patients, refuse_copies
+from gliofield.cohort.patients import MARKER, CohortPatient, hash_patients, refuse_copies
 from gliofield.cohort.table import TABLE, Row, write_table
 from gliofield.cohort.work import CLAIMS, RECORDS, RESULTS, BusyError, CohortWork, Outcome, PatientJob, busy
 from gliofield.cohort.workforce import ClusterWorkers, LocalProcesses, OwnProcess
@@ -33,7 +33,7 @@ from gliofield.cores import available_cores, require_threads
 from gliofield.dask_tasks import DaskCluster
 from gliofield.errors import OutputError, ParameterError
 from gliofield.file_lock import file_lock
-from gliofield.leftovers import is_temporary, sweep_leftovers
+from gliofield.leftovers import is_temporary, scratch_folder, sweep_leftovers
 from gliofield.output import atomic_file, require_writable_place
 from gliofield.pipeline import MethodOptions, PersonalizationSettings, options_named
 from gliofield.pipeline.method_options import DEFAULT_METHOD
@@ -41,8 +41,6 @@ from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.report.json_files import write_json
 from gliofield.scoring.method_inputs import method_inputs
 
-#: By which a folder is known as that of a cohort.
-MARKER = "cohort.json"
 _TASK = "patients"
 _POLL_S = 1.0
 _FORMAT = 1
@@ -295,6 +293,8 @@ def _sweep(place: Path) -> None:
             pass  # taken and given back, it is gone
     with suppress(OSError):
         (place / CLAIMS).rmdir()
+    with suppress(OSError), scratch_folder():
+        pass  # making one removes those of processes that are gone, with the images in them
 
 
 def _write_results(

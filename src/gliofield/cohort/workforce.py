@@ -16,7 +16,7 @@ from types import TracebackType
 
 from gliofield.anatomy import Atlas
 from gliofield.cohort.work import Answer, CohortWork, Outcome, PatientJob, PatientWorker
-from gliofield.dask_tasks import DaskCluster, Task, require_same_version
+from gliofield.dask_tasks import DaskCluster, FinishedTask, Task, require_same_version
 from gliofield.worker_processes import WorkerProcesses, require_guarded_script, require_picklable
 
 Finished = tuple[PatientJob, Answer]
@@ -153,24 +153,40 @@ class ClusterWorkers:
         """
         import cloudpickle
 
-        tasks = (Task(job.patient.folder_name, job, f"{job.patient.shown} could not be done") for job in jobs)
         shared: bytes = cloudpickle.dumps(self._work)
-        for done in self._cluster.finished(f"{__name__}:run_on_cluster", tasks, shared):
-            job: PatientJob = done.task.argument
+        suspects: list[PatientJob] = []
+        for done in self._done(jobs, shared):
             if done.killed_workers:
-                reason = f"its worker died {done.killed_workers} times: it was killed, or ran out of memory."
-                outcome = Outcome(status="failed", reason=reason, kind="KilledWorker")
-                yield job, (self._work.record(job, outcome), True)
-            elif done.error is not None:
-                raise done.error
+                suspects.append(done.task.argument)
             else:
-                yield job, done.result
+                yield done.task.argument, _answer(done)
+        # Dask blames what waits at a worker that dies as well; alone, a patient has itself to blame.
+        for job in suspects:
+            for done in self._done([job], shared):
+                if done.killed_workers:
+                    reason = f"its worker died {done.killed_workers} times: it was killed, or ran out of memory."
+                    outcome = Outcome(status="failed", reason=reason, kind="KilledWorker")
+                    yield job, (self._work.record(job, outcome), True)
+                else:
+                    yield job, _answer(done)
+
+    def _done(self, jobs: Iterable[PatientJob], shared: bytes) -> Iterator[FinishedTask]:
+        tasks = (Task(job.patient.folder_name, job, f"{job.patient.shown} could not be done") for job in jobs)
+        return self._cluster.finished(f"{__name__}:run_on_cluster", tasks, shared)
 
     def __enter__(self) -> ClusterWorkers:
         return self
 
     def __exit__(self, *_: object) -> None:
         return None
+
+
+def _answer(done: FinishedTask) -> Answer:
+    """What came of a task; its error, if that is no matter of the patient."""
+    if done.error is not None:
+        raise done.error
+    answer: Answer = done.result
+    return answer
 
 
 # From here on: what runs in worker processes.

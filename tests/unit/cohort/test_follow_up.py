@@ -30,7 +30,7 @@ def scan(core_mm=10.0, whole_mm=20.0, *, center_mm=CENTER_MM, grid=EGG_GRID, ima
     outlines = Segmentation(
         tumor_core=head & (distance < core_mm), whole_tumor=head & (distance < whole_mm), grid=grid, scheme="brats2023"
     )
-    image = Volume(np.where(head, 100.0, 0.0).astype(np.float32), grid)
+    image = Volume(np.where(head, 100.0 + distance, 0.0).astype(np.float32), grid)
     return Case(
         images=dict.fromkeys(images, image),
         segmentation=outlines,
@@ -51,31 +51,27 @@ def result_of(folder, case, *, hashes=None):
     return folder
 
 
-@pytest.fixture
-def known(monkeypatch):
-    """Registrations find what a test says, without any search."""
-
-    def set_to(transform):
-        def register(**given):
-            return RegistrationResult(
-                transform=transform,
-                preset=registration_preset(given["preset"]),
-                backend="none",
-                seed=0,
-                deterministic=True,
-                num_threads=1,
-            )
-
-        monkeypatch.setattr(follow_up, "register", register)
-
-    set_to(Transform.identity())
-    return set_to
+def known(transform=None):
+    """A registration that finds what a test says."""
+    return RegistrationResult(
+        transform=transform or Transform.identity(),
+        preset=registration_preset("affine"),
+        backend="none",
+        seed=0,
+        deterministic=True,
+        num_threads=1,
+    )
 
 
-def test_a_recurrence_where_the_map_says_is_held_whole(tmp_path, known):
+def scored(first, place, second, settings=None, *, transform=None):
+    """A follow-up without any search."""
+    return score_follow_up(first, place, second, settings, registration=known(transform))
+
+
+def test_a_recurrence_where_the_map_says_is_held_whole(tmp_path):
     """A ball within the margin: all rankings hold it, and need about its volume for 95 %."""
     first = scan()
-    found = score_follow_up(first, result_of(tmp_path / "r", first), scan(8.0, 16.0))
+    found = scored(first, result_of(tmp_path / "r", first), scan(8.0, 16.0))
     in_second = np.count_nonzero(scan(8.0, 16.0).segmentation.whole_tumor) * EGG_GRID.voxel_volume_ml
 
     assert found.coverage["density"] == {"tumor_core": 1.0, "whole_tumor": 1.0}
@@ -85,20 +81,20 @@ def test_a_recurrence_where_the_map_says_is_held_whole(tmp_path, known):
     assert found.outside == {"tumor_core": 0.0, "whole_tumor": 0.0}
 
 
-def test_a_recurrence_far_away_is_not_held(tmp_path, known):
+def test_a_recurrence_far_away_is_not_held(tmp_path):
     """In the other half of the brain: nothing of it, and a volume that is most of the brain."""
     first = scan()
-    found = score_follow_up(first, result_of(tmp_path / "r", first), scan(center_mm=(-35.0, -20.0, 10.0)))
+    found = scored(first, result_of(tmp_path / "r", first), scan(center_mm=(-35.0, -20.0, 10.0)))
     brain_ml = np.count_nonzero(first.brain) * EGG_GRID.voxel_volume_ml
 
     assert found.coverage["density"]["tumor_core"] == 0.0
     assert found.volume_95_ml["density"]["tumor_core"] > 0.25 * brain_ml
 
 
-def test_what_is_held_is_counted_at_the_volume_of_the_margin(tmp_path, known):
+def test_what_is_held_is_counted_at_the_volume_of_the_margin(tmp_path):
     """By hand: the margin's own ranking holds exactly what lies within 15 mm of the core."""
     first, second = scan(), scan(12.0, 30.0)
-    found = score_follow_up(first, result_of(tmp_path / "r", first), second)
+    found = scored(first, result_of(tmp_path / "r", first), second)
     from_core = follow_up.distance_mm(first.segmentation.tumor_core, EGG_GRID.spacing_mm)
     margin = (from_core <= 15.0) & first.brain
     whole = second.segmentation.whole_tumor
@@ -107,13 +103,13 @@ def test_what_is_held_is_counted_at_the_volume_of_the_margin(tmp_path, known):
     assert found.coverage["core-margin"]["whole_tumor"] == pytest.approx((margin & whole).sum() / whole.sum())
 
 
-def test_growth_has_a_floor_of_what_drawing_again_may_change(tmp_path, known):
+def test_growth_has_a_floor_of_what_drawing_again_may_change(tmp_path):
     """The same outline has not grown; one of twice the volume has. Outlines that lie apart farther have a higher floor,
     and none is finer than a voxel."""
     first = scan()
     place = result_of(tmp_path / "r", first)
-    same, grown = score_follow_up(first, place, scan()), score_follow_up(first, place, scan(13.0, 26.0))
-    coarse = score_follow_up(first, place, scan(), FollowUpSettings(outline_error_mm=8.0)).growth["whole_tumor"]
+    same, grown = scored(first, place, scan()), scored(first, place, scan(13.0, 26.0))
+    coarse = scored(first, place, scan(), FollowUpSettings(outline_error_mm=8.0)).growth["whole_tumor"]
     fine = same.growth["whole_tumor"]
 
     assert (same.growth["whole_tumor"].change_ml, same.growth["whole_tumor"].is_beyond_floor) == (0.0, False)
@@ -122,25 +118,25 @@ def test_growth_has_a_floor_of_what_drawing_again_may_change(tmp_path, known):
     assert coarse.floor_ml > fine.floor_ml > 0.0
 
 
-def test_the_second_head_may_lie_elsewhere(tmp_path, known):
+def test_the_second_head_may_lie_elsewhere(tmp_path):
     """Turned and shifted under its header, with the registration that undoes it: the same scores."""
     turn = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
     grid = turned(EGG_GRID, turn)
     first = scan()
     place = result_of(tmp_path / "r", first)
-    straight = score_follow_up(first, place, scan(8.0, 16.0))
-    known(Transform.affine(EGG_GRID.world_from_voxel @ np.linalg.inv(grid.world_from_voxel)))
-    tilted = score_follow_up(first, place, scan(8.0, 16.0, grid=grid))
+    straight = scored(first, place, scan(8.0, 16.0))
+    back = Transform.affine(EGG_GRID.world_from_voxel @ np.linalg.inv(grid.world_from_voxel))
+    tilted = scored(first, place, scan(8.0, 16.0, grid=grid), transform=back)
 
     assert tilted.coverage == straight.coverage
     assert tilted.volume_95_ml == straight.volume_95_ml
     assert tilted.brain_overlap > 0.99
 
 
-def test_without_a_core_there_is_no_volume_to_compare_at(tmp_path, known):
+def test_without_a_core_there_is_no_volume_to_compare_at(tmp_path):
     """The volume for 95 % is there all the same; nothing seen later has no numbers at all."""
     first, second = scan(core_mm=0.0), scan(core_mm=0.0)
-    found = score_follow_up(first, result_of(tmp_path / "r", first), second)
+    found = scored(first, result_of(tmp_path / "r", first), second)
 
     assert found.margin_volume_ml is None
     assert found.coverage["density"] == {"tumor_core": None, "whole_tumor": None}
@@ -148,44 +144,43 @@ def test_without_a_core_there_is_no_volume_to_compare_at(tmp_path, known):
     assert found.volume_95_ml["density"]["whole_tumor"] > 0.0
 
 
-def test_the_result_of_another_scan_is_refused(tmp_path, known):
+def test_the_result_of_another_scan_is_refused(tmp_path):
     """By the hashes that it keeps; a folder without a result, too."""
     first = scan()
 
     with pytest.raises(ParameterError, match=r"was made of other files than the first scan"):
-        score_follow_up(first, result_of(tmp_path / "r", first, hashes={"t1": "b"}), scan())
+        scored(first, result_of(tmp_path / "r", first, hashes={"t1": "b"}), scan())
     with pytest.raises(ParameterError, match="holds no result: expected the folder"):
-        score_follow_up(first, tmp_path / "nothing", scan())
+        scored(first, tmp_path / "nothing", scan())
 
 
-def test_two_heads_are_refused(tmp_path, known):
+def test_two_heads_are_refused(tmp_path):
     """By their volumes, or because they do not lie on each other."""
     first = scan()
     place = result_of(tmp_path / "r", first)
-    known(Transform.affine(np.diag([1.1, 1.1, 1.1, 1.0])))
+    larger = Transform.affine(np.diag([1.1, 1.1, 1.1, 1.0]))
     with pytest.raises(RegistrationError, match=r"scales the second brain's volume by 1.33: expected 0.91 to 1.1"):
-        score_follow_up(first, place, scan())
+        scored(first, place, scan(), transform=larger)
     shift = np.eye(4)
     shift[0, 3] = 30.0
-    known(Transform.affine(shift))
     with pytest.raises(RegistrationError, match=r"two brains overlap by a Dice of 0\.\d\d only"):
-        score_follow_up(first, place, scan())
+        scored(first, place, scan(), transform=Transform.affine(shift))
 
 
-def test_a_scan_without_flair_is_refused(tmp_path, known):
+def test_a_scan_without_flair_is_refused(tmp_path):
     """Whichever it is."""
     first = scan()
 
     with pytest.raises(ParameterError, match="the second scan has no FLAIR"):
-        score_follow_up(first, result_of(tmp_path / "r", first), scan(images=("t1",)))
+        scored(first, result_of(tmp_path / "r", first), scan(images=("t1",)))
 
 
-def test_a_head_that_has_lost_its_voxel_sizes_is_refused(tmp_path, known):
+def test_a_head_that_has_lost_its_voxel_sizes_is_refused(tmp_path):
     """24 slices of 1 mm are no head."""
     flat = Grid.axis_aligned(EGG_GRID.shape, (4.0, 4.0, 1.0), (0.0, 0.0, 0.0))
 
     with pytest.raises(ParameterError, match="the brain of the first scan is .* x 30 mm large: .*true voxel sizes"):
-        score_follow_up(scan(grid=flat), tmp_path, scan())
+        scored(scan(grid=flat), tmp_path, scan())
 
 
 @pytest.mark.parametrize("pair", ["01", "02"])
@@ -198,7 +193,7 @@ def test_real_pairs_without_voxel_sizes_are_refused(shared_data, tmp_path, pair)
     )
 
     with pytest.raises(ParameterError, match=r"x 2\d mm large: expected at least 80 mm .*lost the true voxel sizes"):
-        score_follow_up(before, tmp_path, after)
+        scored(before, tmp_path, after)
 
 
 @pytest.mark.parametrize(
@@ -211,10 +206,10 @@ def test_numbers_out_of_range_are_refused(given, message):
         FollowUpSettings(**given)
 
 
-def test_the_folder_is_a_result_of_its_own(tmp_path, known):
+def test_the_folder_is_a_result_of_its_own(tmp_path):
     """Numbers, outlines on the first grid, transform; nothing else is replaced."""
     first = scan()
-    found = score_follow_up(first, result_of(tmp_path / "r", first), scan(8.0, 16.0))
+    found = scored(first, result_of(tmp_path / "r", first), scan(8.0, 16.0))
     write_follow_up(found, tmp_path / "f", first=first)
     content = json.loads((tmp_path / "f" / "follow_up.json").read_text())
 
@@ -239,12 +234,13 @@ def write_patient(folder, case):
     return read_case(folder)
 
 
-def test_the_command_prints_a_table_and_writes_the_folder(tmp_path, known):
+def test_the_command_prints_a_table_and_writes_the_folder(tmp_path):
     """From three folders."""
     first = write_patient(tmp_path / "first", scan())
     write_patient(tmp_path / "second", scan(8.0, 16.0))
     result_of(tmp_path / "r", first)
     words = ["follow-up", *(str(tmp_path / name) for name in ("r", "first", "second")), "--out", str(tmp_path / "f")]
+    words += ["--registration", "none"]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     again = CliRunner().invoke(app, words)
 

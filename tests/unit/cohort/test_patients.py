@@ -40,6 +40,15 @@ def test_a_folder_without_a_patient_says_why(tmp_path):
     assert "a case needs tumor outlines" in found[1].problem
 
 
+def test_results_among_the_patients_are_no_patient(tmp_path):
+    """The output may lie in the input."""
+    place = write_words(tmp_path / "in", "a")
+    (place / "results").mkdir()
+    (place / "results" / "cohort.json").write_text("{}")
+
+    assert [each.name for each in find_cohort(place)] == ["a"]
+
+
 def test_a_message_names_files_without_their_places(tmp_path):
     """On one line, whatever the folder is called."""
     (patient,) = find_cohort(write_words(tmp_path / "in", ["new\nline and more"]))

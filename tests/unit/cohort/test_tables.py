@@ -34,14 +34,19 @@ def test_intervals_and_targets_are_numbers_too(tmp_path):
     write_result(tmp_path / "result")
     parameters = {"parameters": {}, "intervals": {"infiltration_length_mm": {"low": 2.0, "high": 4.0}}}
     (tmp_path / "result" / "parameters.json").write_text(json.dumps(parameters))
-    targets = {"targets": [{"name": "CTV 15", "volume_ml": 84.5, "is_cut": True}], "margin_mm": 15}
+    targets = {
+        "targets": [{"name": "CTV 15", "volume_ml": 84.5, "is_cut": True}],
+        "comparisons": [{"one": "CTV 15", "other": "model", "dice": 0.8, "largest": {"center_mm": [1.0, 2.0, 3.0]}}],
+        "saving": None,
+        "settings": {"share": 0.95},
+    }
     (tmp_path / "result" / "targets.json").write_text(json.dumps(targets))
     row = result_numbers(tmp_path / "result")
 
     assert (row["infiltration_length_mm_low"], row["infiltration_length_mm_high"]) == (2.0, 4.0)
     assert {name: value for name, value in row.items() if name.startswith("target_")} == {
-        "target_targets_CTV_15_volume_ml": 84.5,
-        "target_margin_mm": 15,
+        "target_CTV_15_volume_ml": 84.5,
+        "target_comparisons_CTV_15_model_dice": 0.8,
     }
 
 
