@@ -29,8 +29,6 @@ _SPELLINGS = {
     "num_densities": "--candidate-densities",
     "tempering_exponent": "--posterior-tempering",
     "num_samples": "--samples",
-    "num_steps": "--steps",
-    "num_levels": "--levels",
     "num_members": "--members",
 }
 
