@@ -38,11 +38,12 @@ ALLOWED = {
     "inverse": _RETRIEVAL | {"learning"},
     "bayes": _RETRIEVAL,
     "pipeline": _INVERSE | {"registration", "assimilation"},
+    "radiotherapy": _PIPELINE,
     "virtual": _PIPELINE,
     "report": _VIRTUAL,
     "testing": _PIPELINE | {"report"},
     "scoring": _VIRTUAL | {"report"},
-    "cli": _VIRTUAL | {"report", "scoring"},
+    "cli": _VIRTUAL | {"report", "scoring", "radiotherapy"},
 }
 # The same inside the papers.
 _METHODS = {"indexes", "surrogate"}

@@ -159,7 +159,11 @@ def _image(sop_class: str, values: np.ndarray, scale: float) -> FileDataset:
 
 
 def scanner_grid(
-    turn: np.ndarray, *, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], center_mm: tuple = (0, 0, 0)
+    turn: np.ndarray,
+    *,
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+    center_mm: tuple = (0, 0, 0),
 ) -> Grid:
     """A grid whose axes are the columns of a rotation, about a center [mm, RAS+]."""
     affine = np.eye(4)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from gliofield import __version__
-from gliofield.cli import atlas, database, demo, evaluate, personalize, search, setup, simulate, train, virtual
+from gliofield.cli import atlas, database, demo, dicom, evaluate, personalize, search, setup, simulate, train, virtual
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
 from gliofield.cli.plugged_commands import RootGroup
@@ -53,6 +53,7 @@ def _root(
 demo.add_to(app)
 setup.add_to(app)
 personalize.add_to(app)
+dicom.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
 virtual.add_to(app)

@@ -33,6 +33,7 @@ EXIT_INTERRUPTED = 130
 
 # Arguments of Python whose option has another name.
 _ALIASES = {"replace": "--force", "resume": "--restart", "num_threads": "--threads", "num_workers": "--threads"}
+_ALIASES |= {"is_other_id_accepted": "--accept-other-id"}
 _LIBRARIES = ("numpy", "scipy", "numba", "zarr", "antspyx", "torch")
 
 

@@ -31,7 +31,7 @@ _LEAST_AGREEMENT = 0.5
 LESION_MARGIN_MM = 10.0
 
 _LINEAR = AffineSettings(
-    levels=Levels(iterations=(500, 250, 100), shrink_factors=(4, 2, 1), smoothing_voxels=(2.0, 1.0, 0.0)),
+    levels=Levels(iterations=(500, 250), shrink_factors=(4, 2), smoothing_voxels=(2.0, 1.0)),
     sampling_fraction=0.5,
     is_rigid=True,
 )

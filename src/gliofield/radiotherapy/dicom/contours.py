@@ -131,7 +131,9 @@ def solid_of(loops_mm: Sequence[Loop], *, name: str, thickness_mm: float | None 
     heights = np.array(sorted(planes))
     gaps = np.diff(heights)
     if not len(gaps) and thickness_mm is None:
-        raise DicomError(f"structure {name} has contours in a single plane: expected two or more to tell its thickness.")
+        raise DicomError(
+            f"structure {name} has contours in a single plane: expected two or more to tell its thickness."
+        )
     spacing = float(gaps.min()) if len(gaps) else float(thickness_mm or 0.0)
     points = np.concatenate([loop for loops in planes.values() for loop in loops])
     low, high = points.min(axis=0), points.max(axis=0)

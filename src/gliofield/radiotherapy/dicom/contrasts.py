@@ -22,13 +22,25 @@ _OTHER = re.compile(
     r"adc|dwi|diff|dti|trace|b\s?1000|swi|t2\*|t2\s?star|hemo|perf|dsc|dce|asl|bold|fmri|tof|angio|mra\b|mrv\b|phase|"
     r"spectro|csi|svs|loc\b|localizer|scout|survey|screen\s?save|calib|b0\s?map|field\s?map|\bmip\b|subtract"
 )
-_OTHER_TYPES = {"LOCALIZER", "ADC", "TRACEW", "FA", "MIP", "PROJECTION IMAGE", "SUBTRACTION", "PERFUSION", "SCREEN SAVE"}
+_OTHER_TYPES = {
+    "LOCALIZER",
+    "ADC",
+    "TRACEW",
+    "FA",
+    "MIP",
+    "PROJECTION IMAGE",
+    "SUBTRACTION",
+    "PERFUSION",
+    "SCREEN SAVE",
+}
 _WORDS = {
     "flair": re.compile(r"flair|dark.?fl|tirm"),
     "t1": re.compile(r"t1|mp2?rage|spgr|bravo|fspgr|tfe"),
     "t2": re.compile(r"t2"),
 }
-_WITH_AGENT = re.compile(r"(?<![a-z])(gd|gad\w*|post|km|kontrast\w*|contrast|ce|c\+|\+c|mit|with|enhanced)(?![a-z])|t1(c|gd|ce)(?![a-z])|\+\s*c\b")
+_WITH_AGENT = re.compile(
+    r"(?<![a-z])(gd|gad\w*|post|km|kontrast\w*|contrast|ce|c\+|\+c|mit|with|enhanced)(?![a-z])|t1(c|gd|ce)(?![a-z])|\+\s*c\b"
+)
 _WITHOUT_AGENT = re.compile(r"(?<![a-z])(pre|nativ\w*|without|ohne|non.?contrast|w/?o)(?![a-z])")
 # Of the sequence [ms]: FLAIR nulls fluid, T2 weights by a long echo.
 _FLAIR_INVERSION_MS, _LONG_ECHO_MS, _LONG_REPETITION_MS, _SHORT_ECHO_MS = 1500.0, 60.0, 2000.0, 30.0
@@ -74,7 +86,9 @@ def guess_contrast(series: DicomSeries) -> Guess:
     says_without, says_with = bool(_WITHOUT_AGENT.search(words)), bool(_WITH_AGENT.search(words))
     if says_without and (says_with or has_agent):
         return Guess(contrast=None, reason="T1, and its tags disagree about a contrast agent")
-    return Guess(contrast="t1c" if has_agent or says_with else "t1", reason="T1, by its contrast agent or the lack of it")
+    return Guess(
+        contrast="t1c" if has_agent or says_with else "t1", reason="T1, by its contrast agent or the lack of it"
+    )
 
 
 def assign_series(series: Sequence[DicomSeries], named: Mapping[str, str]) -> dict[str, DicomSeries]:

@@ -38,7 +38,15 @@ _COPIED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName", "StudyDescription", "PositionReferenceIndicator"),
 )
-_COLORS = ((230, 60, 60), (60, 150, 230), (240, 170, 40), (90, 190, 90), (170, 100, 210), (60, 190, 190), (220, 110, 170))
+_COLORS = (
+    (230, 60, 60),
+    (60, 150, 230),
+    (240, 170, 40),
+    (90, 190, 90),
+    (170, 100, 210),
+    (60, 190, 190),
+    (220, 110, 170),
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
