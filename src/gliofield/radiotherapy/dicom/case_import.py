@@ -222,9 +222,9 @@ def _brain(head: Volume, given: Path | None) -> tuple[NDArray[np.bool_] | None, 
         made = strip_skull(head)
     if made is None:
         return None, None
-    mask, tool = made
-    require_brain_size(f"the mask of {tool}", mask, head)
-    return mask, tool
+    brain, tool = made
+    require_brain_size(f"the mask of {tool}", brain, head)
+    return brain, tool
 
 
 def _labels(
@@ -258,8 +258,8 @@ def _labels(
         )
     if outlines.whole is None:
         raise DicomError(
-            "the whole tumor (what FLAIR shows) is not named: give the name of its structure (--whole), the same as the "
-            f"core's if there is no edema. {outlines.path.name} holds {_names_in(outlines.path, modality)}."
+            "the whole tumor (what FLAIR shows) is not named: give the name of its structure (--whole), the "
+            f"same as the core's if there is no edema. {outlines.path.name} holds {_names_in(outlines.path, modality)}."
         )
     named = {"whole": outlines.whole, "core": outlines.core, "cavity": outlines.cavity}
     masks = readers[modality](

@@ -87,9 +87,9 @@ def trace(field: NDArray[np.floating], level: float = 0.5) -> list[Piece]:
         found = contourpy.contour_generator(z=padded.T, fill_type=contourpy.FillType.OuterOffset)
         for points, offsets in zip(*found.filled(level, np.inf), strict=True):
             loops = [_simplified(points[a:b] - 1.0) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
-            outer, *holes = [loop for loop in loops if _area(loop) > _SMALLEST_AREA] or [None]
-            if outer is not None:
-                pieces.append(Piece(slice_index=number, outer=outer, holes=tuple(holes)))
+            if _area(loops[0]) > _SMALLEST_AREA:
+                holes = tuple(loop for loop in loops[1:] if _area(loop) > _SMALLEST_AREA)
+                pieces.append(Piece(slice_index=number, outer=loops[0], holes=holes))
     return pieces
 
 
@@ -149,7 +149,7 @@ def solid_of(loops_mm: Sequence[Loop], *, name: str, thickness_mm: float | None 
     affine = np.eye(4)
     affine[:3, :3] = frame.T * (step, step, spacing)
     affine[:3, 3] = np.array([*start, heights[0] - spacing]) @ frame
-    return Volume(depth, Grid(depth.shape, affine))  # type: ignore[arg-type]
+    return Volume(depth, Grid(depth.shape, affine))
 
 
 def _planes(loops_mm: Sequence[Loop], name: str) -> tuple[NDArray[np.float64], dict[float, list[Loop]]]:

@@ -115,8 +115,8 @@ def assign_series(series: Sequence[DicomSeries], named: Mapping[str, str]) -> di
         found = [each for each in free if guesses[each.uid].contrast == contrast]
         if len(found) > 1:
             raise DicomError(
-                f"{len(found)} series could be the {contrast}: name the one that is meant by its number (--{contrast}), "
-                f"or {LEAVE_OUT} to leave the image out:\n{listed(found)}"
+                f"{len(found)} series could be the {contrast}: name the one that is meant by its number "
+                f"(--{contrast}), or {LEAVE_OUT} to leave the image out:\n{listed(found)}"
             )
         if found:
             chosen[contrast] = found[0]

@@ -247,8 +247,8 @@ def _figures(
     if unknown > (0.0 if weights is None else 1e-3):
         beyond_ml = float(np.count_nonzero(~is_known)) * point_ml
         raise DicomError(
-            f"the grid of the dose is smaller than {name}: {unknown:.1%} of it ({beyond_ml:.2f} ml) lie outside, where no "
-            "dose is known. Calculate the dose on a larger grid."
+            f"the grid of the dose is smaller than {name}: {unknown:.1%} of it ({beyond_ml:.2f} ml) lie outside, where "
+            "no dose is known. Calculate the dose on a larger grid."
         )
     values, shares = values[is_known], shares[is_known]
     order = np.argsort(values, kind="stable")

@@ -19,13 +19,14 @@ from gliofield.nifti import read_volume, write_volume
 from gliofield.volume import Volume
 
 STRIP_ADVICE = (
-    "skull stripping: the images show the skull. Put hd-bet or mri_synthstrip (SynthStrip) on the PATH, or give a brain "
-    "mask on the grid of the T1Gd (--brain-mask)"
+    "skull stripping: the images show the skull. Put hd-bet or mri_synthstrip (SynthStrip) on the PATH, or give a "
+    "brain mask on the grid of the T1Gd (--brain-mask)"
 )
 SEGMENT_ADVICE = (
-    "tumor segmentation: put hd_glio_predict (HD-GLIO) on the PATH, or segment the images of the case, for example by a "
-    "BraTS container, and give the labels (--seg)"
+    "tumor segmentation: put hd_glio_predict (HD-GLIO) on the PATH, or segment the images of the case, for example by "
+    "a BraTS container, and give the labels (--seg)"
 )
+_STRIPPERS = ("hd-bet", "mri_synthstrip")
 # What HD-GLIO writes.
 _HD_GLIO_EDEMA, _HD_GLIO_ENHANCING = 1, 2
 _HD_GLIO_INPUTS = {"t1": "-t1", "t1c": "-t1c", "t2": "-t2", "flair": "-flair"}
@@ -39,18 +40,14 @@ def strip_skull(head: Volume) -> tuple[NDArray[np.bool_], str] | None:
     ImageError
         If the program fails.
     """
-    commands = {
-        "hd-bet": lambda given, made: ["-i", given, "-o", made],
-        "mri_synthstrip": lambda given, made: ["-i", given, "-o", made],
-    }
-    for tool, arguments in commands.items():
+    for tool in _STRIPPERS:
         program = shutil.which(tool)
         if program is None:
             continue
         with scratch_folder("strip") as folder:
             given, made = folder / "head.nii.gz", folder / "brain.nii.gz"
             write_volume(given, head, dtype=np.float32)
-            _run(tool, [program, *arguments(str(given), str(made))], made)
+            _run(tool, [program, "-i", str(given), "-o", str(made)], made)
             image = read_volume(made)
         image.grid.require_same_as(head.grid, self_name=tool, other_name="T1Gd")
         return image.data != 0, tool

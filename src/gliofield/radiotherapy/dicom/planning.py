@@ -65,8 +65,8 @@ class ImportedRecord:
         """
         if self.content["patient"] != patient_key(series, salt=self.content["salt"]):
             raise DicomError(
-                f"series {series.label} is of another patient than the case: their Patient IDs differ. If it is the same "
-                "one under two numbers, pass is_other_id_accepted=True."
+                f"series {series.label} is of another patient than the case: their Patient IDs differ. If it is the "
+                "same one under two numbers, pass is_other_id_accepted=True."
             )
 
     def head(self) -> Volume:
@@ -89,8 +89,8 @@ def read_record(folder: str | os.PathLike[str]) -> ImportedRecord:
         is_known = content["format_version"] == 1 and isinstance(content["frame_of_reference_uid"], str)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DicomError(
-            f"{folder} is no case that gliofield import has written: it holds no usable {RECORD_FILE}. Give that case, or "
-            "a transform to the planning series."
+            f"{folder} is no case that gliofield import has written: it holds no usable {RECORD_FILE}. Give that case, "
+            "or a transform to the planning series."
         ) from error
     if not is_known:
         raise DicomError(f"{path} is of another version: import the series again.")
@@ -231,8 +231,8 @@ def _require_covered(volume: Volume, alignment: Alignment, series: DicomSeries, 
     if outside.any():
         beyond_ml = float(np.count_nonzero(outside)) * volume.grid.voxel_volume_ml
         raise DicomError(
-            f"the planning series does not cover {name}: {beyond_ml:.2f} ml of it lie outside the series. Give a series "
-            "of the whole head, or check the transform."
+            f"the planning series does not cover {name}: {beyond_ml:.2f} ml of it lie outside the series. Give a "
+            "series of the whole head, or check the transform."
         )
 
 

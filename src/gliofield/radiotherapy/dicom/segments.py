@@ -162,7 +162,8 @@ def read_segments(path: str | os.PathLike[str]) -> tuple[str, tuple[str, ...], d
         raise DicomError(f"{path}: two segments have one label ({', '.join(labels)}), so none can be named.")
     affine = np.array(volume.affine, dtype=np.float64)
     affine[:3] *= RAS_FROM_LPS[:, None]
-    grid = Grid(tuple(volume.spatial_shape), affine)
+    columns, rows, slices = volume.spatial_shape
+    grid = Grid((columns, rows, slices), affine)
     array = np.asarray(volume.array).reshape(*volume.spatial_shape, -1)
     masks = {label: Volume(array[..., number] > 0.5, grid) for number, label in enumerate(labels)}
     series_uids = tuple(str(each.SeriesInstanceUID) for each in dataset.get("ReferencedSeriesSequence", []))

@@ -208,8 +208,8 @@ def read_planning_series(folder: str | os.PathLike[str], *, name: str | None = N
     chosen = found if name is None else [named_series(found, name)]
     if len(chosen) > 1:
         raise DicomError(
-            f"{folder} holds {len(chosen)} series: expected the planning series alone. Name the one that is meant by its "
-            f"number (--planning-series):\n{listed(chosen)}"
+            f"{folder} holds {len(chosen)} series: expected the planning series alone. Name the one that is meant by "
+            f"its number (--planning-series):\n{listed(chosen)}"
         )
     series = chosen[0]
     _ = series.grid
@@ -232,8 +232,8 @@ def named_series(series: Iterable[DicomSeries], name: str) -> DicomSeries:
         found = [each for each in candidates if len(name) >= 4 and each.uid.endswith(name)] or found
     if len(found) != 1:
         raise DicomError(
-            f"{len(found)} series are called {name}: expected one. Give the number, or the last 8 digits of the UID, of "
-            f"one of these:\n{listed(candidates)}"
+            f"{len(found)} series are called {name}: expected one. Give the number, or the last 8 digits of the UID, "
+            f"of one of these:\n{listed(candidates)}"
         )
     return found[0]
 

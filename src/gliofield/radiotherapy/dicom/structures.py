@@ -114,7 +114,7 @@ class Roi:
     def mask_on(self, grid: Grid, *, thickness_mm: float | None = None) -> NDArray[np.bool_]:
         """Voxels of a grid whose center lies inside the solid."""
         depth = self.solid(thickness_mm=thickness_mm)
-        # What lies beyond the solid's box reads as 0, so depth is shifted to be positive there alone where it is inside.
+        # Beyond the solid's box `resample` reads 0, which must be outside.
         lifted = resample(Volume(np.clip(depth.data, -_FAR_MM, _FAR_MM) + _FAR_MM, depth.grid), grid)
         return np.asarray(lifted.data > _FAR_MM)
 
@@ -263,11 +263,11 @@ def copied_identity(series: DicomSeries) -> dict[str, Any]:
 
 def _new_dataset(series: DicomSeries) -> Any:
     from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian, generate_uid
 
     now = datetime.now(UTC).astimezone()
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = _RTSTRUCT_CLASS
+    meta.MediaStorageSOPClassUID = UID(_RTSTRUCT_CLASS)
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
@@ -334,7 +334,7 @@ def _add(dataset: Any, number: int, structure: Structure, contours: list[Any]) -
 
 
 def _contours(pieces: list[Any], series: DicomSeries, holes: Holes) -> list[Any]:
-    items = []
+    items: list[Any] = []
     for piece in pieces:
         for loop in [piece.with_keyholes()] if holes == "keyhole" else [piece.outer, *piece.holes]:
             points = series.lps_of(piece.slice_index, loop)
