@@ -129,13 +129,13 @@ def write_map(
         pixel_array=_frames(values.astype(np.float32)),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[mapping],
-        window_center=0.5,
-        window_width=1.0,
+        voi_lut_transformations=[hd.VOILUTTransformation(window_center=0.5, window_width=1.0)],
         content_label="GLIOFIELD",
         content_description=RESEARCH_ONLY,
         series_description=f"{meaning}, research use only"[:64],
         **_identity(_MAP_NUMBER),
     )
+    made.BodyPartExamined = "BRAIN"  # without it a validator asks for a side
     _save(path, made, replace=replace)
 
 
@@ -162,9 +162,10 @@ def read_segments(path: str | os.PathLike[str]) -> tuple[str, tuple[str, ...], d
         raise DicomError(f"{path}: two segments have one label ({', '.join(labels)}), so none can be named.")
     affine = np.array(volume.affine, dtype=np.float64)
     affine[:3] *= RAS_FROM_LPS[:, None]
-    columns, rows, slices = volume.spatial_shape
-    grid = Grid((columns, rows, slices), affine)
-    array = np.asarray(volume.array).reshape(*volume.spatial_shape, -1)
+    # A border of nothing: files end where the segments do, and rounding must not cut their outermost voxels.
+    array = np.pad(np.asarray(volume.array).reshape(*volume.spatial_shape, -1), ((1, 1), (1, 1), (1, 1), (0, 0)))
+    affine[:3, 3] -= affine[:3, :3].sum(axis=1)
+    grid = Grid(array.shape[:3], affine)
     masks = {label: Volume(array[..., number] > 0.5, grid) for number, label in enumerate(labels)}
     series_uids = tuple(str(each.SeriesInstanceUID) for each in dataset.get("ReferencedSeriesSequence", []))
     return str(dataset.get("FrameOfReferenceUID", "")), series_uids, masks
