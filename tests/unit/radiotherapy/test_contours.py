@@ -35,7 +35,8 @@ def test_a_field_is_traced_at_its_level():
 
     assert (back(field, level=0.2)[:, :, 0] == (field[:, :, 0] > 0.2)).all()
     (piece,) = trace(field, level=0.2)
-    assert len(piece.holes) == 1 or (np.abs(piece.outer - 4).max() == pytest.approx(1.75))
+    assert len(piece.holes) == 1
+    assert np.abs(piece.outer - 4).max() == pytest.approx(1.75)
 
 
 def test_contours_are_short():
@@ -60,7 +61,7 @@ def inside(depth, point):
 def test_a_solid_goes_half_a_plane_beyond_its_last():
     """Four squares 3 mm apart are a box of 12 mm; a missing plane parts it."""
     depth = solid_of([square(z) for z in (0.0, 3.0, 6.0, 12.0)], name="box")
-    volume = float(np.count_nonzero(np.repeat(depth.data, 1, axis=2) > 0)) * depth.grid.voxel_volume_ml
+    volume = float(np.count_nonzero(depth.data > 0)) * depth.grid.voxel_volume_ml
 
     assert volume == pytest.approx(4 * 3 * 0.1, rel=0.03)
     assert inside(depth, (0, 0, 6))

@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_said(tmp_path):
     dataset = pydicom.dcmread(path)
     dataset.ROIContourSequence[0].ContourSequence = []
     dataset.save_as(path)
-    with pytest.raises(DicomError, match="ball has no contours"):
+    with pytest.raises(DicomError, match="Ball has no contours"):
         read_structures(path).roi("Ball")
     dataset.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
     dataset.save_as(path)

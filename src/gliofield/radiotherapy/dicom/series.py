@@ -30,6 +30,7 @@ IMAGE_MODALITIES = ("MR", "CT", "PT")
 _SPACING_TOLERANCE = 0.02
 _DIRECTION_TOLERANCE = 1e-3
 _FEWEST_SLICES = 3
+_DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 _REQUIRED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 _NEEDED = {"pydicom": "pydicom", "highdicom": "highdicom", "dcm2niix": "dcm2niix"}
 
@@ -179,6 +180,8 @@ def read_dicom_folder(folder: str | os.PathLike[str]) -> DicomFolder:
             images.setdefault(str(header.SeriesInstanceUID), []).append((header, path))
         elif modality:
             objects.append((modality, path))
+        elif header.file_meta.get("MediaStorageSOPClassUID") != _DICOMDIR_CLASS:
+            raise DicomError(f"{path} cannot be read as DICOM (it has no modality). Fetch it again, or move it away.")
     found = [
         DicomSeries(headers=tuple(header for header, _ in pairs), files=tuple(path for _, path in pairs))
         for pairs in images.values()
