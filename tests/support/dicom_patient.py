@@ -121,7 +121,9 @@ def write_planning(folder: Path, *, turn: str = "axial", frame_uid: str | None =
     """A planning series over the whole phantom, in an orientation of `orientations`."""
     spacing = given.pop("spacing_mm", (3.0, 3.0, 3.0))
     shape = given.pop("shape", tuple(int(220 / h) for h in spacing))
-    grid = scanner_grid(orientations()[turn], shape=shape, spacing_mm=spacing, center_mm=given.pop("center_mm", (0, 0, 0)))
+    grid = scanner_grid(
+        orientations()[turn], shape=shape, spacing_mm=spacing, center_mm=given.pop("center_mm", (0, 0, 0))
+    )
     image = resample(phantom_scan(axial_grid()).to_ras(), grid)
     return write_series(folder, image, frame_uid=frame_uid, number=12, description="planning", **given)
 

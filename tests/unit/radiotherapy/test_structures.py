@@ -23,7 +23,9 @@ def shapes(distance, offsets):
     """A ball, a shell with a hole in every slice, two balls, nothing."""
     two = np.minimum(np.linalg.norm(offsets - (8, 0, 0), axis=-1), np.linalg.norm(offsets + (8, 0, 0), axis=-1))
     masks = {"ball": distance < 13, "SHELL": (distance < 13) & (distance > 7), "two": two < 6, "nothing": distance < 0}
-    return [Structure(name=name, kind="CTV", field=mask.astype(float), description=name) for name, mask in masks.items()]
+    return [
+        Structure(name=name, kind="CTV", field=mask.astype(float), description=name) for name, mask in masks.items()
+    ]
 
 
 @pytest.mark.parametrize("holes", ["nested", "keyhole"])
