@@ -97,7 +97,7 @@ def write_case(folder: Path, study: Study) -> Path:
 
 
 def write_result(folder: Path, case: Path, grid: Grid) -> Path:
-    """A density that falls off around the lesion, three targets (the last empty on a coarse series), the hash of T1Gd."""
+    """A density that falls off around the lesion, three targets, and the hash of the T1Gd."""
     (folder / "targets").mkdir(parents=True)
     distance = radius_in(grid, LESION_CENTER_MM, 1.0)
     write_volume(folder / "density_patient.nii.gz", Volume(np.exp(-distance / 15.0).astype(np.float32), grid))

@@ -44,8 +44,12 @@ def test_a_map_keeps_its_numbers_and_says_what_they_are(tmp_path, series):
     write_map(tmp_path / "map.dcm", values, series, meaning="tumor-cell density")
     dataset = pydicom.dcmread(tmp_path / "map.dcm")
     stored = np.frombuffer(dataset.FloatPixelData, dtype="<f4").reshape(5, 12, 10)
+    places = [each.PlanePositionSequence[0].ImagePositionPatient for each in dataset.PerFrameFunctionalGroupsSequence]
+    starts = np.array([each.ImagePositionPatient for each in series.slices], dtype=float)
 
-    assert np.array_equal(stored, values.transpose(2, 1, 0).astype(np.float32))
+    for frame, place in zip(stored, places, strict=True):
+        number = int(np.argmin(np.linalg.norm(starts - np.array(place, dtype=float), axis=1)))
+        assert np.array_equal(frame, values[:, :, number].T.astype(np.float32))
     assert dataset.FrameOfReferenceUID == series.frame_uid
     assert "tumor-cell density" in dataset.SeriesDescription
     assert str(dataset).count("not a medical device") == 1

@@ -6,7 +6,8 @@ where the field is above the level, so whoever fills the contours at the centers
 Filling: even-odd (a contour inside another is a hole), at pixel centers.
 
 Solids (the volume rule of everything that is read or measured): between two planes the signed distances to the contours
-are interpolated linearly, beyond the last plane of a piece the shape goes on for half a plane distance. Planes lie at
+are interpolated linearly. Beyond its last plane a piece tapers as between the last two, and ends after half a plane
+distance at most. Planes lie at
 the smallest distance that occurs; where one of them has no contour, there is nothing.
 """
 
@@ -186,12 +187,22 @@ def _signed_distance(inside: NDArray[np.bool_], step_mm: float) -> NDArray[np.fl
 
 
 def _cap(depth: NDArray[np.float32]) -> None:
-    """Beyond the last plane of a piece the shape goes on for half a plane: the empty plane mirrors its neighbors."""
-    is_empty = np.isneginf(depth[0, 0])
-    source = depth.copy()
+    """Fill planes without contours so that a shape ends between them and its last plane.
+
+    At most halfway (the last depth, mirrored), and earlier where it tapers (extrapolated from the last two).
+    """
+    source, count = depth.copy(), depth.shape[2]
+    is_empty = np.isneginf(source[0, 0])
     for number in np.flatnonzero(is_empty):
-        beside = [k for k in (number - 1, number + 1) if 0 <= k < depth.shape[2] and not is_empty[k]]
-        depth[:, :, number] = -np.max([np.abs(source[:, :, k]) for k in beside], axis=0) if beside else _NOWHERE_MM
+        ends = [np.full(depth.shape[:2], _NOWHERE_MM, dtype=np.float32)]
+        for step in (-1, 1):
+            last, before = number + step, number + 2 * step
+            if 0 <= last < count and not is_empty[last]:
+                end = -np.abs(source[:, :, last])
+                if 0 <= before < count and not is_empty[before]:
+                    end = np.minimum(end, 2.0 * source[:, :, last] - source[:, :, before])
+                ends.append(end)
+        depth[:, :, number] = np.min(ends[1:], axis=0) if len(ends) > 1 else ends[0]
 
 
 def _simplified(points: Loop) -> Loop:
