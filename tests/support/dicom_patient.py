@@ -128,7 +128,7 @@ def write_planning(folder: Path, *, turn: str = "axial", frame_uid: str | None =
     return write_series(folder, image, frame_uid=frame_uid, number=12, description="planning", **given)
 
 
-def write_phantom_dose(path: Path, frame_uid: str, *, shape: tuple[int, int, int] = (80, 80, 80)) -> Path:
+def write_phantom_dose(path: Path, frame_uid: str, *, shape: tuple[int, int, int] = (110, 110, 110)) -> Path:
     """60 Gy in and around the lesion that fall off by 1 Gy/mm beyond 30 mm."""
     grid = Grid.axis_aligned(shape, 2.5, np.array(LESION_CENTER_MM) - 2.5 * (np.array(shape) - 1) / 2)
     distance = radius_in(grid, LESION_CENTER_MM, 1.0)

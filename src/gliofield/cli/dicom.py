@@ -346,7 +346,7 @@ def add_to(app: typer.Typer) -> None:
         import_dicom,
         examples=[
             "gliofield import DICOM --out CASE --seg RTSTRUCT.dcm --core GTV --whole EDEMA",
-            "gliofield import DICOM --out CASE --t1c 7 --t2 none --seg SEG.nii.gz",
+            "gliofield import DICOM --out CASE --t1c 7 --flair none --seg SEG.nii.gz",
         ],
         runs_long=True,
         reads_images=True,
