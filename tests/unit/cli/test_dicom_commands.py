@@ -137,12 +137,16 @@ def test_dose_in_another_frame_is_refused(patient, tmp_path):
     assert "different frames of reference" in organs.stderr
 
 
-def test_an_organ_beyond_the_dose_is_left_out_and_named(patient, tmp_path):
-    """The targets have their figures all the same; a target beyond it is an error."""
-    small = write_phantom_dose(tmp_path / "small.dcm", json.loads((patient / "CASE" / "dicom.json").read_text())[
-        "frame_of_reference_uid"
-    ], shape=(12, 12, 12))  # fmt: skip
-    done = run("dose", patient / "RESULT", "--case", patient / "CASE", "--dose", small)
+def test_what_lies_beyond_the_dose_is_left_out_and_named(patient, tmp_path):
+    """Cells and organs; the targets have their figures all the same, and a target beyond it is an error."""
+    frame_uid = json.loads((patient / "CASE" / "dicom.json").read_text())["frame_of_reference_uid"]
+    words = ("dose", patient / "RESULT", "--case", patient / "CASE", "--dose")
+    around = write_phantom_dose(tmp_path / "around.dcm", frame_uid, shape=(26, 26, 26))
+    told = run(*words, around, "--json")
+    inside = write_phantom_dose(tmp_path / "inside.dcm", frame_uid, shape=(12, 12, 12))
+    refused = run(*words, inside)
 
-    assert done.exit_code == 1
-    assert "the grid of the dose is smaller than GTV" in done.stderr
+    assert [each["name"] for each in json.loads(told.stdout)["figures"]] == ["GTV", "CTV_standard", "CTV_model"]
+    assert "expected cells were left out: the grid of the dose is smaller" in told.stderr
+    assert refused.exit_code == 1
+    assert "the grid of the dose is smaller than CTV_standard" in refused.stderr

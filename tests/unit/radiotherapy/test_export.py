@@ -53,7 +53,7 @@ def surface_error_mm(loops, target):
     ("turn", "spacing_mm"), [("axial", (3, 3, 3)), ("sagittal", (3, 3, 3)), ("oblique", (2, 2, 5))]
 )
 def test_targets_arrive_on_a_series_of_the_same_frame(patient, tmp_path, turn, spacing_mm):
-    """Turned against the case: contours within a voxel of the targets (4 mm), and volumes as so coarse voxels let them."""
+    """Turned against the case: contours within a voxel of the targets (4 mm), and volumes as these let them."""
     study, case, result = patient
     series = read_planning_series(
         write_planning(tmp_path / "p", turn=turn, frame_uid=study.frame_uid, spacing_mm=spacing_mm)

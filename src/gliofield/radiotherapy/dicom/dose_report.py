@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gliofield.errors import DicomError
 from gliofield.radiotherapy.dicom.dose import Dose, DoseFigures, dose_of_cells, dose_of_mask, dose_of_roi, require_frame
@@ -24,7 +25,7 @@ class DosesTold:
     figures : tuple of DoseFigures
         Targets, cells, organs.
     left_out : tuple of str
-        Organs without figures, with the reason.
+        Organs and cells without figures, with the reason.
     """
 
     figures: tuple[DoseFigures, ...]
@@ -51,7 +52,8 @@ def tell_doses(
     targets : sequence of Target
         Its targets.
     structures : path, optional
-        RTSTRUCT in the frame of the dose. An organ that is not wholly inside the dose, or has no volume, is left out.
+        RTSTRUCT in the frame of the dose. What is not wholly inside the dose, or has no volume, is left out, and so are
+        the cells.
     prescription_gy : float, optional
         Prescribed dose [Gy], for V95.
     to_dose : Transform
@@ -66,11 +68,15 @@ def tell_doses(
         dose_of_mask(dose, each.mask, name=each.name, prescription_gy=prescription_gy, to_dose=to_dose)
         for each in targets
     ]
-    for name, label in _CELLS.items():
-        if name == "density" or (_file_of(result, name)):
-            weights = read_map(result, name)[0]  # type: ignore[arg-type]
-            figures.append(dose_of_cells(dose, weights, name=label, prescription_gy=prescription_gy, to_dose=to_dose))
     left_out = []
+    for name, label in _CELLS.items():
+        if name != "density" and not (Path(result) / MAPS[name][0]).is_file():
+            continue
+        weights = read_map(result, name)[0]  # type: ignore[arg-type]
+        try:
+            figures.append(dose_of_cells(dose, weights, name=label, prescription_gy=prescription_gy, to_dose=to_dose))
+        except DicomError as error:
+            left_out.append(f"{label} were left out: {error}")
     if structures is not None:
         given = read_structures(structures)
         require_frame(dose, given.frame_uid, name="the structures")
@@ -82,6 +88,3 @@ def tell_doses(
                 left_out.append(f"{roi.name} was left out: {error}")
     return DosesTold(figures=tuple(figures), left_out=tuple(left_out))
 
-
-def _file_of(result: str | os.PathLike[str], name: str) -> bool:
-    return os.path.isfile(os.path.join(result, MAPS[name][0]))
