@@ -29,6 +29,10 @@ class SegmentationError(ImageError):
     """A segmentation cannot be understood: unknown labels, an ambiguous scheme, or no tumor."""
 
 
+class DicomError(GliofieldError, ValueError):
+    """A DICOM series or object cannot be used: incomplete, of another frame, or not what was asked for."""
+
+
 class AtlasError(GliofieldError, RuntimeError):
     """An atlas is unknown, incomplete, damaged, or cannot be fetched."""
 

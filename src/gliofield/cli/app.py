@@ -19,6 +19,7 @@ from gliofield.cli import (
     compare,
     database,
     demo,
+    dicom,
     evaluate,
     follow_up,
     personalize,
@@ -71,6 +72,7 @@ setup.add_to(app)
 personalize.add_to(app)
 target.add_to(app)
 report.add_to(app)
+dicom.add_to(app)
 compare.add_to(app)
 cohort.add_to(app)
 follow_up.add_to(app)
