@@ -27,7 +27,7 @@ def test_a_gaussian_is_found_with_its_covariance():
 
 
 def test_a_mode_at_an_edge_is_found():
-    """The density falls to 0 beyond a plane through the mode: no width there is 0 or infinite, and no warning is given."""
+    """The density falls to 0 beyond a plane through the mode: no width there is 0 or infinite, without a warning."""
 
     def cut(rows):
         return np.where(rows[:, 0] > 1.0, -np.inf, gaussian(rows))

@@ -87,4 +87,3 @@ def tell_doses(
             except DicomError as error:
                 left_out.append(f"{roi.name} was left out: {error}")
     return DosesTold(figures=tuple(figures), left_out=tuple(left_out))
-
