@@ -40,11 +40,11 @@ ALLOWED = {
     "pipeline": _INVERSE | {"registration", "assimilation"},
     "radiotherapy": _PIPELINE,
     "virtual": _PIPELINE,
-    "report": _VIRTUAL,
+    "report": _VIRTUAL | {"radiotherapy"},
     "testing": _PIPELINE | {"report"},
     "scoring": _VIRTUAL | {"report"},
-    "cohort": _VIRTUAL | {"report", "scoring"},
-    "cli": _VIRTUAL | {"report", "scoring", "cohort"},
+    "cohort": _VIRTUAL | {"radiotherapy", "report", "scoring"},
+    "cli": _VIRTUAL | {"radiotherapy", "report", "scoring", "cohort"},
 }
 # The same inside the papers.
 _METHODS = {"indexes", "surrogate"}

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 import typer
-from phantom_brain import phantom_atlas, phantom_labels, write_phantom_atlas, write_phantom_patient
+from dicom_patient import write_case, write_phantom_dose, write_planning, write_result, write_study
+from phantom_brain import (
+    phantom_atlas,
+    phantom_labels,
+    phantom_tissue_maps,
+    write_phantom_atlas,
+    write_phantom_patient,
+)
 from small_cohort import RESOLUTION, first_of
 from typer.testing import CliRunner
 
@@ -19,6 +26,8 @@ import gliofield.anatomy.atlas_sources
 from gliofield.cli import app
 from gliofield.cohort.table import write_table
 from gliofield.nifti import write_volume
+from gliofield.radiotherapy.dicom import Alignment
+from gliofield.registration import Transform
 from gliofield.virtual import write_cohort
 from gliofield.volume import Volume
 
@@ -114,9 +123,19 @@ def files(tmp_path_factory):
     labels = phantom_labels()
     for name, voxels in (("core", labels.data == 3), ("whole", labels.data > 0)):
         write_volume(folder / f"{name}.nii.gz", Volume(voxels.astype("uint8"), labels.grid))
+    write_dicom(folder)
     built = run("database", "build", folder / "DB", *SMALL_DATABASE, "--number", 26, "--atlas", folder / "my-atlas")
     assert built.exit_code == 0, built.stderr
     return folder
+
+
+def write_dicom(folder):
+    """A study with outlines, the case and a result of it, a planning series and its dose."""
+    study = write_study(folder / "DICOM", outlines=folder / "RTSTRUCT.dcm")
+    case = write_case(folder / "CASE", study)
+    write_result(folder / "RESULT", case, study.grid)
+    write_planning(folder / "PLANNING", turn="sagittal", frame_uid=study.frame_uid)
+    write_phantom_dose(folder / "RTDOSE.dcm", study.frame_uid)
 
 
 @pytest.fixture
@@ -134,6 +153,16 @@ def workplace(files, tmp_path, monkeypatch):
     return tmp_path / "here"
 
 
+def write_contract_input(folder):
+    """The phantom as PREDICT-GBM gives a patient to a container."""
+    maps, place = phantom_tissue_maps(), folder / "Patient-00000"
+    place.mkdir(parents=True)
+    tissue = {"gm": maps.gray_matter, "wm": maps.white_matter, "csf": maps.csf}
+    for name, data in tissue.items():
+        write_volume(place / f"00000-{name}.nii.gz", Volume(data, maps.grid))
+    write_volume(place / "00000-tumorseg.nii.gz", phantom_labels())
+
+
 def prepare(line, monkeypatch):
     """What an example needs that another one writes."""
     if "--database" not in line and line.startswith("gliofield personalize"):
@@ -144,6 +173,11 @@ def prepare(line, monkeypatch):
         shutil.copytree("DB", place)
     if line.startswith("gliofield evaluate virtual"):
         write_cohort("COHORT", [first_of("plain")], atlas=phantom_atlas(), resolution=RESOLUTION)
+    if line.startswith("gliofield target"):
+        made = ["--method", "distance", "--registration", "none", "--out", "RESULT"]
+        assert run("personalize", "PATIENT", *made).exit_code == 0
+    if line.startswith("gliofield predictgbm"):
+        write_contract_input(Path("IN"))
     if line.startswith("gliofield cohort-compare"):
         for name in ("COHORT", "COHORT2"):
             Path(name).mkdir()
@@ -152,6 +186,10 @@ def prepare(line, monkeypatch):
         for name in ("FIRST", "SECOND"):
             shutil.copytree("PATIENT", name)
         assert run("personalize", "FIRST", "--out", "RESULT", "--registration", "none", "--method", "distance")
+    if line.startswith("gliofield import"):
+        shutil.rmtree("CASE")
+        still = Alignment(transform=Transform.identity(), kind="identity", residual=None, residual_before=None)
+        monkeypatch.setattr("gliofield.radiotherapy.dicom.case_import.align", lambda *images, **options: still)
     for kind in ("inverse", "surrogate"):
         if f"--checkpoint {kind}" in line:
             pytest.importorskip("torch")

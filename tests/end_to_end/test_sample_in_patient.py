@@ -25,7 +25,7 @@ def phantom(tmp_path_factory):
 def _sample(phantom, out, *more):
     arguments = [
         "personalize", phantom / "patient", "--method", "sample", "--space", "patient", "--spacing-mm", "6",
-        "--atlas", phantom / "atlas", "--registration", "none", "--samples", "24", "--steps", "1", "--threads", "1",
+        "--atlas", phantom / "atlas", "--registration", "none", "--samples", "24", "--threads", "1",
         "--out", out, *more,
     ]  # fmt: skip
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
@@ -50,13 +50,13 @@ def test_a_posterior_in_the_patient_lies_in_both_spaces(phantom, tmp_path):
     assert intervals["seed_x_mm"] == pytest.approx(intervals["seed_patient_x_mm"])
     record = json.loads((out / "provenance.json").read_text())
     assert (record["settings"]["space"], record["settings"]["spacing_mm"]) == ("patient", 6.0)
-    assert record["method"]["num_levels"] == 2
+    assert record["method"]["sampler"]["num_effective"] == 24
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--database", "somewhere"], "database starts the sampler from matches in the atlas"),
+        (["--database", "somewhere"], "--database belongs to method 'query'"),
         (["--space", "mars"], "space 'mars' is unknown"),
         (["--space", "atlas"], "--spacing-mm belongs to the patient's space"),
         (["--method", "query"], "--samples belongs to method 'sample'"),

@@ -5,7 +5,7 @@ Cause: what a checksum covered was taken for what this version writes.
 Guard: types and keys are looked at wherever such a file is read.
 """
 
-import io
+import contextlib
 import json
 import zipfile
 
@@ -16,9 +16,8 @@ from phantom_brain import phantom_atlas
 
 from gliofield.anatomy import write_atlas_folder
 from gliofield.anatomy.atlas import read_atlas_folder
-from gliofield.bayes.multilevel_state import MultilevelSettings
-from gliofield.bayes.stage_file import read_multilevel_file, read_stage_file
-from gliofield.bayes.tmcmc_state import TmcmcSettings
+from gliofield.bayes import LikelihoodJournal
+from gliofield.bayes.journal import _checksum
 from gliofield.database import SimulationDatabase
 from gliofield.database.manifest import Manifest
 from gliofield.errors import AtlasError, CheckpointError, DatabaseError, ParameterError, RegistrationError
@@ -149,62 +148,67 @@ def test_headers_that_their_reader_does_not_understand(tmp_path, error):
         read_header_as(tmp_path / "c.safetensors", stumble, kind="k")
 
 
-STAGE = {
-    "format": "gliofield-tmcmc-stage-3",
-    "fingerprint": "f",
-    "settings": {},
-    "stages": [],
-    "tempering_exponent": 0.0,
-}
+def written_journal(path):
+    """A journal of two calls; its bytes."""
+    journal = LikelihoodJournal(path, "f")
+    for number in (2, 3):
+        journal.answer(np.ones((number, 2)), lambda rows: rows)
+    return path.read_bytes()
 
 
 @pytest.mark.parametrize(
-    "header",
+    "change",
     [
-        {"format": "gliofield-tmcmc-stage-3"},
-        {**STAGE, "proposal_scale": 1.0, "settings": []},
-        {**STAGE, "proposal_scale": 1.0, "stages": 5},
-        {**STAGE, "proposal_scale": 1.0, "stages": [5]},
-        {**STAGE, "proposal_scale": 1.0, "stages": [{"stage": 1}]},
-        {**STAGE, "proposal_scale": 1.0, "fingerprint": 5},
-        {**STAGE, "proposal_scale": "1"},
-        STAGE,
+        {"values": np.zeros(2)},
+        {"shapes": np.zeros((1, 2), dtype=np.int64)},
+        {"shapes": np.full((2, 2), -1)},
+        {"rows": np.zeros(32, dtype=np.uint8)},
+        {"version": np.array("text")},
+        {"fingerprint": np.array([255], dtype=np.uint8)},
+        {"values": np.array("text")},
     ],
 )
-def test_stage_files_whose_header_is_another_one(tmp_path, header):
-    """The format has the right name."""
-    arrays = dict.fromkeys(("coordinates", "log_prior", "log_likelihood"), np.zeros(3))
-    np.savez(tmp_path / "s.npz", header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-    with pytest.raises(ParameterError, match="but its content is another one. Remove it to start anew"):
-        read_stage_file(tmp_path / "s.npz", settings=TmcmcSettings(), num_parameters=3, fingerprint="f")
+def test_stage_files_that_are_right_by_their_checksum_alone(tmp_path, change):
+    """Arrays that do not fit together, or are of another kind."""
+    path = tmp_path / "s.npz"
+    written_journal(path)
+    with np.load(path) as stored:
+        content = {**{name: stored[name] for name in stored.files if name != "checksum"}, **change}
+    np.savez(path, **content, checksum=_checksum(content))
+    with pytest.raises(ParameterError, match="cannot be gone on with"):
+        LikelihoodJournal(path, "f")
 
 
 def test_stage_files_that_are_damaged_in_any_way(tmp_path):
-    """Every byte of a small one, one after the other: a message or, where nothing is lost, the state."""
-    header = {**STAGE, "proposal_scale": 1.0}
-    arrays = dict.fromkeys(("coordinates", "log_prior", "log_likelihood"), np.zeros(3))
-    buffer = io.BytesIO()
-    np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-    content = buffer.getvalue()
+    """Every third byte of a small one, one after the other: a message or, where nothing is lost, the same answers."""
     path = tmp_path / "s.npz"
+    content = written_journal(path)
     for position in range(0, len(content), 3):
         damaged = bytearray(content)
         damaged[position] ^= 1 << position % 8
         path.write_bytes(bytes(damaged))
-        with pytest.raises(ParameterError, match="stage file"):
-            read_stage_file(path, settings=TmcmcSettings(), num_parameters=3, fingerprint="f")
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("header.npy", DEEP)
-    with pytest.raises(ParameterError, match="cannot be read"):
-        read_multilevel_file(path, settings=MultilevelSettings(), num_parameters=3, fingerprint="f")
+        with contextlib.suppress(ParameterError):
+            journal = LikelihoodJournal(path, "f")
+            for number in (2, 3):
+                assert journal.answer(np.ones((number, 2)), None).tolist() == np.ones((number, 2)).tolist()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", DEEP.encode(), b"\x93NUMPY"])
+def test_files_that_are_no_stage_files(tmp_path, content):
+    """Nothing, a beginning, text."""
+    (tmp_path / "s.npz").write_bytes(content)
+    with pytest.raises(ParameterError, match="no stage file of this version, or damaged"):
+        LikelihoodJournal(tmp_path / "s.npz", "f")
 
 
 def test_stage_files_with_a_member_that_is_no_array(tmp_path):
     """NumPy gives its bytes."""
-    header = json.dumps({**STAGE, "proposal_scale": 1.0}).encode()
-    arrays = dict.fromkeys(("coordinates", "log_prior"), np.zeros(3))
-    np.savez(tmp_path / "s.npz", header=np.frombuffer(header, np.uint8), **arrays)
-    with zipfile.ZipFile(tmp_path / "s.npz", "a") as archive:
-        archive.writestr("log_likelihood.npy", "text")
-    with pytest.raises(ParameterError, match="but its content is another one"):
-        read_stage_file(tmp_path / "s.npz", settings=TmcmcSettings(), num_parameters=3, fingerprint="f")
+    path = tmp_path / "s.npz"
+    written_journal(path)
+    with np.load(path) as stored:
+        content = {name: stored[name] for name in stored.files if name != "values"}
+    np.savez(path, **content)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("values.npy", "text")
+    with pytest.raises(ParameterError, match="cannot be gone on with"):
+        LikelihoodJournal(path, "f")

@@ -1,19 +1,22 @@
-"""Runs of samplers that end from outside after some stage."""
+"""Runs of samplers that end from outside after some call of their likelihood."""
 
-from collections.abc import Callable
+import pytest
 
-from gliofield.progress import ProgressEvent
+from gliofield.bayes import LikelihoodJournal
 
 
 class KilledError(Exception):
     """What ends a run from outside."""
 
 
-def killed_after(stage: int) -> Callable[[ProgressEvent], None]:
-    """Reporter that ends a run once this stage is told."""
+def die_after_answer(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Let a run die once the journal has written this many answers."""
+    write, written = LikelihoodJournal._write, []
 
-    def kill(event: ProgressEvent) -> None:
-        if event.message.startswith(f"stage {stage}:"):
+    def write_and_die(journal: LikelihoodJournal, path: object) -> None:
+        write(journal, path)
+        written.append(path)
+        if len(written) == number:
             raise KilledError
 
-    return kill
+    patch.setattr(LikelihoodJournal, "_write", write_and_die)

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, ndtri
 
-from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes import (
+    BoxPrior,
+    ImportanceSettings,
+    ParameterRange,
+    PosteriorTarget,
+    TmcmcSettings,
+    TMixture,
+    sample_by_importance,
+    sample_posterior,
+)
+from gliofield.bayes.conditional_prior import ConditionedMixture
 
 _LOG_2_PI = np.log(2.0 * np.pi)
 
@@ -105,20 +115,53 @@ def skewed(target_type=PosteriorTarget) -> Known:
     return Known(target=target, log_evidence=log_evidence, mean=mean, variance=mean * (1 - mean) / (a + b + 1))
 
 
-def deviations(known: Known, settings, *, num_seeds: int = 20) -> dict[str, np.ndarray]:
+def broad(known: Known) -> TMixture:
+    """A start as wide as the prior, which knows nothing of the posterior."""
+    number = known.target.num_parameters
+    return TMixture.around(np.zeros(number), np.full(number, 1.5), degrees=4.0)
+
+
+def sample_known(known: Known, settings: ImportanceSettings, *, start=None, evaluate=None, log_prior=None):
+    """Importance sampling of a target from a mixture over its coordinates; the broad one without."""
+    target = known.target
+    prior = target.log_prior if log_prior is None else log_prior
+
+    def proposal_of(mixture, num_components=0):
+        return ConditionedMixture(mixture=mixture, column=None, log_prior=prior, num_components=num_components)
+
+    def of_target(rows, rng):
+        return target.log_likelihood(rows), np.zeros((len(rows), 0))
+
+    return sample_by_importance(
+        prior,
+        of_target if evaluate is None else evaluate,
+        proposal_of(broad(known) if start is None else start),
+        settings,
+        fit=lambda mixture: proposal_of(mixture, len(mixture.weights)),
+        place=lambda rows: rows,
+    )
+
+
+def deviations(known: Known, settings, *, num_seeds: int = 20, start=None) -> dict[str, np.ndarray]:
     """Standard errors by which evidence, means and variances miss the truth, from runs with seeds 0 … num_seeds − 1.
 
-    `settings` makes `TmcmcSettings` of a seed. The evidence itself is averaged, not its logarithm: it is what the
-    algorithm estimates without bias.
+    `settings` makes `TmcmcSettings` or `ImportanceSettings` of a seed. The evidence itself is averaged, not its
+    logarithm: it is what the algorithms estimate without bias.
     """
     ratios, means, variances = [], [], []
     for seed in range(num_seeds):
-        sampled = sample_posterior(known.target, settings(seed))
+        chosen = settings(seed)
+        if isinstance(chosen, ImportanceSettings):
+            sampled = sample_known(known, chosen, start=start)
+            weights = np.exp(sampled.log_weights)
+        else:
+            sampled = sample_posterior(known.target, chosen)
+            weights = np.full(len(sampled.coordinates), 1.0 / len(sampled.coordinates))
         observed = known.observe(sampled.coordinates)
         with np.errstate(over="ignore"):
             ratios.append(np.exp(sampled.log_evidence - known.log_evidence))
-        means.append((observed - known.mean).mean(axis=0))
-        variances.append(((observed - known.mean) ** 2).mean(axis=0) / known.variance)
+        means.append(weights @ (observed - known.mean))
+        variances.append(weights @ ((observed - known.mean) ** 2) / known.variance)
     return {
         "evidence": _standard_errors(np.array(ratios)[:, None], 1.0),
         "mean": _standard_errors(np.array(means), 0.0),

@@ -37,7 +37,7 @@ def case_run(rng, *, error, names=("flair_threshold", "diffusion_length_mm")):
         for value in (error, 2.0 * error)
     ]
     return CaseRun(
-        places=places, mean_density=scores[0], map_density=scores[1], log_evidence=-9.0, num_stages=12,
+        places=places, mean_density=scores[0], map_density=scores[1], log_evidence=-9.0, pareto_shape=0.3,
         num_simulations=2000, num_failed=1, effective_samples=100.0, seconds=3.0,
     )  # fmt: skip
 
@@ -64,8 +64,8 @@ def records(number, *, num_failed=0):
 def way(name, **changes):
     plain = {
         "way": name, "settings": "64 samples", "log_evidence": -50.0, "diffusion_length_mm": (5.0, 0.5),
-        "proliferation_number": (3.0, 0.1), "mean_distance": 0.02, "truth_distance": 0.05, "num_fine": 1000,
-        "num_coarse": 0, "effective_samples": 60.0, "seconds": 12.0,
+        "proliferation_number": (3.0, 0.1), "mean_distance": 0.02, "truth_distance": 0.05, "num_simulations": 1000,
+        "effective_samples": 60.0, "seconds": 12.0,
     }  # fmt: skip
     return WayCost(**{**plain, **changes})
 
@@ -82,7 +82,7 @@ def patient(*, with_surrogate):
             "flair_threshold": ParameterEstimate(map=0.3, low=0.2, high=0.4),
             "diffusion_length_mm": ParameterEstimate(map=NAN, low=4.0, high=6.0),
         },
-        dice_core=0.5, dice_whole=0.7, num_fine=100, num_coarse=2000, seconds=30.0, concerns=("few samples",),
+        dice_core=0.5, dice_whole=0.7, num_simulations=2100, seconds=30.0, concerns=("few samples",),
         conditions=CALM,
     )  # fmt: skip
     labels = (SOLVER, SURROGATE) if with_surrogate else (SOLVER,)
@@ -117,7 +117,7 @@ COST = CostComparison(
     core_ml=5.0, whole_ml=30.0, spacing_mm=1.875,
     ways=(
         way(REFERENCE_WAY), way(PAPER_WAY, log_evidence=-90.0),
-        way("posterior of the database", log_evidence=NAN, num_fine=0, refusal="", effective_samples=10.0),
+        way("posterior of the database", log_evidence=NAN, num_simulations=0, refusal="", effective_samples=10.0),
         way("refused", diffusion_length_mm=(NAN, NAN), refusal="too few tumors carry it"),
     ),
     conditions=CALM,

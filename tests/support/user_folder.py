@@ -39,9 +39,7 @@ def as_a_user(folder, monkeypatch) -> None:
         "build_database",
         lambda path, num_tumors, **given: build(path, min(num_tumors, _NUM_TUMORS), **given),
     )
-    monkeypatch.setattr(
-        gliofield, "Sample", lambda **given: sample(**{**given, "num_samples": 4, "num_steps": 1, "num_levels": 1})
-    )
+    monkeypatch.setattr(gliofield, "Sample", lambda **given: sample(**{**given, "num_samples": 10}))
     monkeypatch.setattr(run, "register_case", _registered)
     write_atlas_folder(_default_atlas(), atlas_sources._sri24_folder())
     content = atlas_sources._content_of(read_atlas_folder(atlas_sources._sri24_folder()))

@@ -1,7 +1,6 @@
 """The distribution of tumors that explain a patient's scans: priors, targets, samplers and their diagnostics."""
 
 from gliofield.bayes.database_posterior import DatabasePosterior, DatabasePosteriorSettings, database_posterior
-from gliofield.bayes.database_start import ReferenceDensity, StartedTarget, reference_of_matches
 from gliofield.bayes.diagnostics import (
     effective_number_of_distinct,
     effective_sample_size,
@@ -9,23 +8,27 @@ from gliofield.bayes.diagnostics import (
     rank_uniformity,
     truth_ranks,
 )
+from gliofield.bayes.growth_importance import GrowthPosterior, sample_growth
 from gliofield.bayes.growth_target import GrowthLikelihood, SimulationCounts
 from gliofield.bayes.identifiable import IdentifiableTumors, log_design_of_tumors, log_prior_of_tumors
 from gliofield.bayes.imaging_integral import ImagingIntegral, ImagingPrior
+from gliofield.bayes.importance import BatchInfo, ImportanceResult, ImportanceSettings, sample_by_importance
+from gliofield.bayes.journal import LikelihoodJournal
 from gliofield.bayes.level_likelihood import ThresholdGrid
-from gliofield.bayes.multilevel_sampling import sample_multilevel
-from gliofield.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo
+from gliofield.bayes.mode import Mode, find_mode
+from gliofield.bayes.pareto_smoothing import smoothed_log_weights
 from gliofield.bayes.posterior import CredibleInterval, PosteriorSamples
 from gliofield.bayes.predictive_check import MaskCheck, check_mask
 from gliofield.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange, Prior
 from gliofield.bayes.published_priors import patient_specific_prior, surrogate_paper_prior
 from gliofield.bayes.sampling import sample_posterior
-from gliofield.bayes.stage_file import read_stage_file, write_stage_file
+from gliofield.bayes.t_mixture import TMixture
 from gliofield.bayes.target import LogLikelihood, PosteriorTarget, Target
 from gliofield.bayes.tmcmc_state import StageInfo, TmcmcResult, TmcmcSettings, TmcmcState
 from gliofield.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform, ScanTransform
 
 __all__ = [
+    "BatchInfo",
     "BoxPrior",
     "BoxTransform",
     "CoordinateTransform",
@@ -33,25 +36,26 @@ __all__ = [
     "DatabasePosterior",
     "DatabasePosteriorSettings",
     "GrowthLikelihood",
+    "GrowthPosterior",
     "GrowthTimePrior",
     "GrowthTimeTransform",
     "IdentifiableTumors",
     "ImagingIntegral",
     "ImagingPrior",
-    "Levels",
+    "ImportanceResult",
+    "ImportanceSettings",
+    "LikelihoodJournal",
     "LogLikelihood",
     "MaskCheck",
-    "MultilevelSettings",
-    "MultilevelStageInfo",
+    "Mode",
     "ParameterRange",
     "PosteriorSamples",
     "PosteriorTarget",
     "Prior",
-    "ReferenceDensity",
     "ScanTransform",
     "SimulationCounts",
     "StageInfo",
-    "StartedTarget",
+    "TMixture",
     "Target",
     "ThresholdGrid",
     "TmcmcResult",
@@ -61,16 +65,16 @@ __all__ = [
     "database_posterior",
     "effective_number_of_distinct",
     "effective_sample_size",
+    "find_mode",
     "interval_coverage",
     "log_design_of_tumors",
     "log_prior_of_tumors",
     "patient_specific_prior",
     "rank_uniformity",
-    "read_stage_file",
-    "reference_of_matches",
-    "sample_multilevel",
+    "sample_by_importance",
+    "sample_growth",
     "sample_posterior",
+    "smoothed_log_weights",
     "surrogate_paper_prior",
     "truth_ranks",
-    "write_stage_file",
 ]

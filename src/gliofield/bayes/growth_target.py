@@ -10,8 +10,8 @@ what comes back.
 A simulation that fails says nothing about the patient: its likelihood is 0 (−∞), and it is counted, with the first
 reason kept. A wrong setting (a missing parameter, another grid) is an error at once.
 
-`coarsened` is the same likelihood at half the resolution, some thirty times cheaper, for `multilevel`; `integrated`
-that of growth alone, its imaging parameters integrated over their prior (`imaging_integral`).
+`integrated` is the likelihood of growth alone, its imaging parameters integrated over their prior (`imaging_integral`);
+`with_imaging` gives a draw of these beside each value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -27,12 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
-from gliofield.anatomy.coarsening import coarsened_anatomy
-from gliofield.bayes.coarse_likelihood import coarsened_likelihood
 from gliofield.bayes.device_growth import grows_on_device
 from gliofield.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior, tumors_of
 from gliofield.bayes.published_priors import BACKGROUND_NAME, PET_NAMES
 from gliofield.bayes.row_simulation import (
+    RowAndPoints,
     RowOutcome,
     RowSimulation,
     SimulationFailedError,
@@ -41,9 +40,7 @@ from gliofield.bayes.row_simulation import (
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import (
-    FisherKolmogorov,
     GrowthModel,
-    MassEffect,
     VolumeLimit,
     growth_parameters_of,
 )
@@ -51,8 +48,6 @@ from gliofield.growth.parameters import DIFFUSIVITY_NAME, OPTIONAL_NAMES, RATE_N
 from gliofield.imaging import ImagingLikelihood
 
 _GROWTH_NAMES = (DIFFUSIVITY_NAME, RATE_NAME, *SEED_NAMES)
-# Four times longer steps double the solver's own error, which a coarse grid hides.
-_COARSE_TIME_STEP_SCALE = 4.0
 # Densities waiting to be compared, per thread: each lies on the whole grid.
 _WAITING_PER_THREAD = 2
 
@@ -78,6 +73,17 @@ class SimulationCounts:
     num_too_large: int = 0
     first_failure: str = ""
 
+    def require_some(self, error: NumericalError) -> None:
+        """Raise an error that says so if every simulation failed, and so is the reason of another error.
+
+        Raises
+        ------
+        NumericalError
+            If there was one, and none succeeded.
+        """
+        if 0 < self.num_failed == self.num_simulations:
+            raise NumericalError(f"every simulation failed, the first: {self.first_failure}") from error
+
 
 class GrowthLikelihood:
     """Log-likelihood of rows of parameters by a growth model in an anatomy.
@@ -97,11 +103,6 @@ class GrowthLikelihood:
         Parameters that are not in the rows, such as ``diffusivity_ratio`` or a threshold.
     volume_limit : VolumeLimit or None
         Tumors that outgrow it have likelihood 0: part of what is believed beforehand, and saves the longest runs.
-    mask_factor, pet_factor : float
-        What the log-likelihoods are multiplied by, > 0; used where a coarse voxel stands for several.
-    counts_failures_as_no_tumor : bool
-        A failed simulation, or a tumor beyond the limit, has the likelihood of a brain without tumor instead of 0: for
-        approximations that must not exclude what the model itself allows.
     growth_parameters : callable
         Makes the model's parameters of the values by name; importable where processes are used. The default serves
         `FisherKolmogorov` and `MassEffect`.
@@ -131,17 +132,12 @@ class GrowthLikelihood:
         names: Sequence[str],
         fixed: Mapping[str, float] | None = None,
         volume_limit: VolumeLimit | None = None,
-        mask_factor: float = 1.0,
-        pet_factor: float = 1.0,
-        counts_failures_as_no_tumor: bool = False,
         growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of,
         imaging_prior: ImagingPrior | None = None,
         num_workers: int = 1,
         device: str = "cuda",
     ) -> None:
         likelihood.observation.grid.require_same_as(anatomy.grid, self_name="observation", other_name="anatomy")
-        if not (mask_factor > 0.0 and pet_factor > 0.0):
-            raise ParameterError(f"mask_factor and pet_factor must be above 0, got {mask_factor} and {pet_factor}.")
         fixed_values = {} if fixed is None else dict(fixed)
         _require_names(
             names,
@@ -157,9 +153,6 @@ class GrowthLikelihood:
             names=tuple(names),
             fixed=fixed_values,
             volume_limit=volume_limit,
-            mask_factor=mask_factor,
-            pet_factor=pet_factor,
-            counts_failures_as_no_tumor=counts_failures_as_no_tumor,
             growth_parameters=growth_parameters,
             imaging_prior=imaging_prior,
         )
@@ -173,11 +166,7 @@ class GrowthLikelihood:
 
     def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log-likelihood of each row [nats], (N, P) -> (N,); −∞ where the simulation failed, never NaN."""
-        outcomes: list[RowOutcome] = list(
-            self._outcomes_on_device(rows) if self._is_on_device else self._workers.map("outcome", list(rows))
-        )
-        self._count(outcomes)
-        return np.array([outcome.log_likelihood for outcome in outcomes])
+        return np.array([outcome.log_likelihood for outcome in self._outcomes([(row, None) for row in rows])])
 
     def densities(self, rows: NDArray[np.float64]) -> Iterator[NDArray[np.float32]]:
         """Density (X, Y, Z) of each row, in order, without regard to the volume limit.
@@ -215,42 +204,6 @@ class GrowthLikelihood:
         densities = dict(zip(row_of, self.densities(rows[list(row_of.values())]), strict=True))
         return [densities[tumor] for tumor in tumors]
 
-    def coarsened(self) -> GrowthLikelihood:
-        """The same likelihood at half the resolution: an approximation for `multilevel`, as many processes.
-
-        Anatomy, masks (more than half of a block), PET and region are averaged over blocks of 2 × 2 × 2 voxels; the
-        log-likelihoods are multiplied by the ratio of the numbers of voxels compared. `FisherKolmogorov` takes four
-        times longer steps, and stands for `MassEffect`, too; other models stay as they are. Failed simulations and
-        tumors beyond the limit count as no tumor, so that nothing is excluded which the fine level allows.
-
-        Raises
-        ------
-        ParameterError
-            If nothing of the domain is left.
-        ImageError
-            If the whole tumor is smaller than a coarse voxel.
-        """
-        fine = self.simulation
-        coarse_anatomy = coarsened_anatomy(fine.anatomy)
-        if coarse_anatomy is None:
-            raise ParameterError("the anatomy is too small for half the resolution: no coarse voxel is tissue.")
-        likelihood = coarsened_likelihood(fine.likelihood, coarse_anatomy)
-        return GrowthLikelihood(
-            model=_coarse_model(fine.model),
-            anatomy=coarse_anatomy,
-            likelihood=likelihood,
-            names=fine.names,
-            fixed=fine.fixed,
-            volume_limit=fine.volume_limit,
-            mask_factor=fine.mask_factor * fine.likelihood.num_mask_voxels / likelihood.num_mask_voxels,
-            pet_factor=fine.pet_factor * fine.likelihood.num_pet_voxels / likelihood.num_pet_voxels,
-            counts_failures_as_no_tumor=True,
-            growth_parameters=fine.growth_parameters,
-            imaging_prior=fine.imaging_prior,
-            num_workers=self.num_workers,
-            device=self.device,
-        )
-
     def integrated(self, prior: ImagingPrior) -> GrowthLikelihood:
         """The same likelihood of growth alone: imaging parameters are no columns any more, but integrated over a prior.
 
@@ -270,19 +223,16 @@ class GrowthLikelihood:
             names=[name for name in whole.names if name not in prior.names],
             fixed=whole.fixed,
             volume_limit=whole.volume_limit,
-            mask_factor=whole.mask_factor,
-            pet_factor=whole.pet_factor,
-            counts_failures_as_no_tumor=whole.counts_failures_as_no_tumor,
             growth_parameters=whole.growth_parameters,
             imaging_prior=prior,
             num_workers=self.num_workers,
             device=self.device,
         )
 
-    def drawn_imaging(
+    def with_imaging(
         self, rows: NDArray[np.float64], rng: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Imaging parameters of each row, drawn from their distribution given its density.
+        """As calling it, with imaging parameters of each row drawn from their distribution given its density.
 
         Parameters
         ----------
@@ -293,33 +243,27 @@ class GrowthLikelihood:
 
         Returns
         -------
-        imaging : (N, Q) float64 array
-            In the order of the prior's names.
         log_likelihood : (N,) float64 array
-            Of rows and imaging parameters together [nats].
+            Of growth alone [nats]; −∞ where the simulation failed.
+        imaging : (N, Q + 1) float64 array
+            Imaging parameters in the order of the prior's names, and the log-likelihood of growth and them together;
+            NaN where the simulation failed.
 
         Raises
         ------
         ParameterError
             If imaging parameters are not integrated.
-        NumericalError
-            If a simulation fails.
         """
-        simulation = self.simulation
-        if simulation.imaging_prior is None:
+        prior = self.simulation.imaging_prior
+        if prior is None:
             raise ParameterError("imaging parameters are columns of this likelihood: there is nothing to draw.")
-        points = rng.random((len(rows), len(simulation.imaging_prior.names)))
-        try:
-            if self._is_on_device:
-                grown = simulation.grown_on(self.device, list(rows), None)
-                drawn = [simulation.imaging_of_grown(each, point) for each, point in zip(grown, points, strict=True)]
-            else:
-                drawn = list(self._workers.map("imaging_of", list(zip(rows, points, strict=True))))
-        except SimulationFailedError as error:
-            raise NumericalError(f"a tumor of the posterior cannot be simulated: {error}") from error
-        self.counts = replace(self.counts, num_simulations=self.counts.num_simulations + len(rows))
-        imaging, log_likelihood = zip(*drawn, strict=True)
-        return np.array(imaging), np.array(log_likelihood)
+        outcomes = self._outcomes(list(zip(rows, rng.random((len(rows), len(prior.names))), strict=True)))
+        failed = np.full(len(prior.names) + 1, np.nan)
+        imaging = [failed if outcome.imaging is None else outcome.imaging for outcome in outcomes]
+        return (
+            np.array([outcome.log_likelihood for outcome in outcomes]),
+            np.array(imaging).reshape(len(rows), len(failed)),
+        )
 
     def close(self) -> None:
         """End the processes."""
@@ -333,10 +277,17 @@ class GrowthLikelihood:
     ) -> None:
         self.close()
 
-    def _outcomes_on_device(self, rows: NDArray[np.float64]) -> Iterator[RowOutcome]:
+    def _outcomes(self, rows: Sequence[RowAndPoints]) -> list[RowOutcome]:
+        outcomes: list[RowOutcome] = list(
+            self._outcomes_on_device(rows) if self._is_on_device else self._workers.map("outcome", rows)
+        )
+        self._count(outcomes)
+        return outcomes
+
+    def _outcomes_on_device(self, rows: Sequence[RowAndPoints]) -> Iterator[RowOutcome]:
         """Threads compare what has grown while the device grows what follows."""
         simulation = self.simulation
-        grown = simulation.grown_on(self.device, list(rows), simulation.volume_limit)
+        grown = simulation.grown_on(self.device, [row for row, _ in rows], simulation.volume_limit)
         waiting: deque[Future[RowOutcome]] = deque()
         with ThreadPoolExecutor(self.num_workers, thread_name_prefix="gliofield") as threads:
             for row, each in zip(rows, grown, strict=True):
@@ -355,13 +306,6 @@ class GrowthLikelihood:
             num_too_large=before.num_too_large + sum(outcome.is_too_large for outcome in outcomes),
             first_failure=before.first_failure or (failures[0] if failures else ""),
         )
-
-
-def _coarse_model(model: GrowthModel[Any]) -> GrowthModel[Any]:
-    if not isinstance(model, FisherKolmogorov | MassEffect):
-        return model
-    backend = model.backend if grows_on_device(model) else "numba"
-    return FisherKolmogorov(time_step_scale=_COARSE_TIME_STEP_SCALE, backend=backend)
 
 
 def _require_names(

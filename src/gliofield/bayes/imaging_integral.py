@@ -105,8 +105,6 @@ class ImagingIntegral:
         The images and how they are compared; by the paper's formula.
     prior : ImagingPrior
         With PET parameters exactly where PET was observed.
-    mask_factor, pet_factor : float
-        What log-likelihoods are multiplied by beside the weights of the likelihood, > 0.
 
     Raises
     ------
@@ -116,8 +114,6 @@ class ImagingIntegral:
 
     likelihood: ImagingLikelihood
     prior: ImagingPrior
-    mask_factor: float = 1.0
-    pet_factor: float = 1.0
 
     def __post_init__(self) -> None:
         if self.likelihood.options.formula != "paper":
@@ -146,8 +142,8 @@ class ImagingIntegral:
             value += float(self.prior.pet.log_evidence(self._pet_sums(voxels), self._pet_weight)[0])
         return value
 
-    def drawn(self, cell_density: NDArray[np.floating], points: Mapping[str, float]) -> dict[str, float]:
-        """Imaging parameters drawn from their distribution given a density, by name.
+    def drawn(self, cell_density: NDArray[np.floating], points: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+        """`log_evidence` of a density, and imaging parameters drawn from their distribution given it, by name.
 
         Parameters
         ----------
@@ -162,16 +158,19 @@ class ImagingIntegral:
             As `ImagingLikelihood.log_likelihood`.
         """
         voxels = self.likelihood.compared(cell_density)
-        values = self._mask_table(voxels).drawn({name: points[name] for name in THRESHOLD_NAMES}, points[WIDTH_NAME])
+        table = self._mask_table(voxels)
+        value = table.log_evidence
+        values = table.drawn({name: points[name] for name in THRESHOLD_NAMES}, points[WIDTH_NAME])
         if self.prior.pet is not None:
-            values |= self.prior.pet.drawn(self._pet_sums(voxels), self._pet_weight, points)
-        return values
+            sums = self._pet_sums(voxels)
+            value += float(self.prior.pet.log_evidence(sums, self._pet_weight)[0])
+            values |= self.prior.pet.drawn(sums, self._pet_weight, points)
+        return value, values
 
     def _mask_table(self, voxels: ComparedVoxels) -> MaskTable:
         seen = zip(THRESHOLD_NAMES, (voxels.tumor_core, voxels.whole_tumor), strict=True)
         masks = {name: mask for name, mask in seen if mask is not None}
-        weight = self.mask_factor * self.likelihood.options.mask_weight
-        return self.prior.masks.tabulated(masks, voxels.mask_density, weight)
+        return self.prior.masks.tabulated(masks, voxels.mask_density, self.likelihood.options.mask_weight)
 
     def _pet_sums(self, voxels: ComparedVoxels) -> PetSums:
         assert voxels.pet is not None
@@ -196,4 +195,4 @@ class ImagingIntegral:
 
     @property
     def _pet_weight(self) -> float:
-        return self.pet_factor * self.likelihood.options.pet_weight
+        return self.likelihood.options.pet_weight

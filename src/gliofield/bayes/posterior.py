@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.bayes.diagnostics import effective_sample_size
-from gliofield.bayes.imaging_integral import ImagingPrior, tumors_of
+from gliofield.bayes.imaging_integral import tumors_of
 from gliofield.bayes.target import PosteriorTarget
 from gliofield.bayes.tmcmc_state import TmcmcResult
 from gliofield.errors import ParameterError
 
 if TYPE_CHECKING:
     import arviz
-
-    from gliofield.bayes.growth_target import GrowthLikelihood
-    from gliofield.bayes.prior import BoxPrior, GrowthTimePrior
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,51 +88,6 @@ class PosteriorSamples:
             log_weights=np.zeros(len(parameters)),
             log_prior=target.prior.log_density(parameters),
             log_likelihood=sampled.log_likelihood,
-        )
-
-    def with_imaging(
-        self, prior: BoxPrior | GrowthTimePrior, likelihood: GrowthLikelihood, *, rng: np.random.Generator
-    ) -> PosteriorSamples:
-        """The samples of growth, completed by imaging parameters that were integrated out (`imaging_integral`).
-
-        Parameters
-        ----------
-        prior : BoxPrior or GrowthTimePrior
-            Of growth and imaging parameters; its names are those of the answer.
-        likelihood : GrowthLikelihood
-            The one that was sampled, with an `imaging_prior`.
-        rng : Generator
-            For the draws.
-
-        Raises
-        ------
-        ParameterError
-            If the likelihood's imaging parameters are not integrated, or names do not fit together.
-        NumericalError
-            If a simulation fails.
-        """
-        sampled, imaging_prior = likelihood.simulation.names, ImagingPrior.of(prior)
-        if tuple(self.names) != sampled:
-            raise ParameterError(
-                f"the samples are of {', '.join(self.names)}, the likelihood of {', '.join(sampled)}: complete "
-                "the samples of the likelihood that was sampled."
-            )
-        whole = (*sampled, *imaging_prior.names)
-        if likelihood.simulation.imaging_prior != imaging_prior or sorted(whole) != sorted(prior.names):
-            raise ParameterError(
-                f"the likelihood integrates over {likelihood.simulation.imaging_prior}, the prior has "
-                f"{', '.join(prior.names)}: expected one prior of imaging parameters, and growth as sampled."
-            )
-        imaging, log_likelihood = likelihood.drawn_imaging(self.parameters, rng)
-        columns = dict(zip(whole, [*self.parameters.T, *imaging.T], strict=True))
-        parameters = np.column_stack([columns[name] for name in prior.names])
-        return PosteriorSamples(
-            names=prior.names,
-            units=prior.units,
-            parameters=parameters,
-            log_weights=self.log_weights,
-            log_prior=prior.log_density(parameters),
-            log_likelihood=log_likelihood,
         )
 
     @cached_property

@@ -318,11 +318,18 @@ def _scan_transform(
     columns = [names.index(name) for name in growth]
     if (bounds[columns, 0] <= 0.0).any():
         return None
-    low, high = bounds[columns[2]]
+    low, high = bounds.T.copy()
+    for ends in (low, high):
+        ends[columns[:2]] *= ends[columns[2]]
+    products = BoxTransform(
+        low=low.tolist(),
+        high=high.tolist(),
+        is_logarithmic=[column in columns or each.scale == "log-uniform" for column, each in enumerate(ranges)],
+    )
+    squared = [(each.low, each.high) for each in ranges if each.name == PRODUCT_NAME]
     return ScanTransform(
-        others=_box_transform([each for column, each in enumerate(ranges) if column not in columns]),
-        diffusivity_column=columns[0],
-        rate_column=columns[1],
-        time_column=columns[2],
-        time_range=(float(low), float(high)),
+        products=products,
+        ranges=[(float(least), float(most)) for least, most in bounds[columns]],
+        columns=(columns[0], columns[1], columns[2]),
+        squared_time_range=squared[0] if squared else (0.0, math.inf),
     )

@@ -35,17 +35,18 @@ def imaging_parameters_of(values: Mapping[str, float]) -> ImagingParameters:
 
 @dataclass(frozen=True, kw_only=True)
 class RowOutcome:
-    """Value of one row [nats], and what went wrong if something did."""
+    """Value of one row [nats], imaging parameters drawn and the value with them, and what went wrong."""
 
     log_likelihood: float
+    imaging: NDArray[np.float64] | None = None
     failure: str = ""
     is_too_large: bool = False
 
 
 #: What has become of a row's tumor: densities, or why there are none.
 Grown = Solution | NumericalError | ParameterError
-#: Imaging parameters of one row, and the log-likelihood with them.
-ImagingDraw = tuple[NDArray[np.float64], float]
+#: A row, and uniform random numbers from which its imaging parameters are drawn; None: they are not.
+RowAndPoints = tuple[NDArray[np.float64], NDArray[np.float64] | None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,9 +62,6 @@ class RowSimulation:
     names: tuple[str, ...]
     fixed: Mapping[str, float] = field(default_factory=dict)
     volume_limit: VolumeLimit | None = None
-    mask_factor: float = 1.0
-    pet_factor: float = 1.0
-    counts_failures_as_no_tumor: bool = False
     growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of
     imaging_prior: ImagingPrior | None = None
 
@@ -71,34 +69,27 @@ class RowSimulation:
         """Parameters of a row by name, those that are fixed among them."""
         return {**self.fixed, **dict(zip(self.names, (float(x) for x in row), strict=True))}
 
-    def outcome(self, row: NDArray[np.float64]) -> RowOutcome:
+    def outcome(self, row_and_points: RowAndPoints) -> RowOutcome:
         """Log-likelihood of one row."""
-        return self.outcome_of(row, self._grown(row, self.volume_limit))
+        return self.outcome_of(row_and_points, self._grown(row_and_points[0], self.volume_limit))
 
-    def outcome_of(self, row: NDArray[np.float64], grown: Grown) -> RowOutcome:
+    def outcome_of(self, row_and_points: RowAndPoints, grown: Grown) -> RowOutcome:
         """Log-likelihood of one row whose tumor has grown, or not."""
-        values = self.values_of(row)
+        row, points = row_and_points
         try:
             density = density_of(grown, self.volume_limit)
             if density is None:
-                return RowOutcome(log_likelihood=self._if_failed(values), is_too_large=True)
-            return RowOutcome(log_likelihood=self._compared(density, values))
+                return RowOutcome(log_likelihood=-np.inf, is_too_large=True)
+            if self.integral is None:
+                return RowOutcome(log_likelihood=self._log_likelihood(density, self.values_of(row)))
+            if points is None:
+                return RowOutcome(log_likelihood=self.integral.log_evidence(density))
+            names = self.integral.prior.names
+            value, drawn = self.integral.drawn(density, dict(zip(names, (float(x) for x in points), strict=True)))
+            imaging = [*(drawn[name] for name in names), self._log_likelihood(density, drawn)]
+            return RowOutcome(log_likelihood=value, imaging=np.array(imaging))
         except (NumericalError, SimulationFailedError) as error:
-            return RowOutcome(log_likelihood=self._if_failed(values), failure=str(error))
-
-    def imaging_of(self, row_and_points: tuple[NDArray[np.float64], NDArray[np.float64]]) -> ImagingDraw:
-        """Imaging parameters drawn for one row of growth parameters, from a uniform point for each."""
-        row, points = row_and_points
-        return self.imaging_of_grown(self._grown(row, None), points)
-
-    def imaging_of_grown(self, grown: Grown, points: NDArray[np.float64]) -> ImagingDraw:
-        """The same for a row whose tumor has grown."""
-        assert self.integral is not None
-        density = density_of(grown, None)
-        assert density is not None
-        names = self.integral.prior.names
-        drawn = self.integral.drawn(density, dict(zip(names, (float(x) for x in points), strict=True)))
-        return np.array([drawn[name] for name in names]), self._sampled_log_likelihood(density, drawn)
+            return RowOutcome(log_likelihood=-np.inf, failure=str(error))
 
     def density_in_box(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
         """Density of one row where there is any, and the voxel at which that box begins."""
@@ -124,32 +115,16 @@ class RowSimulation:
             # prior allows and a learned model was not trained on.
             return error
 
-    def _compared(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:
-        if self.integral is not None:
-            return self.integral.log_evidence(density)
-        return self._sampled_log_likelihood(density, values)
-
-    def _sampled_log_likelihood(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:
+    def _log_likelihood(self, density: NDArray[np.floating], values: Mapping[str, float]) -> float:
         terms = self.likelihood.log_likelihood(density, imaging_parameters_of(values))
-        masks = (terms.t1gd or 0.0) + (terms.flair or 0.0)
-        return self.mask_factor * masks + self.pet_factor * (terms.pet or 0.0)
-
-    def _if_failed(self, values: Mapping[str, float]) -> float:
-        if not self.counts_failures_as_no_tumor:
-            return -np.inf
-        return self._compared(np.zeros(self.anatomy.grid.shape, dtype=np.float32), values)
+        return (terms.t1gd or 0.0) + (terms.flair or 0.0) + (terms.pet or 0.0)
 
     @cached_property
     def integral(self) -> ImagingIntegral | None:
         """Integral over the imaging parameters; None where they are sampled."""
         if self.imaging_prior is None:
             return None
-        return ImagingIntegral(
-            likelihood=self.likelihood,
-            prior=self.imaging_prior,
-            mask_factor=self.mask_factor,
-            pet_factor=self.pet_factor,
-        )
+        return ImagingIntegral(likelihood=self.likelihood, prior=self.imaging_prior)
 
 
 class SimulationFailedError(Exception):

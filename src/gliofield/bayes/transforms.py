@@ -12,6 +12,7 @@ published code redraws proposals that leave the box instead, which is not revers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,8 +25,6 @@ from gliofield.errors import ParameterError
 
 # A parameter on the edge of its box has an infinite coordinate; it is moved inside by the smallest step of a float64.
 _EDGE = 2.0**-53
-# Logarithm of the largest product that is told from larger ones.
-_MOST_NATS = 300.0
 
 
 class CoordinateTransform(Protocol):
@@ -193,46 +192,40 @@ class GrowthTimeTransform:
 
 @dataclass(frozen=True, kw_only=True)
 class ScanTransform:
-    """Coordinates along what a scan determines of a tumor: log(D_w T), log(ρ T), and T within its range.
+    """Coordinates along what a scan determines of a tumor: D_w T, ρ T, and T between what these two leave of its range.
 
     A density depends on D_w T and ρ T only, so a posterior over D_w, ρ and T is a thin sheet along T. In coordinates of
     their own ranges that sheet is curved, and Gaussian moves of one covariance do not get along it: intervals of T and
-    D_w come out too narrow (docs/design/0008-bayes-decisions.md). Here it is straight. D_w, ρ may leave their ranges,
-    where the prior has no mass.
+    D_w come out too narrow (docs/design/0008-bayes-decisions.md). Here it is straight, and ends where the ranges end:
+    with a = D_w T and b = ρ T, T lies between max(T_min, a / D_max, b / ρ_max) and min(T_max, a / D_min, b / ρ_min).
+    Where nothing lies between them, the prior has no mass. All three are logarithmic.
 
     Parameters
     ----------
-    others : BoxTransform
-        The other parameters, in the order of their columns.
-    diffusivity_column, rate_column, time_column : int
-        Columns of D_w, ρ and T.
-    time_range : (float, float)
-        Bounds of T [days], 0 < low < high; T is mapped by its logarithm.
-
-    Raises
-    ------
-    ParameterError
-        If the range of T is not positive and increasing.
+    products : BoxTransform
+        Of the parameters, D_w T and ρ T in the places of D_w and ρ, each between the products of the ends.
+    ranges : three (low, high)
+        Of D_w, ρ and T, all positive.
+    columns : (int, int, int)
+        Of D_w, ρ and T.
+    squared_time_range : (low, high)
+        Of c = ρ T², where that is bounded, too.
     """
 
-    others: BoxTransform
-    diffusivity_column: int
-    rate_column: int
-    time_column: int
-    time_range: tuple[float, float]
-
-    def __post_init__(self) -> None:
-        _ = self._time  # a range without mass is an error now
+    products: BoxTransform
+    ranges: Sequence[tuple[float, float]]
+    columns: tuple[int, int, int]
+    squared_time_range: tuple[float, float] = (0.0, math.inf)
 
     def to_parameters(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `CoordinateTransform`."""
-        parameters = np.empty_like(coordinates)
-        parameters[:, self._other_columns] = self.others.to_parameters(coordinates[:, self._other_columns])
-        time = self._time.to_parameters(coordinates[:, [self.time_column]])
-        parameters[:, [self.time_column]] = time
-        # Far beyond any range, where the prior has no mass, exponentials would overflow.
-        products = np.exp(np.clip(coordinates[:, self._product_columns], -_MOST_NATS, _MOST_NATS))
-        parameters[:, self._product_columns] = products / time
+        from scipy.special import expit
+
+        parameters = self.products.to_parameters(coordinates)
+        low, high = self._log_time_ends(parameters)
+        time = np.exp(low + (high - low) * expit(coordinates[:, self.columns[2]]))
+        parameters[:, self.columns[2]] = time
+        parameters[:, self.columns[:2]] /= time[:, None]
         return parameters
 
     def to_coordinates(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -241,36 +234,48 @@ class ScanTransform:
         Raises
         ------
         ParameterError
-            If a parameter other than D_w and ρ lies outside its range.
+            If a parameter lies outside its range.
         """
-        coordinates = np.empty_like(parameters)
-        coordinates[:, self._other_columns] = self.others.to_coordinates(parameters[:, self._other_columns])
-        time = parameters[:, [self.time_column]]
-        coordinates[:, [self.time_column]] = self._time.to_coordinates(time)
-        coordinates[:, self._product_columns] = np.log(parameters[:, self._product_columns] * time)
+        from scipy.special import logit
+
+        boxed, time = parameters.copy(), parameters[:, self.columns[2]]
+        boxed[:, self.columns[:2]] *= time[:, None]
+        ends = np.array([self.products.low, self.products.high])[:, self.columns[:2]]
+        # At the end of both ranges a product may round to beyond it.
+        inside = np.clip(boxed[:, self.columns[:2]], *ends)
+        is_rounding = np.isclose(boxed[:, self.columns[:2]], inside, rtol=1e-12, atol=0.0)
+        boxed[:, self.columns[:2]] = np.where(is_rounding, inside, boxed[:, self.columns[:2]])
+        coordinates = self.products.to_coordinates(boxed)
+        low, high = self._log_time_ends(boxed)
+        places = (np.log(time) - low) / np.where(high > low, high - low, 1.0)
+        coordinates[:, self.columns[2]] = logit(np.clip(places, _EDGE, 1.0 - _EDGE))
         return coordinates
 
     def log_jacobian(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `CoordinateTransform`: D_w ρ dT/dt, beside the factors of the others."""
-        time = coordinates[:, [self.time_column]]
-        products = np.clip(coordinates[:, self._product_columns], -_MOST_NATS, _MOST_NATS).sum(axis=1)
-        return (
-            self.others.log_jacobian(coordinates[:, self._other_columns])
-            + products
-            - 2.0 * np.log(self._time.to_parameters(time)[:, 0])
-            + self._time.log_jacobian(time)
+        """See `CoordinateTransform`; beside the box's, dD_w dρ = d(D_w T) d(ρ T) / T², and T's own range.
+
+        −∞ where nothing is left to T.
+        """
+        boxed = self.products.to_parameters(coordinates)
+        low, high = self._log_time_ends(boxed)
+        time_low, time_high = self.ranges[2]
+        log_time = np.log(self.to_parameters(coordinates)[:, self.columns[2]])
+        # The box maps T over all of its range, here it is a part: both by the same logistic function.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.log((high - low) / math.log(time_high / time_low))
+        log_ratio = log_time - np.log(boxed[:, self.columns[2]])
+        return np.where(
+            high > low, self.products.log_jacobian(coordinates) + part + log_ratio - 2.0 * log_time, -np.inf
         )
 
-    @cached_property
-    def _product_columns(self) -> list[int]:
-        return [self.diffusivity_column, self.rate_column]
-
-    @cached_property
-    def _other_columns(self) -> list[int]:
-        own = (*self._product_columns, self.time_column)
-        return [column for column in range(len(self.others.low) + len(own)) if column not in own]
-
-    @cached_property
-    def _time(self) -> BoxTransform:
-        low, high = self.time_range
-        return BoxTransform(low=(low,), high=(high,), is_logarithmic=(True,))
+    def _log_time_ends(self, boxed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """log of the least and the longest T, (N,) each, of rows with D_w T and ρ T."""
+        low = np.full(len(boxed), self.ranges[2][0])
+        high = np.full(len(boxed), self.ranges[2][1])
+        for column, (least, most) in zip(self.columns[:2], self.ranges[:2], strict=True):
+            low = np.maximum(low, boxed[:, column] / most)
+            high = np.minimum(high, boxed[:, column] / least)
+        rate_times_time = boxed[:, self.columns[1]]
+        low = np.maximum(low, self.squared_time_range[0] / rate_times_time)
+        high = np.minimum(high, self.squared_time_range[1] / rate_times_time)
+        return np.log(low), np.log(high)

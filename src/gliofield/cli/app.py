@@ -16,14 +16,18 @@ from gliofield import __version__
 from gliofield.cli import (
     atlas,
     cohort,
+    compare,
     database,
     demo,
+    dicom,
     evaluate,
     follow_up,
     personalize,
+    report,
     search,
     setup,
     simulate,
+    target,
     train,
     virtual,
 )
@@ -66,6 +70,10 @@ def _root(
 demo.add_to(app)
 setup.add_to(app)
 personalize.add_to(app)
+target.add_to(app)
+report.add_to(app)
+dicom.add_to(app)
+compare.add_to(app)
 cohort.add_to(app)
 follow_up.add_to(app)
 simulate.add_to(app)

@@ -35,6 +35,7 @@ EXIT_INTERRUPTED = 130
 _ALIASES = {"replace": "--force", "resume": "--restart", "num_threads": "--threads", "num_workers": "--threads"}
 # How every line of a log begins.
 _STAMP, _STAMP_LENGTH = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "), 21
+_ALIASES |= {"is_other_id_accepted": "--accept-other-id"}
 _LIBRARIES = ("numpy", "scipy", "numba", "zarr", "antspyx", "torch")
 
 

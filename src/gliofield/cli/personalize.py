@@ -29,8 +29,6 @@ _SPELLINGS = {
     "num_densities": "--candidate-densities",
     "tempering_exponent": "--posterior-tempering",
     "num_samples": "--samples",
-    "num_steps": "--steps",
-    "num_levels": "--levels",
     "num_members": "--members",
 }
 
@@ -150,12 +148,14 @@ def personalize(
 
     from gliofield.pipeline import personalize as run
     from gliofield.report import write_result_folder
+    from gliofield.report.report_page import ViewerSource
 
     result = run(case, method=method_options, atlas=atlas, settings=settings, report=console.report)
     result = dataclasses.replace(result, seconds={**result.seconds, **clock.seconds})
     name = (folder if folder is not None else out).resolve().name
     with clock.stage("write"):
-        write_result_folder(result, out, name=name, force=force, inputs=files.given.values())
+        viewer = ViewerSource.fetched(console.report, in_passing=True)
+        write_result_folder(result, out, name=name, force=force, inputs=files.given.values(), viewer=viewer)
     _print_outcome(console, result, out, strict=strict)
 
 
@@ -236,10 +236,12 @@ def _end_with(verdict: str, *, strict: bool) -> None:
 
 def _print_outcome(console: Console, result: PersonalizationResult, out: Path, *, strict: bool) -> None:
     from gliofield.report import quality_summary
+    from gliofield.report.report_page import REPORT_NAME
 
     content = {
         "folder": out,
         "overview": out / "overview.png",
+        "report": out / REPORT_NAME,
         "method": result.method_name,
         "parameters": dict(result.estimate.parameters or {}),
         "quality": quality_summary(result),
@@ -249,7 +251,7 @@ def _print_outcome(console: Console, result: PersonalizationResult, out: Path, *
         console.spell(result.summary()),
         f"time: {', '.join(f'{stage} {value:.1f} s' for stage, value in result.seconds.items())}",
         f"result:  {out}",
-        f"picture: {out / 'overview.png'}",
+        f"report:  {out / REPORT_NAME}",
     ]
     console.notes(result.estimate.details.get("index_notices", ()))
     console.result(content, lambda: "\n".join(lines))

@@ -4,11 +4,11 @@
     M   the K voxels of the brain with the largest predictions                             the model's plan
     coverage(R, P) = |R ∩ P| / |R|,   1 where R is empty
 
-As in the published evaluation: the core is labels 1 and 3; the recurrence that enhances is label 3 of the follow-up, any
-recurrence labels 1, 2 and 3, a cavity (4) none. The brain's holes are filled. A prediction of 0 and 1 alone is replaced
-by its distance fade; values are clipped to [0, 1] and compared as float32; of equal ones the last in the array (C order)
-comes first. If any of the K chosen is not positive, the order is dropped, and the plan is that of the distance fade of
-{prediction > 0}. Distances are counted in voxels, whatever their size, so images have to have voxels of 1 mm.
+As in the published evaluation: the core is labels 1 and 3; the recurrence that enhances is label 3 of the follow-up,
+any recurrence labels 1, 2 and 3, a cavity (4) none. The brain's holes are filled. A prediction of 0 and 1 alone is
+replaced by its distance fade; values are clipped to [0, 1] and compared as float32; of equal ones the last in the array
+(C order) comes first. If any of the K chosen is not positive, the order is dropped, and the plan is that of the
+distance fade of {prediction > 0}. Distances are counted in voxels, whatever their size, so voxels have to be of 1 mm.
 
 Not reproduced: a prediction of another shape than the segmentation is resampled there, by shape; here it is refused.
 
@@ -165,9 +165,7 @@ def _largest(
     scores: NDArray[np.float32], places: NDArray[np.intp], count: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """The places with the largest scores, the last of equal ones, and these scores."""
-    values = np.nan_to_num(
-        scores.ravel()[places], nan=-np.inf, posinf=float(np.finfo(np.float32).max), neginf=-np.inf
-    )
+    values = np.nan_to_num(scores.ravel()[places], nan=-np.inf, posinf=float(np.finfo(np.float32).max), neginf=-np.inf)
     last = np.argsort(values, kind="stable")[-count:]
     return places[last], values[last]
 

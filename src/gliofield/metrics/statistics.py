@@ -1,4 +1,4 @@
-"""Means over patients with their errors, paired differences and their test. What is undefined is left out and counted."""
+"""Means over patients with their errors, paired differences and tests. What is undefined is left out and counted."""
 
 from __future__ import annotations
 

@@ -61,8 +61,7 @@ def surface_agreement(
     window = slices_of(widened(box_of(a | b), 1, a.shape))
     surfaces = [_surface(mask[window]) for mask in (a, b)]
     from_other = [
-        ndimage.distance_transform_edt(~other, sampling=spacing_mm)[own]
-        for own, other in (surfaces, surfaces[::-1])
+        ndimage.distance_transform_edt(~other, sampling=spacing_mm)[own] for own, other in (surfaces, surfaces[::-1])
     ]
     distances = np.concatenate(from_other)
     return SurfaceAgreement(

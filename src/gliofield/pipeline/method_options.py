@@ -8,7 +8,7 @@ packages, by entry points of the group ``gliofield.methods`` (`gliofield.plugins
 ``assimilate``      growth fitted in the patient's own brain and corrected to both outlines: the default
 ``query``           the best match in a database of simulated tumors (the papers' direct query)
 ``infer``           a network reads the growth parameters off the masks, the solver grows that tumor
-``sample``          the posterior of all growth parameters, by TMCMC
+``sample``          the posterior of all growth parameters, by importance sampling
 ``margin``          control: distance to the tumor core
 ``whole-margin``    control: distance to the whole tumor
 ``distance``        control: distances to both outlines, through both thresholds
@@ -131,13 +131,10 @@ class Sample:
     Parameters
     ----------
     num_samples : int
-        Samples of the posterior.
-    num_steps : int
-        Steps per sample and stage.
-    num_levels : int
-        2 works at half the resolution first, 1 does not.
-    sample_imaging : bool
-        Sample thresholds, width and PET parameters too, instead of integrating them out.
+        Effective samples of the posterior.
+    preset : {"default", "paper"}
+        Importance sampling with imaging integrated out; or, as published, 2,048 samples of TMCMC with independent
+        voxels and the paper's model of PET.
     prior : {"paper", "patient"}
         Prior of the growth parameters.
     pet_model : {"background", "paper"}
@@ -147,43 +144,40 @@ class Sample:
     correlation_length_mm : float
         Distance over which residuals are alike [mm]; 0 takes voxels for independent.
     stage_file : Path or None
-        File written after each stage, from which a stopped run resumes; implies a deterministic run.
-    database : Path or None
-        Simulation database whose best matches the sampler starts from; the posterior is the same. In the atlas only.
+        File written after each batch, from which a stopped run resumes; implies a deterministic run.
     device : {"cpu", "cuda"}
         Where tumors grow; cuda grows them in batches on a GPU.
 
     Raises
     ------
     ParameterError
-        If a number is out of range.
+        If a number is out of range, or an option is given that the preset decides.
     """
 
     name: ClassVar[str] = "sample"
     summary: ClassVar[str] = "the posterior of all growth parameters"
 
-    num_samples: int = 128
-    num_steps: int = 20
-    num_levels: int = 2
-    sample_imaging: bool = False
+    num_samples: int = 500
+    preset: Literal["default", "paper"] = "default"
     prior: PriorName = "paper"
     pet_model: PetModelName = "background"
     pet_fwhm_mm: float = 5.0
     correlation_length_mm: float = 3.0
     stage_file: Path | None = None
-    database: Path | None = None
     device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
-        for name, least in (("num_samples", 2), ("num_steps", 1)):
-            if getattr(self, name) < least:
-                raise ParameterError(f"{name} must be at least {least}, got {getattr(self, name)}.")
-        if self.num_levels not in (1, 2):
-            raise ParameterError(f"num_levels must be 1 or 2, got {self.num_levels}.")
-        if self.device not in ("cpu", "cuda"):
-            raise ParameterError(unknown_name("device", self.device, ("cpu", "cuda")))
+        if self.num_samples < 10:
+            raise ParameterError(f"num_samples must be at least 10, got {self.num_samples}.")
+        for name, known in (("device", ("cpu", "cuda")), ("preset", ("default", "paper"))):
+            if getattr(self, name) not in known:
+                raise ParameterError(unknown_name(name, getattr(self, name), known))
         _require_prior(self.prior)
         _require_pet_model(self.pet_model)
+        decided = {"num_samples": 500, "pet_model": "background", "pet_fwhm_mm": 5.0, "correlation_length_mm": 3.0}
+        for name, default in decided.items():
+            if self.preset == "paper" and getattr(self, name) != default:
+                raise ParameterError(f"{name} is decided by the preset paper: leave one of the two out.")
 
 
 @dataclass(frozen=True, kw_only=True)

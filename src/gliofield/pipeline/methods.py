@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gliofield.anatomy import Atlas
 from gliofield.cores import available_cores, require_threads
-from gliofield.errors import ParameterError
 from gliofield.imaging import InverseMethod
 from gliofield.pipeline.distance_methods import DistanceMethod, MarginMethod
 from gliofield.pipeline.method_options import (
@@ -60,7 +61,7 @@ def prepare_method(
         case Infer():
             return _infer(options, atlas)
         case Sample():
-            return _sample(options, atlas, chosen)
+            return _sample(options, chosen)
         case Margin():
             return MarginMethod(name=options.name, around="tumor core", margin_mm=options.margin_mm)
         case WholeMargin():
@@ -127,35 +128,23 @@ def _infer(options: Infer, atlas: Atlas) -> InverseMethod:
     return InferMethod(predictor=InversePredictor(checkpoint), atlas=atlas)
 
 
-def _sample(options: Sample, atlas: Atlas, settings: PersonalizationSettings) -> InverseMethod:
-    from gliofield.bayes import TmcmcSettings
+def _sample(options: Sample, settings: PersonalizationSettings) -> InverseMethod:
+    from gliofield.bayes import ImportanceSettings
     from gliofield.database import named_model
-    from gliofield.pipeline.default_database import open_database
     from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 
-    if options.database is not None and settings.space == "patient":
-        raise ParameterError(
-            "the database starts the sampler from matches in the atlas, but tumors shall grow in the patient's space: "
-            "leave one of the two out."
-        )
     threads = settings.num_threads
     num_workers = available_cores() if threads is None else threads
     if num_workers > 1:
         require_guarded_script()  # before the registration, which takes longer than anybody wants to wait for this
-    return SampleMethod(
-        settings=SampleSettings(
-            sampler=TmcmcSettings.thorough(
-                seed=settings.seed, num_samples=options.num_samples, num_steps=options.num_steps
-            ),
-            num_levels=options.num_levels,
-            integrates_imaging=not options.sample_imaging,
-            prior=options.prior,
+    if options.preset == "paper":
+        chosen = SampleSettings.paper(seed=settings.seed)
+    else:
+        chosen = SampleSettings(
+            sampler=ImportanceSettings(seed=settings.seed, num_effective=options.num_samples),
             pet_model=options.pet_model,
             pet_fwhm_mm=options.pet_fwhm_mm,
             correlation_length_mm=options.correlation_length_mm,
-            num_workers=num_workers,
-            stage_file=options.stage_file,
-        ),
-        model=named_model("fk", device=options.device),
-        database=None if options.database is None else open_database(options.database, atlas=atlas),
-    )
+        )
+    chosen = replace(chosen, prior=options.prior, num_workers=num_workers, stage_file=options.stage_file)
+    return SampleMethod(settings=chosen, model=named_model("fk", device=options.device))

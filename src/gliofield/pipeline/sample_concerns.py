@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gliofield.bayes import BoxPrior, CredibleInterval, GrowthTimePrior, PosteriorSamples, TmcmcSettings
 from gliofield.bayes.identifiable import IdentifiableTumors
+from gliofield.bayes.pareto_smoothing import LARGEST_RELIABLE_SHAPE
 from gliofield.bayes.predictive_check import MaskCheck
 from gliofield.bayes.published_priors import BACKGROUND_NAME
 from gliofield.concern import Concern, named_concern
@@ -17,6 +18,8 @@ from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 
 # Fewer leave a bias that a run does not show. *Chosen* by the table of docs/design/0008-bayes-decisions.md.
 _SAMPLES_PER_PARAMETER, _LEAST_STEPS = 10, 5
+# So many samples leave five beyond each end of a 95 % interval.
+_LEAST_EFFECTIVE = 200
 # Part of a prior's range at its end, and share of a posterior there that counts. *Chosen*.
 _END, _SHARE_AT_END = 0.1, 0.5
 # The same of the parameters of PET at both ends, and what lies behind it. A noise of a few percent is usual.
@@ -120,6 +123,24 @@ def sampler_concerns(sampler: TmcmcSettings, num_parameters: int) -> tuple[Conce
         "collapse, and intervals be far too narrow."
     )
     return (named_concern("few-samples", text, sampler.num_samples),)
+
+
+def importance_concerns(pareto_shape: float, effective_samples: float) -> tuple[Concern, ...]:
+    """Remarks on weights that cannot be believed, and on few effective samples."""
+    if pareto_shape > LARGEST_RELIABLE_SHAPE:
+        text = (
+            f"A few draws of the posterior carry most of its weight (k̂ = {pareto_shape:.2f}, expected at most "
+            f"{LARGEST_RELIABLE_SHAPE}): parts of it may have been missed, and intervals be too narrow. Try another "
+            "seed."
+        )
+        return (named_concern("few-samples", text, pareto_shape),)
+    if effective_samples < _LEAST_EFFECTIVE:
+        text = (
+            f"The posterior has {effective_samples:.0f} effective samples only: ends of 95 % intervals need "
+            f"{_LEAST_EFFECTIVE}. Ask for more samples."
+        )
+        return (named_concern("few-samples", text, effective_samples),)
+    return ()
 
 
 def simulation_concerns(checks: Mapping[str, MaskCheck], num_failed: int, num_simulations: int) -> tuple[Concern, ...]:

@@ -1,14 +1,14 @@
-"""Inverse method ``sample``: all tumors that explain the scans, by TMCMC.
+"""Inverse method ``sample``: all tumors that explain the scans, with their weights.
 
 Ezhov et al. 2021 ("Learnable surrogate") infer eleven parameters, nine without FET-PET, from T1Gd and FLAIR masks and
 PET; here by any growth model in the atlas, and with PET twelve, for healthy brain takes up tracer, too. The answer is
 the density of the best sample (MAP), beside it mean, standard deviation and P(u > threshold) of the density, intervals
 of all parameters, and a check whether masks drawn from the posterior look like the observed ones.
 
-Growth alone is sampled by default: thresholds, width and those of PET are integrated over their prior, and drawn
-afterwards (`bayes.imaging_integral`). Two levels are used (`bayes.multilevel`: most steps at half the resolution,
-corrected exactly), with settings that show no bias (`TmcmcSettings.thorough`) and few samples, and
-each voxel counts as its share of an independent one. The paper's own algorithm is `SampleSettings.paper`.
+Growth alone is sampled: thresholds, width and those of PET are integrated over their prior, and drawn beside
+(`bayes.imaging_integral`). A tumor fitted to the outlines says where the mode is searched, and importance sampling
+begins there (`bayes.growth_importance`); each voxel counts as its share of an independent one. The paper's own
+algorithm, TMCMC of all parameters, is `SampleSettings.paper`.
 """
 
 from __future__ import annotations
@@ -25,24 +25,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import DEFAULT_DOMAIN_RULE, Anatomy, SpaceName, SpaceRequest
+from gliofield.assimilation import FitSettings, fit_tumor
 from gliofield.bayes import (
     BoxPrior,
+    GrowthLikelihood,
     GrowthTimePrior,
+    ImportanceResult,
+    ImportanceSettings,
+    LikelihoodJournal,
+    PosteriorSamples,
     PosteriorTarget,
+    SimulationCounts,
     TmcmcResult,
     TmcmcSettings,
+    effective_number_of_distinct,
     patient_specific_prior,
+    sample_growth,
     sample_posterior,
     surrogate_paper_prior,
 )
-from gliofield.bayes.database_start import ReferenceDensity, StartedTarget, reference_of_matches
-from gliofield.bayes.growth_sampling import GrowthSampling, sample_growth
-from gliofield.bayes.growth_target import GrowthLikelihood
-from gliofield.bayes.identifiable import IdentifiableTumors
-from gliofield.bayes.multilevel_sampling import sample_multilevel
-from gliofield.bayes.multilevel_state import Levels, MultilevelSettings, MultilevelStageInfo
 from gliofield.bayes.predictive_check import MaskCheck, check_mask
-from gliofield.database import SimulationDatabase
+from gliofield.concern import Concern
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit
@@ -54,12 +57,12 @@ from gliofield.imaging import (
     LikelihoodOptions,
     Observation,
     PetModel,
-    VisibilityThresholds,
     independent_voxel_fraction,
 )
 from gliofield.pipeline.density_posterior import DensityMaps, DensityPosterior, name_seeds_of_patient
 from gliofield.pipeline.sample_concerns import (
     identifiable_intervals,
+    importance_concerns,
     pet_concerns,
     prior_edge_concerns,
     sampler_concerns,
@@ -67,24 +70,28 @@ from gliofield.pipeline.sample_concerns import (
 )
 from gliofield.pipeline.thin_front_concerns import FINER_PATIENT, thin_front_share, thin_front_share_concerns
 from gliofield.progress import ProgressEvent, Reporter
-from gliofield.retrieval import BlockIndex
 from gliofield.volume import Volume
 
 PriorName = Literal["paper", "patient"]
-_REFERENCES = (
-    "Ezhov et al. (2021), Real-time Bayesian personalization via a learnable brain tumor growth model",
-    "Ching and Chen (2007), Transitional Markov chain Monte Carlo method for Bayesian model updating, model class "
-    "selection, and model averaging, doi:10.1061/(ASCE)0733-9399(2007)133:7(816)",
-)
-_MULTILEVEL_REFERENCE = (
-    "Christen and Fox (2005), Markov chain Monte Carlo using an approximation, doi:10.1198/106186005X76983"
-)
-# Streams 0 to 3 of a seed choose rows for maps, matches, and draw masks.
-_IMAGING_STREAM = 4
+_REFERENCES = ("Ezhov et al. (2021), Real-time Bayesian personalization via a learnable brain tumor growth model",)
+_SAMPLER_REFERENCES = {
+    "importance": (
+        "Cornuet, Marin, Mira, Robert (2012), Adaptive multiple importance sampling, "
+        "doi:10.1111/j.1467-9469.2011.00756.x",
+        "Vehtari, Simpson, Gelman, Yao, Gabry (2024), Pareto smoothed importance sampling, JMLR 25(72)",
+    ),
+    "tmcmc": (
+        "Ching and Chen (2007), Transitional Markov chain Monte Carlo method for Bayesian model updating, model class "
+        "selection, and model averaging, doi:10.1061/(ASCE)0733-9399(2007)133:7(816)",
+    ),
+}
 # Every how many voxels along each axis the published code compares PET.
 _PUBLISHED_PET_STRIDE = 3
-# Matches a run may start from. *Chosen*: enough for a covariance of the growth parameters.
-_NUM_MATCHES = 64
+# The fit that says where the mode is searched: a start, not an answer. *Chosen*.
+_START_FIT = FitSettings(num_starts=2, num_evaluations=20, num_refinements=30, num_stretched=0, t1gd_weight=1.0)
+_RATIO_NAME = "diffusivity_ratio"
+# Ratio of a growth model that is not told another.
+_DEFAULT_RATIO = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +100,9 @@ class SampleSettings:
 
     Parameters
     ----------
-    sampler : TmcmcSettings
-        Samples, steps and seed.
-    num_levels : int
-        2: most steps at half the resolution, corrected on the full one; 1: all on the full one.
-    integrates_imaging : bool
-        Whether imaging parameters are integrated out and drawn afterwards, instead of being sampled beside those of
-        growth; the posterior is the same.
-    num_coarse_steps : int
-        With two levels: steps at half the resolution between two decisions on the full one, ≥ 1.
+    sampler : ImportanceSettings or TmcmcSettings
+        Effective samples and seed of importance sampling; or samples, steps and seed of TMCMC, which samples imaging
+        parameters beside those of growth.
     prior : str
         ``"paper"`` (`surrogate_paper_prior`) or ``"patient"`` (`patient_specific_prior`).
     pet_model : str
@@ -121,7 +122,7 @@ class SampleSettings:
     num_workers : int
         Processes, ≥ 1; the result does not depend on it.
     stage_file : Path or None
-        Written after every stage; if it exists, the run goes on from it.
+        Written after every batch of likelihoods; if it exists, the run goes on from it.
 
     Raises
     ------
@@ -129,10 +130,7 @@ class SampleSettings:
         If a number is out of range, or prior or PET model are unknown.
     """
 
-    sampler: TmcmcSettings = field(default_factory=lambda: TmcmcSettings.thorough(num_samples=128))
-    num_levels: int = 2
-    integrates_imaging: bool = True
-    num_coarse_steps: int = 10
+    sampler: ImportanceSettings | TmcmcSettings = field(default_factory=ImportanceSettings)
     prior: PriorName = "paper"
     pet_model: PetModel = "background"
     pet_fwhm_mm: float = PET_FWHM_MM
@@ -143,17 +141,14 @@ class SampleSettings:
     stage_file: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.num_levels not in (1, 2):
-            raise ParameterError(f"num_levels must be 1 or 2, got {self.num_levels}.")
         if self.prior not in get_args(PriorName):
             raise ParameterError(unknown_name("prior", self.prior, get_args(PriorName)))
         if self.pet_model not in get_args(PetModel):
             raise ParameterError(unknown_name("pet_model", self.pet_model, get_args(PetModel)))
         if self.num_densities < 2:
             raise ParameterError(f"num_densities must be at least 2, got {self.num_densities}.")
-        for name in ("num_workers", "num_coarse_steps"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if self.num_workers < 1:
+            raise ParameterError(f"num_workers must be at least 1, got {self.num_workers}.")
         for name in ("correlation_length_mm", "pet_fwhm_mm"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0.0):
                 raise ParameterError(f"{name} must be finite and ≥ 0 [mm], got {getattr(self, name)}.")
@@ -166,12 +161,15 @@ class SampleSettings:
         """
         return cls(
             sampler=TmcmcSettings(seed=seed),
-            num_levels=1,
-            integrates_imaging=False,
             pet_model="paper",
             correlation_length_mm=0.0,
             max_volume_ml=None,
         )
+
+    @property
+    def sampler_name(self) -> str:
+        """``importance`` or ``tmcmc``."""
+        return "importance" if isinstance(self.sampler, ImportanceSettings) else "tmcmc"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -186,24 +184,15 @@ class SampleMethod:
         How tumors grow, with one thread.
     fixed : mapping of str to float
         Model parameters that are not sampled, such as ``push_pa``.
-    database : SimulationDatabase or None
-        If given, the sampler works on its grid and starts around its best matches instead of from the prior; the
-        posterior is the same. In the atlas only.
     grid : Grid or None
-        Grid in the atlas; None: that of the database where there is one, else the atlas's simulation grid.
+        Grid in the atlas; None: the atlas's simulation grid.
     domain_rule : str
-        Rule of the simulation domain; that of the database where there is one.
-
-    Raises
-    ------
-    DatabaseError, GridMismatchError
-        When asked, if the database cannot be read or lies on another grid.
+        Rule of the simulation domain.
     """
 
     settings: SampleSettings = field(default_factory=SampleSettings)
     model: GrowthModel[Any] = field(default_factory=FisherKolmogorov)
     fixed: Mapping[str, float] = field(default_factory=dict)
-    database: SimulationDatabase | None = None
     grid: Grid | None = None
     domain_rule: str = DEFAULT_DOMAIN_RULE
 
@@ -215,27 +204,13 @@ class SampleMethod:
     @property
     def references(self) -> tuple[str, ...]:
         """The papers of model and sampler."""
-        return _REFERENCES if self.settings.num_levels == 1 else (*_REFERENCES, _MULTILEVEL_REFERENCE)
+        return (*_REFERENCES, *_SAMPLER_REFERENCES[self.settings.sampler_name])
 
     def request_space(self, wanted: SpaceName | None) -> SpaceRequest:
-        """The atlas unless the patient is wanted; the grid of the database where there is one.
-
-        Raises
-        ------
-        ParameterError
-            If the patient is wanted and there is a database, whose tumors lie in the atlas.
-        """
+        """The atlas unless the patient is wanted."""
         if wanted == "patient":
-            if self.database is not None:
-                raise ParameterError(
-                    "a database starts the sampler from matches in the atlas, but tumors shall grow in the patient's "
-                    "space: leave one of the two out."
-                )
             return SpaceRequest(name="patient", domain_rule=self.domain_rule)
-        if self.database is None:
-            return SpaceRequest(grid=self.grid, domain_rule=self.domain_rule)
-        header = self.database.header
-        return SpaceRequest(grid=header.grid, domain_rule=header.domain_rule, atlas_hash=header.atlas_hash)
+        return SpaceRequest(grid=self.grid, domain_rule=self.domain_rule)
 
     def estimate(self, observation: Observation, *, report: Reporter) -> Estimate:
         """Density of the best sample, and the posterior.
@@ -262,19 +237,8 @@ class SampleMethod:
             volume_limit=None if limit is None else VolumeLimit(threshold=0.05, max_volume_ml=limit),
             num_workers=self.settings.num_workers,
         ) as whole:
-            coarse_counts: dict[str, Any] = {}
-
-            def sampler(target: PosteriorTarget, fine: GrowthLikelihood) -> TmcmcResult:
-                return self._sampled(target, fine, observation, coarse_counts, report)
-
-            sampled = sample_growth(
-                whole,
-                prior,
-                sampler,
-                integrates_imaging=self.settings.integrates_imaging,
-                rng=np.random.default_rng([self.settings.sampler.seed, _IMAGING_STREAM]),
-            )
-            return self._answer(whole, sampled, coarse_counts, prior, observation, report)
+            sampled = self._sampled(whole, prior, observation, report)
+            return self._answer(whole, sampled, prior, observation, report)
 
     def _imaging_likelihood(self, observation: Observation, anatomy: Anatomy) -> ImagingLikelihood:
         is_paper = self.settings.pet_model == "paper"
@@ -302,104 +266,84 @@ class SampleMethod:
         )
 
     def _sampled(
-        self,
-        target: PosteriorTarget,
-        fine: GrowthLikelihood,
-        observation: Observation,
-        coarse_counts: dict[str, Any],
-        report: Reporter,
-    ) -> TmcmcResult:
-        """Samples of a target, on one level, or on two: what became of the coarse one's simulations is then counted."""
-        settings = self.settings
-        reference = self._reference(target, observation, report)
-        fingerprint = self._fingerprint(target, fine, observation.thresholds)
-        fine_target = target if reference is None else StartedTarget(target=target, reference=reference)
+        self, whole: GrowthLikelihood, prior: BoxPrior | GrowthTimePrior, seen: Observation, report: Reporter
+    ) -> _Sampled:
+        """Samples of all parameters."""
+        sampler = self.settings.sampler
+        journal = LikelihoodJournal(self.settings.stage_file, self._fingerprint(whole, prior))
+        if isinstance(sampler, ImportanceSettings):
+            report(ProgressEvent(task="start of the posterior", completed=0, total=1))
+            starts = self._starts(seen, whole.simulation.anatomy)
+            report(ProgressEvent(task="start of the posterior", completed=1, total=1))
+            found = sample_growth(whole, prior, sampler, tumors=starts, journal=journal, report=report)
+            return _Sampled(samples=found.samples, run=found.run, counts=found.counts, num_modes=found.num_modes)
+        target = PosteriorTarget(prior=prior, log_likelihood_of=journal.kept(whole))
         try:
-            if settings.num_levels == 1:
-                sampled = sample_posterior(
-                    fine_target,
-                    settings.sampler,
-                    stage_file=settings.stage_file,
-                    fingerprint=fingerprint,
-                    report=report,
-                )
-            else:
-                with fine.coarsened() as coarse:
-                    coarse_target = PosteriorTarget(prior=target.prior, log_likelihood_of=coarse)
-                    started = (
-                        coarse_target if reference is None else StartedTarget(target=coarse_target, reference=reference)
-                    )
-                    sampled = sample_multilevel(
-                        Levels(coarse=started, fine=fine_target),
-                        MultilevelSettings(sampler=settings.sampler, num_coarse_steps=settings.num_coarse_steps),
-                        stage_file=settings.stage_file,
-                        fingerprint=fingerprint,
-                        report=report,
-                    )
-                    coarse_counts.update(dataclasses.asdict(coarse.counts))
+            run = sample_posterior(target, sampler, report=report)
         except NumericalError as error:
-            if fine.counts.num_failed < max(fine.counts.num_simulations, 1):
-                raise
-            raise NumericalError(f"every simulation failed, the first: {fine.counts.first_failure}") from error
-        return fine_target.restored(sampled) if isinstance(fine_target, StartedTarget) else sampled
+            whole.counts.require_some(error)
+            raise
+        return _Sampled(samples=PosteriorSamples.from_tmcmc(target, run), run=run, counts=whole.counts)
 
-    def _reference(
-        self, target: PosteriorTarget, observation: Observation, report: Reporter
-    ) -> ReferenceDensity | None:
-        """Density around the best matches of the database; None without one."""
-        if self.database is None:
-            return None
-        index = BlockIndex.open(
-            self.database,
-            thresholds=observation.thresholds,
-            num_threads=1,
-            report=report,
-        )
-        hits = index.search(observation, _NUM_MATCHES).hits
-        tumors = np.array([hit.index for hit in hits])
-        matches = IdentifiableTumors.of_parameters(self.database.parameters[tumors], self.database.parameter_names)
-        return reference_of_matches(target, matches, rng=np.random.default_rng([self.settings.sampler.seed, 1]))
+    def _starts(self, seen: Observation, anatomy: Anatomy) -> list[tuple[float, ...]]:
+        """Tumors near which modes are searched: one fitted to the outlines, and its like amid the whole tumor."""
+        settings = dataclasses.replace(_START_FIT, diffusivity_ratio=float(self.fixed.get(_RATIO_NAME, _DEFAULT_RATIO)))
+        try:
+            fit = fit_tumor(seen, anatomy, settings=settings, num_threads=self.settings.num_workers)
+        except NumericalError:
+            return []
+        tumor, time = fit.parameters, fit.growth_time_days
+        products = (tumor.white_matter_diffusivity_mm2_per_day * time, tumor.proliferation_rate_per_day * time)
+        middle = np.argwhere(seen.whole_tumor & anatomy.domain)
+        nearest = middle[np.argmin(((middle - middle.mean(axis=0)) ** 2).sum(axis=1))]
+        center = seen.grid.world_from_voxel @ [*nearest, 1.0]
+        return [(*products, *map(float, tumor.seed_mm)), (*products, *map(float, center[:3]))]
 
-    def _fingerprint(self, target: PosteriorTarget, fine: GrowthLikelihood, thresholds: VisibilityThresholds) -> str:
-        """Hash of what the posterior depends on."""
-        seen, digest = fine.simulation.likelihood.observation, hashlib.sha256()
+    def _fingerprint(self, whole: GrowthLikelihood, prior: BoxPrior | GrowthTimePrior) -> str:
+        """Hash of what likelihoods, and the order in which they are asked for, depend on."""
+        seen, digest = whole.simulation.likelihood.observation, hashlib.sha256()
+        sampler = self.settings.sampler
         what = (
-            fine.simulation.anatomy.content_hash,
+            whole.simulation.anatomy.content_hash,
             repr(self.model),
             sorted(self.fixed.items()),
-            target.prior.names,
-            target.prior.bounds.tolist(),
-            type(target.prior).__name__,
-            repr(target.prior.transform),
-            repr(fine.simulation.imaging_prior),
-            repr(fine.simulation.likelihood.options),
-            repr(fine.simulation.volume_limit),
-            self.settings.num_levels,
-            # Where a run starts from a database depends on what its index compares.
-            None if self.database is None else (self.database.num_tumors, repr(self.database.header), repr(thresholds)),
+            prior.names,
+            prior.bounds.tolist(),
+            type(prior).__name__,
+            repr(prior.box_transform),
+            repr(whole.simulation.likelihood.options),
+            repr(whole.simulation.volume_limit),
+            # More effective samples of the same run are the same draws and more of them.
+            sampler.seed if isinstance(sampler, ImportanceSettings) else repr(sampler),
         )
         digest.update(repr(what).encode())
         for array in (seen.tumor_core, seen.whole_tumor, None if seen.pet is None else seen.pet.data):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
+    def _sampler_concerns(self, sampled: _Sampled, num_parameters: int) -> tuple[Concern, ...]:
+        sampler, run = self.settings.sampler, sampled.run
+        if isinstance(sampler, ImportanceSettings) and isinstance(run, ImportanceResult):
+            return importance_concerns(run.pareto_shape, run.effective_samples)
+        assert isinstance(sampler, TmcmcSettings)
+        return sampler_concerns(sampler, num_parameters)
+
     def _answer(
         self,
-        fine: GrowthLikelihood,
-        sampled: GrowthSampling,
-        coarse_counts: Mapping[str, Any],
+        whole: GrowthLikelihood,
+        sampled: _Sampled,
         prior: BoxPrior | GrowthTimePrior,
         observation: Observation,
         report: Reporter,
     ) -> Estimate:
-        samples, run, counts = sampled.samples, sampled.run, sampled.counts
+        samples, counts = sampled.samples, sampled.counts
         space = observation.require_space()
         report(ProgressEvent(task="densities of the posterior", completed=0, total=1))
         rows = samples.resampled(self.settings.num_densities, np.random.default_rng([self.settings.sampler.seed, 0]))
-        best = next(fine.densities(samples.parameters[samples.map_index][None]))
-        densities = fine.densities_once(rows)
+        best = next(whole.densities(samples.parameters[samples.map_index][None]))
+        densities = whole.densities_once(rows)
         maps = DensityMaps.of(densities, observation.grid, observation.thresholds)
-        checks = _mask_checks(fine, rows, densities, seed=self.settings.sampler.seed)
+        checks = _mask_checks(whole, rows, densities, seed=self.settings.sampler.seed)
         report(ProgressEvent(task="densities of the posterior", completed=1, total=1))
         share = thin_front_share(samples, observation.grid.spacing_mm)
         posterior = DensityPosterior(
@@ -408,69 +352,85 @@ class SampleMethod:
             exceedance=maps.exceedance,
             samples=samples,
             intervals={**samples.credible_intervals(), **identifiable_intervals(samples)},
-            stages=run.stages,
+            stages=sampled.run.stages,
             mask_checks=checks,
             details={
                 "num_samples": len(samples.parameters),
-                "num_distinct": len(np.unique(samples.tumors, axis=0)),
+                "effective_samples": sampled.effective_samples,
                 "num_densities": len(rows),
                 "thin_front_share": share,
-                "log_evidence": run.log_evidence,
-                "log_evidence_error_at_least": run.log_evidence_error,
-                "likelihood_weight": fine.simulation.likelihood.options.mask_weight,
+                **sampled.details,
+                "likelihood_weight": whole.simulation.likelihood.options.mask_weight,
                 "correlation_length_mm": self.settings.correlation_length_mm,
-                "mask_share_outside_tissue": dict(fine.simulation.likelihood.mask_share_outside),
-                "num_likelihoods": _num_likelihoods(sampled, self.settings.sampler),
+                "mask_share_outside_tissue": dict(whole.simulation.likelihood.mask_share_outside),
+                "num_likelihoods": sampled.num_likelihoods,
                 "simulations_since_last_start": dataclasses.asdict(counts),
-                "coarse_simulations_since_last_start": dict(coarse_counts),
             },
         )
-        values = fine.simulation.values_of(samples.parameters[samples.map_index])
+        values = whole.simulation.values_of(samples.parameters[samples.map_index])
         return Estimate(
             cell_density=Volume(best, observation.grid),
             space=space,
             parameters={name: values[name] for name in (*TUMOR_NAMES, *sorted(self.fixed))},
             posterior=posterior if space.name == "atlas" else name_seeds_of_patient(posterior, space),
             concerns=(
-                *sampler_concerns(self.settings.sampler, sampled.num_sampled),
+                *self._sampler_concerns(sampled, len(prior.names)),
                 *prior_edge_concerns(prior, samples),
                 *pet_concerns(prior, dict(zip(samples.names, samples.parameters.T, strict=True)), samples.weights),
                 *thin_front_share_concerns(share, observation.grid.spacing_mm, advice=FINER_PATIENT),
-                *simulation_concerns(
-                    checks,
-                    counts.num_failed + coarse_counts.get("num_failed", 0),
-                    counts.num_simulations + coarse_counts.get("num_simulations", 0),
-                ),
+                *simulation_concerns(checks, counts.num_failed, counts.num_simulations),
             ),
             details={
                 "model": self.model.name,
-                "num_levels": self.settings.num_levels,
-                "integrates_imaging": self.settings.integrates_imaging,
                 "prior": self.settings.prior,
                 "uses_pet": observation.pet is not None,
                 "pet_model": self.settings.pet_model,
-                "sampler": dataclasses.asdict(self.settings.sampler),
-                "start": "prior" if self.database is None else self.database.path.name,
+                "sampler": {"name": self.settings.sampler_name, **dataclasses.asdict(self.settings.sampler)},
                 "correlation_length_mm": self.settings.correlation_length_mm,
             },
         )
 
 
-def _num_likelihoods(sampled: GrowthSampling, sampler: TmcmcSettings) -> dict[str, int]:
-    """Likelihoods of a whole run, restarts included, by the level they were computed on."""
-    stages = sampled.run.stages
-    moves = sum(info.num_evaluations for info in stages) + sampler.num_first
-    levels = [info for info in stages if isinstance(info, MultilevelStageInfo)]
-    if not levels:
-        return {"fine": moves + sampled.num_completed, "coarse": 0}
-    return {"fine": sum(info.num_fine_evaluations for info in levels) + sampled.num_completed, "coarse": moves}
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sampled:
+    """What either sampler came back with."""
+
+    samples: PosteriorSamples
+    run: ImportanceResult | TmcmcResult
+    counts: SimulationCounts
+    num_modes: int | None = None
+
+    @property
+    def effective_samples(self) -> float:
+        if isinstance(self.run, ImportanceResult):
+            return self.run.effective_samples
+        return effective_number_of_distinct(self.samples.tumors)
+
+    @property
+    def num_likelihoods(self) -> int:
+        """Of the whole run, restarts included, less those of the search for the mode."""
+        if isinstance(self.run, ImportanceResult):
+            return self.run.num_simulations
+        return sum(info.num_evaluations for info in self.run.stages) + len(self.run.coordinates)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        run = self.run
+        if isinstance(run, ImportanceResult):
+            return {
+                "log_evidence": run.log_evidence,
+                "log_evidence_error": run.log_evidence_error,
+                "pareto_shape": run.pareto_shape,
+                "num_modes": self.num_modes,
+            }
+        return {"log_evidence": run.log_evidence, "log_evidence_error_at_least": run.log_evidence_error}
 
 
 def _mask_checks(
-    fine: GrowthLikelihood, rows: NDArray[np.float64], densities: Sequence[NDArray[np.float32]], *, seed: int
+    whole: GrowthLikelihood, rows: NDArray[np.float64], densities: Sequence[NDArray[np.float32]], *, seed: int
 ) -> dict[str, MaskCheck]:
-    likelihood, domain = fine.simulation.likelihood, fine.simulation.anatomy.domain
-    values = [fine.simulation.values_of(row) for row in rows]
+    likelihood, domain = whole.simulation.likelihood, whole.simulation.anatomy.domain
+    values = [whole.simulation.values_of(row) for row in rows]
     masks = {"t1gd": likelihood.compared_core, "flair": likelihood.compared_whole}
     compared = [density[domain] for density in densities]
     return {
@@ -479,7 +439,7 @@ def _mask_checks(
             compared,
             thresholds=np.array([each[f"{name}_threshold"] for each in values]),
             visibility_widths=np.array([each["visibility_width"] for each in values]),
-            voxel_volume_ml=fine.simulation.anatomy.grid.voxel_volume_ml,
+            voxel_volume_ml=whole.simulation.anatomy.grid.voxel_volume_ml,
             rng=np.random.default_rng([seed, number]),
         )
         for number, (name, mask) in enumerate(masks.items(), start=2)

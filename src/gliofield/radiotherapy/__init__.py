@@ -1,4 +1,4 @@
-"""From density to radiotherapy: targets with barriers, and how they compare."""
+"""From density to radiotherapy: targets with barriers and how they compare, their doses, and DICOM in and out."""
 
 from gliofield.radiotherapy.barriers import (
     Barriers,

@@ -22,6 +22,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from scipy import ndimage
 
 from gliofield.anatomy import Atlas, TissueMaps
 from gliofield.cache import cache_folder, make_once
-from gliofield.errors import GliofieldError, ImageError, ParameterError
+from gliofield.errors import GliofieldError, ImageError, OutputError, ParameterError
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume, write_volume
 from gliofield.pipeline import PatientSpace
@@ -41,12 +42,12 @@ from gliofield.volume import Volume
 BRIDGE, LEFT, RIGHT, BELOW_TENTORIUM = range(4)
 
 # Raised when the derivation changes, so that kept ones are made anew.
-_VERSION = 2
+_VERSION = 3
 _SPACING_MM = 1.5
 # Cost of a face: everywhere, in gray and in white matter; CSF above this fraction is free of the second.
 _COST, _GRAY_COST, _WHITE_COST, _CSF_ENOUGH = 1.0, 12.0, 60.0, 0.4
-# The falx lies within this of the midsagittal plane; a bridge reaches this far from the wall [mm].
-_MIDLINE_MM, _BRIDGE_MM = 10.0, 3.0
+# The falx lies within this of the midsagittal plane; bridge and fissure reach this far from the wall [mm].
+_MIDLINE_MM, _BRIDGE_MM, _FISSURE_MM = 10.0, 3.0, 6.0
 # Parts of the brain's bounding box (right, front, up from its lower corner) by which seeds are known: certainly
 # cerebrum above the first height, cerebellum below the second and behind the depth. *Chosen* on two atlases.
 _CEREBRUM_HEIGHT, _CEREBELLUM_HEIGHT, _CEREBELLUM_DEPTH = 0.5, 0.27, 0.38
@@ -135,8 +136,9 @@ def find_barriers(tissue: TissueMaps) -> Barriers:
     brain = tissue.brain
     corners = tissue.grid.world_of(np.argwhere(brain))
     low_mm, high_mm = corners.min(axis=0), corners.max(axis=0)
-    size = np.ceil((high_mm - low_mm) / _SPACING_MM).astype(int) + 5
-    grid = Grid.axis_aligned(size, _SPACING_MM, low_mm - 2 * _SPACING_MM)
+    spacing_mm = max(_SPACING_MM, *tissue.grid.spacing_mm)
+    size = np.ceil((high_mm - low_mm) / spacing_mm).astype(int) + 5
+    grid = Grid.axis_aligned(size, spacing_mm, low_mm - 2 * spacing_mm)
     maps = tissue.resampled(grid).within_brain()
     places = [grid.world_of(np.indices(grid.shape).reshape(3, -1).T)[:, axis].reshape(grid.shape) for axis in range(3)]
     parts = [(place - low) / (high - low) for place, low, high in zip(places, low_mm, high_mm, strict=True)]
@@ -146,11 +148,13 @@ def find_barriers(tissue: TissueMaps) -> Barriers:
     compartments = np.where(below, BELOW_TENTORIUM, np.where(is_right, RIGHT, LEFT)).astype(np.uint8)
     brainstem = _brainstem(maps, below, from_mid_mm)
     deep = _between_callosum_and_brainstem(maps, is_right, below, brainstem)
-    at_midline = _within(~is_right & maps.brain, is_right & maps.brain, _BRIDGE_MM)
+    halves = ~is_right & maps.brain, is_right & maps.brain
+    at_midline = _within(*halves, grid, _BRIDGE_MM)
     # Outside the brain a compartment is that of the nearest voxel of the brain.
     bridges = brainstem | (at_midline & deep & ~below)
     middle = ((deep & ~below) | below) & (np.abs(from_mid_mm) < _VENTRICLE_SEED_MM)
-    ventricles = _ventricles(maps, middle, at_midline & ~deep) | _cisterns_around(brainstem, maps)
+    fissure = (_within(*halves, grid, _FISSURE_MM) | (np.abs(from_mid_mm) < _FISSURE_MM)) & ~deep & ~below
+    ventricles = _ventricles(maps, middle, fissure) | _cisterns_around(brainstem, maps)
     compartments[bridges] = BRIDGE
     compartments = _nearest(compartments, maps.brain)
     return Barriers(
@@ -162,29 +166,35 @@ def find_barriers(tissue: TissueMaps) -> Barriers:
 
 
 def atlas_barriers(atlas: Atlas, *, report: Reporter = ignore_progress) -> Barriers:
-    """Barriers of an atlas, found when they are first asked for and kept in the cache folder.
+    """Barriers of an atlas, found when they are first asked for and kept in the cache folder where that can be written.
 
     Raises
     ------
     ImageError
         As `find_barriers`.
-    OutputError
-        If the cache cannot be written.
     """
     path = cache_folder("barriers", f"{atlas.content_hash[:16]}-v{_VERSION}.nii.gz")
     kept = _read(path, atlas)
     if kept is not None:
         return kept
-    with make_once(path, report=report):
-        kept = _read(path, atlas)  # another process may have made it
-        if kept is None:
-            report(ProgressEvent(task=f"find barriers of {atlas.name}", completed=0, total=1))
-            found = find_barriers(atlas.tissue_maps)
-            code = found.compartments + np.uint8(4) * found.ventricles
-            write_volume(path, Volume(code, found.grid), description="compartment + 4 in ventricles; research use only")
-            report(ProgressEvent(task=f"find barriers of {atlas.name}", completed=1, total=1))
-            return found
-        return kept
+    try:
+        with make_once(path, report=report):
+            kept = _read(path, atlas)  # another process may have made it
+            return _found(atlas, path, report) if kept is None else kept
+    except OutputError:  # a cache that is read-only, as in a container: they are found each time
+        return _found(atlas, None, report)
+
+
+def _found(atlas: Atlas, path: Path | None, report: Reporter) -> Barriers:
+    """Barriers found now, and kept if there is a place."""
+    task = f"find barriers of {atlas.name}"
+    report(ProgressEvent(task=task, completed=0, total=1))
+    found = find_barriers(atlas.tissue_maps)
+    if path is not None:
+        code = found.compartments + np.uint8(4) * found.ventricles
+        write_volume(path, Volume(code, found.grid), description="compartment + 4 in ventricles; research use only")
+    report(ProgressEvent(task=task, completed=1, total=1))
+    return found
 
 
 def patient_barriers(scan: PatientSpace, *, report: Reporter = ignore_progress) -> Barriers:
@@ -222,16 +232,14 @@ def patient_barriers(scan: PatientSpace, *, report: Reporter = ignore_progress) 
     )
 
 
-def _read(path: object, atlas: Atlas) -> Barriers | None:
+def _read(path: Path, atlas: Atlas) -> Barriers | None:
     """Kept barriers of an atlas; None if there are none, or they are damaged."""
     try:
-        stored = read_volume(path, dtype=np.uint8)  # type: ignore[arg-type]
+        stored = read_volume(path, dtype=np.uint8)
         code = stored.reordered_as(atlas.grid).data
     except GliofieldError:
         return None
-    return Barriers(
-        compartments=code % 4, ventricles=code >= 4, brain=atlas.tissue_maps.brain, grid=atlas.grid
-    )
+    return Barriers(compartments=code % 4, ventricles=code >= 4, brain=atlas.tissue_maps.brain, grid=atlas.grid)
 
 
 def _midplane_mm(maps: TissueMaps) -> float:
@@ -298,7 +306,7 @@ def _cheapest_cut(maps: TissueMaps, one: NDArray[np.bool_], other: NDArray[np.bo
 
 def _brainstem(maps: TissueMaps, below: NDArray[np.bool_], from_mid_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
     """The brainstem where it passes the tentorium, (X, Y, Z)."""
-    wall = _within(below, maps.brain & ~below, _BRIDGE_MM)
+    wall = _within(below, maps.brain & ~below, maps.grid, _BRIDGE_MM)
     white = wall & (maps.white_matter > _BRAINSTEM_WHITE) & (np.abs(from_mid_mm) < _BRAINSTEM_MM)
     pieces, number = ndimage.label(white)
     if not number:
@@ -336,9 +344,7 @@ def _between_callosum_and_brainstem(
     return np.broadcast_to(inside, maps.brain.shape)
 
 
-def _ventricles(
-    maps: TissueMaps, middle: NDArray[np.bool_], fissure: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _ventricles(maps: TissueMaps, middle: NDArray[np.bool_], fissure: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pieces of CSF deep in the brain that reach its middle, without the fissure between the hemispheres, (X, Y, Z)."""
     depth_mm = ndimage.distance_transform_edt(maps.brain, sampling=maps.grid.spacing_mm)
     csf = (maps.csf > 0.5) & (depth_mm > _VENTRICLE_DEPTH_MM) & ~fissure
@@ -348,9 +354,10 @@ def _ventricles(
     return np.isin(pieces, np.intersect1d(large, pieces[csf & middle]))
 
 
-def _within(one: NDArray[np.bool_], other: NDArray[np.bool_], distance_mm: float) -> NDArray[np.bool_]:
-    """Voxels of either mask that lie within a distance of the other one, (X, Y, Z)."""
-    near = [ndimage.distance_transform_edt(~mask, sampling=_SPACING_MM) <= distance_mm for mask in (one, other)]
+def _within(one: NDArray[np.bool_], other: NDArray[np.bool_], grid: Grid, distance_mm: float) -> NDArray[np.bool_]:
+    """Voxels of either mask within a distance of the other one, or a voxel where that is more, (X, Y, Z)."""
+    reach_mm = max(distance_mm, *grid.spacing_mm)
+    near = [ndimage.distance_transform_edt(~mask, sampling=grid.spacing_mm) <= reach_mm for mask in (one, other)]
     return np.asarray((one & near[1]) | (other & near[0]))
 
 
@@ -363,7 +370,7 @@ def _nearest(labels: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _labels_on(labels: NDArray[np.uint8], grid: Grid, onto: Grid) -> NDArray[np.uint8]:
-    """Labels on a finer grid: the one with the largest part of a voxel, 3 × 3 × 3 smooth; the nearest outside."""
+    """Labels on another grid: the one with the largest part of a voxel; the nearest outside."""
     parts = []
     for label in range(4):
         smooth = resample(Volume((labels == label).astype(np.float32), grid), onto).data

@@ -73,7 +73,7 @@ class LargestDifference:
     center_mm : tuple of 3 float
         Its center in the patient [mm, RAS+].
     direction : str
-        From the GTV, in words.
+        Where it is from the center of the GTV, such as ``left of and above``.
     farthest_mm : float
         Its largest distance from the other target [mm].
     """
@@ -285,18 +285,18 @@ def _largest_piece(own: Target, away: Target, gtv: Target) -> LargestDifference 
 
 
 def _direction(offset_mm: NDArray[np.float64]) -> str:
-    """An offset in the world in words, its largest parts first.
+    """An offset in the world in words, to be followed by what it is from; its largest parts first.
 
     Examples
     --------
     >>> _direction(np.array([-20.0, 1.0, 12.0]))
-    'left and above'
+    'left of and above'
     """
-    words = (("right", "left"), ("in front", "behind"), ("above", "below"))
+    words = (("right of", "left of"), ("in front of", "behind"), ("above", "below"))
     largest = float(np.abs(offset_mm).max())
     parts = [
         words[axis][0 if offset_mm[axis] > 0.0 else 1]
         for axis in np.argsort(-np.abs(offset_mm))
         if abs(offset_mm[axis]) >= max(_LEAST_OFFSET_MM, 0.5 * largest)
     ]
-    return " and ".join(parts) if parts else "around its center"
+    return " and ".join(parts) if parts else "around"

@@ -1,12 +1,12 @@
 """All targets of one patient, and how they compare: what ``gliofield target`` writes.
 
-    GTV               what is seen                                           `gross_tumor`
-    CTV_ESTRO_15, …   the guideline's margin, along ways through tissue      `guideline_target`
-    CTV_model_vol     the first of the priority map, at the guideline's volume
-    CTV_model_95      the fewest voxels that hold 95 % of the expected cells outside the core
-    CTV_95_inner, CTV_95_outer   how sure that is: the volumes, along the same ranking, that hold 95 % of the cells of
-                      the lowest and highest part of the ensemble's members; where a method has a posterior without
-                      members, P(density > FLAIR's threshold) at both ends of the level
+GTV               what is seen                                           `gross_tumor`
+CTV_ESTRO_15, …   the guideline's margin, along ways through tissue      `guideline_target`
+CTV_model_vol     the first of the priority map, at the guideline's volume
+CTV_model_95      the fewest voxels that hold 95 % of the expected cells outside the core
+CTV_95_inner, CTV_95_outer   how sure that is: the volumes, along the same ranking, that hold 95 % of the cells of
+                  the lowest and highest part of the ensemble's members; where a method has a posterior without
+                  members, P(density > FLAIR's threshold) at both ends of the level
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ from gliofield.radiotherapy.targets import (
 )
 from gliofield.volume import Volume
 
+#: Folder of the masks inside a result folder.
+MASKS_FOLDER = "targets"
 NOTICE = "For research use only; not a medical device."
 # Volumes along a ranking at which members are asked for their cells.
 _NUM_VOLUMES = 40
@@ -114,6 +116,10 @@ class TargetPlan:
     notes: tuple[str, ...]
     settings: TargetSettings
 
+    def __repr__(self) -> str:
+        """The summary, so that printing a plan tells what it is."""
+        return self.summary()
+
     def named(self, name: str) -> Target:
         """The target of a name.
 
@@ -127,13 +133,13 @@ class TargetPlan:
                 return target
         raise ParameterError(f"there is no target {name!r}: expected one of {[each.name for each in self.targets]}.")
 
-    def to_json(self, file_of: dict[str, str]) -> dict[str, Any]:
-        """Content of ``targets.json``, given the file of each target."""
+    def to_json(self) -> dict[str, Any]:
+        """Content of ``targets.json``."""
         return {
             "targets": [
                 {
                     "name": target.name,
-                    "file": file_of[target.name],
+                    "file": f"{MASKS_FOLDER}/{target.name}.nii.gz",
                     "kind": target.kind,
                     "description": target.description,
                     "volume_ml": target.volume_ml,
@@ -163,9 +169,13 @@ class TargetPlan:
             held = f"  {_share_in_words(cells[target.name])}" if target.name in cells else ""
             lines.append(f"  {target.name:<16} {target.volume_ml:7.1f} ml{held}")
         for each in self.comparisons:
-            where = "" if each.largest is None else (
-                f"; most of it {each.largest.direction} of the GTV, {each.largest.volume_ml:.1f} ml in "
-                f"{each.largest.only_in}"
+            where = (
+                ""
+                if each.largest is None
+                else (
+                    f"; the largest part, {each.largest.volume_ml:.1f} ml of {each.largest.only_in}, "
+                    f"lies {each.largest.direction} the GTV"
+                )
             )
             lines.append(
                 f"  {each.one} and {each.other}: Dice {each.dice:.2f}, surface Dice at 2 mm "
@@ -267,6 +277,7 @@ def _holding_share(
             f"What a way through tissue leads to holds {held:.1%} of the expected cells only: CTV_model_{percent} "
             f"holds no {percent} %."
         )
+    raw |= gtv.mask.data
     form = delivered(raw, gtv, barriers)
     source = "ensemble or posterior mean" if planning.mean is not None else "density"
     words = f"GTV and the fewest voxels that hold {percent} % of the cells expected outside the core ({source})."

@@ -140,7 +140,10 @@ def write_members(path: Path, members: MemberDensities) -> None:
 
 
 def read_planning_case(
-    folder: str | os.PathLike[str], *, atlas: Atlas | str | os.PathLike[str] | None = None, report: Reporter = ignore_progress
+    folder: str | os.PathLike[str],
+    *,
+    atlas: Atlas | str | os.PathLike[str] | None = None,
+    report: Reporter = ignore_progress,
 ) -> PlanningCase:
     """What targets are made of, from a result folder.
 
@@ -171,7 +174,7 @@ def read_planning_case(
     if wanted != loaded.content_hash:
         raise AtlasError(
             f"{place} was made with another atlas than {loaded.name}: its content is {wanted[:12]}…, here "
-            f"{loaded.content_hash[:12]}…. Name the folder of the right one by --atlas, or personalize the patient again."
+            f"{loaded.content_hash[:12]}…. Name the right one by --atlas, or personalize the patient again."
         )
     case = replace(outlines, stored_grid=Grid.from_dict(about["inputs"]["stored_grid"]))
 
@@ -184,9 +187,7 @@ def read_planning_case(
         return read(name) if (place / name).is_file() else None
 
     return PlanningCase(
-        scan=PatientSpace(
-            case=case, atlas=loaded, transform=read_transform(place / "transforms"), grid=case.grid
-        ),
+        scan=PatientSpace(case=case, atlas=loaded, transform=read_transform(place / "transforms"), grid=case.grid),
         density=read("density_patient.nii.gz"),
         priority=read("target_priority_patient.nii.gz"),
         flair_threshold=float(settings["flair_threshold"]),

@@ -78,7 +78,9 @@ class Guideline:
 
 _ESTRO = "Niyazi et al. (2023), ESTRO-EANO guideline on target delineation of glioblastoma, Radiother Oncol 184:109663"
 _IDH = "Baumert et al., ESTRO-EANO guideline on target delineation of IDH-mutant diffuse glioma WHO CNS grade 2 and 3"
-_NRG = "Kruser et al. (2019), NRG brain tumor specialists consensus guidelines for glioblastoma contouring, J Neurooncol"
+_NRG = (
+    "Kruser et al. (2019), NRG brain tumor specialists consensus guidelines for glioblastoma contouring, J Neurooncol"
+)
 GUIDELINES: dict[str, Guideline] = {
     each.name: each
     for each in (
@@ -254,9 +256,7 @@ def reach_mm(gtv: Target, barriers: Barriers, *, largest_mm: float = REACH_MM) -
     )
 
 
-def guideline_target(
-    gtv: Target, barriers: Barriers, guideline: Guideline, *, trims: Trims | None = None
-) -> Target:
+def guideline_target(gtv: Target, barriers: Barriers, guideline: Guideline, *, trims: Trims | None = None) -> Target:
     """The CTV of a guideline: its margin around the GTV, along ways through tissue.
 
     Parameters
@@ -319,9 +319,7 @@ def _beyond_barriers(
     return grown
 
 
-def delivered(
-    raw: NDArray[np.bool_], gtv: Target, barriers: Barriers
-) -> NDArray[np.bool_]:
+def delivered(raw: NDArray[np.bool_], gtv: Target, barriers: Barriers) -> NDArray[np.bool_]:
     """A mask as it can be delivered, (X, Y, Z).
 
     The GTV is in it. A piece below 0.1 ml is not, nor one that lies beyond a wall and is not connected to the GTV
@@ -345,7 +343,7 @@ def delivered(
     sizes = np.bincount(pieces.ravel()) * barriers.grid.voxel_volume_ml
     sizes[0] = 0.0
     mask = joined | (sizes >= SMALLEST_PIECE_ML)[pieces]
-    mask |= _holes(mask) & region
+    mask |= _holes(mask) & region & np.isin(walls, np.unique(walls[seen]))
     form = np.zeros(raw.shape, dtype=np.bool_)
     form[window] = _without_gaps(mask, seen)
     return form

@@ -18,12 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.bayes import PosteriorSamples, StageInfo
-from gliofield.bayes.multilevel_state import MultilevelStageInfo
-from gliofield.report.page_layout import TEXT_COLOR
+from gliofield.bayes import BatchInfo, PosteriorSamples, StageInfo
+from gliofield.report.page_layout import TEXT_COLOR, plain_text
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLOR, _TRUTH_COLOR = "#0B3C5D", "#D55E00"
@@ -31,9 +29,11 @@ _INCHES_PER_PARAMETER = 1.7
 _NUM_BINS = 20
 _LABEL_INCHES = 1.2
 _LABEL_LINE = 14
+# From here on contours are drawn in place of points.
+_MANY_SAMPLES = 400
 
 
-def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None) -> Figure:
+def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None, title: str = "") -> Figure:
     """All pairs of parameters and each alone, weighted; parameters without spread are left out.
 
     Parameters
@@ -42,6 +42,8 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         What to draw.
     truth : mapping of str to float, optional
         True values to mark, by name.
+    title : str
+        Text above; the diagonal has medians with 95 % intervals in any case.
     """
     columns = [index for index in range(len(samples.names)) if np.ptp(samples.parameters[:, index]) > 0.0]
     labels = [_label(samples.names[index], samples.units[index]) for index in columns]
@@ -59,7 +61,9 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     is_weighted = np.ptp(samples.log_weights) > 0.0
     if is_weighted or importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
         _plain_corner(figure, values, samples.weights, labels, marks)
+        _add_titles(figure, samples, columns, title)
         return figure
+    has_many = len(values) >= _MANY_SAMPLES
     _corner_library().corner(
         values,
         fig=figure,
@@ -68,9 +72,11 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         color=_COLOR,
         truths=marks,
         truth_color=_TRUTH_COLOR,
-        plot_contours=False,
+        plot_contours=has_many,
         plot_density=False,
-        no_fill_contours=True,
+        plot_datapoints=not has_many,
+        fill_contours=has_many,
+        no_fill_contours=not has_many,
         quantiles=[0.025, 0.5, 0.975],
         data_kwargs={"alpha": 0.6, "ms": 3.0},
         label_kwargs={"fontsize": 8},
@@ -78,51 +84,50 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     )
     # Room for numbers and two lines of words below and left of them.
     figure.subplots_adjust(left=_LABEL_INCHES / side, bottom=_LABEL_INCHES / side)
+    _add_titles(figure, samples, columns, title)
     return figure
 
 
-def stage_figure(stages: Sequence[StageInfo]) -> Figure:
-    """Trace of a sampler: exponent, effective samples, acceptance and simulations per stage."""
+def _add_titles(figure: Figure, samples: PosteriorSamples, columns: Sequence[int], title: str) -> None:
+    """Median and 95 % interval above each panel of the diagonal, and the title in the empty upper right."""
+    low, middle, high = (samples.quantile(probability) for probability in (0.025, 0.5, 0.975))
+    panels = np.array(figure.axes[: len(columns) ** 2]).reshape(len(columns), len(columns))
+    for place, column in enumerate(columns):
+        name = samples.names[column]
+        text = f"{middle[name]:.3g}\n({low[name]:.3g} to {high[name]:.3g})"
+        panels[place, place].set_title(text, fontsize=7.5, color=TEXT_COLOR, pad=3.0)
+    figure.subplots_adjust(top=1.0 - 0.55 / figure.get_figheight(), hspace=0.12)
+    lines = textwrap.fill(title, max(20, int(figure.get_figwidth() * 5)))
+    figure.text(0.99, 0.99, plain_text(lines), ha="right", va="top", fontsize=10, color=TEXT_COLOR)
+
+
+def stage_figure(stages: Sequence[StageInfo | BatchInfo]) -> Figure:
+    """Trace of a sampler: exponent, effective samples or acceptance, and simulations of each stage or batch."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0, 7.5), dpi=100, layout="constrained")
+    figure = Figure(figsize=(7.0, 5.5), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    numbers = [info.stage for info in stages]
-    panels = figure.subplots(4, 1, sharex=True)
-    _draw_exponents(panels[0], numbers, stages)
-    panels[1].plot(numbers, [info.effective_sample_size for info in stages], marker="o", color=_COLOR, label="weights")
-    panels[1].plot(numbers, [info.num_distinct for info in stages], marker="s", color=_TRUTH_COLOR, label="distinct")
-    panels[1].set_ylabel("samples")
-    panels[2].plot(numbers, [info.acceptance_rate for info in stages], marker="o", color=_COLOR, label="steps")
-    levels = [info for info in stages if isinstance(info, MultilevelStageInfo)]
-    decided = [(info.stage, info.fine_acceptance_rate) for info in levels if info.fine_acceptance_rate is not None]
-    if decided:
-        panels[2].plot(*zip(*decided, strict=True), marker="s", color=_TRUTH_COLOR, label="walks, fine level")
-    panels[2].set_ylabel("accepted")
-    panels[2].set_ylim(0.0, 1.0)
-    panels[3].plot(numbers, [info.num_evaluations for info in stages], marker="o", color=_COLOR, label="likelihoods")
-    if levels:
-        counts = [info.num_fine_evaluations for info in levels]
-        panels[3].plot([info.stage for info in levels], counts, marker="s", color=_TRUTH_COLOR, label="fine level")
-    panels[3].set_ylabel("likelihoods")
-    panels[3].set_xlabel("stage")
+    panels = figure.subplots(3, 1, sharex=True)
+    chains = [info for info in stages if isinstance(info, StageInfo)]
+    batches = [info for info in stages if isinstance(info, BatchInfo)]
+    shares = [info.acceptance_rate for info in chains] + [info.effective_share for info in batches]
+    counts = [info.num_evaluations for info in chains] + [info.num_simulations for info in batches]
+    numbers = range(1, len(stages) + 1)
+    panels[0].semilogy(numbers, [info.tempering_exponent for info in stages], marker="o", color=_COLOR)
+    panels[0].set_ylabel("exponent p")
+    panels[1].plot(numbers, shares, marker="o", color=_COLOR)
+    panels[1].set_ylabel("steps accepted" if chains else "effective draws")
+    panels[1].set_ylim(0.0, 1.0)
+    panels[2].plot(numbers, counts, marker="o", color=_COLOR)
+    panels[2].set_ylabel("simulations")
+    panels[2].set_xlabel("stage" if chains else "batch")
     for panel in panels:
-        panel.legend(fontsize=8, frameon=False)
         panel.tick_params(labelsize=8)
+        num_adapting = sum(info.kind == "adapting" for info in batches)
+        if 0 < num_adapting < len(stages):
+            panel.axvline(num_adapting + 0.5, color="0.6", linestyle=":")
     return figure
-
-
-def _draw_exponents(axes: Axes, numbers: Sequence[int], stages: Sequence[StageInfo]) -> None:
-    axes.semilogy(numbers, [info.tempering_exponent for info in stages], marker="o", color=_COLOR, label="exponent p")
-    levels = [info for info in stages if isinstance(info, MultilevelStageInfo)]
-    if levels:
-        shares = axes.twinx()
-        shares.plot(numbers, [info.fine_share for info in levels], marker="s", color=_TRUTH_COLOR)
-        shares.set_ylabel("share of the fine level", fontsize=8, color=_TRUTH_COLOR)
-        shares.set_ylim(-0.05, 1.05)
-        shares.tick_params(labelsize=8)
-    axes.set_ylabel("p")
 
 
 def _corner_library() -> ModuleType:
@@ -165,7 +170,7 @@ def _plain_corner(
 
 def _label(name: str, unit: str) -> str:
     """Words of a name without its unit, and the unit, in short lines."""
-    endings = ("_mm2_per_day", "_per_day", "_days", "_mm")
+    endings = ("_mm2_per_day", "_per_day", "_days", "_mm", "_ml")
     bare = next((name.removesuffix(ending) for ending in endings if name.endswith(ending)), name)
     words = bare.replace("_", " ")
     return textwrap.fill(words if unit == "1" else f"{words} [{unit}]", _LABEL_LINE)

@@ -73,7 +73,9 @@ def write_posterior(folder: Path, result: PersonalizationResult, background: Vol
     _write_samples(folder, posterior)
     if posterior.members is not None:
         write_members(folder / Path(MEMBERS_FILE).name, posterior.members)
-    corner_figure(posterior.samples).savefig(folder / "corner.png")
+    number, effective = len(posterior.samples.parameters), posterior.samples.effective_sample_size
+    title = f"method {result.method_name}: {number} samples, {effective:.0f} effective; median and 95 %"
+    corner_figure(posterior.samples, title=title).savefig(folder / "corner.png")
     if posterior.stages:
         stage_figure(posterior.stages).savefig(folder / "stages.png")
 
@@ -100,7 +102,8 @@ def _draw_maps(path: Path, result: PersonalizationResult, background: Volume) ->
         segmentation=result.case.segmentation,
         maps=result.posterior_patient,
         brain=result.case.brain,
-        title=f"method {result.method_name}: how sure it is",
+        title=f"How sure method {result.method_name} is, place by place",
+        caption="gliofield · for research use only; not a medical device",
     )
     figure.savefig(path, facecolor=figure.get_facecolor())
 

@@ -149,7 +149,9 @@ def _add_texts(
     from matplotlib.lines import Line2D
 
     parts = (title, "targets", f"method {planning.method_name}", "" if has_scan else "atlas T1 moved to the patient")
-    figure.text(0.012, 0.975, plain_text(" · ".join(part for part in parts if part)), color="white", fontsize=13, va="center")
+    figure.text(
+        0.012, 0.975, plain_text(" · ".join(part for part in parts if part)), color="white", fontsize=13, va="center"
+    )
     band = [(", ".join(name for name, _, _ in outlines[1][1:]), _BAND)] if len(outlines[1]) > 1 else []
     entries = [
         *((words, color) for _, color, words in outlines[0]), *band,

@@ -15,20 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliofield.errors import OutputError
-from gliofield.nifti import write_volume
+from gliofield.nifti import read_volume, write_volume
 from gliofield.output import FolderMarker, atomic_file, atomic_folder, require_writable_place
-from gliofield.radiotherapy.plan import TargetPlan
+from gliofield.radiotherapy.plan import MASKS_FOLDER, TargetPlan
 from gliofield.radiotherapy.planning_case import PlanningCase
 from gliofield.report.json_files import write_json
 from gliofield.report.targets_figure import targets_figure
+from gliofield.resample import resample
 from gliofield.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TARGETS_JSON, TARGETS_PICTURE, MASKS_FOLDER = "targets.json", "targets.png", "targets"
+TARGETS_JSON, TARGETS_PICTURE = "targets.json", "targets.png"
 #: What is added, as paths inside the result folder.
 TARGET_FILES = (TARGETS_JSON, TARGETS_PICTURE, f"{MASKS_FOLDER}/GTV.nii.gz", f"{MASKS_FOLDER}/CTV_*.nii.gz")
+_VIEW_FOLDER, _PICTURE_MODALITIES = "view", ("t1c", "t1", "flair", "t2")
 _MASKS = FolderMarker("GTV.nii.gz", files=("CTV_*.nii.gz",))
 
 
@@ -52,7 +54,8 @@ def write_targets(
     folder : path
         A result folder.
     background : Volume, optional
-        Image of the patient for the picture, on the case's grid; None: the atlas's T1 as it lies in the patient.
+        Image of the patient for the picture, on the case's grid; None: the one that the folder keeps for its report,
+        without one the atlas's T1 as it lies in the patient.
     name : str
         Name of the patient for the picture's title.
     force : bool
@@ -76,11 +79,21 @@ def write_targets(
                 description=f"{target.kind} {target.name}; research use only",
             )
     with atomic_file(place / TARGETS_PICTURE, replace=True) as partial:
-        figure: Figure = targets_figure(plan, planning, background=background, title=name)
+        image = _kept_image(place, planning) if background is None else background
+        figure: Figure = targets_figure(plan, planning, background=image, title=name)
         figure.savefig(partial, facecolor=figure.get_facecolor())
     with atomic_file(place / TARGETS_JSON, replace=True) as partial:
-        write_json(partial, plan.to_json({each.name: f"{MASKS_FOLDER}/{each.name}.nii.gz" for each in plan.targets}))
+        write_json(partial, plan.to_json())
     return place / TARGETS_JSON
+
+
+def _kept_image(folder: Path, planning: PlanningCase) -> Volume | None:
+    """The first image of the patient that a result folder keeps, on the case's grid; None where it keeps none."""
+    for modality in _PICTURE_MODALITIES:
+        path = folder / _VIEW_FOLDER / f"{modality}.nii.gz"
+        if path.is_file():
+            return resample(read_volume(path), planning.grid)
+    return None
 
 
 def require_new_targets(folder: Path, *, force: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the ways to a posterior cost, and whether they agree, on one case: sampled in four ways, and from a database.
+"""What the ways to a posterior cost, and whether they agree, on one case: sampled in three ways, and from a database.
 
 All ways see the same two masks under the same prior and weight of voxels; so their log evidences compare. A database
 posterior has none: its likelihoods are tempered further, and its prior is that of what a scan determines. There is no
@@ -11,7 +11,7 @@ threshold at which healthy tissue is not drawn as tumor. FLAIR includes T1Gd, as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy, AtlasSpace
-from gliofield.bayes import DatabasePosteriorSettings, IdentifiableTumors, TmcmcSettings, effective_number_of_distinct
+from gliofield.bayes import DatabasePosteriorSettings, IdentifiableTumors, ImportanceSettings, TmcmcSettings
 from gliofield.database import SimulationDatabase
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.imaging import Estimate, Observation
@@ -32,7 +32,7 @@ from gliofield_papers.bayes.measuring import MachineConditions, require_failure_
 from gliofield_papers.measuring import RunCounter
 
 #: The way others are compared with.
-REFERENCE_WAY = "one level"
+REFERENCE_WAY = "importance sampling"
 PAPER_WAY = "the paper's algorithm"
 _LEAST_FLAIR_THRESHOLD = 0.25
 _WHOLE_ML = (15.0, 120.0)
@@ -45,8 +45,10 @@ class CostSettings:
 
     Parameters
     ----------
-    num_samples, num_steps : int
-        Of all ways but the paper's.
+    num_samples : int
+        Effective samples of importance sampling.
+    num_tmcmc_samples, num_steps : int
+        Of TMCMC of all parameters by `TmcmcSettings.thorough`.
     num_paper_samples : int
         Of the paper's algorithm, 2,048 there.
     seed : int
@@ -55,7 +57,8 @@ class CostSettings:
         Processes, ≥ 1.
     """
 
-    num_samples: int = 128
+    num_samples: int = 500
+    num_tmcmc_samples: int = 128
     num_steps: int = 20
     num_paper_samples: int = 2048
     seed: int = 0
@@ -80,10 +83,11 @@ class WayCost:
         Mean |difference| of the mean density from that of `REFERENCE_WAY`, over voxels where either is above 1e-4.
     truth_distance : float
         The same from the true density.
-    num_fine, num_coarse : int
-        Simulations of the sampler at full and at half the resolution, without those for maps.
+    num_simulations : int
+        Of the sampler and of the search for its start, without those for maps and of the fit to the outlines.
     effective_samples : float
-        Samples less duplicates; the effective number of tumors of a database.
+        By weights; samples of a chain less duplicates, whose correlation is not seen; the effective number of tumors of
+        a database.
     seconds : float
         Wall time of sampling, without maps and checks; of a database, that of reading and weighing its tumors.
     refusal : str
@@ -97,8 +101,7 @@ class WayCost:
     proliferation_number: tuple[float, float]
     mean_distance: float
     truth_distance: float
-    num_fine: int
-    num_coarse: int
+    num_simulations: int
     effective_samples: float
     seconds: float
     refusal: str = ""
@@ -147,7 +150,7 @@ def compare_costs(
     settings : CostSettings
         Samples and steps.
     database : SimulationDatabase or None
-        For the start from its best matches, and for its own posterior.
+        For its own posterior.
     conditions : MachineConditions or None
         Those before the evaluation; None: those of now.
     report : Reporter
@@ -249,29 +252,28 @@ def _ways(
     settings: CostSettings, database: SimulationDatabase | None
 ) -> dict[str, tuple[str, SampleMethod | QueryWithPosterior]]:
     """Settings in words and the method, by way."""
-    sampler = TmcmcSettings.thorough(seed=settings.seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
-    base = SampleSettings(sampler=sampler, num_workers=settings.num_workers)
-    paper = replace(
-        base,
-        sampler=TmcmcSettings(seed=settings.seed, num_samples=settings.num_paper_samples),
-        num_levels=1,
-        integrates_imaging=False,
-    )
-    asked = f"{settings.num_samples} samples, {settings.num_steps} steps"
 
-    def method(chosen: SampleSettings, start: SimulationDatabase | None = None) -> SampleMethod:
-        return SampleMethod(settings=chosen, database=start)
+    def method(sampler: ImportanceSettings | TmcmcSettings) -> SampleMethod:
+        return SampleMethod(settings=SampleSettings(sampler=sampler, num_workers=settings.num_workers))
 
+    seed, number, steps = settings.seed, settings.num_tmcmc_samples, settings.num_steps
     ways: dict[str, tuple[str, SampleMethod | QueryWithPosterior]] = {
-        REFERENCE_WAY: (asked, method(replace(base, num_levels=1))),
-        "one level, imaging sampled": (asked, method(replace(base, num_levels=1, integrates_imaging=False))),
-        "two levels": (asked, method(base)),
-        PAPER_WAY: (f"{settings.num_paper_samples} samples, 1 step", method(paper)),
+        REFERENCE_WAY: (
+            f"{settings.num_samples} effective samples",
+            method(ImportanceSettings(seed=seed, num_effective=settings.num_samples)),
+        ),
+        "TMCMC of all parameters": (
+            f"{number} samples, {steps} steps",
+            method(TmcmcSettings.thorough(seed=seed, num_samples=number, num_steps=steps)),
+        ),
+        PAPER_WAY: (
+            f"{settings.num_paper_samples} samples, 1 step",
+            method(TmcmcSettings(seed=seed, num_samples=settings.num_paper_samples)),
+        ),
     }
     if database is not None:
         posterior = DatabasePosteriorSettings(tempering_exponent=None, num_threads=settings.num_workers)
         query = QueryMethod(database=database, num_threads=settings.num_workers)
-        ways["two levels, started from the database"] = (asked, method(base, database))
         ways["posterior of the database"] = (
             f"{posterior.num_tumors} of {database.num_tumors} tumors",
             QueryWithPosterior(query=query, settings=posterior),
@@ -290,14 +292,12 @@ def _cost(found: _Found, reference: NDArray[np.floating] | None, truth: NDArray[
             proliferation_number=(nan, nan),
             mean_distance=nan,
             truth_distance=nan,
-            num_fine=0,
-            num_coarse=0,
+            num_simulations=0,
             effective_samples=nan,
             seconds=found.seconds,
             refusal=found.refusal,
         )
     details: Mapping[str, Any] = posterior.details
-    counts = details.get("num_likelihoods", {"fine": 0, "coarse": 0})
     samples = posterior.samples
     moments = _moments(samples.parameters, tuple(samples.names), samples.weights)
     return WayCost(
@@ -308,9 +308,8 @@ def _cost(found: _Found, reference: NDArray[np.floating] | None, truth: NDArray[
         proliferation_number=moments[1],
         mean_distance=nan if reference is None else mean_distance(found.mean, reference),
         truth_distance=mean_distance(found.mean, truth),
-        num_fine=counts["fine"],
-        num_coarse=counts["coarse"],
-        effective_samples=float(details.get("effective_tumors", effective_number_of_distinct(samples.tumors))),
+        num_simulations=details.get("simulations_since_last_start", {}).get("num_simulations", 0),
+        effective_samples=float(details.get("effective_tumors", details.get("effective_samples", nan))),
         seconds=found.seconds,
     )
 

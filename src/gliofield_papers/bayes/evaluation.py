@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Atlas
-from gliofield.bayes import TmcmcSettings
+from gliofield.bayes import ImportanceSettings, TmcmcSettings
 from gliofield.cores import require_threads
 from gliofield.database import SimulationDatabase
 from gliofield.database.schema import describe_settings
@@ -74,8 +74,10 @@ class BayesEvaluationSettings:
         How they are sampled.
     sample_spacing_mm : float
         Spacing of the cost table without a database, and of the patients without a surrogate [mm], > 0.
-    num_samples, num_steps : int
-        Samples and steps there.
+    num_samples : int
+        Effective samples there.
+    num_tmcmc_samples, num_steps : int
+        Samples and steps of TMCMC in the cost table.
     num_paper_samples : int
         Samples of the paper's algorithm in the cost table, 2,048 there.
     num_threads : int or None
@@ -96,7 +98,8 @@ class BayesEvaluationSettings:
     voxel_stride: int = 1
     case: CaseSettings = field(default_factory=CaseSettings)
     sample_spacing_mm: float = 1.875
-    num_samples: int = 256
+    num_samples: int = 500
+    num_tmcmc_samples: int = 256
     num_steps: int = 20
     num_paper_samples: int = 2048
     num_threads: int | None = None
@@ -111,7 +114,8 @@ class BayesEvaluationSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):
                 raise ParameterError(f"{name} must be finite and above 0, got {value}.")
-        for number in (self.num_samples, self.num_paper_samples):
+        ImportanceSettings(num_effective=self.num_samples)  # refuses what it cannot use
+        for number in (self.num_tmcmc_samples, self.num_paper_samples):
             TmcmcSettings.thorough(num_samples=number, num_steps=self.num_steps)  # refuses what it cannot use
 
     @classmethod
@@ -122,8 +126,9 @@ class BayesEvaluationSettings:
             spacing_mm=5.0,
             time_step_scale=8.0,
             voxel_stride=2,
-            case=CaseSettings(num_samples=128, num_steps=20, num_densities=32),
-            num_samples=64,
+            case=CaseSettings(num_samples=250, num_densities=32),
+            num_samples=250,
+            num_tmcmc_samples=64,
             num_steps=5,
             num_paper_samples=256,
             is_small=True,
@@ -348,6 +353,7 @@ def _prepare_comparison(
         anatomy = atlas.anatomy(database.header.grid, domain_rule=database.header.domain_rule)
     how = CostSettings(
         num_samples=settings.num_samples,
+        num_tmcmc_samples=settings.num_tmcmc_samples,
         num_steps=settings.num_steps,
         num_paper_samples=settings.num_paper_samples,
         seed=settings.seed,
@@ -383,7 +389,7 @@ def _calibration(name: str, cases: Sequence[CaseRecord], settings: CaseSettings)
     if not places:
         raise NumericalError(
             f"none of the {len(cases)} virtual cases could be sampled {name.replace('_', ' ')}, the first because: "
-            f"{cases[0].failures[name]} Take more samples or steps, or another start."
+            f"{cases[0].failures[name]} Take more samples."
         )
     return calibration_of(places, num_draws=settings.num_ranked, num_samples=settings.num_samples)
 
@@ -404,14 +410,12 @@ def _patient_models(
     identity: Mapping[str, Any] | None,
 ) -> dict[str, PatientModel]:
     """The solver, and the surrogate with which patients are or were compared, by its identity."""
-    sampler = TmcmcSettings.thorough(seed=settings.seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
-    sampling = SampleSettings(
-        sampler=sampler, integrates_imaging=settings.case.integrates_imaging, num_workers=num_workers
-    )
+    sampler = ImportanceSettings(seed=settings.seed, num_effective=settings.num_samples)
+    sampling = SampleSettings(sampler=sampler, num_workers=num_workers)
     solver = FisherKolmogorov()
     models = {SOLVER: PatientModel(model=solver, identity=describe_settings(solver), settings=sampling)}
     if identity is not None:
-        # It knows one resolution, and shares its cores by itself.
-        alone = replace(sampling, num_levels=1, num_workers=1)
+        # It shares its cores by itself.
+        alone = replace(sampling, num_workers=1)
         models[SURROGATE] = PatientModel(model=surrogate, identity=identity, settings=alone)
     return models

@@ -37,7 +37,7 @@ SETTINGS_FILE = FolderMarker(
         *(f"{name}.png" for name in ("ranks_*", "coverage", "map")),
     ),
 )
-_FORMAT = "gliofield-evaluate-bayes-2"
+_FORMAT = "gliofield-evaluate-bayes-3"
 # Inputs of one part alone, and its files.
 _PART_INPUTS = {"database": "cost.json", "surrogate": "patients/*.json", "registration": "patients/*.json"}
 

@@ -40,8 +40,8 @@ class ModelPosterior:
         All that were sampled, and √(D_w T), √(ρ T), √(D_w/ρ) as intervals with NaN for the MAP.
     dice_core, dice_whole : float
         Mean Dice of masks drawn from the posterior with the observed ones.
-    num_fine, num_coarse : int
-        Simulations of the sampler at full and at half the resolution.
+    num_simulations : int
+        Of the sampler and of the search for its start; since it was started last, if it was stopped in between.
     seconds : float
         Wall time of sampling; NaN if it was stopped in between.
     concerns : tuple of str
@@ -53,8 +53,7 @@ class ModelPosterior:
     parameters: Mapping[str, ParameterEstimate]
     dice_core: float
     dice_whole: float
-    num_fine: int
-    num_coarse: int
+    num_simulations: int
     seconds: float
     concerns: tuple[str, ...]
     conditions: MachineConditions

@@ -5,7 +5,7 @@ on one grid, with one prior and one weight of voxels. The paper's patients are o
 stand beside ours as ranges; its seeds are fractions of other heads and do not compare.
 
 What one growth model says is written as soon as it is there (`bayes_patient_files`), and a run that was stopped goes on
-from its last stage. What failed is recorded with the reason. Sampling is not tried again; reading and registration
+from its last batch. What failed is recorded with the reason. Sampling is not tried again; reading and registration
 are, for they may fail by what is not installed.
 """
 
@@ -248,7 +248,6 @@ class PatientSampler:
         posterior = estimate.posterior
         assert isinstance(posterior, DensityPosterior)
         best = posterior.samples.map_parameters
-        counts = posterior.details["num_likelihoods"]
         nan = float("nan")
         checks = {name: check.dice_with_observed for name, check in posterior.mask_checks.items()}
         found = ModelPosterior(
@@ -258,8 +257,7 @@ class PatientSampler:
             },
             dice_core=checks.get("t1gd", nan),
             dice_whole=checks.get("flair", nan),
-            num_fine=counts["fine"],
-            num_coarse=counts["coarse"],
+            num_simulations=posterior.details["simulations_since_last_start"]["num_simulations"],
             seconds=seconds,
             concerns=tuple(concern.text for concern in estimate.concerns),
             conditions=self.conditions.at_end(),

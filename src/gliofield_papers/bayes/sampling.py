@@ -19,19 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
-from gliofield.bayes import (
-    BoxPrior,
-    GrowthLikelihood,
-    IdentifiableTumors,
-    PosteriorTarget,
-    StartedTarget,
-    TmcmcResult,
-    TmcmcSettings,
-    effective_number_of_distinct,
-    reference_of_matches,
-    sample_posterior,
-)
-from gliofield.bayes.growth_sampling import GrowthSampling, sample_growth
+from gliofield.bayes import BoxPrior, GrowthLikelihood, GrowthPosterior, ImportanceSettings, sample_growth
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.output import atomic_file
@@ -44,9 +32,9 @@ from gliofield_papers.measuring import timed
 
 #: With and without PET, in this order.
 RUN_NAMES = ("with_pet", "without_pet")
-# Best draws a run starts around; as many as `personalize --method sample --database` takes.
-_NUM_STARTS = 64
-_DRAW_STREAM, _DENSITY_STREAM, _RANK_STREAM, _SAMPLER_STREAM, _IMAGING_STREAM = 1, 2, 3, 4, 5
+# After so many simulations a case has as many samples as it has.
+_MOST_SIMULATIONS_PER_SAMPLE, _LEAST_SIMULATIONS = 10, 3000
+_DENSITY_STREAM, _RANK_STREAM, _SAMPLER_STREAM = 1, 2, 3
 _NUM_SEEDS = 1 << 31
 
 
@@ -56,13 +44,8 @@ class CaseSettings:
 
     Parameters
     ----------
-    num_samples, num_steps : int
-        Of `TmcmcSettings.thorough`.
-    num_start_draws : int
-        Runs start around the best 64 of so many draws of the prior, by `reference_of_matches`, which leaves posterior
-        and evidence as they are; 0: from the prior.
-    integrates_imaging : bool
-        Whether growth alone is sampled, and imaging parameters are drawn afterwards (`bayes.imaging_integral`).
+    num_samples : int
+        Effective samples wanted.
     num_ranked : int
         Posterior draws among which the truth is ranked, ≥ 1 and at most `num_samples`.
     num_densities : int
@@ -74,22 +57,17 @@ class CaseSettings:
         If a number is out of range.
     """
 
-    num_samples: int = 256
-    num_steps: int = 20
-    num_start_draws: int = 0
-    integrates_imaging: bool = True
+    num_samples: int = 500
     num_ranked: int = 31
     num_densities: int = 64
 
     def __post_init__(self) -> None:
-        TmcmcSettings.thorough(num_samples=self.num_samples, num_steps=self.num_steps)  # refuses what it cannot use
+        ImportanceSettings(num_effective=self.num_samples)  # refuses what it cannot use
         if not 1 <= self.num_ranked <= self.num_samples or self.num_densities < 2:
             raise ParameterError(
                 f"num_ranked must lie in 1 … {self.num_samples} and num_densities be at least 2, got "
                 f"{self.num_ranked} and {self.num_densities}."
             )
-        if 0 < self.num_start_draws < _NUM_STARTS or self.num_start_draws < 0:
-            raise ParameterError(f"num_start_draws must be 0 or at least {_NUM_STARTS}, got {self.num_start_draws}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +106,12 @@ class CaseRun:
         Of the posterior mean density and of the best sample's.
     log_evidence : float
         [nats].
-    num_stages, num_simulations, num_failed : int
-        Stages, likelihoods computed, and how many of their simulations failed.
+    pareto_shape : float
+        k̂ of the weights.
+    num_simulations, num_failed : int
+        Simulations, the search for the mode among them, and how many failed.
     effective_samples : float
-        Samples less duplicates, N²/Σ multiplicity²; correlation is not seen by it.
+        (Σw)²/Σw².
     seconds : float
         Wall time of sampling.
     """
@@ -140,7 +120,7 @@ class CaseRun:
     mean_density: DensityScore
     map_density: DensityScore
     log_evidence: float
-    num_stages: int
+    pareto_shape: float
     num_simulations: int
     num_failed: int
     effective_samples: float
@@ -256,35 +236,21 @@ class CaseSampler:
             mean_density=density_score(mean, case.density, self.cohort.anatomy),
             map_density=density_score(best, case.density, self.cohort.anatomy),
             log_evidence=run.log_evidence,
-            num_stages=len(run.stages),
+            pareto_shape=run.pareto_shape,
             num_simulations=counts.num_simulations,
             num_failed=counts.num_failed,
-            effective_samples=effective_number_of_distinct(samples.tumors),
+            effective_samples=run.effective_samples,
             seconds=seconds,
         )
 
-    def _sampled(self, prior: BoxPrior, likelihood: GrowthLikelihood, number: int) -> GrowthSampling:
-        return sample_growth(
-            likelihood,
-            prior,
-            lambda target, _: self._run_of(target, number),
-            integrates_imaging=self.settings.integrates_imaging,
-            rng=np.random.default_rng([self.cohort.seed, _IMAGING_STREAM, number]),
-        )
-
-    def _run_of(self, target: PosteriorTarget, number: int) -> TmcmcResult:
-        settings = self.settings
+    def _sampled(self, prior: BoxPrior, likelihood: GrowthLikelihood, number: int) -> GrowthPosterior:
         seeds = np.random.default_rng([self.cohort.seed, _SAMPLER_STREAM, number])
-        seed = int(seeds.integers(_NUM_SEEDS))
-        sampler = TmcmcSettings.thorough(seed=seed, num_samples=settings.num_samples, num_steps=settings.num_steps)
-        if not settings.num_start_draws:
-            return sample_posterior(target, sampler)
-        rng = np.random.default_rng([self.cohort.seed, _DRAW_STREAM, number])
-        rows = target.prior.sample(settings.num_start_draws, rng)
-        best = rows[np.argsort(-target.log_likelihood_of(rows), kind="stable")[:_NUM_STARTS]]
-        matches = IdentifiableTumors.of_parameters(best, tuple(target.prior.names))
-        started = StartedTarget(target=target, reference=reference_of_matches(target, matches, rng=rng))
-        return started.restored(sample_posterior(started, sampler))
+        sampler = ImportanceSettings(
+            seed=int(seeds.integers(_NUM_SEEDS)),
+            num_effective=self.settings.num_samples,
+            max_simulations=_MOST_SIMULATIONS_PER_SAMPLE * self.settings.num_samples + _LEAST_SIMULATIONS,
+        )
+        return sample_growth(likelihood, prior, sampler)
 
 
 def sample_cases(
@@ -356,6 +322,7 @@ def _run_of(content: dict[str, Any]) -> CaseRun:
         name: PlacedTruth(**{**place, "is_covered": tuple(place["is_covered"])})
         for name, place in content.pop("places").items()
     }
+    content["pareto_shape"] = _nan_if_none(content["pareto_shape"])
     mean, best = (_score_of(content.pop(name)) for name in ("mean_density", "map_density"))
     return CaseRun(places=places, mean_density=mean, map_density=best, **content)
 

@@ -9,6 +9,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from gliofield.bayes.pareto_smoothing import LARGEST_RELIABLE_SHAPE
 from gliofield.report.tables import Column, ResultTable, number, section
 from gliofield_papers.bayes.calibration import COVERAGE_LEVELS, ParameterCalibration
 from gliofield_papers.bayes.cost import REFERENCE_WAY, WayCost
@@ -50,8 +51,7 @@ def bayes_report(evaluation: BayesEvaluation) -> str:
         ),
         section(
             "Cost of a posterior of a virtual case",
-            "Medians. Effective samples are samples less duplicates; correlation is not seen by them. "
-            + _measured_on([case.conditions for case in evaluation.cases]),
+            "Medians; effective samples by weights. " + _measured_on([case.conditions for case in evaluation.cases]),
             ResultTable(columns=_CASE_COST, rows=[(name, _runs(evaluation, name)) for name in RUN_NAMES]).markdown(),
         ),
     ]
@@ -71,19 +71,13 @@ def bayes_report(evaluation: BayesEvaluation) -> str:
 def _conditions(evaluation: BayesEvaluation) -> str:
     settings = evaluation.settings
     case = settings.case
-    start = (
-        f"started around the best 64 of {case.num_start_draws:,} draws of the prior"
-        if case.num_start_draws
-        else "started from the prior"
-    )
     parts = [
         "**Small**: fewer cases, samples or steps, and coarser than the method's own setting."
         if settings.is_small
         else "",
         f"{len(evaluation.cases)} virtual cases at {settings.spacing_mm:g} mm, time steps {settings.time_step_scale:g} "
         f"times the solver's, {evaluation.num_compared_voxels:,} of {evaluation.num_domain_voxels:,} voxels compared; "
-        f"{case.num_samples} samples, {case.num_steps} steps per stage, {start}, imaging parameters "
-        f"{'integrated' if case.integrates_imaging else 'sampled'}; seed {settings.seed}.",
+        f"{case.num_samples} effective samples, imaging parameters integrated; seed {settings.seed}.",
     ]
     return " ".join(part for part in parts if part)
 
@@ -237,7 +231,8 @@ def _median(runs: Sequence[CaseRun], name: str) -> float:
 
 _CASE_COST = (
     Column("", lambda row: RUN_LABELS[row[0]]),
-    Column("stages", lambda row: _median(row[1], "num_stages"), ".0f"),
+    Column("k̂", lambda row: _median(row[1], "pareto_shape"), ".2f"),
+    Column("k̂ > 0.7 (all)", lambda row: sum(not run.pareto_shape <= LARGEST_RELIABLE_SHAPE for run in row[1])),
     Column("simulations", lambda row: _median(row[1], "num_simulations"), ",.0f"),
     Column("failed (all)", lambda row: sum(run.num_failed for run in row[1])),
     Column("seconds", lambda row: _median(row[1], "seconds"), ".1f"),
@@ -270,8 +265,7 @@ def _cost(evaluation: BayesEvaluation) -> str:
 
 def _effective_rate(way: WayCost) -> float | None:
     """Effective samples per 1,000 simulations; a way that simulates nothing has them for free."""
-    simulations = way.num_fine + way.num_coarse
-    return 1000.0 * way.effective_samples / simulations if simulations else None
+    return 1000.0 * way.effective_samples / way.num_simulations if way.num_simulations else None
 
 
 _WAYS = (
@@ -280,10 +274,9 @@ _WAYS = (
     Column("log evidence", "log_evidence", ".1f"),
     Column("μ1 [mm]", lambda way: _with_spread(way.diffusion_length_mm)),
     Column("μ2", lambda way: _with_spread(way.proliferation_number)),
-    Column("from one level", lambda way: None if way.way == REFERENCE_WAY else way.mean_distance),
+    Column(f"from {REFERENCE_WAY}", lambda way: None if way.way == REFERENCE_WAY else way.mean_distance),
     Column("from truth", "truth_distance"),
-    Column("simulations", "num_fine", ","),
-    Column("coarse", "num_coarse", ","),
+    Column("simulations", "num_simulations", ","),
     Column("seconds", "seconds", ".1f"),
     Column("effective", "effective_samples", ".0f"),
     Column("per 1,000", _effective_rate),
@@ -349,7 +342,7 @@ def _pairs_text(evaluation: BayesEvaluation) -> str:
     without = "" if has_surrogate else " No surrogate was given (--checkpoint), so there is nothing to compare with."
     return (
         f"Dice of both MAP densities above three levels, and their mean |difference| where either has tumor; seconds, "
-        f"and simulations at full and at half the resolution; Dice of masks drawn from the posterior with the "
+        f"and simulations; Dice of masks drawn from the posterior with the "
         f"observed ones. Simulations and seconds are those of sampling; a run that was stopped in between has no "
         f"seconds. {_measured_on(conditions)}{without}"
     )
@@ -386,7 +379,7 @@ _PAIRS = (
     *(Column(f"Dice {level:g}", lambda row, level=level: row.overlap(level)) for level in SURROGATE_LEVELS),
     Column("difference", lambda row: row.patient.map_distance if row.is_first else ""),
     Column("seconds", lambda row: row.model.seconds, ".0f"),
-    Column("simulations", lambda row: f"{row.model.num_fine:,} + {row.model.num_coarse:,}"),
+    Column("simulations", lambda row: row.model.num_simulations, ","),
     Column("core", lambda row: row.model.dice_core, ".2f"),
     Column("whole", lambda row: row.model.dice_whole, ".2f"),
 )

@@ -22,14 +22,6 @@ _NumCases = Annotated[
     int | None, _case("--cases", min=1, help="Virtual cases; default 128, or 40 with --small. More may follow.")
 ]
 _Spacing = Annotated[float | None, _case(help="Spacing of the virtual cases [mm]; default 3.75, or 5 with --small.")]
-_NumStartDraws = Annotated[
-    int | None,
-    _case(
-        "--start-draws",
-        min=0,
-        help="Start around the best of so many draws of the prior; 0 (default): start from the prior.",
-    ),
-]
 
 
 def evaluate_bayes(
@@ -39,9 +31,7 @@ def evaluate_bayes(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Trained surrogate, compared with the solver on the patients.")
     ] = None,
-    database: Annotated[
-        Path | None, typer.Option(help="Simulation database, for the start from it and its own posterior.")
-    ] = None,
+    database: Annotated[Path | None, typer.Option(help="Simulation database, for its own posterior.")] = None,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Compare ways to sample on one case.")] = True,
     atlas: options.Atlas = "sri24",
     registration: options.Registration = options.DEFAULT_REGISTRATION,
@@ -51,16 +41,9 @@ def evaluate_bayes(
     num_cases: _NumCases = None,
     spacing_mm: _Spacing = None,
     num_samples: Annotated[
-        int | None, _case("--samples", min=2, help="Samples of a virtual case; default 256, or 128 with --small.")
+        int | None,
+        _case("--samples", min=10, help="Effective samples of a virtual case; default 500, or 250 with --small."),
     ] = None,
-    num_steps: Annotated[
-        int | None, _case("--steps", min=1, help="Steps per stage of a virtual case; default 20.")
-    ] = None,
-    num_start_draws: _NumStartDraws = None,
-    sample_imaging: Annotated[
-        bool,
-        _case("--sample-imaging", help="Sample thresholds, width and PET parameters instead of integrating them out."),
-    ] = False,
     num_threads: options.Threads = None,
 ) -> None:
     """Test posteriors: ranks and coverage of known truths, costs, MAP of real patients beside the paper's.
@@ -77,11 +60,10 @@ def evaluate_bayes(
     from gliofield_papers.bayes.folder import bayes_record, write_bayes_folder
     from gliofield_papers.bayes.tables import bayes_report
 
-    case = {"num_samples": num_samples, "num_steps": num_steps, "num_start_draws": num_start_draws}
     settings = _settings(
         small,
         {"seed": seed, "num_threads": num_threads, "num_cases": num_cases, "spacing_mm": spacing_mm},
-        {**case, "integrates_imaging": not sample_imaging},
+        num_samples,
     )
     found, left_out = find_patients(patients) if patients else ({}, {})
     opened = None if database is None else SimulationDatabase.open(database)
@@ -104,15 +86,15 @@ def evaluate_bayes(
     console.result({"folder": out, **bayes_record(evaluation)}, lambda: text)
 
 
-def _settings(is_small: bool, changes: dict[str, Any], case_changes: dict[str, Any]) -> BayesEvaluationSettings:
+def _settings(is_small: bool, changes: dict[str, Any], num_case_samples: int | None) -> BayesEvaluationSettings:
     """Preset with what was asked for."""
     from gliofield_papers.bayes.evaluation import BayesEvaluationSettings
 
     preset = BayesEvaluationSettings.small() if is_small else BayesEvaluationSettings()
-    num_samples = case_changes.get("num_samples") or preset.case.num_samples
+    num_samples = num_case_samples or preset.case.num_samples
     # Fewer samples hold fewer draws: one less than a power of two, so that all bins of the histogram are of one size.
     num_ranked = min(preset.case.num_ranked, (1 << (num_samples + 1).bit_length() - 1) - 1)
     settings: BayesEvaluationSettings = with_given(
-        preset, case=with_given(preset.case, num_ranked=num_ranked, **case_changes), **changes
+        preset, case=with_given(preset.case, num_ranked=num_ranked, num_samples=num_samples), **changes
     )
     return settings

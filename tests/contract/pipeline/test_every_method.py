@@ -3,7 +3,7 @@
 import pytest
 
 from gliofield.assimilation import FitSettings
-from gliofield.bayes import TmcmcSettings
+from gliofield.bayes import ImportanceSettings
 from gliofield.bayes.database_posterior import DatabasePosteriorSettings
 from gliofield.database import build_database
 from gliofield.pipeline import (
@@ -67,7 +67,7 @@ def test_assimilation_keeps_the_laws():
 
 def test_sampling_keeps_the_laws():
     """A short run, in the atlas and in the patient."""
-    settings = SampleSettings(sampler=TmcmcSettings.thorough(num_samples=8, num_steps=1), num_levels=1, num_densities=2)
+    settings = SampleSettings(sampler=ImportanceSettings(num_effective=10, max_simulations=512), num_densities=2)
 
     check_inverse_method(SampleMethod(settings=settings, grid=PHANTOM_GRID))
 

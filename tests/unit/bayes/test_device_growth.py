@@ -82,7 +82,7 @@ def test_imaging_parameters_are_integrated_and_drawn_on_a_device_too(device, ima
 
     np.testing.assert_array_equal(on_device(rows), plain(rows))
     for one, other in zip(
-        *(each.drawn_imaging(rows, np.random.default_rng(3)) for each in (on_device, plain)), strict=True
+        *(each.with_imaging(rows, np.random.default_rng(3)) for each in (on_device, plain)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
     assert device.batches == [("cuda", 5)] * 2
@@ -114,17 +114,6 @@ def test_densities_and_limits_are_those_of_the_processor(device, imaging):
     assert on_device.counts.num_too_large == 1
     with pytest.raises(NumericalError, match="cannot be simulated"):
         list(on_device.densities(truth_row(seed_x_mm=-50.0)))
-
-
-def test_the_coarse_level_stays_on_the_device(device, imaging):
-    """Of both models; its values are those of the coarse level of the processor."""
-    rows = rows_around_truth(3)
-    coarse, plain = (likelihood_of(imaging, backend).coarsened() for backend in ("cuda", "numba"))
-
-    np.testing.assert_array_equal(coarse(rows), plain(rows))
-    assert device.batches == [("cuda", 3)]
-    pushing = likelihood_of(imaging, "cuda", model=MassEffect(backend="cuda"), fixed={"push_pa": 0.0})
-    assert pushing.coarsened().simulation.model == FisherKolmogorov(backend="cuda", time_step_scale=4.0)
 
 
 def test_a_tumor_without_equilibrium_is_a_failure_of_its_row(device, imaging):

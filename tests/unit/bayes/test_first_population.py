@@ -4,20 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from killed_runs import KilledError, killed_after
 from known_posteriors import correlated
 
-from gliofield.bayes import (
-    BoxPrior,
-    ParameterRange,
-    PosteriorTarget,
-    TmcmcSettings,
-    read_stage_file,
-    sample_posterior,
-    write_stage_file,
-)
-from gliofield.bayes.multilevel_sampling import sample_multilevel
-from gliofield.bayes.multilevel_state import Levels, MultilevelSettings
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
 from gliofield.bayes.stage_moves import first_coordinates, next_exponent, target_cv_of, weights_of
 from gliofield.bayes.tmcmc import advance, start
 from gliofield.bayes.tmcmc_state import StageInfo, evidence_error
@@ -165,81 +154,6 @@ def test_a_result_reports_that_error(target):
     found = sample_posterior(target, SETTINGS)
 
     assert found.log_evidence_error == evidence_error(SETTINGS, found.stages)
-
-
-def test_multilevel_runs_begin_with_many_draws_of_the_coarse_level(target):
-    """The fine level is not asked about them."""
-    coarse = correlated().target
-    asked_coarse, asked_fine = counting(coarse), counting(target)
-    settings = MultilevelSettings(sampler=SETTINGS, num_coarse_steps=2, num_fine_steps=1)
-
-    found = sample_multilevel(Levels(coarse=coarse, fine=target), settings)
-
-    assert asked_coarse[0] == 700
-    assert max([*asked_coarse[1:], *asked_fine]) <= 100
-    assert found.coordinates.shape == (100, 3)
-    assert found.log_evidence_error == evidence_error(SETTINGS, found.stages)
-
-
-def test_a_run_goes_on_from_its_first_population(tmp_path, target):
-    """Killed in the first stage: the file holds 700 draws, and the run ends with the same bits."""
-    file = tmp_path / "run.npz"
-    whole = sample_posterior(target, SETTINGS)
-    likelihood, asked = target.log_likelihood, []
-
-    def dying(rows):
-        asked.append(len(rows))
-        if len(asked) == 3:  # the prior, the first step, the second
-            raise KilledError
-        return likelihood(rows)
-
-    target.log_likelihood = dying
-    with pytest.raises(KilledError):
-        sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a")
-    target.log_likelihood = likelihood
-    stored = read_stage_file(file, settings=SETTINGS, num_parameters=3, fingerprint="a")
-    asked = counting(target)
-    resumed = sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a")
-
-    assert stored.coordinates.shape == (700, 3)
-    assert max(asked) == 100
-    np.testing.assert_array_equal(resumed.coordinates, whole.coordinates)
-    assert (resumed.log_evidence, resumed.stages) == (whole.log_evidence, whole.stages)
-
-
-@pytest.mark.parametrize("last_stage", [1, 2])
-def test_a_run_goes_on_from_a_later_stage(tmp_path, target, last_stage):
-    """The file holds 100 samples, and the run ends with the same bits."""
-    file = tmp_path / "run.npz"
-    whole = sample_posterior(target, SETTINGS)
-
-    with pytest.raises(KilledError):
-        sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a", report=killed_after(last_stage))
-    stored = read_stage_file(file, settings=SETTINGS, num_parameters=3, fingerprint="a")
-    resumed = sample_posterior(target, SETTINGS, stage_file=file, fingerprint="a")
-
-    assert stored.coordinates.shape == (100, 3)
-    np.testing.assert_array_equal(resumed.coordinates, whole.coordinates)
-    assert (resumed.log_evidence, resumed.stages) == (whole.log_evidence, whole.stages)
-
-
-def test_a_first_population_of_another_size_is_refused(tmp_path, target):
-    """By settings, and by shape where a file holds other samples than its settings say."""
-    file = tmp_path / "run.npz"
-    first = start(target, SETTINGS)
-    write_stage_file(file, first, fingerprint="a")
-    with pytest.raises(ParameterError, match=r"other settings \(num_first_samples\)"):
-        read_stage_file(file, settings=replace(SETTINGS, num_first_samples=800), num_parameters=3, fingerprint="a")
-
-    cut = replace(
-        first,
-        coordinates=first.coordinates[:100],
-        log_prior=first.log_prior[:100],
-        log_likelihood=first.log_likelihood[:100],
-    )
-    write_stage_file(file, cut, fingerprint="a")
-    with pytest.raises(ParameterError, match=r"shape \(100, 3\): expected \(700, 3\)"):
-        read_stage_file(file, settings=SETTINGS, num_parameters=3, fingerprint="a")
 
 
 PEAK, WIDTH = np.array([0.31, 0.64]), 0.02

@@ -81,15 +81,6 @@ def test_a_seed_off_the_tissue_is_impossible(imaging):
     assert "off the grid" in log_likelihood.counts.first_failure
 
 
-def test_failures_may_count_as_no_tumor(imaging):
-    """For approximations: the value of an empty brain, finite and far below that of the truth."""
-    log_likelihood = likelihood_of(imaging, counts_failures_as_no_tumor=True)
-    empty = imaging.log_likelihood(np.zeros(ANATOMY.grid.shape), imaging_parameters_of(TRUTH)).total
-
-    assert log_likelihood(truth_row(seed_x_mm=-50.0)).tolist() == [empty]
-    assert log_likelihood.counts.num_failed == 1
-
-
 def test_tumors_beyond_the_volume_limit_are_impossible(imaging):
     """They are counted apart from failures."""
     limit = VolumeLimit(threshold=0.2, max_volume_ml=1.0)
@@ -144,7 +135,6 @@ def test_a_push_asks_for_mass_effect():
         ({"names": NAMES[:-1]}, "misses pet_noise_std"),
         ({"fixed": {"pet_scale": 1.0}}, "has twice pet_scale"),
         ({"fixed": {"push": 1.0}}, "has no use for push"),
-        ({"mask_factor": 0.0}, "mask_factor and pet_factor must be above 0"),
         ({"num_workers": 0}, "num_workers must be at least 1"),
     ],
 )
@@ -164,22 +154,6 @@ def test_what_cannot_be_sent_to_processes_is_refused(imaging):
     """A function that is not importable, before any process starts."""
     with pytest.raises(ParameterError, match="cannot be sent to worker processes"):
         likelihood_of(imaging, num_workers=2, growth_parameters=lambda values: growth_parameters_of(values))
-
-
-def test_the_coarse_level_follows_the_fine_one(imaging):
-    """An eighth of the voxels with eight times their weight, most likely at nearly the same growth time."""
-    fine = likelihood_of(imaging)
-    coarse = fine.coarsened()
-    times = [100.0, 140.0, 180.0, 220.0, 260.0, 320.0, 400.0]
-    rows = np.concatenate([truth_row(growth_time_days=time) for time in times])
-
-    best_fine, best_coarse = fine(rows).argmax(), coarse(rows).argmax()
-
-    assert coarse.simulation.anatomy.grid.shape == tuple(n // 2 for n in ANATOMY.grid.shape)
-    assert coarse.simulation.mask_factor == pytest.approx(8.0, rel=0.15)
-    assert times[best_fine] == TRUTH["growth_time_days"]
-    assert abs(int(best_fine) - int(best_coarse)) <= 1
-    assert np.isfinite(coarse(truth_row(seed_x_mm=-50.0))).all()
 
 
 def test_rows_of_one_tumor_share_its_density():

@@ -11,7 +11,6 @@ from gliofield.bayes import (
     ImagingIntegral,
     ImagingPrior,
     ParameterRange,
-    PosteriorSamples,
 )
 from gliofield.errors import GridMismatchError, NumericalError, ParameterError
 from gliofield.imaging import ImagingParameters, LikelihoodOptions
@@ -100,7 +99,7 @@ def test_without_a_background_the_model_is_the_papers(imaging):
     nearly = ImagingIntegral(likelihood=imaging, prior=imaging_prior(pet_background=(0.0, 1e-7)))
 
     assert paper.log_evidence(density) == pytest.approx(nearly.log_evidence(density), abs=1e-3)
-    assert set(paper.drawn(density, POINTS)) == set(names)
+    assert set(paper.drawn(density, POINTS)[1]) == set(names)
 
 
 def test_the_imaging_part_of_a_box_is_found():
@@ -172,20 +171,6 @@ def test_a_density_that_is_none_is_refused(imaging):
         integral.log_evidence(np.full(ANATOMY.grid.shape, np.nan, dtype=np.float32))
 
 
-def test_factors_multiply_the_weights(imaging):
-    """A fifth of the factor is a fifth of the weight, of masks and PET each."""
-    density, prior = ball_density(truth_row()), imaging_prior()
-    weaker = replace(imaging, options=LikelihoodOptions(mask_weight=0.01, pet_weight=0.02))
-
-    by_factor = ImagingIntegral(likelihood=imaging, prior=prior, mask_factor=0.2, pet_factor=0.4)
-
-    expected = ImagingIntegral(likelihood=weaker, prior=prior).log_evidence(density)
-    assert by_factor.log_evidence(density) == pytest.approx(expected, abs=1e-9)
-    assert by_factor.drawn(density, POINTS) == pytest.approx(
-        ImagingIntegral(likelihood=weaker, prior=prior).drawn(density, POINTS)
-    )
-
-
 def test_the_order_of_the_ranges_does_not_matter(imaging):
     """Ranges are found by name."""
     density = ball_density(truth_row())
@@ -212,15 +197,14 @@ def test_an_integrated_likelihood_has_rows_of_growth_alone(imaging):
 
 
 def test_everything_else_is_kept(imaging):
-    """Fixed values, factors and processes."""
+    """Fixed values and names."""
     names = tuple(name for name in NAMES if name != "growth_time_days")
     fixed = {"growth_time_days": TRUTH["growth_time_days"]}
 
-    integrated = sampled_likelihood(imaging, names=names, fixed=fixed, mask_factor=2.0).integrated(imaging_prior())
+    integrated = sampled_likelihood(imaging, names=names, fixed=fixed).integrated(imaging_prior())
 
     assert integrated.simulation.names == tuple(name for name in GROWTH_NAMES if name != "growth_time_days")
     assert integrated.simulation.fixed == fixed
-    assert integrated.simulation.mask_factor == 2.0
 
 
 def test_fixed_imaging_parameters_are_not_integrated(imaging):
@@ -238,34 +222,6 @@ def test_a_prior_that_does_not_fit_the_images_is_refused_at_once(imaging):
         sampled_likelihood(imaging, names=GROWTH_NAMES, imaging_prior=imaging_prior(IMAGING_NAMES[:3]))
 
 
-def test_the_coarse_level_is_integrated_over_the_same_prior(imaging):
-    """With its own factors: the evidence of coarse images, finite for what fails."""
-    prior = imaging_prior()
-    coarse = sampled_likelihood(imaging).integrated(prior).coarsened()
-    simulation = coarse.simulation
-    integral = ImagingIntegral(
-        likelihood=simulation.likelihood,
-        prior=prior,
-        mask_factor=simulation.mask_factor,
-        pet_factor=simulation.pet_factor,
-    )
-
-    density = BallModel().simulate(simulation.anatomy, *simulated(growth_row())).cell_density[-1]
-
-    assert simulation.imaging_prior is prior
-    assert simulation.names == GROWTH_NAMES
-    assert simulation.mask_factor > 4.0
-    assert coarse(growth_row()).tolist() == [integral.log_evidence(density)]
-
-
-def simulated(row):
-    """Arguments of the model for one row."""
-    from gliofield.growth import growth_parameters_of
-
-    values = dict(zip(GROWTH_NAMES, row[0], strict=True))
-    return growth_parameters_of(values), (values["growth_time_days"],)
-
-
 @pytest.mark.parametrize("failure", ["raises", "nan"])
 def test_a_failed_simulation_is_impossible(imaging, failure):
     """As without integration, and counted."""
@@ -277,31 +233,18 @@ def test_a_failed_simulation_is_impossible(imaging, failure):
     assert integrated.counts.num_failed == 1
 
 
-def test_a_failed_coarse_simulation_is_a_brain_without_tumor(imaging):
-    """Of which imaging parameters are integrated, too."""
-    prior = imaging_prior()
-    integrated = sampled_likelihood(imaging, model=BallModel("always"), counts_failures_as_no_tumor=True).integrated(
-        prior
-    )
-    empty = ImagingIntegral(likelihood=imaging, prior=prior).log_evidence(
-        np.zeros(ANATOMY.grid.shape, dtype=np.float32)
-    )
-
-    assert integrated(growth_row()).tolist() == [empty]
-    assert integrated.counts.num_failed == 1
-
-
 def test_drawn_parameters_come_with_their_log_likelihood(imaging):
-    """That of the likelihood of all twelve parameters, factors included; all lie in their ranges."""
-    whole = sampled_likelihood(imaging, mask_factor=2.0, pet_factor=0.5)
-    rows = rows_around_truth(3)[:, :6]
+    """Those of growth alone, and of all twelve parameters; all lie in their ranges."""
+    whole = sampled_likelihood(imaging)
+    rows, integrated = rows_around_truth(3)[:, :6], whole.integrated(imaging_prior())
 
-    drawn, log_likelihood = whole.integrated(imaging_prior()).drawn_imaging(rows, np.random.default_rng(4))
+    values, drawn = integrated.with_imaging(rows, np.random.default_rng(4))
 
-    assert drawn.shape == (3, 6)
-    for column, (low, high) in zip(drawn.T, RANGES.values(), strict=True):
+    assert drawn.shape == (3, 7)
+    assert values.tolist() == integrated(rows).tolist()
+    for column, (low, high) in zip(drawn.T, RANGES.values(), strict=False):
         assert ((column >= low) & (column <= high)).all()
-    assert log_likelihood.tolist() == whole(np.hstack([rows, drawn])).tolist()
+    assert drawn[:, -1].tolist() == whole(np.hstack([rows, drawn[:, :-1]])).tolist()
 
 
 def test_every_row_is_drawn_by_its_own_points(imaging):
@@ -309,111 +252,39 @@ def test_every_row_is_drawn_by_its_own_points(imaging):
     integrated = sampled_likelihood(imaging).integrated(imaging_prior())
     rows = np.repeat(growth_row(), 3, axis=0)
 
-    once, _ = integrated.drawn_imaging(rows, np.random.default_rng(4))
-    again, _ = integrated.drawn_imaging(rows, np.random.default_rng(4))
+    _, once = integrated.with_imaging(rows, np.random.default_rng(4))
+    _, again = integrated.with_imaging(rows, np.random.default_rng(4))
 
     assert all(len(np.unique(column)) == 3 for column in once.T)
     np.testing.assert_array_equal(once, again)
 
 
 def test_processes_change_no_draw_and_no_value(imaging):
-    """Two processes give the bits of one, and the reason of a failure."""
-    rows = np.concatenate([growth_row(proliferation_rate_per_day=rate) for rate in (0.03, 0.031, 0.032)])
-    slow = growth_row(proliferation_rate_per_day=0.02)
-    alone = sampled_likelihood(imaging).integrated(imaging_prior())
+    """Two processes give the bits of one; what fails has likelihood 0, no draw, and its reason."""
+    rows = np.concatenate([growth_row(proliferation_rate_per_day=rate) for rate in (0.03, 0.031, 0.02)])
+    alone = sampled_likelihood(imaging, model=BallModel("raises")).integrated(imaging_prior())
 
     with sampled_likelihood(imaging, model=BallModel("raises"), num_workers=2).integrated(imaging_prior()) as shared:
         assert shared.num_workers == 2
         np.testing.assert_array_equal(shared(rows), alone(rows))
-        found = shared.drawn_imaging(rows, np.random.default_rng(4))
-        with pytest.raises(NumericalError, match="cannot be simulated: the solver gave up"):
-            shared.drawn_imaging(slow, np.random.default_rng(4))
+        found = shared.with_imaging(rows, np.random.default_rng(4))
+        assert shared.counts.first_failure == "the solver gave up"
 
-    for ours, expected in zip(found, alone.drawn_imaging(rows, np.random.default_rng(4)), strict=True):
+    for ours, expected in zip(found, alone.with_imaging(rows, np.random.default_rng(4)), strict=True):
         np.testing.assert_array_equal(ours, expected)
-
-
-def test_a_row_that_cannot_be_simulated_has_no_draw(imaging):
-    """An error, for no sample of a posterior fails."""
-    integrated = sampled_likelihood(imaging, model=BallModel("always")).integrated(imaging_prior())
-    with pytest.raises(NumericalError, match="cannot be simulated: the solver gave up"):
-        integrated.drawn_imaging(growth_row(), np.random.default_rng(4))
+    assert np.isneginf(found[0]).tolist() == [False, False, True]
+    assert np.isnan(found[1]).all(axis=1).tolist() == [False, False, True]
 
 
 def test_nothing_is_drawn_for_columns(imaging):
     """A likelihood of all twelve parameters has nothing left to draw."""
     with pytest.raises(ParameterError, match="columns of this likelihood"):
-        sampled_likelihood(imaging).drawn_imaging(truth_row(), np.random.default_rng(4))
-
-
-def whole_prior(names=NAMES):
-    """Uniform ranges by name: a tenth around the truth for growth."""
-    ranges = {name: RANGES.get(name, tuple(sorted((0.9 * value, 1.1 * value)))) for name, value in TRUTH.items()}
-    return BoxPrior(
-        ranges=[
-            ParameterRange(name=name, unit=f"unit of {name}", low=ranges[name][0], high=ranges[name][1])
-            for name in names
-        ]
-    )
-
-
-def growth_samples(prior, rows):
-    """Samples of growth alone."""
-    growth = prior.without(*IMAGING_NAMES)
-    return PosteriorSamples(
-        names=growth.names,
-        units=growth.units,
-        parameters=rows,
-        log_weights=np.array([0.0, -1.0, -2.0]),
-        log_prior=growth.log_density(rows),
-        log_likelihood=np.zeros(3),
-    )
-
-
-def test_samples_are_completed_in_the_order_of_the_prior(imaging):
-    """Columns by name whatever their order, weights kept, prior and likelihood those of all twelve parameters."""
-    names = tuple(np.random.default_rng(0).permutation(NAMES).tolist())
-    prior = whole_prior(names)
-    growth_names = tuple(name for name in names if name in GROWTH_NAMES)
-    whole = sampled_likelihood(imaging, names=names)
-    rows = prior.without(*IMAGING_NAMES).sample(3, np.random.default_rng(1))
-    growth = growth_samples(prior, rows)
-
-    found = growth.with_imaging(prior, whole.integrated(ImagingPrior.of(prior)), rng=np.random.default_rng(4))
-
-    assert tuple(found.names) == names
-    assert tuple(found.units) == prior.units
-    for column, name in enumerate(growth_names):
-        np.testing.assert_array_equal(found.parameters[:, names.index(name)], rows[:, column])
-    np.testing.assert_array_equal(found.log_weights, growth.log_weights)
-    np.testing.assert_array_equal(found.log_prior, prior.log_density(found.parameters))
-    assert np.isfinite(found.log_prior).all()
-    np.testing.assert_array_equal(found.log_likelihood, whole(found.parameters))
-
-
-def test_samples_are_not_completed_by_a_likelihood_of_all_parameters(imaging):
-    """It has no draws to give."""
-    prior = whole_prior()
-    growth = growth_samples(prior, prior.without(*IMAGING_NAMES).sample(3, np.random.default_rng(1)))
-    with pytest.raises(ParameterError, match="complete the samples of the likelihood that was sampled"):
-        growth.with_imaging(prior, sampled_likelihood(imaging), rng=np.random.default_rng(4))
-
-
-def test_samples_are_not_completed_for_a_prior_of_other_parameters(imaging):
-    """Names must be those of growth and imaging together, and ranges those that were integrated over."""
-    prior = whole_prior()
-    growth = growth_samples(prior, prior.without(*IMAGING_NAMES).sample(3, np.random.default_rng(1)))
-    integrated = sampled_likelihood(imaging).integrated(imaging_prior())
-    with pytest.raises(ParameterError, match="expected one prior of imaging parameters"):
-        growth.with_imaging(prior.without("growth_time_days"), integrated, rng=np.random.default_rng(4))
-    other = [replace(each, high=0.9) if each.name == "t1gd_threshold" else each for each in prior.ranges]
-    with pytest.raises(ParameterError, match="expected one prior of imaging parameters"):
-        growth.with_imaging(BoxPrior(ranges=other), integrated, rng=np.random.default_rng(4))
+        sampled_likelihood(imaging).with_imaging(truth_row(), np.random.default_rng(4))
 
 
 def test_drawn_parameters_are_those_of_an_imaging_model(imaging):
     """Names are its fields, so that they can be passed on."""
-    drawn = ImagingIntegral(likelihood=imaging, prior=imaging_prior()).drawn(ball_density(truth_row()), POINTS)
+    _, drawn = ImagingIntegral(likelihood=imaging, prior=imaging_prior()).drawn(ball_density(truth_row()), POINTS)
 
     assert np.isfinite(imaging.log_likelihood(ball_density(truth_row()), ImagingParameters(**drawn)).total)
 

@@ -6,20 +6,34 @@ from gliofield.errors import ParameterError
 
 BOX = BoxTransform(low=[-2.0, 0.01, 5.0], high=[3.0, 10.0, 500.0], is_logarithmic=[False, True, True])
 TIME = GrowthTimeTransform(box=BOX, rate_column=1, time_column=2)
-SCAN = ScanTransform(
-    others=BoxTransform(low=[-2.0], high=[3.0], is_logarithmic=[False]),
-    diffusivity_column=1,
-    rate_column=3,
-    time_column=0,
-    time_range=(30.0, 1000.0),
-)
+GROWTH = [
+    ParameterRange(name="white_matter_diffusivity_mm2_per_day", unit="mm²/day", low=0.01, high=1.0),
+    ParameterRange(name="proliferation_rate_per_day", unit="1/day", low=0.01, high=0.1, scale="log-uniform"),
+]
+TIMES = ParameterRange(name="growth_time_days", unit="day", low=30.0, high=1000.0)
+SQUARES = ParameterRange(name="proliferation_rate_times_squared_time_days", unit="day", low=100.0, high=5e3)
+OTHER = ParameterRange(name="other", unit="1", low=-2.0, high=3.0)
+# T first, so that no column is where it would be by chance.
+SCAN_PRIORS = {
+    "box": BoxPrior(ranges=[TIMES, GROWTH[0], OTHER, GROWTH[1]]),
+    "growth time": GrowthTimePrior(box=BoxPrior(ranges=[SQUARES, GROWTH[0], OTHER, GROWTH[1]])),
+}
+SCANS = {name: prior.transform for name, prior in SCAN_PRIORS.items()}
+
+
+def possible(name):
+    """Coordinates of draws of a prior: rows at which something is left to T."""
+    prior = SCAN_PRIORS[name]
+    return prior.transform.to_coordinates(prior.sample(50, np.random.default_rng(1)))
+
+
 ROWS = np.random.default_rng(0).normal(scale=2.0, size=(50, 3))
 
 
 EACH = pytest.mark.parametrize(
     ("transform", "rows"),
-    [(BOX, ROWS), (TIME, ROWS), (SCAN, np.random.default_rng(1).normal(scale=2.0, size=(50, 4)))],
-    ids=["box", "growth time", "scan"],
+    [(BOX, ROWS), (TIME, ROWS), *((SCANS[name], possible(name)) for name in SCANS)],
+    ids=["box", "growth time", "scan", "scan, growth time"],
 )
 
 
@@ -39,39 +53,59 @@ def test_the_log_jacobian_is_that_of_finite_differences(transform, rows):
         assert np.linalg.slogdet(matrix)[1] == pytest.approx(expected, abs=1e-5)
 
 
-def test_along_the_growth_time_a_scan_stays_as_it_is():
-    """The products with T and the other parameters do not change; T stays within its range, however far out."""
-    coordinates = np.tile(np.array([[0.0, 1.0, 0.5, -2.0]]), (5, 1))
+@pytest.mark.parametrize("name", SCANS)
+def test_along_the_growth_time_a_scan_stays_as_it_is(name):
+    """D_w T, ρ T and the other parameters do not change; T goes through all that the ranges leave, and no farther."""
+    prior = SCAN_PRIORS[name]
+    coordinates = np.repeat(possible(name)[:1], 5, axis=0)
     coordinates[:, 0] = [-1e6, -3.0, 0.0, 3.0, 1e6]
-    time, diffusivity, other, rate = SCAN.to_parameters(coordinates).T
+    rows = SCANS[name].to_parameters(coordinates)
+    time, diffusivity, other, rate = rows.T
 
-    np.testing.assert_allclose(diffusivity * time, np.exp(1.0))
-    np.testing.assert_allclose(rate * time, np.exp(-2.0))
-    assert np.ptp(other) == 0.0
-    assert time.min() == pytest.approx(30.0)
-    assert time.max() == pytest.approx(1000.0)
+    for kept in (diffusivity * time, rate * time, other):
+        np.testing.assert_allclose(kept, kept[0])
+    assert np.all(np.diff(time) > 0.0)
+    assert np.isfinite(prior.log_density(rows[1:4])).all()
+    beyond = rows[[0, 4]]
+    for factor, row in zip((0.999, 1.001), beyond, strict=True):
+        scaled = row * np.array([factor, 1.0 / factor, 1.0, 1.0 / factor])
+        assert np.isneginf(prior.log_density(scaled[None])).all()
 
 
-def test_products_far_beyond_any_range_stay_finite():
-    """The prior has no mass there; neither parameters nor Jacobian overflow."""
-    far = np.array([[0.0, 1e6, 0.0, -1e6], [0.0, -1e6, 0.0, 1e6]])
+@pytest.mark.parametrize("name", SCANS)
+def test_where_nothing_is_left_to_the_growth_time_there_is_no_mass(name):
+    """The longest D_w T with the shortest ρ T: finite parameters, no density, and no warning."""
+    prior, transform = SCAN_PRIORS[name], SCANS[name]
+    far = np.array([[0.0, 12.0, 0.0, -12.0], [0.0, -12.0, 0.0, 12.0], [0.0, 1e6, 0.0, -1e6]])
 
-    assert np.isfinite(SCAN.to_parameters(far)).all()
-    assert np.isfinite(SCAN.log_jacobian(far)).all()
+    assert np.isfinite(transform.to_parameters(far)).all()
+    assert np.isneginf(transform.log_jacobian(far)).all()
+    assert np.isneginf(prior.log_density(transform.to_parameters(far))).all()
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_the_density_in_scan_coordinates_holds_all_of_the_prior(name):
+    """Its mass in a box of coordinates is the share of draws of the prior that fall there."""
+    prior, transform = SCAN_PRIORS[name], SCANS[name]
+    rng = np.random.default_rng(2)
+    drawn = transform.to_coordinates(prior.sample(40_000, rng))[:, [0, 1, 3]]
+    low, high = np.quantile(drawn, 0.2, axis=0), np.quantile(drawn, 0.8, axis=0)
+    share = ((drawn > low) & (drawn < high)).all(axis=1).mean()
+
+    points = np.insert(rng.uniform(low, high, (40_000, 3)), 2, rng.logistic(size=40_000), axis=1)
+    log_logistic = -np.logaddexp(0.0, points[:, 2]) - np.logaddexp(0.0, -points[:, 2])
+    log_density = prior.log_density(transform.to_parameters(points)) + transform.log_jacobian(points)
+    values = np.exp(log_density - log_logistic) * np.prod(high - low)
+
+    error = np.hypot(values.std() / 200.0, np.sqrt(share / 40_000))
+    assert share > 0.1
+    assert values.mean() == pytest.approx(share, abs=4.0 * error)
 
 
 def test_priors_of_tumors_are_sampled_along_what_a_scan_determines():
     """Those with D_w, ρ and T, or with ρ T² in the place of T; others by their boxes."""
-    growth = [
-        ParameterRange(name="white_matter_diffusivity_mm2_per_day", unit="mm²/day", low=0.01, high=1.0),
-        ParameterRange(name="proliferation_rate_per_day", unit="1/day", low=0.01, high=0.1),
-    ]
-    time = ParameterRange(name="growth_time_days", unit="day", low=30.0, high=1000.0)
-    product = ParameterRange(name="proliferation_rate_times_squared_time_days", unit="day", low=10.0, high=1e4)
-
-    assert isinstance(BoxPrior(ranges=[*growth, time]).transform, ScanTransform)
-    assert isinstance(GrowthTimePrior(box=BoxPrior(ranges=[*growth, product])).transform, ScanTransform)
-    assert isinstance(BoxPrior(ranges=growth).transform, BoxTransform)
+    assert all(isinstance(transform, ScanTransform) for transform in SCANS.values())
+    assert isinstance(BoxPrior(ranges=GROWTH).transform, BoxTransform)
 
 
 def test_no_coordinate_leaves_the_box():

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from growth_likelihoods import use_small_batches
 from phantom_brain import phantom_atlas, write_phantom_patient
 
 from gliofield.anatomy import AtlasSpace, SpaceRequest
-from gliofield.bayes import TmcmcSettings
+from gliofield.bayes import ImportanceSettings
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.imaging import Observation, VisibilityThresholds, make_virtual_pet
 from gliofield.pipeline import (
@@ -35,13 +36,19 @@ SHIFT_MM = np.array([6.0, -4.0, 2.0])
 
 def sampling(**changes):
     settings = {
-        "sampler": TmcmcSettings.thorough(num_samples=24, num_steps=1),
-        "num_levels": 1,
+        "sampler": ImportanceSettings(num_effective=24),
         "correlation_length_mm": 12.0,
         "num_densities": 4,
         **changes,
     }
     return SampleMethod(settings=SampleSettings(**settings))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_batches():
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_batches(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -124,20 +131,17 @@ def test_a_stage_file_of_the_atlas_is_refused(case, tmp_path):
     in_atlas = replace(sampling(stage_file=stage_file), grid=ATLAS.simulation_grid(spacing_mm=8.0, shape=(24, 28, 22)))
     personalize(case, atlas=ATLAS, method=in_atlas, settings=PersonalizationSettings(registration="none"))
 
-    with pytest.raises(ParameterError, match="data, prior or model"):
+    with pytest.raises(ParameterError, match="other images, prior, model or settings"):
         personalize(case, atlas=ATLAS, method=sampling(stage_file=stage_file), settings=SETTINGS)
 
 
-@pytest.mark.parametrize("changes", [{"num_levels": 2}, {"num_workers": 2}])
-def test_levels_and_workers_run_in_the_patient(case, result, changes):
-    """Two levels end on the full one; processes change nothing."""
-    found = personalize(case, atlas=ATLAS, method=sampling(**changes), settings=SETTINGS)
+def test_processes_change_nothing_in_the_patient(case, result):
+    """The same samples and weights by two of them."""
+    found = personalize(case, atlas=ATLAS, method=sampling(num_workers=2), settings=SETTINGS)
 
-    samples = found.estimate.posterior.samples
-    if changes == {"num_workers": 2}:
-        np.testing.assert_array_equal(samples.parameters, result.estimate.posterior.samples.parameters)
-    else:
-        assert found.estimate.posterior.stages[-1].fine_share == 1.0
+    ours, expected = (each.estimate.posterior.samples for each in (found, result))
+    np.testing.assert_array_equal(ours.parameters, expected.parameters)
+    np.testing.assert_array_equal(ours.log_weights, expected.log_weights)
 
 
 def test_pet_stays_in_the_patient(case):

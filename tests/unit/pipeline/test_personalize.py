@@ -22,6 +22,7 @@ from gliofield.pipeline import (
     QueryMethod,
     QueryWithPosterior,
     SampleMethod,
+    SampleSettings,
     find_case_files,
     options_named,
     prepare_method,
@@ -196,9 +197,10 @@ def test_every_method_has_a_name_and_a_line(name):
         (lambda: Sample(pet_model="none"), "pet_model 'none' is unknown"),
         (lambda: Query(correlation_length_mm=1.0), "correlation_length_mm has no effect without the posterior"),
         (lambda: Query(posterior=True, prior="papper"), "prior 'papper' is unknown: .* Did you mean 'paper'"),
-        (lambda: Sample(num_samples=1), "num_samples must be at least 2"),
-        (lambda: Sample(num_steps=0), "num_steps must be at least 1"),
-        (lambda: Sample(num_levels=3), "num_levels must be 1 or 2"),
+        (lambda: Sample(num_samples=9), "num_samples must be at least 10"),
+        (lambda: Sample(preset="papper"), "preset 'papper' is unknown: .* Did you mean 'paper'"),
+        (lambda: Sample(preset="paper", num_samples=64), "num_samples is decided by the preset paper"),
+        (lambda: Sample(preset="paper", correlation_length_mm=0.0), "correlation_length_mm is decided by the preset"),
         (lambda: Sample(device="tpu"), "device 'tpu' is unknown"),
         (lambda: options_named("querry"), "method 'querry' is unknown: .* Did you mean 'query'"),
     ],
@@ -234,8 +236,9 @@ def test_options_become_methods(monkeypatch):
 
     query = prepare_method(Query(num_candidates=4, index="direct"), atlas=ATLAS, settings=settings)
     posterior = prepare_method(Query(posterior=True, tempering_exponent=0.25, pet_fwhm_mm=4.0), atlas=ATLAS)
-    options = Sample(num_samples=9, num_steps=2, sample_imaging=True, pet_model="paper", pet_fwhm_mm=6.0)
+    options = Sample(num_samples=90, pet_model="paper", pet_fwhm_mm=6.0, prior="patient")
     sample = prepare_method(options, atlas=ATLAS, settings=settings)
+    of_paper = prepare_method(Sample(preset="paper"), atlas=ATLAS, settings=settings)
     margin = prepare_method(Margin(margin_mm=10.0), atlas=ATLAS)
     whole = prepare_method(WholeMargin(), atlas=ATLAS)
 
@@ -245,9 +248,10 @@ def test_options_become_methods(monkeypatch):
     assert (posterior.settings.tempering_exponent, posterior.settings.pet_fwhm_mm) == (0.25, 4.0)
     assert posterior.pet_model == "background"
     assert isinstance(sample, SampleMethod)
-    assert (sample.settings.sampler.num_samples, sample.settings.sampler.seed) == (9, 3)
-    assert (sample.settings.integrates_imaging, sample.settings.num_workers) == (False, 2)
+    assert (sample.settings.sampler.num_effective, sample.settings.sampler.seed) == (90, 3)
+    assert (sample.settings.prior, sample.settings.num_workers) == ("patient", 2)
     assert (sample.settings.pet_model, sample.settings.pet_fwhm_mm) == ("paper", 6.0)
+    assert of_paper.settings == dataclasses.replace(SampleSettings.paper(seed=3), num_workers=2)
     assert (margin, whole) == (
         MarginMethod(margin_mm=10.0),
         MarginMethod(name="whole-margin", around="whole tumor"),

@@ -3,14 +3,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation
-from killed_runs import KilledError, killed_after
+from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation, use_small_batches
+from killed_runs import KilledError, die_after_answer
 
 from gliofield.anatomy import AtlasSpace
-from gliofield.bayes import BoxPrior, PosteriorSamples, TmcmcSettings, surrogate_paper_prior
+from gliofield.bayes import BoxPrior, ImportanceSettings, PosteriorSamples, TmcmcSettings, surrogate_paper_prior
 from gliofield.errors import ImageError, NumericalError, ParameterError
 from gliofield.pipeline import sample_method
-from gliofield.pipeline.sample_concerns import identifiable_intervals, pet_concerns, prior_edge_concerns
+from gliofield.pipeline.sample_concerns import (
+    identifiable_intervals,
+    importance_concerns,
+    pet_concerns,
+    prior_edge_concerns,
+)
 from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 from gliofield.progress import ignore_progress
 from gliofield.volume import Volume
@@ -27,9 +32,9 @@ def near(anatomy, **settings):
 
 @pytest.fixture(autouse=True)
 def _prior_near_the_truth(monkeypatch):
-    """Ranges a few times narrower than the papers', so that few samples find the tumor."""
-
+    """Ranges a few times narrower than the papers', and small batches."""
     monkeypatch.setattr(sample_method, "surrogate_paper_prior", near)
+    use_small_batches(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +43,8 @@ def seen():
 
 
 def method(*, seed=0, **changes):
-    sampler = TmcmcSettings.thorough(seed=seed, num_samples=40, num_steps=4)
-    usual = {"num_levels": 1, "num_coarse_steps": 2, "correlation_length_mm": 6.0, "num_densities": 4}
+    sampler = ImportanceSettings(seed=seed, num_effective=60, max_simulations=900)
+    usual = {"correlation_length_mm": 6.0, "num_densities": 4}
     settings = SampleSettings(**{"sampler": sampler, **usual, **changes})
     return SampleMethod(settings=settings)
 
@@ -47,11 +52,10 @@ def method(*, seed=0, **changes):
 @pytest.fixture(scope="module")
 def estimate(seen):
     # The module's prior is patched per test, so this one patches it for itself.
-    patch = pytest.MonkeyPatch()
-    patch.setattr(sample_method, "surrogate_paper_prior", near)
-    answer = method().estimate(seen, report=ignore_progress)
-    patch.undo()
-    return answer
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_method, "surrogate_paper_prior", near)
+        use_small_batches(patch)
+        return method().estimate(seen, report=ignore_progress)
 
 
 def test_the_density_is_that_of_the_best_sample(estimate):
@@ -87,21 +91,41 @@ def test_the_posterior_explains_the_masks(estimate):
     assert posterior.stages[-1].tempering_exponent == 1.0
     counts = posterior.details["simulations_since_last_start"]
     assert counts["num_failed"] == 0
-    assert counts["num_simulations"] == posterior.details["num_likelihoods"]["fine"]
+    assert counts["num_simulations"] > posterior.details["num_likelihoods"] > posterior.details["effective_samples"]
+    assert posterior.details["effective_samples"] >= 60.0
+    assert posterior.details["pareto_shape"] < 0.7
 
 
 def test_few_samples_are_a_concern(estimate):
-    """40 samples of nine parameters: the result says that intervals may be too narrow."""
-    assert any("may collapse" in concern.text for concern in estimate.concerns)
+    """Sixty effective ones: the result says that ends of intervals need more."""
+    assert any("effective samples only" in concern.text for concern in estimate.concerns)
 
 
-@pytest.mark.parametrize("num_levels", [1, 2])
-def test_the_seed_reproduces_a_run(seen, num_levels):
+def test_weights_that_cannot_be_believed_are_a_concern():
+    """k̂ above 0.7 comes first, for then numbers of effective samples say nothing; else few samples; else none."""
+    assert [len(importance_concerns(*case)) for case in ((0.8, 1e4), (0.8, 10.0), (0.6, 10.0), (0.6, 1e4))] == [
+        1, 1, 1, 0
+    ]  # fmt: skip
+    assert "k̂ = 0.80" in importance_concerns(0.8, 10.0)[0].text
+    assert "k̂ = inf" in importance_concerns(np.inf, 10.0)[0].text
+    assert "10 effective samples only" in importance_concerns(0.6, 10.0)[0].text
+
+
+def test_few_steps_of_the_papers_algorithm_are_a_concern(seen):
+    """Samples may collapse; and TMCMC samples imaging parameters beside those of growth."""
+    sampler = TmcmcSettings.thorough(num_samples=12, num_steps=1)
+
+    answer = method(sampler=sampler).estimate(seen, report=ignore_progress)
+
+    assert any("may collapse" in concern.text for concern in answer.concerns)
+    assert len(answer.posterior.samples.parameters) == 12
+    assert np.ptp(answer.posterior.samples.log_weights) == 0.0
+    assert answer.details["sampler"]["name"] == "tmcmc"
+
+
+def test_the_seed_reproduces_a_run(seen):
     """The same seed gives the same samples and maps, another one others."""
-    runs = [
-        method(seed=seed, num_levels=num_levels, sampler=TmcmcSettings.thorough(seed=seed, num_samples=12, num_steps=1))
-        for seed in (3, 3, 4)
-    ]
+    runs = [method(sampler=ImportanceSettings(seed=seed, num_effective=10, max_simulations=512)) for seed in (3, 3, 4)]
 
     first, again, other = (run.estimate(seen, report=ignore_progress).posterior for run in runs)
 
@@ -111,31 +135,56 @@ def test_the_seed_reproduces_a_run(seen, num_levels):
     assert not np.array_equal(first.samples.parameters, other.samples.parameters)
 
 
-@pytest.mark.parametrize("num_levels", [1, 2])
-def test_a_killed_run_goes_on_from_its_stage_file(seen, tmp_path, num_levels):
-    """Same samples as a run that was never stopped; a run of other data is refused."""
-    sampler = TmcmcSettings.thorough(seed=1, num_samples=12, num_steps=1)
-    whole = method(num_levels=num_levels, sampler=sampler).estimate(seen, report=ignore_progress)
-    resumable = method(num_levels=num_levels, sampler=sampler, stage_file=tmp_path / "run.npz")
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        ImportanceSettings(seed=1, num_effective=10, max_simulations=512),
+        TmcmcSettings.thorough(seed=1, num_samples=12, num_steps=1),
+    ],
+    ids=["importance", "tmcmc"],
+)
+def test_a_killed_run_goes_on_from_its_stage_file(seen, tmp_path, sampler):
+    """Same samples as a run that was never stopped; a run of other data, prior or seed is refused."""
+    whole = method(sampler=sampler).estimate(seen, report=ignore_progress)
+    resumable = method(sampler=sampler, stage_file=tmp_path / "run.npz")
 
-    with pytest.raises(KilledError):
-        resumable.estimate(seen, report=killed_after(3))
+    with pytest.MonkeyPatch.context() as patch:
+        die_after_answer(patch, 3)
+        with pytest.raises(KilledError):
+            resumable.estimate(seen, report=ignore_progress)
     resumed = resumable.estimate(seen, report=ignore_progress)
 
     np.testing.assert_array_equal(resumed.posterior.samples.parameters, whole.posterior.samples.parameters)
     for name in ("log_evidence", "num_likelihoods"):
         assert resumed.posterior.details[name] == whole.posterior.details[name]
-    other = replace(seen, tumor_core=np.zeros(ANATOMY.grid.shape, bool))
-    with pytest.raises(ParameterError, match="data, prior or model"):
-        resumable.estimate(other, report=ignore_progress)
+    now, then = (each.posterior.details["simulations_since_last_start"] for each in (resumed, whole))
+    assert now["num_simulations"] < then["num_simulations"]
+    other = replace(seen, tumor_core=seen.whole_tumor)
+    changes = {"sampler": replace(sampler, seed=2), "correlation_length_mm": 7.0, "stage_file": tmp_path / "run.npz"}
+    for run, data in ((resumable, other), (method(**changes), seen), (replace(resumable, fixed={"x": 1.0}), seen)):
+        with pytest.raises(ParameterError, match="belongs to another run|has no use for x"):
+            run.estimate(data, report=ignore_progress)
+
+
+def test_more_samples_of_a_run_begin_with_those_it_has(seen, tmp_path):
+    """The stage file of a run that is done is the beginning of a longer one of the same seed."""
+    few, more = (
+        method(sampler=ImportanceSettings(seed=1, num_effective=number), stage_file=tmp_path / "run.npz")
+        for number in (10, 60)
+    )
+    first = few.estimate(seen, report=ignore_progress).posterior
+    second = more.estimate(seen, report=ignore_progress).posterior
+
+    number = len(first.samples.parameters)
+    assert len(second.samples.parameters) > number
+    np.testing.assert_array_equal(second.samples.parameters[:number], first.samples.parameters)
 
 
 def test_pet_adds_its_parameters(seen):
     """Scale, background and noise of a virtual image are found; its blur takes a twentieth from the scale."""
     with_pet = replace(seen, pet=observation().pet)
-    sampler = TmcmcSettings.thorough(num_samples=40, num_steps=2)
 
-    answer = method(sampler=sampler).estimate(with_pet, report=ignore_progress)
+    answer = method().estimate(with_pet, report=ignore_progress)
 
     samples = answer.posterior.samples
     assert len(samples.names) == 12
@@ -145,14 +194,16 @@ def test_pet_adds_its_parameters(seen):
     assert not [concern for concern in answer.concerns if "FET-PET" in concern.text]
 
 
-@pytest.mark.parametrize("integrates_imaging", [True, False], ids=["integrated", "sampled"])
-def test_the_papers_model_of_pet_has_eleven_parameters(seen, integrates_imaging):
+@pytest.mark.parametrize(
+    "sampler",
+    [ImportanceSettings(num_effective=60, max_simulations=900), TmcmcSettings.thorough(num_samples=40, num_steps=6)],
+    ids=["importance", "tmcmc"],
+)
+def test_the_papers_model_of_pet_has_eleven_parameters(seen, sampler):
     """No background, and every third voxel; it does not explain an image with one, and the result says so."""
     with_pet = replace(seen, pet=observation().pet)
-    sampler = TmcmcSettings.thorough(num_samples=40, num_steps=6)
-    settings = {"sampler": sampler, "pet_model": "paper", "integrates_imaging": integrates_imaging}
 
-    answer = method(**settings).estimate(with_pet, report=ignore_progress)
+    answer = method(sampler=sampler, pet_model="paper").estimate(with_pet, report=ignore_progress)
 
     assert "pet_background" not in answer.posterior.samples.names
     assert len(answer.posterior.samples.names) == 11
@@ -204,25 +255,12 @@ def test_negative_pet_is_refused(seen):
         method().estimate(replace(seen, pet=pet), report=ignore_progress)
 
 
-@pytest.mark.parametrize("num_levels", [1, 2])
-def test_a_model_that_always_fails_says_why(seen, num_levels):
+@pytest.mark.parametrize("sampler", [ImportanceSettings(), TmcmcSettings()], ids=["importance", "tmcmc"])
+def test_a_model_that_always_fails_says_why(seen, sampler):
     """The reason of the first failure, not only that the data are impossible."""
-    failing = method(num_levels=num_levels, sampler=TmcmcSettings.thorough(num_samples=8, num_steps=1))
-    failing = replace(failing, model=BallModel("always"))
+    failing = replace(method(sampler=replace(sampler)), model=BallModel("always"))
     with pytest.raises(NumericalError, match="every simulation failed, the first: the solver gave up"):
         failing.estimate(seen, report=ignore_progress)
-
-
-def test_failures_of_both_levels_are_a_concern(seen):
-    """A surrogate or a solver may refuse tumors on the coarse level alone."""
-    failing = method(num_levels=2, sampler=TmcmcSettings.thorough(num_samples=16, num_steps=1))
-    answer = replace(failing, model=BallModel("raises")).estimate(seen, report=ignore_progress)
-    details = answer.posterior.details
-    counts = (details["simulations_since_last_start"], details["coarse_simulations_since_last_start"])
-    failed, all_of_them = (sum(each[name] for each in counts) for name in ("num_failed", "num_simulations"))
-
-    assert counts[1]["num_failed"] > 0
-    assert f"{failed} of {all_of_them} simulations of the sampler failed." in [each.text for each in answer.concerns]
 
 
 def test_intervals_of_what_a_scan_determines(estimate):
@@ -236,7 +274,7 @@ def test_intervals_of_what_a_scan_determines(estimate):
     inside = (np.sqrt(rate * time) >= found["proliferation_number"].low) & (
         np.sqrt(rate * time) <= found["proliferation_number"].high
     )
-    assert inside.mean() == pytest.approx(0.5, abs=0.1)
+    assert samples.weights @ inside == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_prior_that_cuts_the_posterior_off_is_a_concern():
@@ -267,11 +305,10 @@ def test_a_prior_that_cuts_the_posterior_off_is_a_concern():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_levels": 3}, "num_levels must be 1 or 2"),
         ({"prior": "flat"}, "prior 'flat' is unknown"),
         ({"num_densities": 1}, "num_densities must be at least 2"),
         ({"num_workers": 0}, "num_workers must be at least 1"),
-        ({"num_coarse_steps": 0}, "num_coarse_steps must be at least 1"),
+        ({"pet_fwhm_mm": float("nan")}, "pet_fwhm_mm must be finite"),
         ({"correlation_length_mm": -1.0}, "correlation_length_mm must be finite"),
     ],
 )
@@ -282,7 +319,8 @@ def test_settings_out_of_range_are_refused(changes, message):
 
 
 def test_the_settings_of_the_paper():
-    """2,048 samples, one short step, one level, independent voxels."""
+    """2,048 samples, one short step, independent voxels, no limit of the volume."""
     paper = SampleSettings.paper(seed=2)
 
-    assert (paper.sampler, paper.num_levels, paper.correlation_length_mm) == (TmcmcSettings(seed=2), 1, 0.0)
+    assert (paper.sampler, paper.correlation_length_mm, paper.max_volume_ml) == (TmcmcSettings(seed=2), 0.0, None)
+    assert (paper.sampler_name, SampleSettings().sampler_name) == ("tmcmc", "importance")

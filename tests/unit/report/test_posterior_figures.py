@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from gliofield.bayes import CredibleInterval, PosteriorSamples, StageInfo
-from gliofield.bayes.multilevel_state import MultilevelStageInfo
+from gliofield.bayes import BatchInfo, CredibleInterval, PosteriorSamples, StageInfo
 from gliofield.grid import Grid
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.report.posterior_figures import corner_figure, stage_figure
@@ -79,15 +78,22 @@ def test_few_samples_are_drawn():
 
 
 def test_the_trace_shows_every_stage():
-    """One level: four panels; two levels: the share of the fine one besides."""
-    plain = stages()
-    two = tuple(
-        MultilevelStageInfo(**vars(info), fine_share=share, fine_acceptance_rate=rate, num_fine_evaluations=10)
-        for info, share, rate in zip(plain, (0.0, 0.5, 1.0), (None, 0.4, 0.3), strict=True)
-    )
+    """Exponents, what draws or steps are worth, and simulations; a line between adapting and sampling."""
+    batches = tuple(
+        BatchInfo(
+            kind=kind, num_draws=128, num_simulations=120, tempering_exponent=p, num_components=1, effective_share=0.4
+        )
+        for kind, p in (("adapting", 0.1), ("adapting", 1.0), ("sampling", 1.0))
+    )  # fmt: skip
+    of_chain, of_batches = stage_figure(stages()), stage_figure(batches)
 
-    assert [len(stage_figure(kind).axes) for kind in (plain, two)] == [4, 5]
-    np.testing.assert_array_equal(stage_figure(plain).axes[0].lines[0].get_xdata(), [1, 2, 3])
+    assert len(of_chain.axes) == len(of_batches.axes) == 3
+    np.testing.assert_array_equal(of_chain.axes[0].lines[0].get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(of_batches.axes[2].lines[0].get_ydata(), [120] * 3)
+    assert {"steps accepted", "stage"} <= labels(of_chain)
+    assert {"effective draws", "batch"} <= labels(of_batches)
+    assert [len(each.axes[0].lines) for each in (of_chain, of_batches)] == [1, 2]
+    assert of_batches.axes[0].lines[1].get_xdata()[0] == 2.5
 
 
 @dataclass
@@ -98,6 +104,7 @@ class FakeResult:
     posterior_patient: dict
     case: object = None
     posterior_atlas: dict = field(default_factory=dict)
+    method_name: str = "sample"
 
 
 @dataclass

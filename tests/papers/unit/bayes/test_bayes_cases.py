@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from growth_likelihoods import BallModel
+from growth_likelihoods import BallModel, use_small_batches
 from growth_phantoms import mixed_anatomy
 from phantom_brain import phantom_atlas
 
-from gliofield.bayes import sample_posterior
+from gliofield.bayes import sample_growth
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.imaging import log_visibility, pet_log_likelihood
 from gliofield_papers.bayes.cases import VirtualCohort
@@ -25,7 +25,12 @@ from gliofield_papers.bayes.sampling import (
 )
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
-SETTINGS = CaseSettings(num_samples=12, num_steps=1, num_ranked=7, num_densities=4)
+SETTINGS = CaseSettings(num_samples=12, num_ranked=7, num_densities=4)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch):
+    use_small_batches(monkeypatch)
 
 
 def cohort(**changes):
@@ -123,7 +128,8 @@ def test_the_likelihood_of_a_case_counts_every_compared_voxel_once():
     )
 
     assert with_pet(rows[0])[0] - without(rows[1])[0] == pytest.approx(pet, rel=1e-6)
-    assert with_pet.simulation.likelihood.num_mask_voxels == drawn.compared.sum() < ANATOMY.domain.sum()
+    compared = with_pet.simulation.likelihood.compared(case.density).mask_density
+    assert compared.size == drawn.compared.sum() < ANATOMY.domain.sum()
 
 
 def test_voxels_left_out_show_nothing():
@@ -155,16 +161,9 @@ def test_a_density_has_no_distance_from_itself(brain):
     assert density_score(0.5 * density, density, brain).tissue == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("num_start_draws", "integrates_imaging"), [(0, True), (0, False), (64, True)])
-def test_cases_are_sampled_written_and_not_sampled_again(brain, tmp_path, num_start_draws, integrates_imaging):
+def test_cases_are_sampled_written_and_not_sampled_again(brain, tmp_path):
     """Both runs of each case; what is written is read back equal, and a file that is there is not touched."""
-    sampler = CaseSampler(
-        cohort=coarse_cohort(brain),
-        settings=dataclasses.replace(
-            SETTINGS, num_start_draws=num_start_draws, integrates_imaging=integrates_imaging, num_samples=24
-        ),
-        folder=tmp_path,
-    )
+    sampler = CaseSampler(cohort=coarse_cohort(brain), settings=SETTINGS, folder=tmp_path)
     records = sample_cases(sampler, 1)
     time_written = case_file(tmp_path, 0).stat().st_mtime_ns
     more = sample_cases(sampler, 2)
@@ -178,22 +177,22 @@ def test_cases_are_sampled_written_and_not_sampled_again(brain, tmp_path, num_st
         "pet_background",
         "pet_noise_std",
     }
-    assert run.num_simulations > 24
+    assert run.num_simulations > run.effective_samples >= 12
     assert 0 <= run.places["diffusion_length_mm"].rank <= 7
 
 
 def test_a_case_that_cannot_be_sampled_is_recorded_with_the_reason(brain, tmp_path, monkeypatch):
     """One run fails: the other is kept, the next case sampled, and a second look samples nothing again."""
 
-    def refuse(target, settings):
-        if target.log_likelihood_of.simulation.likelihood.observation.pet is not None:
+    def refuse(likelihood, prior, settings):
+        if likelihood.simulation.likelihood.observation.pet is not None:
             raise NumericalError("samples collapse.")
-        return sample_posterior(target, settings)
+        return sample_growth(likelihood, prior, settings)
 
-    monkeypatch.setattr("gliofield_papers.bayes.sampling.sample_posterior", refuse)
+    monkeypatch.setattr("gliofield_papers.bayes.sampling.sample_growth", refuse)
     sampler = CaseSampler(cohort=coarse_cohort(brain), settings=SETTINGS, folder=tmp_path)
     records = sample_cases(sampler, 2)
-    monkeypatch.setattr("gliofield_papers.bayes.sampling.sample_posterior", None)
+    monkeypatch.setattr("gliofield_papers.bayes.sampling.sample_growth", None)
     again = sample_cases(sampler, 2)
 
     assert [record.failures for record in records] == [{RUN_NAMES[0]: "samples collapse."}] * 2
@@ -238,8 +237,7 @@ def test_undefined_numbers_come_back_as_nan(brain, tmp_path):
     [
         ({"num_ranked": 13}, "num_ranked must lie in 1 … 12"),
         ({"num_densities": 1}, "num_densities be at least 2"),
-        ({"num_start_draws": 5}, "0 or at least 64"),
-        ({"num_steps": 0}, "num_steps must be at least 1"),
+        ({"num_samples": 9}, "num_effective must be at least 10"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes, message):

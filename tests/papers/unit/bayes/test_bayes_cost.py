@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from growth_likelihoods import BallModel
+from growth_likelihoods import BallModel, use_small_batches
 from growth_phantoms import mixed_anatomy
 
 from gliofield.anatomy import AtlasSpace
-from gliofield.bayes import TmcmcSettings
+from gliofield.bayes import ImportanceSettings
 from gliofield.errors import NumericalError
 from gliofield.imaging import Observation
 from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
@@ -19,6 +19,11 @@ from gliofield_papers.bayes.cost import REFERENCE_WAY, CostSettings, compare_cos
 from gliofield_papers.bayes.measuring import MachineConditions, timed_sampling
 
 ANATOMY = mixed_anatomy(spacing_mm=3.0)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch):
+    use_small_batches(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +58,14 @@ def test_the_sampling_method_says_when_it_has_its_samples(observation):
     method = SampleMethod(
         model=BallModel(),
         settings=SampleSettings(
-            sampler=TmcmcSettings.thorough(num_samples=16, num_steps=1), num_levels=1, correlation_length_mm=20.0,
+            sampler=ImportanceSettings(num_effective=10, max_simulations=512), correlation_length_mm=20.0,
             num_densities=2,
         ),
     )  # fmt: skip
     method.estimate(observation, report=lambda event: tasks.append(event.task))
 
-    assert list(dict.fromkeys(tasks)) == ["sample", "densities of the posterior"]
+    of_posterior = [f"{part}posterior" for part in ("start of the ", "modes of the ", "", "densities of the ")]
+    assert list(dict.fromkeys(tasks)) == of_posterior
 
 
 def test_a_way_that_fails_is_refused_with_its_reason(monkeypatch):
@@ -72,7 +78,7 @@ def test_a_way_that_fails_is_refused_with_its_reason(monkeypatch):
     monkeypatch.setattr(SampleMethod, "estimate", refuse)
     monkeypatch.setattr("gliofield_papers.bayes.cost._case", lambda cohort: ({}, np.zeros(3, np.float32), case))
     begin = MachineConditions(architecture="abacus", num_cores=1, load_average_before=9.0, load_average_after=9.0)
-    found = compare_costs(ANATOMY, settings=CostSettings(num_samples=8, num_paper_samples=8), conditions=begin)
+    found = compare_costs(ANATOMY, settings=CostSettings(num_tmcmc_samples=8, num_paper_samples=8), conditions=begin)
 
     assert found.ways[0].way == REFERENCE_WAY
     assert {way.refusal for way in found.ways} == {"samples collapse."}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from growth_likelihoods import use_small_batches
 from phantom_brain import phantom_atlas, write_phantom_patient
 
 from gliofield.errors import DatabaseError, GliofieldError, NumericalError, ParameterError
@@ -24,14 +25,20 @@ TINY = BayesEvaluationSettings.small(
     num_cases=1,
     spacing_mm=10.0,
     voxel_stride=2,
-    case=CaseSettings(num_samples=12, num_steps=1, num_ranked=7, num_densities=2),
+    case=CaseSettings(num_samples=12, num_ranked=7, num_densities=2),
     sample_spacing_mm=8.0,
-    num_samples=8,
+    num_samples=10,
+    num_tmcmc_samples=8,
     num_steps=1,
     num_paper_samples=8,
     num_threads=1,
 )
 IDENTITY = {"seed": 0, "database": None, "surrogate": None, "registration": None}
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch):
+    use_small_batches(monkeypatch)
 
 
 def test_a_folder_goes_on_with_its_own_settings_alone(tmp_path):
@@ -186,6 +193,8 @@ def test_settings_out_of_range_are_refused(tmp_path):
     for changes, message in (
         ({"num_cases": 0}, "num_cases ≥ 1"),
         ({"num_paper_samples": 1}, "num_samples must be"),
+        ({"num_tmcmc_samples": 1}, "num_samples must be"),
+        ({"num_samples": 1}, "num_effective must be at least 10"),
         ({"voxel_stride": 0}, "voxel_stride must be at least 1"),
         ({"spacing_mm": 0.0}, "spacing_mm must be finite and above 0"),
         ({"time_step_scale": float("nan")}, "time_step_scale must be finite"),

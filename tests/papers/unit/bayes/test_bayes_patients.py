@@ -19,7 +19,7 @@ from gliofield_papers.bayes.patients import OBSERVATION, SOLVER, SURROGATE, Pati
 CONDITIONS = MachineConditions(architecture="x86_64", num_cores=2, load_average_before=0.1, load_average_after=0.2)
 POSTERIOR = ModelPosterior(
     parameters={"pet_scale": ParameterEstimate(map=0.7, low=0.6, high=0.8)}, dice_core=0.5, dice_whole=0.7,
-    num_fine=10, num_coarse=20, seconds=3.0, concerns=(), conditions=CONDITIONS,
+    num_simulations=30, seconds=3.0, concerns=(), conditions=CONDITIONS,
 )  # fmt: skip
 
 

@@ -28,8 +28,8 @@ def asked(monkeypatch):
             tissue=0.1, white_matter=0.1, gray_matter=0.1, csf=0.1, either=0.1, dice=dict.fromkeys((0.2, 0.4, 0.8), 1.0)
         )
         run = CaseRun(
-            places={"flair_threshold": place}, mean_density=score, map_density=score, log_evidence=-1.0, num_stages=3,
-            num_simulations=100, num_failed=0, effective_samples=10.0, seconds=1.0,
+            places={"flair_threshold": place}, mean_density=score, map_density=score, log_evidence=-1.0,
+            pareto_shape=0.2, num_simulations=100, num_failed=0, effective_samples=10.0, seconds=1.0,
         )  # fmt: skip
         record = CaseRecord(
             number=0, num_draws=1, core_voxels=5, whole_voxels=9, runs=dict.fromkeys(RUN_NAMES, run), failures={},
@@ -53,15 +53,15 @@ def gliofield(*arguments):
 def test_options_change_the_preset(asked, atlas_folder, tmp_path):
     """--small is labelled; what is given replaces the preset, what is not stays."""
     result = gliofield(
-        "papers", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--small", "--cases", 7, "--steps", 3,
-        "--start-draws", 0, "--seed", 5, "--threads", 1, "--no-cost",
+        "papers", "bayes", "--out", tmp_path / "out", "--atlas", atlas_folder, "--small", "--cases", 7,
+        "--samples", 60, "--seed", 5, "--threads", 1, "--no-cost",
     )  # fmt: skip
     (settings, options), *_ = asked
 
     assert result.exit_code == 0, result.stderr
     assert settings.is_small
     assert (settings.num_cases, settings.seed, settings.num_threads) == (7, 5, 1)
-    assert (settings.case.num_steps, settings.case.num_start_draws, settings.case.num_samples) == (3, 0, 128)
+    assert (settings.case.num_samples, settings.case.num_ranked, settings.num_samples) == (60, 31, 250)
     assert options["with_cost"] is False
     assert result.stdout.startswith("**Small**")
     assert (tmp_path / "out" / "tables.md").read_text(encoding="utf-8") == result.stdout
@@ -106,10 +106,10 @@ def test_force_is_left_to_the_evaluation(asked, atlas_folder, tmp_path):
     assert (out / SETTINGS_FILE).exists()
 
 
-@pytest.mark.parametrize(("samples", "num_ranked"), [(20, 15), (2, 1), (31, 31), (500, 31)])
+@pytest.mark.parametrize(("samples", "num_ranked"), [(20, 15), (10, 7), (31, 31), (500, 31)])
 def test_few_samples_hold_fewer_draws_for_ranks(samples, num_ranked):
     """One less than a power of two, at most the samples and at most 31."""
-    assert _settings(False, {}, {"num_samples": samples}).case.num_ranked == num_ranked
+    assert _settings(False, {}, samples).case.num_ranked == num_ranked
 
 
 def test_a_spacing_of_zero_is_refused(atlas_folder, tmp_path):
