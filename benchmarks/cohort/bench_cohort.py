@@ -189,6 +189,7 @@ def main() -> None:
     arguments.add_argument("--number", type=int, default=40)
     arguments.add_argument("--kills", type=int, default=10)
     arguments.add_argument("--killed-number", type=int, default=8)
+    arguments.add_argument("--only-kills", action="store_true")
     arguments.add_argument("--method", default="assimilate")
     arguments.add_argument("--workers", type=int, default=2)
     chosen = arguments.parse_args()
@@ -199,9 +200,13 @@ def main() -> None:
         broken = broken_patients(next(each for each in sound if "folder" in each.columns), place / "broken")
         write_table(place / "patients.tsv", [*sound, *broken])
         options = ["--method", chosen.method]
-        cohort = [*COMMAND, "cohort", str(place / "patients.tsv"), *options, "--workers", str(chosen.workers)]
+        how = [*options, "--workers", str(chosen.workers)]
+        cohort = [*COMMAND, "cohort", str(place / "patients.tsv"), *how]
         print(f"{len(sound)} sound patients ({len(real)} real) and {len(broken)} broken, {os.cpu_count()} cores, "
               f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+        if chosen.only_kills:
+            measure_kills([*COMMAND, "cohort"], how, sound[: chosen.killed_number], place, chosen.kills)
+            return
         middle = len(sound) // 2
         loop = timed(loop_of(sound[:middle], place / "loop", options), middle)
         whole = timed([[*cohort, "--out", str(place / "cohort")]], len(sound))
@@ -217,11 +222,7 @@ def main() -> None:
                 print(f"failed, as it should: {row['patient']}: {row['reason']}")
         again = timed([[*cohort, "--out", str(place / "cohort")]], len(sound))
         print(f"the same command once more: {again.wall_s:.1f} s", flush=True)
-        if chosen.kills:
-            few = sound[: chosen.killed_number]
-            write_table(place / "few.tsv", few)
-            cohort[3] = str(place / "few.tsv")
-            measure_kills([*cohort, "--deterministic"], place, chosen.kills)
+        measure_kills([*COMMAND, "cohort"], how, sound[: chosen.killed_number], place, chosen.kills)
 
 
 def print_memory(rows: Sequence[dict], folder: Path) -> None:
@@ -236,8 +237,10 @@ def print_memory(rows: Sequence[dict], folder: Path) -> None:
           f"{len(peaks)} patients, {last:.0f} MB over the last", flush=True)  # fmt: skip
 
 
-def measure_kills(command: list[str], place: Path, kills: int) -> None:
+def measure_kills(begin: list[str], how: list[str], patients: Sequence[Patient], place: Path, kills: int) -> None:
     """Killed and resumed against never killed."""
+    write_table(place / "few.tsv", patients)
+    command = [*begin, str(place / "few.tsv"), *how, "--deterministic"]
     calm = timed([[*command, "--out", str(place / "calm")]], 1)
     killed = kill_and_resume([*command, "--out", str(place / "killed")], kills, calm.wall_s, random.Random(0))
     calm_files, killed_files = content_of(place / "calm"), content_of(place / "killed")

@@ -185,7 +185,9 @@ def prepare(line, monkeypatch):
     if line.startswith("gliofield follow-up"):
         for name in ("FIRST", "SECOND"):
             shutil.copytree("PATIENT", name)
-        assert run("personalize", "FIRST", "--out", "RESULT", "--registration", "none", "--method", "distance")
+        shutil.rmtree("RESULT")
+        done = run("personalize", "FIRST", "--out", "RESULT", "--registration", "none", "--method", "distance")
+        assert done.exit_code == 0, done.stderr
     if line.startswith("gliofield import"):
         shutil.rmtree("CASE")
         still = Alignment(transform=Transform.identity(), kind="identity", residual=None, residual_before=None)
