@@ -85,7 +85,8 @@ def import_dicom(
     from gliofield.radiotherapy.dicom import Outlines, import_case
     from gliofield.radiotherapy.dicom.case_import import CASE_MARKER
 
-    require_absent(out, replace=force, marker=CASE_MARKER, inputs=[folder])
+    read = [path for path in (folder, seg, brain_mask) if path is not None]
+    require_absent(out, replace=force, marker=CASE_MARKER, inputs=read)
     if seg is None:
         for name, value in (("core", core), ("whole", whole), ("cavity", cavity)):
             if value is not None:
