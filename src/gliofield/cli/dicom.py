@@ -352,12 +352,17 @@ def add_to(app: typer.Typer) -> None:
         runs_long=True,
         reads_images=True,
     )
-    for name, function in (("rtstruct", export_rtstruct), ("seg", export_seg), ("map", export_map)):
+    commands = {
+        "rtstruct": (export_rtstruct, "TARGETS"),
+        "seg": (export_seg, "TARGETS"),
+        "map": (export_map, "DENSITY"),
+    }
+    for name, (function, file) in commands.items():
         add_command(
             export_app,
             name,
             function,
-            examples=[f"gliofield export {name} RESULT --series PLANNING --case CASE --out {name.upper()}.dcm"],
+            examples=[f"gliofield export {name} RESULT --series PLANNING --case CASE --out {file}.dcm"],
             runs_long=True,
             reads_images=True,
         )
