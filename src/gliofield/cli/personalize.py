@@ -168,10 +168,11 @@ def _require_place(out: Path | None, *, dry_run: bool, force: bool, inputs: Iter
         if not dry_run:
             raise ParameterError("the result needs a folder: give --out RESULT, or --dry-run to check the inputs only.")
         return
-    require_absent(out, replace=force)  # at once; what it may replace is known only to a slow import
-    from gliofield.report.result_folder import RESULT_MARKER
+    require_absent(out, replace=force, inputs=inputs)
+    if force:  # what it may replace is known only to a slow import
+        from gliofield.report.result_folder import RESULT_MARKER
 
-    require_absent(out, replace=force, marker=RESULT_MARKER, inputs=inputs)
+        require_absent(out, replace=force, marker=RESULT_MARKER, inputs=inputs)
 
 
 def _case_files(folder: Path | None, given: Mapping[str, Path | None]) -> Any:

@@ -42,7 +42,7 @@ def target(
 ) -> None:
     """Make the targets of a plan from a result: GTV, the guideline's CTV, the model's, and how they compare.
 
-    Masks, targets.json and the picture targets.png are added to the result folder.
+    Masks, targets.json and the picture targets.png are added to the result folder, and its page shows them.
     """
     from gliofield.report.targets_folder import TARGETS_PICTURE, require_new_targets, write_targets
 
@@ -64,13 +64,18 @@ def target(
     planning = read_planning_case(result, atlas=atlas, report=console.report)
     plan = plan_targets(planning, settings, report=console.report)
     path = write_targets(plan, planning, result, name=result.resolve().name, force=force)
-    content = {
-        "folder": result,
-        "file": path,
-        "picture": result / TARGETS_PICTURE,
-        **plan.to_json(),
-    }
-    console.result(content, lambda: f"{plan.summary()}\ntargets: {path}\npicture: {result / TARGETS_PICTURE}")
+    pictures = {"picture": result / TARGETS_PICTURE, **_page_anew(console, result)}
+    lines = [plan.summary(), f"targets: {path}", *(f"{name}: {place}" for name, place in pictures.items())]
+    console.result({"folder": result, "file": path, **pictures, **plan.to_json()}, lambda: "\n".join(lines))
+
+
+def _page_anew(console: Console, result: Path) -> dict[str, Path]:
+    """The page of a result, with its targets; nothing for a result of before pages."""
+    from gliofield.report.report_page import REPORT_NAME, ViewerSource, write_report
+
+    if not (result / REPORT_NAME).is_file():
+        return {}
+    return {"page": write_report(result, viewer=ViewerSource.fetched(console.report), name=None)}
 
 
 def predictgbm(

@@ -1,8 +1,7 @@
 """Pictures of a posterior: all pairs of parameters, and the stages of the sampler that found it.
 
 The pairs are drawn by the library `corner` (Foreman-Mackey 2016, doi 10.21105/joss.00024), or where it is not
-installed, or samples are weighted (it draws all points alike) or fewer than it takes, by plain histograms and points
-whose area is the weight.
+installed, or samples are fewer than it takes, by plain histograms and points.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _NUM_BINS = 20
 _LABEL_INCHES = 1.2
 _LABEL_LINE = 14
 # From here on contours are drawn in place of points.
-_MANY_SAMPLES = 400
+_MANY_SAMPLES = 2000
 
 
 def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None, title: str = "") -> Figure:
@@ -47,7 +46,8 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     """
     columns = [index for index in range(len(samples.names)) if np.ptp(samples.parameters[:, index]) > 0.0]
     labels = [_label(samples.names[index], samples.units[index]) for index in columns]
-    values = samples.parameters[:, columns]
+    # The library draws all points alike.
+    values = samples.equally_weighted(np.random.default_rng(0)).parameters[:, columns]
     marks = [None if truth is None else truth.get(samples.names[index]) for index in columns]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -58,9 +58,8 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     if not columns:
         figure.text(0.5, 0.5, "all samples are equal", ha="center", va="center", color=TEXT_COLOR)
         return figure
-    is_weighted = np.ptp(samples.log_weights) > 0.0
-    if is_weighted or importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
-        _plain_corner(figure, values, samples.weights, labels, marks)
+    if importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
+        _plain_corner(figure, values, labels, marks)
         _add_titles(figure, samples, columns, title)
         return figure
     has_many = len(values) >= _MANY_SAMPLES
@@ -140,14 +139,12 @@ def _corner_library() -> ModuleType:
 def _plain_corner(
     figure: Figure,
     values: NDArray[np.float64],
-    weights: NDArray[np.float64],
     labels: Sequence[str],
     truths: Sequence[float | None],
 ) -> None:
-    """Histograms on the diagonal, points whose area is their weight below it."""
+    """Histograms on the diagonal, points below it."""
     number = len(labels)
     panels = figure.subplots(number, number, squeeze=False)
-    sizes = np.clip(8.0 * weights / weights.mean(), 0.5, 120.0)
     for row in range(number):
         for column in range(number):
             axes = panels[row, column]
@@ -155,10 +152,10 @@ def _plain_corner(
             if column > row:
                 axes.set_axis_off()
             elif column == row:
-                axes.hist(values[:, row], bins=_NUM_BINS, weights=weights, color=_COLOR)
+                axes.hist(values[:, row], bins=_NUM_BINS, color=_COLOR)
                 axes.set_yticks([])
             else:
-                axes.scatter(values[:, column], values[:, row], s=sizes, color=_COLOR, alpha=0.4, linewidths=0)
+                axes.scatter(values[:, column], values[:, row], s=8.0, color=_COLOR, alpha=0.4, linewidths=0)
             truth = truths[column]
             if column <= row and truth is not None:
                 axes.axvline(truth, color=_TRUTH_COLOR, linewidth=1.0)

@@ -3,7 +3,7 @@
 mean_patient.nii.gz, std_patient.nii.gz                posterior mean and standard deviation of the density
 probability_t1gd_patient.nii.gz, …_flair_…             P(u > threshold) of the two thresholds
 …_atlas.nii.gz                                         the same in the atlas
-samples.npz, samples.nc                                parameters with weights; the same for ArviZ, if unweighted
+samples.npz, samples.json                              parameters with weights; drawn by weight, for ArviZ
 maps.png                                               mean, standard deviation and P(u > FLAIR's threshold)
 members.npz                                            densities of an ensemble on its own grid, if it has one
 posterior.json                                         intervals, checks of the masks, stages, how it was found
@@ -120,10 +120,10 @@ def _write_samples(folder: Path, posterior: DensityPosterior) -> None:
         log_likelihood=samples.log_likelihood,
     )
     # ArviZ knows equal weights only.
-    if np.ptp(samples.log_weights) == 0.0:
-        chain = {name: [column.tolist()] for name, column in zip(samples.names, samples.parameters.T, strict=True)}
-        log_posterior = (samples.log_prior + samples.log_likelihood).tolist()
-        write_json(folder / "samples.json", {"posterior": chain, "sample_stats": {"lp": [log_posterior]}})
+    equal = samples.equally_weighted(np.random.default_rng(0))
+    chain = {name: [column.tolist()] for name, column in zip(equal.names, equal.parameters.T, strict=True)}
+    log_posterior = (equal.log_prior + equal.log_likelihood).tolist()
+    write_json(folder / "samples.json", {"posterior": chain, "sample_stats": {"lp": [log_posterior]}})
 
 
 def _description(name: str) -> str:

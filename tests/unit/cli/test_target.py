@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from phantom_brain import write_phantom_atlas, write_phantom_patient
 from typer.testing import CliRunner
 
 from gliofield.cli import app, options
@@ -61,3 +62,32 @@ def test_an_input_folder_without_a_patient_is_refused(tmp_path):
     assert done.exit_code == 2
     assert "Patient-00000" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_page_of_the_result_shows_new_targets(tmp_path):
+    """A result of before pages stays without one."""
+    atlas, patient = write_phantom_atlas(tmp_path / "atlas"), write_phantom_patient(tmp_path / "patient")
+    made = run(
+        "personalize",
+        patient,
+        "--atlas",
+        atlas,
+        "--method",
+        "distance",
+        "--registration",
+        "none",
+        "--out",
+        tmp_path / "R",
+    )
+    page = tmp_path / "R" / "report.html"
+    before = page.read_text(encoding="utf-8")
+
+    done = run("target", tmp_path / "R", "--atlas", atlas, "--json")
+
+    assert (made.exit_code, done.exit_code) == (0, 0)
+    assert "CTV_ESTRO_15" not in before
+    assert "CTV_ESTRO_15" in page.read_text(encoding="utf-8")
+    assert json.loads(done.stdout)["page"].endswith("report.html")
+    page.unlink()
+    assert "page" not in json.loads(run("target", tmp_path / "R", "--atlas", atlas, "--force", "--json").stdout)
