@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Pages of tests are written without the viewer, unless the cache has it.
+os.environ["GLIOFIELD_OFFLINE"] = "1"
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -29,6 +29,10 @@ class SegmentationError(ImageError):
     """A segmentation cannot be understood: unknown labels, an ambiguous scheme, or no tumor."""
 
 
+class DicomError(GliofieldError, ValueError):
+    """A DICOM series or object cannot be used: incomplete, of another frame, or not what was asked for."""
+
+
 class AtlasError(GliofieldError, RuntimeError):
     """An atlas is unknown, incomplete, damaged, or cannot be fetched."""
 
@@ -59,12 +63,20 @@ class DatabaseError(GliofieldError, RuntimeError):
     """A simulation database is missing, damaged, locked, or does not fit the request."""
 
 
+class ClusterError(GliofieldError, RuntimeError):
+    """A cluster cannot be reached, has no workers or lost them, or they have another gliofield."""
+
+
 class CheckpointError(GliofieldError, RuntimeError):
     """A file of network weights or training state is missing, damaged, or of another kind or version."""
 
 
 class PluginError(GliofieldError, RuntimeError):
     """What another package adds to gliofield cannot be loaded, or is not what its entry point says."""
+
+
+class DownloadError(GliofieldError, RuntimeError):
+    """A published file of another package could not be had, or is not the one that was pinned; nothing was kept."""
 
 
 class OutputError(GliofieldError, RuntimeError):

@@ -23,7 +23,7 @@ _RETRIEVAL = _DATABASE | {"retrieval"}
 _INVERSE = _RETRIEVAL | {"inverse", "bayes", "learning"}
 # Registration hangs beside the chain: it sees anatomy, and only the end of the chain sees it.
 _PIPELINE = _INVERSE | {"pipeline", "registration", "assimilation"}
-_VIRTUAL = _PIPELINE | {"virtual"}
+_VIRTUAL = _PIPELINE | {"virtual", "radiotherapy"}
 ALLOWED = {
     "": set(),
     "metrics": set(),
@@ -38,11 +38,13 @@ ALLOWED = {
     "inverse": _RETRIEVAL | {"learning"},
     "bayes": _RETRIEVAL,
     "pipeline": _INVERSE | {"registration", "assimilation"},
+    "radiotherapy": _PIPELINE,
     "virtual": _PIPELINE,
-    "report": _VIRTUAL,
+    "report": _VIRTUAL | {"radiotherapy"},
     "testing": _PIPELINE | {"report"},
     "scoring": _VIRTUAL | {"report"},
-    "cli": _VIRTUAL | {"report", "scoring"},
+    "cohort": _VIRTUAL | {"radiotherapy", "report", "scoring"},
+    "cli": _VIRTUAL | {"radiotherapy", "report", "scoring", "cohort"},
 }
 # The same inside the papers.
 _METHODS = {"indexes", "surrogate"}

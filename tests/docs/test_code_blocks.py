@@ -15,6 +15,8 @@ from user_folder import as_a_user
 
 import gliofield
 from gliofield.cli import app
+from gliofield.cli.bids import app as bids_app
+from gliofield.cli.bids import repeated
 
 PYTHON = blocks("python")
 CONSOLE = blocks("console")
@@ -93,6 +95,12 @@ def test_a_command_line_is_understood(block):
     for program, *arguments in commands:
         if program == "gliofield":
             understand(arguments)
+        elif program == "gliofield-bids":
+            assert typer.main.get_command(bids_app).make_context(program, repeated(arguments)).params
+        elif program in {"podman", "apptainer"}:
+            named = [word for word in arguments if word.startswith("containers/")]
+            assert all((ROOT / word).is_file() for word in named)
+            assert arguments[0] in {"build", "run"}
         elif program == "make":
             assert {word for word in arguments if "=" not in word} <= targets
         elif program.startswith(("scripts/", ".ci/")):

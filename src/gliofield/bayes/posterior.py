@@ -6,8 +6,9 @@ the sampler works in: a maximum depends on the coordinates, and the paper report
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -152,10 +153,27 @@ class PosteriorSamples:
 
     def resampled(self, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Equally weighted rows drawn by weight with replacement (systematic), in random order, (number, P)."""
+        return self.parameters[self._drawn_by_weight(number, rng)]
+
+    def _drawn_by_weight(self, number: int, rng: np.random.Generator) -> NDArray[np.int64]:
         points = (np.arange(number) + rng.random()) / number
         cumulative = np.cumsum(self.weights)
         chosen = np.searchsorted(cumulative / cumulative[-1], points, side="right")
-        return rng.permutation(self.parameters[np.minimum(chosen, len(cumulative) - 1)])
+        return rng.permutation(np.minimum(chosen, len(cumulative) - 1))
+
+    def equally_weighted(self, rng: np.random.Generator) -> PosteriorSamples:
+        """As many samples as the weights are worth, drawn by weight (systematic); these themselves, if equal."""
+        if np.ptp(self.log_weights) == 0.0:
+            return self
+        number = math.ceil(self.effective_sample_size)
+        chosen = self._drawn_by_weight(number, rng)
+        return replace(
+            self,
+            parameters=self.parameters[chosen],
+            log_weights=np.zeros(number),
+            log_prior=self.log_prior[chosen],
+            log_likelihood=self.log_likelihood[chosen],
+        )
 
     def to_inference_data(self) -> arviz.InferenceData:
         """The samples as ArviZ's `InferenceData`: groups ``posterior`` (with units) and ``sample_stats``, one chain.
@@ -167,8 +185,8 @@ class PosteriorSamples:
         """
         if np.ptp(self.log_weights) > 0.0:
             raise ParameterError(
-                "ArviZ knows samples of equal weight only, and these are weighted. Draw equally weighted rows first, "
-                "with resampled(...)."
+                "ArviZ knows samples of equal weight only, and these are weighted. Draw equally weighted ones first, "
+                "with equally_weighted(...)."
             )
         try:
             import arviz

@@ -13,7 +13,24 @@ from typing import Annotated
 import typer
 
 from gliofield import __version__
-from gliofield.cli import atlas, database, demo, evaluate, personalize, search, setup, simulate, train, virtual
+from gliofield.cli import (
+    atlas,
+    cohort,
+    compare,
+    database,
+    demo,
+    dicom,
+    evaluate,
+    follow_up,
+    personalize,
+    report,
+    search,
+    setup,
+    simulate,
+    target,
+    train,
+    virtual,
+)
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
 from gliofield.cli.plugged_commands import RootGroup
@@ -53,6 +70,12 @@ def _root(
 demo.add_to(app)
 setup.add_to(app)
 personalize.add_to(app)
+target.add_to(app)
+report.add_to(app)
+dicom.add_to(app)
+compare.add_to(app)
+cohort.add_to(app)
+follow_up.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
 virtual.add_to(app)
@@ -62,6 +85,9 @@ for group in (atlas, database, evaluate, train):
 
 def main() -> None:
     """Entry point of the ``gliofield`` command."""
+    if sys.stdout is None:  # closed by who started it: a result would be lost without a word
+        typer.echo("Error: standard output is closed. Redirect it to /dev/null if no result is wanted.", err=True)
+        sys.exit(EXIT_FAILED)
     try:
         app()
     except OSError as error:  # of pages and versions, on a full disk behind stdout; commands have said theirs

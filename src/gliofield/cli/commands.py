@@ -226,6 +226,10 @@ class DeferredCommand(Command):
                 vars(error).update(message=sentence, possibilities=None)
             raise
 
+    def invoke(self, ctx: Any) -> Any:
+        """Call what was built, also where this is the only command of its program."""
+        return ctx.command.invoke(ctx)
+
 
 class Group(TyperGroup):
     """A group of commands whose help is plain text."""

@@ -21,9 +21,9 @@ from typing import Any, TextIO
 import typer
 
 from gliofield.cli.progress_bars import draw_bars
-from gliofield.cli.progress_lines import ProgressLines, called_regularly
 from gliofield.errors import GliofieldError, OutputError, ParameterError
 from gliofield.progress import ProgressEvent, Reporter
+from gliofield.progress_lines import ProgressLines, called_regularly
 from gliofield.termination import TerminatedError
 
 EXIT_FAILED = 1
@@ -33,6 +33,9 @@ EXIT_INTERRUPTED = 130
 
 # Arguments of Python whose option has another name.
 _ALIASES = {"replace": "--force", "resume": "--restart", "num_threads": "--threads", "num_workers": "--threads"}
+# How every line of a log begins.
+_STAMP, _STAMP_LENGTH = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "), 21
+_ALIASES |= {"is_other_id_accepted": "--accept-other-id"}
 _LIBRARIES = ("numpy", "scipy", "numba", "zarr", "antspyx", "torch")
 
 
@@ -60,17 +63,36 @@ class ConsoleOptions:
 
     @contextmanager
     def open_log(self) -> Iterator[TextIO | None]:
-        """The file of the log, to be appended to; None without one."""
+        """The file of the log, to be appended to; None without one.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, or is a file that is no log: appending would damage it.
+        """
         if self.log is None:
             yield None
             return
         try:
+            _require_log(self.log)
             file = self.log.open("a", encoding="utf-8")
         except OSError as error:
             reason = f"the log {self.log} cannot be written: {error.strerror}. Choose another place."
             raise OutputError(reason) from error
         with file:
             yield file
+
+
+def _require_log(path: Path) -> None:
+    """Raise `OutputError` for a file that does not begin as logs of gliofield do; an empty one is fine."""
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        begin = stream.read(_STAMP_LENGTH)
+    if begin and not _STAMP.fullmatch(begin):
+        raise OutputError(
+            f"{path} exists and is no log of gliofield, so nothing is appended to it. Choose another name for --log."
+        )
 
 
 class Console:

@@ -44,6 +44,7 @@ def demo(
     from gliofield.anatomy import load_atlas
     from gliofield.pipeline import PersonalizationSettings
     from gliofield.report import write_result_folder
+    from gliofield.report.report_page import ViewerSource
     from gliofield.virtual import run_demo
 
     atlas = load_atlas("sri24", report=console.report)
@@ -56,7 +57,8 @@ def demo(
         force=force,
         report=console.report,
     )
-    write_result_folder(outcome.result, result_folder, name=f"virtual patient {seed}", force=force)
+    viewer = ViewerSource.fetched(console.report, in_passing=True)
+    write_result_folder(outcome.result, result_folder, name=f"virtual patient {seed}", force=force, viewer=viewer)
     cells = _cells_by_ranking(outcome)
     content = {
         "patient": patient_folder,
@@ -107,7 +109,7 @@ def _summary(outcome: DemoOutcome, cells: Mapping[str, float], result_folder: Pa
         f"  true cells outside the core inside the first {volume_ml:.0f} ml (the core with 15 mm) by",
         *rows,
         *(f"  {concern.level}: {concern.text}" for concern in result.concerns),
-        f"Picture: {result_folder / 'overview.png'}",
+        f"Report: {result_folder / 'report.html'}",
         "Your own patient (skull-stripped NIfTI, BraTS labels; research use only):",
         f"  {_program()} personalize --t1c T1C.nii.gz --flair FLAIR.nii.gz --seg SEG.nii.gz --out RESULT",
     ]

@@ -148,12 +148,14 @@ def personalize(
 
     from gliofield.pipeline import personalize as run
     from gliofield.report import write_result_folder
+    from gliofield.report.report_page import ViewerSource
 
     result = run(case, method=method_options, atlas=atlas, settings=settings, report=console.report)
     result = dataclasses.replace(result, seconds={**result.seconds, **clock.seconds})
     name = (folder if folder is not None else out).resolve().name
     with clock.stage("write"):
-        write_result_folder(result, out, name=name, force=force, inputs=files.given.values())
+        viewer = ViewerSource.fetched(console.report, in_passing=True)
+        write_result_folder(result, out, name=name, force=force, inputs=files.given.values(), viewer=viewer)
     _print_outcome(console, result, out, strict=strict)
 
 
@@ -166,10 +168,11 @@ def _require_place(out: Path | None, *, dry_run: bool, force: bool, inputs: Iter
         if not dry_run:
             raise ParameterError("the result needs a folder: give --out RESULT, or --dry-run to check the inputs only.")
         return
-    require_absent(out, replace=force)  # at once; what it may replace is known only to a slow import
-    from gliofield.report.result_folder import RESULT_MARKER
+    require_absent(out, replace=force, inputs=inputs)
+    if force:  # what it may replace is known only to a slow import
+        from gliofield.report.result_folder import RESULT_MARKER
 
-    require_absent(out, replace=force, marker=RESULT_MARKER, inputs=inputs)
+        require_absent(out, replace=force, marker=RESULT_MARKER, inputs=inputs)
 
 
 def _case_files(folder: Path | None, given: Mapping[str, Path | None]) -> Any:
@@ -234,10 +237,12 @@ def _end_with(verdict: str, *, strict: bool) -> None:
 
 def _print_outcome(console: Console, result: PersonalizationResult, out: Path, *, strict: bool) -> None:
     from gliofield.report import quality_summary
+    from gliofield.report.report_page import REPORT_NAME
 
     content = {
         "folder": out,
         "overview": out / "overview.png",
+        "report": out / REPORT_NAME,
         "method": result.method_name,
         "parameters": dict(result.estimate.parameters or {}),
         "quality": quality_summary(result),
@@ -247,7 +252,7 @@ def _print_outcome(console: Console, result: PersonalizationResult, out: Path, *
         console.spell(result.summary()),
         f"time: {', '.join(f'{stage} {value:.1f} s' for stage, value in result.seconds.items())}",
         f"result:  {out}",
-        f"picture: {out / 'overview.png'}",
+        f"report:  {out / REPORT_NAME}",
     ]
     console.notes(result.estimate.details.get("index_notices", ()))
     console.result(content, lambda: "\n".join(lines))
@@ -275,12 +280,12 @@ def _named_method(arguments: Sequence[str]) -> str:
     return named
 
 
-def _options(arguments: Sequence[str]) -> OptionGroup:
+def options_of_command(arguments: Sequence[str]) -> OptionGroup:
     named = _named_method(arguments)
     return options_of_method(named if named in method_names() else DEFAULT_METHOD)
 
 
-def _explain(option: str, arguments: Sequence[str]) -> str | None:
+def explain_option(option: str, arguments: Sequence[str]) -> str | None:
     """Whose option an unknown one is, if it is that of another method."""
     from gliofield.errors import unknown_name
 
@@ -311,7 +316,7 @@ def add_to(app: typer.Typer) -> None:
             "gliofield personalize PATIENT --pet PET.nii.gz --method sample --space patient --out RESULT",
         ],
         runs_long=True,
-        options={"method_options": _options},
-        explain=_explain,
+        options={"method_options": options_of_command},
+        explain=explain_option,
         reads_images=True,
     )

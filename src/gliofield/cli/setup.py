@@ -31,19 +31,28 @@ def setup(
 ) -> None:
     """Fetch and build all that a first use needs, for machines without a network.
 
-    The atlas, compiled kernels and, with --database, the database of method query. Run it once where there is a
-    network, by whoever will use it: everything lies in the cache, which it shows, and is used from there. What is there
-    already is left as it is.
+    The atlas, the viewer of reports, compiled kernels and, with --database, the database of method query. Run it once
+    where there is a network, by whoever will use it: everything lies in the cache, which it shows, and is used from
+    there. What is there already is left as it is.
     """
     from gliofield.pipeline import setup_everything
     from gliofield.pipeline.first_use import NUM_TUMORS_NEEDED
+    from gliofield.report.viewer_library import viewer_script
 
     number = NUM_TUMORS_NEEDED if database is None else _number_of(database)
     if dry_run:
         _print_plan(console, number)
         return
+    viewer, reason = viewer_script(console.report)
+    if viewer is None:
+        console.notes([f"reports have static planes only: {reason}"])
     made = setup_everything(num_tumors=number, num_workers=threads, report=console.report)
-    content = {"folder": made.folder, "bytes": dict(made.bytes_of), "num_tumors": made.num_tumors}
+    content = {
+        "folder": made.folder,
+        "bytes": dict(made.bytes_of),
+        "num_tumors": made.num_tumors,
+        "has_viewer": viewer is not None,
+    }
     console.result(content, lambda: _describe(made))
 
 
@@ -60,12 +69,20 @@ def _number_of(text: str) -> int | None:
 def _print_plan(console: Console, number: int | None) -> None:
     from gliofield.anatomy import DEFAULT_ATLAS, list_atlases
     from gliofield.cache import cache_folder
+    from gliofield.report.viewer_library import viewer_file
 
     is_there = {entry.name: entry.is_available for entry in list_atlases()}[DEFAULT_ATLAS]
-    content = {"folder": cache_folder(), "atlas_is_there": is_there, "num_tumors": number}
+    has_viewer = viewer_file().is_file()
+    content = {
+        "folder": cache_folder(),
+        "atlas_is_there": is_there,
+        "viewer_is_there": has_viewer,
+        "num_tumors": number,
+    }
     lines = [
         f"would use the cache {cache_folder()}",
         f"atlas {DEFAULT_ATLAS}: {'ready' if is_there else 'would be fetched (57 MB, kept are 4 MB)'}",
+        f"viewer of reports: {'ready' if has_viewer else 'would be fetched (2 MB)'}",
         "no database" if number is None else f"default database: would be built or grown to {number} tumors",
     ]
     console.result(content, lambda: "\n".join(lines))

@@ -1,6 +1,14 @@
-"""Which voxels a ranking treats first: the highest scores, ties by a distance, then by their place in the array."""
+"""Which voxels a ranking treats first, and what it needs to hold a share of something.
+
+The highest scores come first, ties go by a distance, then by their place in the array. Coverage at one volume tells
+rankings apart as long as it does not saturate; the curve of coverage over volume, and the volume at which it passes a
+share such as 95 %, do so where it does.
+"""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,3 +64,42 @@ def best_first(score: NDArray[np.floating], distance_mm: NDArray[np.floating]) -
     [1, 2, 3, 0]
     """
     return np.lexsort((distance_mm, -score))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoverageCurve:
+    """What the first voxels of a ranking hold of something, over their number.
+
+    Parameters
+    ----------
+    held : (N,) float64 array
+        Share of the total in the first 1, 2, …, N voxels; NaN where the total is 0.
+    """
+
+    held: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, amounts: NDArray[np.generic]) -> CoverageCurve:
+        """Curve of amounts ≥ 0 (N,) that are in the order of a ranking, the first to treat first."""
+        sums = np.cumsum(amounts, dtype=np.float64)
+        total = float(sums[-1]) if len(sums) else 0.0
+        return cls(held=sums / total if total > 0.0 else np.full(len(sums), np.nan))
+
+    def at(self, count: int) -> float:
+        """Share in the first `count` voxels; NaN without a count, or where there is nothing to hold."""
+        if count <= 0 or not len(self.held):
+            return math.nan
+        return float(self.held[min(count, len(self.held)) - 1])
+
+    def count_for(self, share: float) -> float:
+        """Fewest first voxels that hold a share; NaN where there is nothing to hold.
+
+        Examples
+        --------
+        >>> curve = CoverageCurve.of(np.array([6.0, 3.0, 1.0]))
+        >>> curve.at(1), curve.count_for(0.9), curve.count_for(0.95)
+        (0.6, 2.0, 3.0)
+        """
+        if not len(self.held) or math.isnan(self.held[-1]):
+            return math.nan
+        return float(min(int(np.searchsorted(self.held, share)) + 1, len(self.held)))

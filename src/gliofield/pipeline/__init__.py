@@ -6,7 +6,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "assimilate_method": ("AssimilateMethod",),
     "case": ("Case", "CaseFiles", "find_case_files", "read_case"),
     "default_database": ("default_database_path", "open_database"),
-    "density_posterior": ("DensityPosterior",),
+    "density_posterior": ("DensityPosterior", "MemberDensities"),
     "distance_methods": ("DistanceMethod", "MarginMethod"),
     "first_use": ("CacheContent", "setup_everything"),
     "infer_method": ("InferMethod",),

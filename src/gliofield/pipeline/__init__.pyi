@@ -13,6 +13,7 @@ from gliofield.pipeline.default_database import (
 )
 from gliofield.pipeline.density_posterior import (
     DensityPosterior as DensityPosterior,
+    MemberDensities as MemberDensities,
 )
 from gliofield.pipeline.distance_methods import (
     DistanceMethod as DistanceMethod,

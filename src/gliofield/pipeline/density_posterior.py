@@ -53,6 +53,74 @@ class ExpectedCells:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class MemberDensities:
+    """Equally likely densities on one coarse grid, in 256 levels; what is asked of them is how many cells a region has.
+
+    A level l stands for the density (l / 255)²: fine steps where there are few cells.
+
+    Parameters
+    ----------
+    levels : (N, X, Y, Z) uint8 array
+        The densities.
+    grid : Grid
+        Of each.
+    log_std : float
+        Standard deviation of the logarithm of the factor by which all of them may be wrong at once.
+    """
+
+    levels: NDArray[np.uint8]
+    grid: Grid
+    log_std: float = 0.0
+
+    @staticmethod
+    def level_of(cell_density: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """Levels of a density in [0, 1]."""
+        return np.rint(255.0 * np.sqrt(np.clip(cell_density, 0.0, 1.0))).astype(np.uint8)
+
+    def cells_ml(self, region: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+        """Cells of each density in a region of a finer grid [ml], (N,).
+
+        They are the sum over the region's voxels of the density interpolated there; so they are found as the sum over
+        the coarse voxels of the density times what of the region interpolates from each.
+
+        Parameters
+        ----------
+        region : (X, Y, Z) bool array
+            On `grid`, whose axes must be those of the members' grid.
+        grid : Grid
+            Such as that of the scan.
+        """
+        weights = region.astype(np.float32)
+        voxels = self.grid.voxel_from_world @ grid.world_from_voxel
+        for axis in range(3):
+            places = voxels[axis, axis] * np.arange(grid.shape[axis]) + voxels[axis, 3]
+            reader = _linear_reader(places, self.grid.shape[axis])
+            weights = np.moveaxis(np.tensordot(reader, weights, axes=(0, axis)), 0, axis)
+        used = np.argwhere(weights > 0.0)
+        if not len(used):
+            return np.zeros(len(self.levels))
+        window = tuple(slice(first, last + 1) for first, last in zip(used.min(axis=0), used.max(axis=0), strict=True))
+        density = (np.arange(256, dtype=np.float32) / np.float32(255.0)) ** 2
+        inside = weights[window].ravel()
+        sums = [float(density[each[window].ravel()] @ inside) for each in self.levels]
+        return np.array(sums) * grid.voxel_volume_ml
+
+
+def _linear_reader(places: NDArray[np.float64], length: int) -> NDArray[np.float32]:
+    """Matrix that reads values along an axis, linearly, at fractional places; 0 outside."""
+    places = np.round(places, 10)
+    inside = (places >= 0.0) & (places <= length - 1)
+    low = np.clip(np.floor(places).astype(int), 0, max(length - 2, 0))
+    part = np.where(inside, places - low, 0.0)
+    reader = np.zeros((len(places), length), dtype=np.float32)
+    rows = np.arange(len(places))
+    reader[rows, low] = np.where(inside, 1.0 - part, 0.0)
+    if length > 1:
+        reader[rows, low + 1] += part
+    return reader
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DensityPosterior:
     """What is known of a tumor's density, and how well.
 
@@ -74,6 +142,8 @@ class DensityPosterior:
         Posterior predictive checks of the masks, by ``t1gd`` and ``flair``.
     cells_outside_core : ExpectedCells or None
         Where the method states them.
+    members : MemberDensities or None
+        Equally likely densities, where they are kept.
     """
 
     mean: Volume
@@ -85,6 +155,7 @@ class DensityPosterior:
     stages: tuple[StageInfo, ...] | tuple[BatchInfo, ...] = ()
     mask_checks: Mapping[str, MaskCheck] = field(default_factory=dict)
     cells_outside_core: ExpectedCells | None = None
+    members: MemberDensities | None = None
 
     @property
     def maps(self) -> dict[str, Volume]:

@@ -18,7 +18,13 @@ from gliofield.assimilation import Ensemble, EnsembleSettings, Hypotheses, Rim
 from gliofield.bayes import CredibleInterval, PosteriorSamples
 from gliofield.errors import ParameterError
 from gliofield.imaging import Observation
-from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, DensityMaps, DensityPosterior, ExpectedCells
+from gliofield.pipeline.density_posterior import (
+    CELLS_OUTSIDE_CORE,
+    DensityMaps,
+    DensityPosterior,
+    ExpectedCells,
+    MemberDensities,
+)
 from gliofield.pipeline.tumor_box import TumorBox
 from gliofield.progress import ProgressEvent, Reporter
 
@@ -91,11 +97,12 @@ def ensemble_posterior(
         settings=settings.ensemble,
         seed=settings.seed,
     )
-    number, cells_ml = settings.ensemble.num_members, list[float]()
+    number, cells_ml, levels = settings.ensemble.num_members, list[float](), list[NDArray[np.uint8]]()
     outside, ml = ~observation.tumor_core[box.window], box.scan.grid.voxel_volume_ml
 
     def on_scan() -> Iterator[NDArray[np.float32]]:
         for done, member in enumerate(ensemble.members(num_threads), start=1):
+            levels.append(MemberDensities.level_of(member.cell_density))
             density = box.density_in_window(member.cell_density)
             cells_ml.append(float(density.sum(where=outside, dtype=np.float64)) * ml)
             yield density
@@ -103,7 +110,7 @@ def ensemble_posterior(
 
     maps = DensityMaps.of(on_scan(), box.window_grid, observation.thresholds)
     counts = np.array(cells_ml)
-    cells = expected_cells(counts, settings)
+    cells = expected_cells(counts, log_std=settings.model_log_std, level=settings.level)
     samples = _samples(ensemble.hypotheses, ensemble.rim, counts)
     interval = CredibleInterval(low=cells.low, high=cells.high, level=cells.level)
     return DensityPosterior(
@@ -119,15 +126,16 @@ def ensemble_posterior(
             "probability_of_unseen_dense_tumor": float(np.mean(ensemble.hypotheses.is_dense)),
         },
         cells_outside_core=cells,
+        members=MemberDensities(levels=np.stack(levels), grid=box.seen.grid, log_std=settings.model_log_std),
     )
 
 
-def expected_cells(cells_ml: NDArray[np.float64], settings: UncertaintySettings) -> ExpectedCells:
+def expected_cells(cells_ml: NDArray[np.float64], *, log_std: float, level: float = 0.95) -> ExpectedCells:
     """Mean and equal-tailed interval of the members' counts (N,), each uncertain by a lognormal factor of its own."""
     normal = ndtri((np.arange(_NUM_FACTORS) + 0.5) / _NUM_FACTORS)
-    spread = np.multiply.outer(cells_ml, np.exp(settings.model_log_std * normal))
-    low, high = np.quantile(spread, [0.5 * (1.0 - settings.level), 0.5 * (1.0 + settings.level)])
-    return ExpectedCells(mean=float(spread.mean()), low=float(low), high=float(high), level=settings.level)
+    spread = np.multiply.outer(cells_ml, np.exp(log_std * normal))
+    low, high = np.quantile(spread, [0.5 * (1.0 - level), 0.5 * (1.0 + level)])
+    return ExpectedCells(mean=float(spread.mean()), low=float(low), high=float(high), level=level)
 
 
 def _samples(found: Hypotheses, rim: Rim, cells_ml: NDArray[np.float64]) -> PosteriorSamples:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gliofield.anatomy import Segmentation
 from gliofield.assimilation import PrioritySettings, distance_mm, grow_from_outlines, rank_voxels
-from gliofield.box import box_of, slices_of
+from gliofield.box import box_of, slices_of, widened
 from gliofield.imaging import Observation, VisibilityThresholds
 from gliofield.metrics import dice, highest_voxels
 from gliofield.pipeline.spaces import PatientSpace
@@ -128,6 +129,26 @@ def rank_targets(density: Volume, scan: PatientSpace, thresholds: VisibilityThre
             for name, region in regions.items()
         ),
     )
+
+
+def core_margin(segmentation: Segmentation, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The usual target: the core with `MARGIN_MM` within the brain; empty without a core.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Tumor masks.
+    alive : (X, Y, Z) bool array
+        Where it may reach.
+    """
+    found = np.zeros(segmentation.grid.shape, dtype=bool)
+    if segmentation.has_core:
+        spacing_mm = segmentation.grid.spacing_mm
+        reach = int(np.ceil(MARGIN_MM / min(spacing_mm))) + 1
+        window = slices_of(widened(box_of(segmentation.tumor_core), reach, found.shape))
+        near = distance_mm(segmentation.tumor_core[window], spacing_mm) <= MARGIN_MM
+        found[window] = near & alive[window]
+    return found
 
 
 def target_priority(

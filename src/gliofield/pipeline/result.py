@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gliofield.anatomy import Atlas
 from gliofield.concern import Concern, Verdict, verdict_in_words, verdict_of
 from gliofield.imaging import Estimate, VisibilityThresholds
 from gliofield.metrics import MaskAgreement
@@ -73,6 +74,10 @@ class PersonalizationResult:
         Name of the method.
     references : tuple of str
         Papers behind the methods used.
+    density_judged : Volume or None
+        The density by which the answer is judged, on the case's grid: before a correction to the outlines.
+    atlas : Atlas or None
+        What the patient was registered to.
     """
 
     case: Case
@@ -100,6 +105,8 @@ class PersonalizationResult:
     coverage: TumorCoverage | None = None
     seed_patient_mm: tuple[float, float, float] | None = None
     seed_atlas_mm: tuple[float, float, float] | None = None
+    density_judged: Volume | None = None
+    atlas: Atlas | None = None
 
     def __repr__(self) -> str:
         """The summary, so that printing a result tells what it is."""

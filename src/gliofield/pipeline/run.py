@@ -135,6 +135,8 @@ def personalize(
         settings=_recorded(chosen, loaded, ready.name, request, final.space),
         seconds=clock.seconds,
         method_name=ready.name,
+        density_judged=judged[0],
+        atlas=loaded,
         references=(_PIPELINE_REFERENCE, *_registration_references(registration), *ready.references),
     )
 

@@ -23,8 +23,8 @@ from gliofield.pipeline.case import Case
 from gliofield.registration import RegistrationQuality
 from gliofield.volume import Volume
 
-# A density below this is none at all for a reader of the map.
-_NO_CELLS = 0.01
+#: A density below this is none at all for a reader of the map.
+NO_CELLS = 0.01
 # Visible tumor without cells: more than this part, or this volume [ml]. *Chosen*: the best of 5,000 tumors leaves 1 to
 # 8 % (0.4 to 4 ml) empty in three of the shared patients, 8 to 35 % (11 to 82 ml) in five worse ones.
 _NOTABLE_SHARE, _NOTABLE_ML = 0.05, 5.0
@@ -141,7 +141,7 @@ def measure_coverage(
     cell_density.grid.require_same_as(case.grid, self_name="cell_density", other_name="scan")
     whole, core = case.segmentation.whole_tumor, case.segmentation.tumor_core
     shown = thresholds.whole_tumor(cell_density.data)
-    below, empty = whole & ~shown, whole & (cell_density.data < _NO_CELLS)
+    below, empty = whole & ~shown, whole & (cell_density.data < NO_CELLS)
     piece_ml, piece_mm = _largest_piece(below, case.grid)
     whole_ml = case.segmentation.whole_ml
     measured = TumorCoverage(

@@ -88,7 +88,8 @@ def _stages(preset: RegistrationPreset, seed: int) -> list[dict[str, Any]]:
     stages = []
     if preset.affine is not None:
         arguments = [*common, "--output", "affine_", "--initial-moving-transform", "[{patient},{atlas},1]"]
-        arguments += _linear_arguments("Rigid", preset.affine) + _linear_arguments("Affine", preset.affine)
+        for kind in ("Rigid",) if preset.affine.is_rigid else ("Rigid", "Affine"):
+            arguments += _linear_arguments(kind, preset.affine)
         stages.append({"name": "affine", "arguments": arguments})
     if preset.deformable is not None:
         initial = "affine_0GenericAffine.mat"

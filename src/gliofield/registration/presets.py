@@ -81,6 +81,8 @@ class AffineSettings:
         Part of the voxels the metric sees, on a regular lattice, in (0, 1].
     gradient_step : float
         Optimizer step, > 0.
+    is_rigid : bool
+        Stop after the rigid part: two scans of one head.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class AffineSettings:
     num_bins: int = 32
     sampling_fraction: float = 0.25
     gradient_step: float = 0.1
+    is_rigid: bool = False
 
     def __post_init__(self) -> None:
         _require("AffineSettings", "num_bins", self.num_bins, self.num_bins >= 4, "≥ 4")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gliofield.growth import Solution, moved_tissue
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.report.page_layout import plain_text
+from gliofield.report.color_maps import ARROW_COLOR, DENSITY
+from gliofield.report.plane_page import LineStyle, PlanePage, drawn_rows, gray_limits, lines_above
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.resample import resample, resample_mask
 from gliofield.volume import Volume
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_WIDTH, _LEFT = 7.6, 1.05
 
 
 def growth_sheet(
@@ -43,34 +47,38 @@ def growth_sheet(
     title : str
         Text above the sheet.
     """
-    from matplotlib.figure import Figure
-
     image = resample(background, solution.grid)
     mask = resample_mask(brain, solution.grid).data
     window = crop_window(mask, margin=4)
     center = np.clip(np.rint(solution.grid.voxel_of(seed_mm)).astype(int), 0, np.array(solution.grid.shape) - 1)
-    limits = np.percentile(image.data[mask], [0.5, 99.5])
-    num_times = len(solution.times_days)
-    figure = Figure(figsize=(10, 3.2 * num_times + 0.5), facecolor="black", dpi=100)
-    panels = figure.subplots(num_times, 3, squeeze=False)
-    figure.subplots_adjust(
-        left=0.08, right=0.99, top=1 - 0.4 / (3.2 * num_times + 0.5), bottom=0.01, wspace=0.03, hspace=0.04
-    )
+    limits = gray_limits(image.data[mask])
     moved = moved_tissue(solution)
-    for row, days in enumerate(solution.times_days):
-        shown = image.data
-        if moved is not None:
-            shown = moved.moved(image.data, row)
-        for column, plane in enumerate(PLANES):
-            cut = PlaneCut(plane, int(center[plane.cut_axis]), window, image)
-            cut.show_image(panels[row, column], shown, limits)
-            cut.paint_density(panels[row, column], solution.cell_density[row], thresholds)
+    cuts = [PlaneCut(plane, int(center[plane.cut_axis]), window, image) for plane in PLANES]
+    lines = [(title, 11.0, "white")]
+    above = lines_above(lines, _LEFT + _WIDTH + 1.0)
+    page = PlanePage(cuts, len(solution.times_days), width=_WIDTH, above=above, left=_LEFT)
+
+    def painter(row: int) -> Callable[[PlaneCut, Axes], None]:
+        shown = image.data if moved is None else moved.moved(image.data, row)
+
+        def paint(cut: PlaneCut, axes: Axes) -> None:
+            cut.show_image(axes, shown, limits)
+            cut.paint_density(axes, solution.cell_density[row], thresholds)
             if moved is not None:
-                cut.draw_arrows(panels[row, column], moved.displacement_mm[row])
-            cut.annotate(panels[row, column], with_name=row == 0)
-        core, whole = (solution.volume_ml(t)[row] for t in (thresholds.t1gd_threshold, thresholds.flair_threshold))
-        label = f"{days:.0f} d\ncore {core:.1f} ml\nwhole {whole:.1f} ml"
-        position = panels[row, 0].get_position()
-        figure.text(0.01, (position.y0 + position.y1) / 2, label, color="white", fontsize=9, va="center")
-    figure.text(0.01, 1 - 0.2 / (3.2 * num_times + 0.5), plain_text(title), color="white", fontsize=12, va="center")
-    return figure
+                cut.draw_arrows(axes, moved.displacement_mm[row])
+
+        return paint
+
+    low, high = thresholds.flair_threshold, thresholds.t1gd_threshold
+    drawn_rows(page, [painter(row) for row in range(len(solution.times_days))])
+    for row, days in enumerate(solution.times_days):
+        core, whole = (solution.volume_ml(threshold)[row] for threshold in (high, low))
+        page.label(row, f"{days:.0f} days\n\nabove {high:g}\n{core:.1f} ml\n\nabove {low:g}\n{whole:.1f} ml")
+        page.color_bar(row, DENSITY, [0.01, 0.05, low, high, 1.0], [(low, "dashed"), (high, "solid")])
+    page.write_above(lines)
+    legend: list[tuple[str, str, LineStyle]]
+    legend = [(f"density {high:g}", "white", "solid"), (f"density {low:g}", "white", "dashed")]
+    if moved is not None:
+        legend.append(("displacement, 3 times its length", ARROW_COLOR, "solid"))
+    page.write_below("gliofield · research use only", legend)
+    return page.figure

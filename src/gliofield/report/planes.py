@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from gliofield.box import box_of, slices_of, widened
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield.report.color_maps import ARROW_COLOR, DENSITY, ColorScale
 from gliofield.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
 
-# Densities below this are not painted; it is about the step of a stored density (1/255).
-_LOWEST_PAINTED_DENSITY = 0.005
 # Arrows of a displacement: drawn longer than it is, and not where there is next to none.
 _ARROW_MAGNIFICATION = 3.0
 _SHORTEST_ARROW_MM = 0.3
@@ -87,24 +86,35 @@ class PlaneCut:
         self, axes: Axes, density: NDArray[np.generic], thresholds: VisibilityThresholds
     ) -> ScalarMappable:
         """Draw a density in color with the isolines of the two thresholds; returns what a color bar needs."""
-        from matplotlib.colors import PowerNorm
-
         page = np.asarray(self.page(density), dtype=np.float32)
-        shown = np.ma.masked_less(page, _LOWEST_PAINTED_DENSITY)
-        norm = PowerNorm(gamma=0.5, vmin=0.0, vmax=1.0)
-        painted = axes.imshow(
-            shown, cmap="inferno", norm=norm, origin="lower", extent=self.extent, alpha=0.62, interpolation="nearest"
-        )
+        painted = self.paint(axes, density, DENSITY)
         for threshold, style in ((thresholds.flair_threshold, "dashed"), (thresholds.t1gd_threshold, "solid")):
             if page.min() < threshold < page.max():
                 self._contour(axes, page, threshold, "white", width=1.2, style=style)
         return painted
 
-    def outline(self, axes: Axes, mask: NDArray[np.bool_], color: str, *, width: float) -> None:
+    def paint(self, axes: Axes, values: NDArray[np.generic], scale: ColorScale) -> ScalarMappable:
+        """Draw values in the colors of a scale, which fade where they are small; returns what a color bar needs."""
+        return axes.imshow(
+            np.asarray(self.page(values), dtype=np.float32), cmap=scale.for_figures(), norm=scale.norm(),
+            origin="lower", extent=self.extent, interpolation="bilinear", interpolation_stage="data",
+        )  # fmt: skip
+
+    def outline(self, axes: Axes, mask: NDArray[np.bool_], color: str, *, width: float, style: str = "solid") -> None:
         """Draw the outline of a mask; nothing where the plane does not meet it."""
         page = np.asarray(self.page(mask), dtype=np.float32)
         if page.min() < 0.5 < page.max():
-            self._contour(axes, page, 0.5, color, width=width, style="solid")
+            self._contour(axes, page, 0.5, color, width=width, style=style)
+
+    def hatch(self, axes: Axes, mask: NDArray[np.bool_], color: str) -> None:
+        """Hatch a mask within its outline; nothing where the plane does not meet it."""
+        page = np.asarray(self.page(mask), dtype=np.float32)
+        if page.min() < 0.5 < page.max():
+            x, y = self._page_positions(*page.shape)
+            filled = axes.contourf(x, y, page, levels=[0.5, 2.0], colors="none", hatches=["//////"])
+            filled.set_edgecolor(color)
+            filled.set_linewidth(0.0)
+            self._contour(axes, page, 0.5, color, width=0.8, style="solid")
 
     def draw_arrows(self, axes: Axes, displacement_mm: NDArray[np.float32], *, every_mm: float = 10.0) -> None:
         """Draw a displacement (X, Y, Z, 3) [mm, RAS+] as arrows, three times their length; the grid is axis-aligned."""
@@ -119,7 +129,7 @@ class PlaneCut:
         is_long = np.hypot(along, up)[pick] > _SHORTEST_ARROW_MM
         axes.quiver(
             x[pick][is_long], y[pick][is_long], along[pick][is_long], up[pick][is_long],
-            color="deepskyblue", angles="xy", scale_units="xy", scale=1.0 / _ARROW_MAGNIFICATION, width=0.004,
+            color=ARROW_COLOR, angles="xy", scale_units="xy", scale=1.0 / _ARROW_MAGNIFICATION, width=0.004,
         )  # fmt: skip
 
     def _contour(

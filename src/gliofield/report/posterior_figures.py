@@ -1,8 +1,7 @@
 """Pictures of a posterior: all pairs of parameters, and the stages of the sampler that found it.
 
 The pairs are drawn by the library `corner` (Foreman-Mackey 2016, doi 10.21105/joss.00024), or where it is not
-installed, or samples are weighted (it draws all points alike) or fewer than it takes, by plain histograms and points
-whose area is the weight.
+installed, or samples are fewer than it takes, by plain histograms and points.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.bayes import BatchInfo, PosteriorSamples, StageInfo
-from gliofield.report.page_layout import TEXT_COLOR
+from gliofield.report.page_layout import TEXT_COLOR, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,9 +28,11 @@ _INCHES_PER_PARAMETER = 1.7
 _NUM_BINS = 20
 _LABEL_INCHES = 1.2
 _LABEL_LINE = 14
+# From here on contours are drawn in place of points.
+_MANY_SAMPLES = 2000
 
 
-def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None) -> Figure:
+def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None, title: str = "") -> Figure:
     """All pairs of parameters and each alone, weighted; parameters without spread are left out.
 
     Parameters
@@ -40,10 +41,13 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         What to draw.
     truth : mapping of str to float, optional
         True values to mark, by name.
+    title : str
+        Text above; the diagonal has medians with 95 % intervals in any case.
     """
     columns = [index for index in range(len(samples.names)) if np.ptp(samples.parameters[:, index]) > 0.0]
     labels = [_label(samples.names[index], samples.units[index]) for index in columns]
-    values = samples.parameters[:, columns]
+    # The library draws all points alike.
+    values = samples.equally_weighted(np.random.default_rng(0)).parameters[:, columns]
     marks = [None if truth is None else truth.get(samples.names[index]) for index in columns]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -54,10 +58,11 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     if not columns:
         figure.text(0.5, 0.5, "all samples are equal", ha="center", va="center", color=TEXT_COLOR)
         return figure
-    is_weighted = np.ptp(samples.log_weights) > 0.0
-    if is_weighted or importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
-        _plain_corner(figure, values, samples.weights, labels, marks)
+    if importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
+        _plain_corner(figure, values, labels, marks)
+        _add_titles(figure, samples, columns, title)
         return figure
+    has_many = len(values) >= _MANY_SAMPLES
     _corner_library().corner(
         values,
         fig=figure,
@@ -66,9 +71,11 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         color=_COLOR,
         truths=marks,
         truth_color=_TRUTH_COLOR,
-        plot_contours=False,
+        plot_contours=has_many,
         plot_density=False,
-        no_fill_contours=True,
+        plot_datapoints=not has_many,
+        fill_contours=has_many,
+        no_fill_contours=not has_many,
         quantiles=[0.025, 0.5, 0.975],
         data_kwargs={"alpha": 0.6, "ms": 3.0},
         label_kwargs={"fontsize": 8},
@@ -76,7 +83,21 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     )
     # Room for numbers and two lines of words below and left of them.
     figure.subplots_adjust(left=_LABEL_INCHES / side, bottom=_LABEL_INCHES / side)
+    _add_titles(figure, samples, columns, title)
     return figure
+
+
+def _add_titles(figure: Figure, samples: PosteriorSamples, columns: Sequence[int], title: str) -> None:
+    """Median and 95 % interval above each panel of the diagonal, and the title in the empty upper right."""
+    low, middle, high = (samples.quantile(probability) for probability in (0.025, 0.5, 0.975))
+    panels = np.array(figure.axes[: len(columns) ** 2]).reshape(len(columns), len(columns))
+    for place, column in enumerate(columns):
+        name = samples.names[column]
+        text = f"{middle[name]:.3g}\n({low[name]:.3g} to {high[name]:.3g})"
+        panels[place, place].set_title(text, fontsize=7.5, color=TEXT_COLOR, pad=3.0)
+    figure.subplots_adjust(top=1.0 - 0.55 / figure.get_figheight(), hspace=0.12)
+    lines = textwrap.fill(title, max(20, int(figure.get_figwidth() * 5)))
+    figure.text(0.99, 0.99, plain_text(lines), ha="right", va="top", fontsize=10, color=TEXT_COLOR)
 
 
 def stage_figure(stages: Sequence[StageInfo | BatchInfo]) -> Figure:
@@ -118,14 +139,12 @@ def _corner_library() -> ModuleType:
 def _plain_corner(
     figure: Figure,
     values: NDArray[np.float64],
-    weights: NDArray[np.float64],
     labels: Sequence[str],
     truths: Sequence[float | None],
 ) -> None:
-    """Histograms on the diagonal, points whose area is their weight below it."""
+    """Histograms on the diagonal, points below it."""
     number = len(labels)
     panels = figure.subplots(number, number, squeeze=False)
-    sizes = np.clip(8.0 * weights / weights.mean(), 0.5, 120.0)
     for row in range(number):
         for column in range(number):
             axes = panels[row, column]
@@ -133,10 +152,10 @@ def _plain_corner(
             if column > row:
                 axes.set_axis_off()
             elif column == row:
-                axes.hist(values[:, row], bins=_NUM_BINS, weights=weights, color=_COLOR)
+                axes.hist(values[:, row], bins=_NUM_BINS, color=_COLOR)
                 axes.set_yticks([])
             else:
-                axes.scatter(values[:, column], values[:, row], s=sizes, color=_COLOR, alpha=0.4, linewidths=0)
+                axes.scatter(values[:, column], values[:, row], s=8.0, color=_COLOR, alpha=0.4, linewidths=0)
             truth = truths[column]
             if column <= row and truth is not None:
                 axes.axvline(truth, color=_TRUTH_COLOR, linewidth=1.0)
@@ -148,7 +167,7 @@ def _plain_corner(
 
 def _label(name: str, unit: str) -> str:
     """Words of a name without its unit, and the unit, in short lines."""
-    endings = ("_mm2_per_day", "_per_day", "_days", "_mm")
+    endings = ("_mm2_per_day", "_per_day", "_days", "_mm", "_ml")
     bare = next((name.removesuffix(ending) for ending in endings if name.endswith(ending)), name)
     words = bare.replace("_", " ")
     return textwrap.fill(words if unit == "1" else f"{words} [{unit}]", _LABEL_LINE)

@@ -3,8 +3,9 @@
 mean_patient.nii.gz, std_patient.nii.gz                posterior mean and standard deviation of the density
 probability_t1gd_patient.nii.gz, …_flair_…             P(u > threshold) of the two thresholds
 …_atlas.nii.gz                                         the same in the atlas
-samples.npz, samples.nc                                parameters with weights; the same for ArviZ, if unweighted
+samples.npz, samples.json                              parameters with weights; drawn by weight, for ArviZ
 maps.png                                               mean, standard deviation and P(u > FLAIR's threshold)
+members.npz                                            densities of an ensemble on its own grid, if it has one
 posterior.json                                         intervals, checks of the masks, stages, how it was found
 corner.png, stages.png                                 pairs of parameters, trace of the sampler
 """
@@ -20,6 +21,7 @@ import numpy as np
 from gliofield.nifti import write_volume
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.result import PersonalizationResult
+from gliofield.radiotherapy.planning_case import MEMBERS_FILE, write_members
 from gliofield.report.json_files import write_json
 from gliofield.report.posterior_figures import corner_figure, stage_figure
 from gliofield.report.uncertainty_figure import uncertainty_figure
@@ -33,6 +35,7 @@ POSTERIOR_FILES = (
     "posterior.json",
     "samples.npz",
     "samples.json",
+    "members.npz",
     "corner.png",
     "stages.png",
 )
@@ -68,7 +71,11 @@ def write_posterior(folder: Path, result: PersonalizationResult, background: Vol
         return
     write_json(folder / "posterior.json", posterior_summary(posterior))
     _write_samples(folder, posterior)
-    corner_figure(posterior.samples).savefig(folder / "corner.png")
+    if posterior.members is not None:
+        write_members(folder / Path(MEMBERS_FILE).name, posterior.members)
+    number, effective = len(posterior.samples.parameters), posterior.samples.effective_sample_size
+    title = f"method {result.method_name}: {number} samples, {effective:.0f} effective; median and 95 %"
+    corner_figure(posterior.samples, title=title).savefig(folder / "corner.png")
     if posterior.stages:
         stage_figure(posterior.stages).savefig(folder / "stages.png")
 
@@ -95,7 +102,8 @@ def _draw_maps(path: Path, result: PersonalizationResult, background: Volume) ->
         segmentation=result.case.segmentation,
         maps=result.posterior_patient,
         brain=result.case.brain,
-        title=f"method {result.method_name}: how sure it is",
+        title=f"How sure method {result.method_name} is, place by place",
+        caption="gliofield · for research use only; not a medical device",
     )
     figure.savefig(path, facecolor=figure.get_facecolor())
 
@@ -112,10 +120,10 @@ def _write_samples(folder: Path, posterior: DensityPosterior) -> None:
         log_likelihood=samples.log_likelihood,
     )
     # ArviZ knows equal weights only.
-    if np.ptp(samples.log_weights) == 0.0:
-        chain = {name: [column.tolist()] for name, column in zip(samples.names, samples.parameters.T, strict=True)}
-        log_posterior = (samples.log_prior + samples.log_likelihood).tolist()
-        write_json(folder / "samples.json", {"posterior": chain, "sample_stats": {"lp": [log_posterior]}})
+    equal = samples.equally_weighted(np.random.default_rng(0))
+    chain = {name: [column.tolist()] for name, column in zip(equal.names, equal.parameters.T, strict=True)}
+    log_posterior = (equal.log_prior + equal.log_likelihood).tolist()
+    write_json(folder / "samples.json", {"posterior": chain, "sample_stats": {"lp": [log_posterior]}})
 
 
 def _description(name: str) -> str:

@@ -4,11 +4,15 @@
     density_atlas.nii.gz     the same tumor on the simulation grid of the atlas
     target_priority_patient.nii.gz   which voxels to treat first: ranks, higher ones first
     unexplained_patient.nii.gz       what the model does not explain of the scan (`assimilate`)
+    outlines_patient.nii.gz  1 brain, 2 whole tumor, 3 tumor core, 4 resection cavity: what targets are made of
+    targets/, targets.json, targets.png   what `gliofield target` adds (`targets_folder`)
     candidates/              densities of the best matches in both spaces, if asked for: patient_01.nii.gz, …
     parameters.json          growth parameters with units where the method has them, runners-up
     transforms/              patient <-> atlas, as ITK files
     quality.json             verdict, concerns, Dice per modality in both spaces, registration, part outside the domain
     overview.png             the picture to look at first
+    report.html              the page to look at first, with all of this in it (`report_page`)
+    view/                    what it shows of the scan (`view_files`)
     posterior/               how sure the method is, where it says (`posterior_folder`)
     provenance.json          input hashes, versions, settings, seconds, references
 
@@ -24,6 +28,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gliofield.concern import verdict_in_words
 from gliofield.growth.parameters import RATE_NAMES, seed_values
 from gliofield.imaging import Candidate
@@ -32,13 +39,19 @@ from gliofield.nifti import write_volume
 from gliofield.output import FolderMarker, atomic_folder
 from gliofield.pipeline.density_posterior import CELLS_OUTSIDE_CORE, DensityPosterior
 from gliofield.pipeline.provenance import provenance
+from gliofield.pipeline.rankings import MARGIN_MM
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.progress import StageClock
+from gliofield.radiotherapy.planning_case import OUTLINES_FILE, outlines_of
 from gliofield.registration import write_transform
 from gliofield.registration.transform_files import TRANSFORM_MARKER
 from gliofield.report.json_files import write_json
 from gliofield.report.overview import overview_figure
+from gliofield.report.page_layers import IMAGE_NAMES
 from gliofield.report.posterior_folder import POSTERIOR_FILES, write_posterior
+from gliofield.report.report_page import REPORT_NAME, ViewerSource, write_report
+from gliofield.report.targets_folder import TARGET_FILES
+from gliofield.report.view_files import VIEW_FILES, VIEW_FOLDER, ScanView, make_view, write_view
 from gliofield.volume import Volume
 
 # Written last; a folder without it is no result and is never replaced, nor is one that holds anything else.
@@ -49,16 +62,22 @@ RESULT_MARKER = FolderMarker(
         "density_atlas.nii.gz",
         "target_priority_patient.nii.gz",
         "unexplained_patient.nii.gz",
+        OUTLINES_FILE,
         "parameters.json",
         "quality.json",
         "overview.png",
+        REPORT_NAME,
+        *(f"{VIEW_FOLDER}/{name}" for name in VIEW_FILES),
         "candidates/patient_*.nii.gz",
         "candidates/atlas_*.nii.gz",
         *(f"transforms/{name}" for name in (TRANSFORM_MARKER, *TRANSFORM_MARKER.files)),
         *(f"posterior/{name}" for name in POSTERIOR_FILES),
+        *TARGET_FILES,
     ),
 )
 _PICTURE_MODALITIES = ("t1c", "t1", "flair", "t2")
+# Concerns that the picture tells in full.
+_MOST_REMARKS = 3
 
 
 def write_result_folder(
@@ -69,6 +88,7 @@ def write_result_folder(
     force: bool = False,
     inputs: Iterable[str | os.PathLike[str]] = (),
     seconds_before: Mapping[str, float] | None = None,
+    viewer: ViewerSource | None = None,
 ) -> Path:
     """Write a result folder and return its path.
 
@@ -86,6 +106,8 @@ def write_result_folder(
         What the run has read: a folder that holds any of it is not replaced.
     seconds_before : mapping of str to float, optional
         Wall time of stages before `personalize`, for the provenance [s].
+    viewer : ViewerSource, optional
+        The viewer of the page; None: as the cache has it.
 
     Raises
     ------
@@ -116,27 +138,42 @@ def write_result_folder(
             write_json(partial / "quality.json", quality_summary(result))
             figure = result_figure(result, name=name)
             figure.savefig(partial / "overview.png", facecolor=figure.get_facecolor())
+            write_view(partial / VIEW_FOLDER, _view(result, name or target.resolve().name))
         record = provenance(result, seconds_before=seconds_before, seconds_after=clock.seconds)
         write_json(partial / RESULT_MARKER, record)
+        write_report(partial, viewer=viewer or ViewerSource.cached())
     return target
+
+
+def _view(result: PersonalizationResult, name: str) -> ScanView:
+    return make_view(
+        result.case,
+        name=name,
+        atlas=result.atlas,
+        transform=result.registration.transform,
+        judged=result.density_judged,
+        thresholds=result.thresholds,
+    )
 
 
 def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
     """Overview figure (matplotlib) of a result."""
     modality, image = _picture_image(result)
-    agreement = result.agreement_patient
+    agreement, flair = result.agreement_patient, result.case.images.get("flair")
     core = "no core" if agreement.dice_t1gd is None else f"T1Gd {agreement.dice_t1gd:.2f}"
+    before = "" if result.agreement_corrected is None else " before the correction"
     title = " · ".join(
         part
         for part in (
             name,
-            f"{modality} image",
+            f"{IMAGE_NAMES[modality]} image" if flair is None or modality == "flair" else "",
             f"method {result.method_name}",
-            f"Dice {core}, FLAIR {agreement.dice_flair:.2f}"
-            + ("" if result.agreement_corrected is None else " before the correction"),
+            f"Dice {core}, FLAIR {agreement.dice_flair:.2f}{before}",
         )
         if part
     )
+    told = [f"{each.level}: {each.text}" for each in result.concerns if each.level != "note"]
+    further = [f"and {len(told) - _MOST_REMARKS} more concerns"] if len(told) > _MOST_REMARKS else []
     return overview_figure(
         background=image,
         segmentation=result.case.segmentation,
@@ -144,9 +181,33 @@ def result_figure(result: PersonalizationResult, *, name: str = "") -> Any:
         brain=result.case.brain,
         thresholds=result.thresholds,
         title=title,
+        flair=None if modality == "flair" else flair,
+        uncovered=_uncovered(result),
         verdict=verdict_in_words(result.concerns),
-        caption=" · ".join(["gliofield", "research use only", *_stated_cells(result)]),
+        remarks=[_volumes_in_words(result), *told[:_MOST_REMARKS], *further],
+        caption="gliofield · for research use only; not a medical device",
     )
+
+
+def _volumes_in_words(result: PersonalizationResult) -> str:
+    seen, density = result.case.segmentation, result.density_patient
+    above_ml = float(np.count_nonzero(result.thresholds.whole_tumor(density.data))) * density.grid.voxel_volume_ml
+    margin_ml = None if result.rankings is None else result.rankings.volume_ml
+    parts = [
+        f"core {seen.core_ml:.1f} ml",
+        f"whole tumor {seen.whole_ml:.1f} ml",
+        f"density above {result.thresholds.flair_threshold:g} {above_ml:.1f} ml",
+        *([] if margin_ml is None else [f"core with {MARGIN_MM:.0f} mm {margin_ml:.0f} ml"]),
+        *_stated_cells(result),
+    ]
+    return " · ".join(parts)
+
+
+def _uncovered(result: PersonalizationResult) -> NDArray[np.bool_] | None:
+    """Visible tumor at or below the threshold of FLAIR, before a correction; None where that is not known."""
+    if result.density_judged is None:
+        return None
+    return result.case.segmentation.whole_tumor & ~result.thresholds.whole_tumor(result.density_judged.data)
 
 
 def _picture_image(result: PersonalizationResult) -> tuple[str, Volume]:
@@ -200,8 +261,14 @@ def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
 
 
 def _write_maps(folder: Path, result: PersonalizationResult) -> None:
-    """Priorities and further maps of the method, on the patient's grid."""
+    """Priorities, further maps of the method and the outlines, on the patient's grid."""
     descriptions = {"target_priority": "target priority, ranks; research use only"}
+    write_volume(
+        folder / OUTLINES_FILE,
+        outlines_of(result.case),
+        stored_as=result.case.stored_grid,
+        description="1 brain, 2 whole tumor, 3 core, 4 cavity; research use only",
+    )
     maps = dict(result.maps_patient)
     if result.rankings is not None:
         maps["target_priority"] = result.rankings.priority

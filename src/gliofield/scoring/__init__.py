@@ -1,6 +1,8 @@
 """How good maps are: the masked third of real patients, and virtual patients whose tumor is known."""
 
 from gliofield.scoring.case_rankings import control_rankings, method_rankings
+from gliofield.scoring.comparison import MethodComparison, MethodOutcome, compare_methods
+from gliofield.scoring.comparison_sheet import comparison_record, comparison_rows, write_comparison
 from gliofield.scoring.masked_third import (
     Explanation,
     MaskedThirdEvaluation,
@@ -28,9 +30,14 @@ __all__ = [
     "KnownTumor",
     "MaskedThirdEvaluation",
     "MaskedThirdSettings",
+    "MethodComparison",
+    "MethodOutcome",
     "ScoredCase",
     "VirtualEvaluation",
     "VolumeScores",
+    "compare_methods",
+    "comparison_record",
+    "comparison_rows",
     "control_rankings",
     "evaluate_masked_third",
     "evaluate_virtual",
@@ -41,6 +48,7 @@ __all__ = [
     "score_ranking",
     "virtual_record",
     "virtual_report",
+    "write_comparison",
     "write_masked_third",
     "write_virtual_scores",
 ]

@@ -37,7 +37,7 @@ from gliofield.scoring.registrations import Registrations
 from gliofield.scoring.third_rankings import CONTROLS, RANKINGS, Ranking
 
 #: As the method ``assimilate``: spacing of the simulations, and how far they reach beyond the tumor [mm].
-_SPACING_MM, _REACH_MM = 1.875, 34.0
+SPACING_MM, REACH_MM = 1.875, 34.0
 _NUM_DIRECTIONS = 12
 #: What a score depends on, beside inputs and settings.
 _SOURCE = (
@@ -254,7 +254,7 @@ class SectorScorer:
         if name not in self._last:
             self._last.clear()
             scan = self._scan(name)
-            grid = tumor_grid(scan, scan.case.segmentation.whole_tumor, spacing_mm=_SPACING_MM, reach_mm=_REACH_MM)
+            grid = tumor_grid(scan, scan.case.segmentation.whole_tumor, spacing_mm=SPACING_MM, reach_mm=REACH_MM)
             space = scan.on_grid(grid)
             self._last[name] = observe(scan.case, space, VisibilityThresholds()), space.anatomy
         return self._last[name]

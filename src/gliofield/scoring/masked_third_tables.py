@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gliofield.metrics import Mean, mean_of, paired_difference
 from gliofield.output import atomic_file
 from gliofield.report.json_files import write_json
 from gliofield.report.tables import csv_of, markdown_table, number
 from gliofield.scoring.masked_third import MaskedThirdEvaluation
-from gliofield.scoring.statistics import Mean, mean_of, paired_difference
 from gliofield.scoring.third_rankings import ELLIPSOID
 
 _COMPARED = (ELLIPSOID, "core distance")

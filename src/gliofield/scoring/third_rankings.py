@@ -64,3 +64,16 @@ RANKINGS: dict[str, Ranking] = {
     "growth, tissue alone, corrected": _corrected(_TENSOR, tissue_alone=True),
     "growth, corrected, and ellipsoid": _with_ellipsoid,
 }
+
+
+def _distance(third: HiddenThird) -> Values:
+    return third.log_density(density_by_distances(third.visible))
+
+
+#: What ranks the hidden third as a method would, by its name; methods that need the atlas or networks have none.
+METHOD_RANKINGS: dict[str, Ranking] = {
+    "assimilate": RANKINGS["growth, corrected"],
+    "margin": RANKINGS["core distance"],
+    "whole-margin": RANKINGS["whole-tumor distance"],
+    "distance": _distance,
+}

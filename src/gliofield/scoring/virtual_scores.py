@@ -10,15 +10,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gliofield.anatomy import Atlas
 from gliofield.bayes.simulation_workers import SimulationWorkers
 from gliofield.errors import ParameterError
-from gliofield.pipeline import MethodOptions, PersonalizationSettings, prepare_method
-from gliofield.pipeline.query_method import QueryMethod
+from gliofield.pipeline import MethodOptions, PersonalizationSettings
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.scoring.case_scorer import CONTROLS, CaseScorer, MethodScores
+from gliofield.scoring.method_inputs import method_inputs
 
 if TYPE_CHECKING:
     from gliofield.virtual import CohortCase
@@ -151,7 +151,7 @@ def evaluate_virtual(
     scorer = CaseScorer(
         cases=tuple(cases),
         methods=dict(methods),
-        identities={name: _inputs(options, atlas, chosen, report) for name, options in methods.items()},
+        identities={name: method_inputs(options, atlas, chosen, report) for name, options in methods.items()},
         atlas=atlas,
         settings=chosen,
         folder=Path(folder),
@@ -176,13 +176,3 @@ def first_patients(cases: Sequence[CohortCase], number: int) -> tuple[CohortCase
 
 def _one_thread(settings: PersonalizationSettings) -> PersonalizationSettings:
     return replace(settings, num_threads=1, deterministic=True)
-
-
-def _inputs(
-    options: MethodOptions, atlas: Atlas, settings: PersonalizationSettings, report: Reporter
-) -> dict[str, Any]:
-    """What a method's answers depend on beside its options; it is prepared once, so that workers find its inputs."""
-    method = prepare_method(options, atlas=atlas, settings=settings, report=report)
-    if not isinstance(method, QueryMethod):
-        return {}
-    return {"num_tumors": method.database.num_tumors, "manifest_sha256": method.database.content_hash}

@@ -10,6 +10,7 @@ from typing import Any
 
 from scipy import stats
 
+from gliofield.metrics import Mean, PairedDifference, mean_of, paired_difference
 from gliofield.scoring.case_rankings import CORE_MARGIN, WHOLE_MARGIN
 from gliofield.scoring.case_scorer import CONTROLS
 from gliofield.scoring.stated_uncertainty import (
@@ -20,7 +21,6 @@ from gliofield.scoring.stated_uncertainty import (
     interval_score,
     pooled_bins,
 )
-from gliofield.scoring.statistics import Mean, PairedDifference, mean_of, paired_difference
 from gliofield.scoring.virtual_scores import ScoredCase, VirtualEvaluation, ranking_name
 
 #: What is summarized of each ranking; `cells_ratio` is made of two numbers.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from gliofield.metrics import Mean, PairedDifference
 from gliofield.report.tables import markdown_table, number, section
 from gliofield.scoring.case_rankings import CORE_MARGIN, WHOLE_MARGIN
 from gliofield.scoring.case_scorer import CONTROLS
 from gliofield.scoring.stated_uncertainty import NUM_BINS
-from gliofield.scoring.statistics import Mean, PairedDifference
 from gliofield.scoring.virtual_scores import ScoredCase, VirtualEvaluation
 from gliofield.scoring.virtual_summary import UncertaintySummary, difference, mean_score, ratio, uncertainty_summary
 

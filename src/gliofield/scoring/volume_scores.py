@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gliofield.assimilation import distance_mm
 from gliofield.grid import Grid
-from gliofield.metrics import best_first
+from gliofield.metrics import CoverageCurve, best_first
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float32]
@@ -130,26 +130,17 @@ def score_ranking(values: NDArray[np.floating], tumor: KnownTumor) -> VolumeScor
     """
     order = tumor.places[best_first(values.ravel()[tumor.places], tumor.from_core_mm.ravel()[tumor.places])]
     cells = tumor.cell_density.ravel()[order].astype(np.float64)
-    outside = np.cumsum(np.where(tumor.tumor_core.ravel()[order], 0.0, cells))
+    outside = CoverageCurve.of(np.where(tumor.tumor_core.ravel()[order], 0.0, cells))
     count = tumor.num_target_voxels
-    found = {f"recurrence_{name}": _part_of(mask.ravel()[order], count) for name, mask in tumor.recurrences.items()}
-    total = float(outside[-1]) if len(outside) else 0.0
-    volume_95_ml = math.nan
-    if total > 0.0:
-        num_voxels = int(np.searchsorted(outside, PART_TO_TREAT * total)) + 1
-        volume_95_ml = num_voxels * tumor.grid.voxel_volume_ml
     return VolumeScores(
-        cells=float(outside[count - 1]) / total if count and total > 0.0 else math.nan,
-        cells_total=_part_of(cells, count),
-        volume_95_ml=volume_95_ml,
-        **found,
+        cells=outside.at(count),
+        cells_total=CoverageCurve.of(cells).at(count),
+        volume_95_ml=outside.count_for(PART_TO_TREAT) * tumor.grid.voxel_volume_ml,
+        **{
+            f"recurrence_{name}": CoverageCurve.of(mask.ravel()[order]).at(count)
+            for name, mask in tumor.recurrences.items()
+        },
     )
-
-
-def _part_of(in_order: NDArray[np.generic], count: int) -> float:
-    """Part of a sum that the first `count` values hold; NaN if there is nothing, or no count."""
-    total = float(in_order.sum(dtype=np.float64))
-    return float(in_order[:count].sum(dtype=np.float64)) / total if count and total > 0.0 else math.nan
 
 
 def density_error(cell_density: Values, tumor: KnownTumor) -> float:

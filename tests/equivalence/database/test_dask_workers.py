@@ -21,7 +21,7 @@ from gliofield.database import DatabaseHeader, LocalWorkers, PapersDesign
 from gliofield.database.dask_workers import DaskWorkers
 from gliofield.database.schema import describe_settings
 from gliofield.database.simulate import BatchSimulator
-from gliofield.errors import DatabaseError
+from gliofield.errors import ClusterError, DatabaseError
 from gliofield.growth import FisherKolmogorov
 from gliofield.imaging.visibility import VisibilityThresholds
 
@@ -49,7 +49,7 @@ def expected(tmp_path_factory):
 
 def test_the_files_are_those_of_a_local_build(tmp_path, cluster, expected, monkeypatch):
     """Grown from a database that was made here, the anatomy sent in pieces."""
-    monkeypatch.setattr("gliofield.database.dask_workers._PIECE_BYTES", 1000)
+    monkeypatch.setattr("gliofield.dask_tasks._PIECE_BYTES", 1000)
     build_balls_with(tmp_path / "db", LocalWorkers(1), num_tumors=100)
     build_balls_with(tmp_path / "db", DaskWorkers(cluster.scheduler_address), num_tumors=NUM_TUMORS)
 
@@ -128,7 +128,7 @@ def test_a_killed_scheduler_ends_the_build_which_is_continued(tmp_path, expected
             build = builder.submit(build_balls_with, tmp_path / "db", workers, num_tumors=NUM_TUMORS)
             wait_until(lambda: any((tmp_path / "db").glob("building/rows/*.npz")), timeout_s=40.0)
             processes[0].kill()
-            with pytest.raises(DatabaseError, match="Dask scheduler at .* (is gone|dropped).*run the same build again"):
+            with pytest.raises(ClusterError, match="Dask scheduler at .* (is gone|dropped).*the same command again"):
                 build.result(timeout=40.0)
     finally:
         for process in processes:

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from gliofield.cli import app as gliofield_app
 from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.console import ConsoleOptions, name_options
-from gliofield.cli.progress_lines import ProgressLines, called_regularly
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.progress import ProgressEvent, StageClock
+from gliofield.progress_lines import ProgressLines, called_regularly
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
 

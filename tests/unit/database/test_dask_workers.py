@@ -10,9 +10,10 @@ import pytest
 from dask_cluster import build_balls_with, local_cluster, num_tasks, wait_until
 from growing_ball import DELAY_VARIABLE, EXIT_VARIABLE, GrowingBall
 
+from gliofield.dask_tasks import WAITING_TASK_NAME
 from gliofield.database import LocalWorkers
-from gliofield.database.dask_workers import WAITING_TASK_NAME, DaskWorkers, simulated_shard
-from gliofield.errors import DatabaseError, ParameterError
+from gliofield.database.dask_workers import DaskWorkers, simulated_shard
+from gliofield.errors import ClusterError, DatabaseError, ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     """Before anything is loaded or simulated."""
     monkeypatch.setitem(sys.modules, "distributed", None)
 
-    with pytest.raises(DatabaseError, match=r'pip install "gliofield\[cluster\]"'):
+    with pytest.raises(ClusterError, match=r'pip install "gliofield\[cluster\]"'):
         DaskWorkers("tcp://127.0.0.1:8786")
 
 
@@ -47,13 +48,13 @@ def test_times_are_positive(name):
 
 def test_a_wrong_address_is_named(tmp_path, unused_address):
     """After the timeout, with what to check."""
-    with pytest.raises(DatabaseError, match=rf"(?s){unused_address}.* within 0.5 s.*dask scheduler"):
+    with pytest.raises(ClusterError, match=rf"(?s){unused_address}.* within 0.5 s.*dask scheduler"):
         build_balls_with(tmp_path / "db", DaskWorkers(unused_address, connect_timeout_s=0.5))
 
 
 def test_an_address_that_is_none_is_named(tmp_path):
     """A protocol nobody knows."""
-    with pytest.raises(DatabaseError, match="no Dask scheduler answers at 'carrier-pigeon://loft'"):
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at 'carrier-pigeon://loft'"):
         build_balls_with(tmp_path / "db", DaskWorkers("carrier-pigeon://loft", connect_timeout_s=0.5))
 
 
@@ -64,7 +65,7 @@ def test_a_scheduler_file_without_address_is_named(tmp_path, content):
     if content is not None:
         path.write_text(content)
 
-    with pytest.raises(DatabaseError, match=r"scheduler\.json names no Dask scheduler after 0\.2 s"):
+    with pytest.raises(ClusterError, match=r"scheduler\.json names no Dask scheduler after 0\.2 s"):
         build_balls_with(tmp_path / "db", DaskWorkers(str(path), connect_timeout_s=0.2))
 
 
@@ -81,7 +82,7 @@ def test_no_worker_for_too_long_is_an_error(tmp_path):
     events = []
     with local_cluster(0, processes=False) as empty:
         workers = DaskWorkers(empty.scheduler_address, worker_timeout_s=1.2, report=events.append)
-        with pytest.raises(DatabaseError, match=rf"{empty.scheduler_address}' has had no worker for 1.2 s"):
+        with pytest.raises(ClusterError, match=rf"{empty.scheduler_address}' has had no worker for 1.2 s"):
             build_balls_with(tmp_path / "db", workers)
 
         assert {event.task for event in events} == {WAITING_TASK_NAME}
@@ -114,7 +115,7 @@ def test_another_version_is_refused():
     """Both versions are named."""
     from gliofield import __version__
 
-    with pytest.raises(DatabaseError, match=rf"(?s)has gliofield {__version__}, but .* by gliofield 0\.0\.1"):
+    with pytest.raises(ClusterError, match=rf"(?s)has gliofield {__version__}, but .* by gliofield 0\.0\.1"):
         simulated_shard("0.0.1", "", [(0, 8)])
 
 
@@ -124,7 +125,7 @@ def test_a_worker_without_gliofield_is_an_error(tmp_path):
     with (
         local_cluster(1, preload=[preload]) as cluster,
         pytest.raises(
-            DatabaseError, match=r"ModuleNotFoundError: .*gliofield.*Workers need gliofield .*the same environment"
+            ClusterError, match=r"ModuleNotFoundError: .*gliofield.*Workers need gliofield .*the same environment"
         ),
     ):
         build_balls_with(tmp_path / "db", DaskWorkers(cluster.scheduler_address))
@@ -135,7 +136,9 @@ def test_tumors_that_kill_their_workers_are_named(tmp_path):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         local_cluster(2, env={EXIT_VARIABLE: "1"}) as cluster,
-        pytest.raises(DatabaseError, match=r"2 workers died while they made tumors 0 to 19, the last was tcp://"),
+        pytest.raises(
+            ClusterError, match=r"tumors 0 to 19 could not be made: 2 workers died over it, the last was tcp://"
+        ),
     ):
         build_balls_with(tmp_path / "db", DaskWorkers(cluster.scheduler_address))
 

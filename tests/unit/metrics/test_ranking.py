@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gliofield.metrics import best_first, highest_voxels
+from gliofield.metrics import CoverageCurve, best_first, highest_voxels
 
 SCORE = np.array([0.3, 0.9, 0.0, 0.0, 0.0, 0.7]).reshape(1, 2, 3)
 DISTANCE_MM = np.array([9.0, 9.0, 3.0, 1.0, 3.0, 9.0]).reshape(1, 2, 3)
@@ -43,3 +43,19 @@ def test_the_whole_order_begins_with_the_highest_voxels(count):
     chosen = highest_voxels(SCORE, count, within=ALL, distance_mm=DISTANCE_MM)
 
     assert sorted(order[:count].tolist()) == np.flatnonzero(chosen).tolist()
+
+
+def test_a_curve_says_what_first_voxels_hold_and_how_many_it_takes():
+    """5, 3, 1, 1 of 10: half in the first, 90 % in three; beyond the last there is no more."""
+    curve = CoverageCurve.of(np.array([5.0, 3.0, 1.0, 1.0]))
+
+    assert (curve.at(1), curve.at(2), curve.at(9)) == (0.5, 0.8, 1.0)
+    assert (curve.count_for(0.5), curve.count_for(0.85), curve.count_for(1.0)) == (1.0, 3.0, 4.0)
+
+
+def test_a_curve_of_nothing_is_undefined():
+    """No amount, no count, no voxel: NaN."""
+    for curve in (CoverageCurve.of(np.zeros(3)), CoverageCurve.of(np.zeros(0))):
+        assert np.isnan(curve.at(1))
+        assert np.isnan(curve.count_for(0.95))
+    assert np.isnan(CoverageCurve.of(np.ones(3)).at(0))

@@ -96,7 +96,7 @@ def test_the_folder_holds_maps_members_and_the_interval(result, tmp_path):
     names = {path.name for path in (saved / "posterior").iterdir()}
     assert names == {
         *(f"{name}_{space}.nii.gz" for name in result.posterior_patient for space in ("patient", "atlas")),
-        "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json",
+        "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json", "members.npz",
     }  # fmt: skip
     np.testing.assert_array_equal(
         read_volume(saved / "posterior" / "std_patient.nii.gz").data, result.posterior_patient["std"].data
@@ -111,8 +111,8 @@ def test_the_folder_holds_maps_members_and_the_interval(result, tmp_path):
 def test_the_interval_widens_with_what_no_member_varies():
     """With equal members it is that of the lognormal factor alone."""
     counts = np.full(10, 20.0)
-    sure = expected_cells(counts, UncertaintySettings(model_log_std=0.0))
-    unsure = expected_cells(counts, UncertaintySettings(model_log_std=0.2))
+    sure = expected_cells(counts, log_std=0.0)
+    unsure = expected_cells(counts, log_std=0.2)
 
     assert (sure.low, sure.mean, sure.high) == pytest.approx((20.0, 20.0, 20.0))
     assert np.log(unsure.high / 20.0) == pytest.approx(1.96 * 0.2, rel=0.1)

@@ -7,6 +7,7 @@ from gliofield.errors import GridMismatchError
 from gliofield.grid import Grid
 from gliofield.imaging import VisibilityThresholds
 from gliofield.report import overview_figure
+from gliofield.report.color_maps import DENSITY, MOST_OPAQUE, POSTERIOR_SCALES
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield.volume import Volume
 
@@ -65,7 +66,7 @@ def test_the_overview_shows_six_panels_with_letters_scale_and_bar():
     assert len(figure.axes) == 7
     assert "tumor-cell density" in figure.axes[-1].get_ylabel()
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert shown == ["tumor core (segmentation)", "whole tumor (segmentation)", "density 0.6", "density 0.2"]
+    assert shown == ["tumor core", "whole tumor", "density 0.6", "density 0.2", "core with 15 mm"]
 
 
 def test_a_tumor_without_core_or_density_is_still_drawn():
@@ -89,3 +90,41 @@ def test_a_density_on_another_grid_is_refused():
 
     with pytest.raises(GridMismatchError, match="density"):
         overview_figure(**inputs)
+
+
+def test_flair_has_a_row_of_its_own_and_all_panels_one_scale():
+    """Nine panels; a millimeter has one length on the page, whatever the plane."""
+    inputs = _inputs()
+    figure = overview_figure(**inputs, flair=inputs["background"], uncovered=inputs["segmentation"].whole_tumor)
+
+    panels = [axes for axes in figure.axes if axes.images]
+    inches = figure.get_size_inches()
+    scales = [
+        axes.get_position().size * inches / np.array([np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())])
+        for axes in panels
+    ]
+    assert len(panels) == 9
+    np.testing.assert_allclose(scales, np.full((9, 2), scales[0][0]), rtol=1e-6)
+    assert figure.legends[0].get_texts()[-1].get_text() == "not covered (hatched)"
+
+
+def test_the_density_fades_and_never_hides_the_anatomy():
+    """Its opacity rises from nothing at 0, and stays below two thirds at 1."""
+    for scale in (DENSITY, *POSTERIOR_SCALES.values()):
+        opacity = scale.for_figures()(np.linspace(0.0, 1.0, 200))[:, 3]
+        assert opacity[0] == 0.0
+        assert np.all(np.diff(opacity) >= 0.0)
+        assert opacity[1] < 0.05
+        assert opacity[-1] == pytest.approx(MOST_OPAQUE)
+        assert MOST_OPAQUE < 2 / 3
+        assert scale.table()[0, 3] == 0
+
+
+def test_long_titles_are_broken_to_fit():
+    """No text is wider than the page."""
+    inputs = {**_inputs(), "title": "a very long name of a patient " * 12}
+    figure = overview_figure(**inputs, verdict="Verdict: check before use; 2 concerns.", remarks=["word " * 80])
+    figure.canvas.draw()
+
+    width = figure.bbox.width
+    assert max(text.get_window_extent().x1 for text in figure.texts) <= width

@@ -104,6 +104,7 @@ class FakeResult:
     posterior_patient: dict
     case: object = None
     posterior_atlas: dict = field(default_factory=dict)
+    method_name: str = "sample"
 
 
 @dataclass
@@ -128,8 +129,8 @@ def posterior(**changes):
     )
 
 
-def test_samples_are_readable_by_arviz_where_weights_are_equal(tmp_path):
-    """The JSON of `arviz.from_json`: one chain per parameter; weighted samples have none."""
+def test_samples_are_readable_by_arviz(tmp_path):
+    """The JSON of `arviz.from_json`: one chain per parameter; of weighted samples as many as they are worth."""
     for name, weights in (("equal", np.zeros(40)), ("weighted", np.linspace(-5.0, 0.0, 40))):
         found = posterior(log_weights=weights)
         result = FakeResult(FakeEstimate(found), {}, FakeCase(GRID), found.maps)
@@ -138,7 +139,9 @@ def test_samples_are_readable_by_arviz_where_weights_are_equal(tmp_path):
     content = json.loads((tmp_path / "equal" / "samples.json").read_text())
     assert np.array(content["posterior"]["seed_x_mm"]).shape == (1, 40)
     np.testing.assert_allclose(content["sample_stats"]["lp"][0], -np.arange(40))
-    assert not (tmp_path / "weighted" / "samples.json").exists()
+    drawn = json.loads((tmp_path / "weighted" / "samples.json").read_text())["posterior"]["seed_x_mm"][0]
+    weights = np.exp(np.linspace(-5.0, 0.0, 40))
+    assert len(drawn) == np.ceil(weights.sum() ** 2 / (weights**2).sum())
     with np.load(tmp_path / "weighted" / "samples.npz") as stored:
         np.testing.assert_array_equal(stored["log_weights"], np.linspace(-5.0, 0.0, 40))
 

@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from gliofield.scoring.statistics import mean_of, paired_difference
+from gliofield.metrics import mean_of, paired_difference, paired_test
 
 NAN = float("nan")
 
@@ -45,3 +46,28 @@ def test_without_a_pair_there_is_no_difference():
     assert (found.wins, found.losses) == (0, 0)
     assert math.isnan(found.worst)
     assert math.isnan(found.mean.mean)
+
+
+def test_a_paired_test_has_an_interval_and_wilcoxons_p():
+    """Six differences of 1 to 6: the exact two-sided p is 2 / 2⁶; the interval holds their mean."""
+    found = paired_test([2.0, 4.0, 6.0, 8.0, 10.0, 12.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], rng=np.random.default_rng(0))
+
+    assert found.mean == pytest.approx(3.5)
+    assert found.p_value == pytest.approx(2 / 64)
+    assert 2.0 < found.low < 3.5 < found.high < 5.0
+
+
+def test_pairs_without_a_number_are_left_out_and_counted():
+    """One of three; below two pairs there is no interval, without a pair nothing at all."""
+    found = paired_test([1.0, NAN, 2.0], [0.5, 0.5, NAN], rng=np.random.default_rng(0))
+    nothing = paired_test([NAN], [1.0], rng=np.random.default_rng(0))
+
+    assert (found.mean, found.number, found.num_undefined) == (0.5, 1, 2)
+    assert math.isnan(found.low)
+    assert math.isnan(nothing.mean)
+    assert math.isnan(nothing.p_value)
+
+
+def test_equal_rows_have_p_1():
+    """Nothing differs, and nothing warns."""
+    assert paired_test([1.0, 2.0], [1.0, 2.0], rng=np.random.default_rng(0)).p_value == 1.0
