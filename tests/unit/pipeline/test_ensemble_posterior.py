@@ -96,7 +96,7 @@ def test_the_folder_holds_maps_members_and_the_interval(result, tmp_path):
     names = {path.name for path in (saved / "posterior").iterdir()}
     assert names == {
         *(f"{name}_{space}.nii.gz" for name in result.posterior_patient for space in ("patient", "atlas")),
-        "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json",
+        "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json", "members.npz",
     }  # fmt: skip
     np.testing.assert_array_equal(
         read_volume(saved / "posterior" / "std_patient.nii.gz").data, result.posterior_patient["std"].data

@@ -294,7 +294,7 @@ def test_what_is_no_patient_is_named(folder, tmp_path):
     cases = {
         next(folder.glob("*_t1ce.nii.gz")): "is a file: expected the folder of a patient. .* --t1c case_t1ce.nii.gz",
         folder.parent: "It holds 1 folders with images, such as P1: give one of them",
-        dicom: "It holds DICOM files: convert them to NIfTI first",
+        dicom: "It holds DICOM files: make a case of them first",
         others: "It holds the NIfTI files brain.nii.gz. Name them by what they are",
         empty: "It holds no NIfTI files",
         tmp_path / "nowhere": "no such folder",

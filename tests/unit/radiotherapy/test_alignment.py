@@ -49,6 +49,22 @@ def test_the_residual_is_the_shift(head, shift_mm):
     assert f"{found.median_mm:.1f} mm (median)" in found.in_words()
 
 
+def test_the_residual_is_told_around_the_lesion(head):
+    """A head of which the part around the lesion has moved, and the rest has not."""
+    x = GRID.world_of(np.moveaxis(np.indices(GRID.shape), 0, -1))[..., 0]
+    shifted = moved(head, motion((0, 4.0, 0)))
+    other = Volume(np.where(x > 10, shifted.data, head.data), GRID)
+    lesion = Volume(
+        np.linalg.norm(GRID.world_of(np.moveaxis(np.indices(GRID.shape), 0, -1)) - (62, 0, 0), axis=-1) < 6, GRID
+    )
+    near, everywhere = residual_of(head, other, around=lesion), residual_of(head, other)
+
+    assert near.median_mm == pytest.approx(4.0, abs=0.5)
+    assert everywhere.median_mm < 2.0
+    assert (near.is_near_lesion, everywhere.is_near_lesion) == (True, False)
+    assert "around the tumor" in near.in_words()
+
+
 def test_images_without_like_structure_have_no_residual(head, rng):
     """Noise, a field of view too small; and none that overlap are an error."""
     noise = Volume(rng.standard_normal(GRID.shape).astype(np.float32), GRID)

@@ -67,7 +67,7 @@ def test_targets_arrive_on_a_series_of_the_same_frame(patient, tmp_path, turn, s
     for target in read_targets(result):
         assert surface_error_mm(found.roi(target.name).loops_mm, target) <= 4.0
         ours, theirs = written.volumes_ml[target.name]
-        assert theirs == pytest.approx(ours, rel=0.05 if target.kind == "CTV" else 0.2)
+        assert theirs == pytest.approx(ours, rel=0.08 if target.kind == "CTV" else 0.2)
     assert [found.roi(name).kind for name in written.names] == ["GTV", "CTV", "CTV", "CONTROL", "CONTROL"]
 
 

@@ -13,7 +13,7 @@ from gliofield.radiotherapy.dicom.dose import (
     dose_of_roi,
     read_dose,
 )
-from gliofield.radiotherapy.dicom.export import Target, Written, export_map, export_structures, read_targets
+from gliofield.radiotherapy.dicom.export import Written, export_map, export_structures, read_targets
 from gliofield.radiotherapy.dicom.planning import ImportedRecord, find_alignment, read_record
 from gliofield.radiotherapy.dicom.segments import read_segments, write_map, write_segments
 from gliofield.radiotherapy.dicom.series import DicomFolder, DicomSeries, read_dicom_folder, read_planning_series
@@ -32,7 +32,6 @@ __all__ = [
     "Roi",
     "Structure",
     "StructureSet",
-    "Target",
     "Written",
     "align",
     "assign_series",

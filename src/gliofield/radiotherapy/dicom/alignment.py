@@ -25,6 +25,8 @@ from gliofield.volume import Volume
 # Lattice, half widths of a block and of the search, at which residuals are measured. *Chosen*: blocks of 14 mm, 8 mm.
 _LATTICE_MM, _BLOCK, _REACH = 2.0, 3, 4
 _MOST_BLOCKS, _FEWEST_BLOCKS = 400, 20
+# With a lesion, blocks lie this near to it, but not at its very rim [mm].
+_NEAR_MM, _RIM_MM = 50.0, 5.0
 # A block counts where its best agreement is at least this squared correlation.
 _LEAST_AGREEMENT = 0.5
 # The lesion is widened by this before the deformation: edges of a cavity move, and have no counterpart [mm].
@@ -66,15 +68,19 @@ class Residual:
         Median and 95th percentile over the blocks [mm].
     num_blocks : int
         Blocks that were found again.
+    is_near_lesion : bool
+        Whether they lie within 50 mm of the tumor; else all over the head.
     """
 
     median_mm: float
     p95_mm: float
     num_blocks: int
+    is_near_lesion: bool = False
 
     def in_words(self) -> str:
         """A phrase with both numbers."""
-        return f"{self.median_mm:.1f} mm (median), {self.p95_mm:.1f} mm (95 % of {self.num_blocks} places)"
+        where = "around the tumor" if self.is_near_lesion else "all over the head"
+        return f"{self.median_mm:.1f} mm (median), {self.p95_mm:.1f} mm (95 % of {self.num_blocks} places {where})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,7 +130,8 @@ def align(
     fixed, moving : Volume
         Images of any contrast, with or without the skull; 0 or less than everything else is background.
     lesion : Volume, optional
-        Tumor and cavity (non-zero = set), in the world of the moving image: not looked at by a deformation.
+        Tumor and cavity (non-zero = set), in the world of the moving image: not looked at by a deformation, and around
+        it the residual is told.
     is_deformable : bool
         Add a deformation; it is kept only where it lowers the 95th percentile of the residual.
     seed : int
@@ -138,28 +145,37 @@ def align(
         If the registration fails.
     """
     found = _register(fixed, moving, RIGID, None, seed, report)
-    result = _better(fixed, moving, Transform.identity(), found, "identity", "rigid")
+    result = _better(fixed, moving, lesion, Transform.identity(), found)
     if not is_deformable:
         return result
     start = result.transform
     masked = None if lesion is None else start.mask_to_patient(lesion, fixed.grid)
     bent = _register(fixed, moving, DEFORMABLE, masked, seed, report)
-    residual = residual_of(fixed, bent.to_patient(moving, fixed.grid))
+    residual = _residual(fixed, moving, lesion, bent)
     if residual is None or result.residual is None or residual.p95_mm >= result.residual.p95_mm:
         return result
     return replace(result, transform=bent, kind=DEFORMABLE.name, residual=residual)
 
 
-def _better(fixed: Volume, moving: Volume, first: Transform, second: Transform, *kinds: str) -> Alignment:
-    """The second transform, unless structures lie nearer with the first."""
-    before, after = (residual_of(fixed, each.to_patient(moving, fixed.grid)) for each in (first, second))
+def _better(fixed: Volume, moving: Volume, lesion: Volume | None, by_headers: Transform, rigid: Transform) -> Alignment:
+    """The rigid motion, unless structures lie nearer by the headers alone."""
+    before, after = (_residual(fixed, moving, lesion, each) for each in (by_headers, rigid))
     is_kept = before is not None and after is not None and before.median_mm < after.median_mm
     return Alignment(
-        transform=first if is_kept else second,
-        kind=kinds[0] if is_kept else kinds[1],
+        transform=by_headers if is_kept else rigid,
+        kind="identity" if is_kept else "rigid",
         residual=before if is_kept else after,
         residual_before=before,
     )
+
+
+def _residual(fixed: Volume, moving: Volume, lesion: Volume | None, transform: Transform) -> Residual | None:
+    """Around the lesion, where targets lie; all over the head without one, or where too few places are there."""
+    aligned = transform.to_patient(moving, fixed.grid)
+    near = None
+    if lesion is not None and lesion.data.any():
+        near = residual_of(fixed, aligned, around=transform.mask_to_patient(lesion, fixed.grid))
+    return near or residual_of(fixed, aligned)
 
 
 def _register(
@@ -190,12 +206,19 @@ def motion_of(transform: Transform) -> tuple[float, float]:
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))), shift
 
 
-def residual_of(fixed: Volume, aligned: Volume) -> Residual | None:
+def residual_of(fixed: Volume, aligned: Volume, *, around: Volume | None = None) -> Residual | None:
     """How far like structures lie apart in two images that should agree.
 
     Blocks of 14 mm of the fixed image with the most structure are compared with the other image at shifts of up to 8 mm
     by the squared correlation, which does not ask for equal contrast; the best shift, refined by a parabola, is the
     distance. None where fewer than 20 blocks reach a squared correlation of 0.5.
+
+    Parameters
+    ----------
+    fixed, aligned : Volume
+        The images, in one world.
+    around : Volume, optional
+        A mask (non-zero = set) on the grid of the fixed image: blocks lie from 5 to 50 mm from it.
 
     Raises
     ------
@@ -207,8 +230,13 @@ def residual_of(fixed: Volume, aligned: Volume) -> Residual | None:
     if not (there != there.flat[0]).any():
         raise DicomError("the images do not overlap: expected scans of one head. Check that both are of this patient.")
     size = 2 * _BLOCK + 1
+    seen = there != 0
+    if around is not None:
+        outside = resample(Volume((around.data != 0).astype(np.float32), fixed.grid), lattice).data <= 0.5
+        away = ndimage.distance_transform_edt(outside, sampling=_LATTICE_MM)
+        seen &= (away > _RIM_MM) & (away <= _NEAR_MM)
     spread = ndimage.generic_gradient_magnitude(here, ndimage.sobel)
-    structure = ndimage.uniform_filter(spread * (there != 0), size)
+    structure = ndimage.uniform_filter(spread, size) * seen
     margin = _BLOCK + _REACH
     inner = tuple(slice(margin, n - margin) for n in here.shape)
     if any(n <= 2 * margin for n in here.shape):
@@ -222,7 +250,9 @@ def residual_of(fixed: Volume, aligned: Volume) -> Residual | None:
     if len(distances) < _FEWEST_BLOCKS:
         return None
     median, p95 = np.percentile(distances, [50.0, 95.0])
-    return Residual(median_mm=float(median), p95_mm=float(p95), num_blocks=len(distances))
+    return Residual(
+        median_mm=float(median), p95_mm=float(p95), num_blocks=len(distances), is_near_lesion=around is not None
+    )
 
 
 def _displacement(

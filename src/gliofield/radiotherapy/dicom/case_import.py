@@ -40,6 +40,7 @@ RECORD_FILE = "dicom.json"
 HEAD_FILE = "t1gd_head.nii.gz"
 FORMAT_VERSION = 1
 _EDEMA, _CORE, _CAVITY = 2, 3, 4
+_ALREADY_STRIPPED = "already stripped"
 #: How a case of this module is known, and what it holds.
 CASE_MARKER = FolderMarker(RECORD_FILE, files=("case_*.nii.gz", HEAD_FILE))
 
@@ -154,28 +155,39 @@ def import_case(
         grids = {name: image.grid for name, image in originals.items()}
         labels, source = _labels(outlines, chosen, motions, grids, head, images if brain is not None else {})
     missing = ([] if brain is not None else [STRIP_ADVICE]) + ([] if labels is not None else [SEGMENT_ADVICE])
-    record = {
-        "format_version": FORMAT_VERSION,
-        "note": RESEARCH_ONLY,
-        "frame_of_reference_uid": chosen["t1c"].frame_uid,
-        "patient": patient_key(chosen["t1c"], salt=chosen["t1c"].uid),
-        "salt": chosen["t1c"].uid,
-        "series": {name: _series_record(series, alignments.get(name)) for name, series in chosen.items()},
-        "brain": brain_source,
-        "outlines": source,
-        "missing": missing,
-    }
-    with clock.stage("write"), atomic_folder(out, replace=replace, marker=CASE_MARKER, inputs=[folder]) as partial:
-        for name, image in images.items():
-            write_volume(partial / f"case_{name}.nii.gz", image, dtype=np.float32)
-        if brain_source != "already stripped":
-            write_volume(partial / HEAD_FILE, head, dtype=np.float32)
-        if labels is not None:
-            write_volume(partial / "case_seg.nii.gz", labels, dtype=np.uint8)
-        (partial / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record = _record(chosen, alignments) | {"brain": brain_source, "outlines": source, "missing": missing}
+    inputs = [Path(folder), *([outlines.path] if outlines else []), *([brain_mask] if brain_mask else [])]
+    with clock.stage("write"), atomic_folder(out, replace=replace, marker=CASE_MARKER, inputs=inputs) as partial:
+        kept_head = None if brain_source == _ALREADY_STRIPPED else head
+        _write(partial, images, kept_head, labels, record)
     return ImportedCase(
         folder=Path(out), images=tuple(images), alignments=alignments, missing=tuple(missing), notes=tuple(notes)
     )
+
+
+def _record(chosen: Mapping[str, DicomSeries], alignments: Mapping[str, Alignment]) -> dict[str, Any]:
+    """What an export has to know of the series."""
+    head = chosen["t1c"]
+    return {
+        "format_version": FORMAT_VERSION,
+        "note": RESEARCH_ONLY,
+        "frame_of_reference_uid": head.frame_uid,
+        "patient": patient_key(head, salt=head.uid),
+        "salt": head.uid,
+        "series": {name: _series_record(series, alignments.get(name)) for name, series in chosen.items()},
+    }
+
+
+def _write(
+    folder: Path, images: Mapping[str, Volume], head: Volume | None, labels: Volume | None, record: dict[str, Any]
+) -> None:
+    for name, image in images.items():
+        write_volume(folder / f"case_{name}.nii.gz", image, dtype=np.float32)
+    if head is not None:
+        write_volume(folder / HEAD_FILE, head, dtype=np.float32)
+    if labels is not None:
+        write_volume(folder / "case_seg.nii.gz", labels, dtype=np.uint8)
+    (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def patient_key(series: DicomSeries, *, salt: str) -> str:
@@ -217,7 +229,7 @@ def _brain(head: Volume, given: Path | None) -> tuple[NDArray[np.bool_] | None, 
         return mask.data > 0.5, "given"
     try:
         # Where a scan is 0 outside a volume that a brain has, somebody has stripped it.
-        return brain_of("T1Gd", head), "already stripped"
+        return brain_of("T1Gd", head), _ALREADY_STRIPPED
     except ImageError:
         made = strip_skull(head)
     if made is None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gliofield.errors import DicomError
 from gliofield.radiotherapy.dicom.dose import Dose, DoseFigures, dose_of_cells, dose_of_mask, dose_of_roi, require_frame
-from gliofield.radiotherapy.dicom.export import MAPS, Target, read_map
+from gliofield.radiotherapy.dicom.export import MAPS, read_map
 from gliofield.radiotherapy.dicom.structures import read_structures
+from gliofield.radiotherapy.targets import Target
 from gliofield.registration import Transform
 
 _CELLS = {"density": "expected cells", "probability": "P(tumor in FLAIR)"}

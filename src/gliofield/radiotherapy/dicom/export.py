@@ -21,7 +21,8 @@ from gliofield.radiotherapy.dicom.alignment import Alignment
 from gliofield.radiotherapy.dicom.planning import carried
 from gliofield.radiotherapy.dicom.segments import write_map, write_segments
 from gliofield.radiotherapy.dicom.series import DicomSeries
-from gliofield.radiotherapy.dicom.structures import LONGEST_NAME, Holes, Structure, write_structures
+from gliofield.radiotherapy.dicom.structures import Holes, Structure, write_structures
+from gliofield.radiotherapy.targets import MAX_NAME, Target
 from gliofield.volume import Volume
 
 TARGETS_FILE = "targets.json"
@@ -33,30 +34,6 @@ MAPS = {
     "probability-t1gd": ("posterior/probability_t1gd_patient.nii.gz", "probability of tumor visible in T1Gd"),
 }
 MapName = Literal["density", "probability", "probability-t1gd"]
-_KINDS = ("GTV", "CTV")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Target:
-    """A target of a result, on the grid of the case.
-
-    Parameters
-    ----------
-    name, kind, description : str
-        As in ``targets.json``.
-    mask : Volume
-        Its voxels (non-zero = set).
-    """
-
-    name: str
-    kind: Literal["GTV", "CTV"]
-    description: str
-    mask: Volume
-
-    @property
-    def volume_ml(self) -> float:
-        """Volume [ml]."""
-        return float(np.count_nonzero(self.mask.data)) * self.mask.grid.voxel_volume_ml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +73,10 @@ def read_targets(result: str | os.PathLike[str]) -> tuple[Target, ...]:
         listed: list[dict[str, Any]] = json.loads((place / TARGETS_FILE).read_text(encoding="utf-8"))["targets"]
         targets = []
         for entry in listed:
-            if entry["kind"] not in _KINDS or not 0 < len(entry["name"]) <= LONGEST_NAME:
-                raise ValueError(f"a target called {entry['name']!r} of kind {entry['kind']!r}")
             mask = read_volume(place / entry["file"])
+            set_voxels = Volume(mask.data != 0, mask.grid)
             words = str(entry.get("description", ""))
-            targets.append(Target(name=entry["name"], kind=entry["kind"], description=words, mask=mask))
+            targets.append(Target(name=entry["name"], kind=entry["kind"], mask=set_voxels, description=words))
     except (ValueError, KeyError, TypeError) as error:
         raise DicomError(f"{place / TARGETS_FILE} cannot be used ({error}). Make the targets again.") from error
     if not targets:
@@ -150,7 +126,7 @@ def isolines(density: Volume, levels: Sequence[float], alignment: Alignment, ser
     field = carried(density, alignment, series, name="density").data
     return [
         Structure(
-            name=name[:LONGEST_NAME],
+            name=name[:MAX_NAME],
             kind="CONTROL",
             field=field,
             level=float(level),
@@ -172,9 +148,7 @@ def target_structures(targets: Sequence[Target], alignment: Alignment, series: D
         Structure(
             name=each.name,
             kind=each.kind,
-            field=carried(
-                Volume((each.mask.data != 0).astype(np.float32), each.mask.grid), alignment, series, name=each.name
-            ).data,
+            field=carried(each.mask, alignment, series, name=each.name).data,
             description=f"{each.description}; {each.volume_ml:.1f} ml".removeprefix("; "),
         )
         for each in targets

@@ -24,11 +24,11 @@ from gliofield.grid import Grid
 from gliofield.output import atomic_file
 from gliofield.radiotherapy.dicom.contours import Loop, solid_of, trace
 from gliofield.radiotherapy.dicom.series import RAS_FROM_LPS, DicomSeries, read_header
+from gliofield.radiotherapy.targets import MAX_NAME
 from gliofield.resample import resample
 from gliofield.volume import Volume
 
 RESEARCH_ONLY = "For research use only; not a medical device."
-LONGEST_NAME = 16
 Holes = Literal["nested", "keyhole"]
 InterpretedType = Literal["GTV", "CTV", "PTV", "CAVITY", "ORGAN", "CONTROL"]
 _SERIES_NUMBER = 9001
@@ -79,9 +79,9 @@ class Structure:
     level: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.name) <= LONGEST_NAME:
+        if not 0 < len(self.name) <= MAX_NAME:
             raise ParameterError(
-                f"a structure's name must have 1 to {LONGEST_NAME} characters, which planning systems demand, got "
+                f"a structure's name must have 1 to {MAX_NAME} characters, which planning systems demand, got "
                 f"{self.name!r}."
             )
 
