@@ -353,7 +353,7 @@ def add_to(app: typer.Typer) -> None:
         runs_long=True,
         reads_images=True,
     )
-    commands = {
+    commands: dict[str, tuple[Callable[..., None], str]] = {
         "rtstruct": (export_rtstruct, "TARGETS"),
         "seg": (export_seg, "TARGETS"),
         "map": (export_map, "DENSITY"),

@@ -249,14 +249,20 @@ def residual_of(fixed: Volume, aligned: Volume, *, around: Volume | None = None)
     peaks[inner] = (ndimage.maximum_filter(structure, 5) == structure)[inner] & (structure[inner] > 0)
     places = np.argwhere(peaks)
     places = places[np.argsort(-structure[peaks], kind="stable")[:_MOST_BLOCKS]]
-    found = [_displacement(here, there, place) for place in places]
-    distances = np.array([np.linalg.norm(each) for each in found if each is not None]) * _LATTICE_MM
+    distances = np.array([d for d in (_distance_mm(here, there, place) for place in places) if d is not None])
     if len(distances) < _FEWEST_BLOCKS:
         return None
     median, p95 = np.percentile(distances, [50.0, 95.0])
     return Residual(
         median_mm=float(median), p95_mm=float(p95), num_blocks=len(distances), is_near_lesion=around is not None
     )
+
+
+def _distance_mm(here: NDArray[np.float32], there: NDArray[np.float32], place: NDArray[np.int64]) -> float | None:
+    """How far from its place a block is found again [mm]; None where it is not."""
+    found, at_home = _displacement(here, there, place), _displacement(here, here, place)
+    # Between the steps of the lattice a parabola is off; by as much in the block's own image, where the truth is 0.
+    return None if found is None or at_home is None else float(np.linalg.norm(found - at_home)) * _LATTICE_MM
 
 
 def _displacement(
