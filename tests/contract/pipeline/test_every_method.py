@@ -69,6 +69,7 @@ def test_assimilation_keeps_the_laws():
 def test_sampling_keeps_the_laws(monkeypatch):
     """A short run, in the atlas and in the patient."""
     use_small_batches(monkeypatch)
+    monkeypatch.setattr("gliofield.bayes.mode._MAX_ITERATIONS", 2)
     settings = SampleSettings(sampler=ImportanceSettings(num_effective=10, max_simulations=512), num_densities=2)
 
     check_inverse_method(SampleMethod(settings=settings, grid=PHANTOM_GRID))
