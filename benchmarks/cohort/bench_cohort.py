@@ -159,10 +159,10 @@ def kill_and_resume(command: Sequence[str], kills: int, seconds: float, rng: ran
 
 
 def content_of(folder: Path) -> dict[str, str]:
-    """Digest of every result file of a cohort, times left out of those that have any."""
+    """Digest of every result file of a cohort, times left out; the page of a patient states them, and is left out."""
     found = {}
     for path in sorted((folder / "patients").rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != "report.html":
             text = path.read_bytes()
             if path.name == "provenance.json":
                 content = json.loads(text)
@@ -247,6 +247,9 @@ def measure_kills(begin: list[str], how: list[str], patients: Sequence[Patient],
     again = {name: number for name, number in times_computed(place / "killed").items() if number > 1}
     equal = sum(calm_files.get(name) == digest for name, digest in killed_files.items())
     left = [path.name for path in (place / "killed").rglob(".partial-*")]
+    print(
+        "different:", ", ".join(name for name in killed_files if calm_files.get(name) != killed_files[name]) or "none"
+    )
     print(
         f"killed {killed} times and resumed: {equal} of {len(calm_files)} files equal to those of a run nobody killed, "
         f"{len(killed_files)} there; finished patients computed again: {len(again)}; temporary files left: {len(left)}"

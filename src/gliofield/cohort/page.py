@@ -111,7 +111,7 @@ def _row(row: Row, odd: Sequence[Distribution], folder: Path) -> str:
     link = next((each for each in _LINKS if (folder / place / each).is_file()), None)
     shown = escape(name) if link is None else f'<a href="{quote(f"{place}/{link}")}">{escape(name)}</a>'
     verdict = str(row.get("verdict") or "")
-    remarks = ", ".join(f"{each.words}: {_form(each.values[name], '.3g')}" for each in odd)
+    remarks = ", ".join(f"{each.words}: {_short(each.values[name])}" for each in odd)
     concerns = ", ".join(str(row.get("concerns") or "").split(","))
     cells = "".join(_cell(row.get(column), form) for _, column, form in _COLUMNS)
     return (
@@ -126,11 +126,12 @@ def _row(row: Row, odd: Sequence[Distribution], folder: Path) -> str:
 def _cell(value: Value, form: str) -> str:
     if not isinstance(value, int | float):
         return '<td data-value="">–</td>'
-    return f'<td data-value="{value!r}">{_form(value, form)}</td>'
+    return f'<td data-value="{value!r}">{value:{form}}</td>'
 
 
-def _form(value: float, form: str) -> str:
-    return format(value, form)
+def _short(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:.0f}" if abs(value) >= 1000.0 else f"{value:.3g}"
 
 
 def _thumbnail(path: Path) -> str:
@@ -175,6 +176,6 @@ def _plot(spread: Distribution) -> str:
         f'<figure><figcaption>{escape(spread.words)}</figcaption><svg viewBox="-4 0 {_PLOT_WIDTH + 8} '
         f'{_PLOT_HEIGHT + 12}" role="img"><title>{escape(spread.words)}: median {spread.median:.3g}</title>{bars}'
         f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="0" y2="{_PLOT_HEIGHT}"/>{dots}</svg>'
-        f'<p class="range"><span>{low:.3g}</span><span>median {spread.median:.3g}, n = {len(values)}</span>'
-        f"<span>{high:.3g}</span></p></figure>"
+        f'<p class="range"><span>{_short(low)}</span><span>median {_short(spread.median)}, n = {len(values)}</span>'
+        f"<span>{_short(high)}</span></p></figure>"
     )

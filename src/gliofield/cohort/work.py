@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import resource
 import time
 import traceback
@@ -215,6 +216,7 @@ class PatientWorker:
     def _done(self, job: PatientJob) -> Outcome:
         atlas, method = self.atlas, self.method
         begin = time.perf_counter()
+        gc.collect()  # images of the patient before hang in circles of references
         forget_peak_memory()
         with patient_log(self.work.out / LOGS / f"{job.patient.folder_name}.log", job.patient) as write:
             write(f"gliofield {__version__}, method {self.work.method.name}, atlas {atlas.name}")

@@ -257,8 +257,9 @@ def _tissue_overlap(
     transform: Transform, image: Volume, healthy: NDArray[np.bool_], atlas: TissueMaps
 ) -> dict[str, float]:
     classes = transform.to_atlas(t1_tissue_classes(image, healthy), atlas.grid, "nearest").data
-    fractions = np.stack([atlas.csf, atlas.gray_matter, atlas.white_matter])
-    most_probable = np.argmax(fractions, axis=0) + CSF
+    # Two comparisons, and no stack of all fractions, which would be the largest array of a whole personalization.
+    most_probable = np.where(atlas.gray_matter > atlas.csf, np.uint8(GRAY_MATTER), np.uint8(CSF))
+    most_probable[atlas.white_matter > np.maximum(atlas.csf, atlas.gray_matter)] = WHITE_MATTER
     compared = (classes > 0) & atlas.brain
     overlap = {
         name: dice((classes == label) & compared, (most_probable == label) & compared, if_both_empty=float("nan"))
