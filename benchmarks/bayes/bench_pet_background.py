@@ -1,6 +1,6 @@
 """FET-PET with a background: do 95 % intervals hold the truth, and does a tumor of twice the size win? Two tables.
 
-    python benchmarks/bayes/bench_pet_background.py [--cases 20] [--samples 64] [--steps 6] [--seed 0]
+    python benchmarks/bayes/bench_pet_background.py [--cases 20] [--samples 250] [--seed 0]
                                                     [--spacing-mm 3.75] [--models background paper] [--only evidence]
 
 Virtual patients in boxes of 82 mm of the atlas. Growth, thresholds and width are drawn from the paper's prior, and a
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, special, stats
 
 from gliofield.anatomy import Anatomy, AtlasSpace, load_atlas
-from gliofield.bayes import ImagingIntegral, ImagingPrior, TmcmcSettings, surrogate_paper_prior
+from gliofield.bayes import ImagingIntegral, ImagingPrior, ImportanceSettings, surrogate_paper_prior
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, growth_parameters_of
@@ -135,7 +135,7 @@ def draw_patient(anatomy: Anatomy, rng: np.random.Generator) -> Patient:
         )
 
 
-def covered(patient: Patient, model: PetModel, sampler: TmcmcSettings) -> dict[str, bool]:
+def covered(patient: Patient, model: PetModel, sampler: ImportanceSettings) -> dict[str, bool]:
     """Whether the 95 % interval of each parameter holds the truth."""
     method = SampleMethod(settings=SampleSettings(sampler=sampler, pet_model=model, num_densities=2))
     estimate = method.estimate(patient.observation, report=ignore_progress)
@@ -218,8 +218,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=20)
-    parser.add_argument("--samples", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--samples", type=int, default=250)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--spacing-mm", type=float, default=3.75)
     parser.add_argument("--models", nargs="+", default=["background", "paper"], choices=["background", "paper"])
@@ -235,14 +234,14 @@ def main() -> None:
             rng = np.random.default_rng([asked.seed, case])
             patient = draw_patient(box_of(anatomy, rng, BOX_VOXELS), rng)
             for model in asked.models:
-                sampler = TmcmcSettings.thorough(seed=case, num_samples=asked.samples, num_steps=asked.steps)
+                sampler = ImportanceSettings(seed=case, num_effective=asked.samples)
                 begin = time.perf_counter()
                 found[model].append(covered(patient, model, sampler))
                 seconds[model] += (time.perf_counter() - begin) / asked.cases
                 hits = found[model][-1]
                 missed = ", ".join(name for name, is_inside in hits.items() if not is_inside) or "none"
                 print(f"patient {case}, {model}: outside of {len(hits)}: {missed}", file=sys.stderr, flush=True)
-        settings = f"{asked.spacing_mm:g} mm, {asked.samples} samples, {asked.steps} steps"
+        settings = f"{asked.spacing_mm:g} mm, {asked.samples} effective samples"
         print(f"{asked.cases} virtual patients, {settings}: 95 % intervals that hold the truth.\n")
         print_coverage(found, seconds)
     if asked.only != "coverage":

@@ -11,7 +11,7 @@ import numpy as np
 
 from gliofield.anatomy import write_atlas_folder
 from gliofield.anatomy.atlas import read_atlas_folder
-from gliofield.bayes import TmcmcSettings, TmcmcState, read_stage_file, write_stage_file
+from gliofield.bayes import LikelihoodJournal
 from gliofield.database import SimulationDatabase, build_database, merge_databases
 from gliofield.database.store import SimulationDatabase as Store
 from gliofield.grid import Grid
@@ -26,7 +26,7 @@ from gliofield.volume import Volume
 #: Coarse enough for a tumor to take milliseconds.
 GRID = Grid.axis_aligned((22, 25, 20), 8.0, (-84.0, -96.0, -76.0))
 _RESULT = FolderMarker("provenance.json", files=("density.nii.gz",))
-_STAGE = TmcmcSettings(num_samples=8)
+_ROWS = [np.arange(8.0).reshape(4, 2), np.ones((3, 2))]
 
 
 def build(path: Path, number: int, *, first_tumor: int = 0) -> SimulationDatabase:
@@ -62,23 +62,16 @@ def read_weights(path: Path) -> Any:
 
 
 def write_stage(path: Path) -> None:
-    """A stage file of a run that has just begun."""
-    values = np.arange(8.0)
-    state = TmcmcState(
-        settings=_STAGE,
-        tempering_exponent=0.0,
-        coordinates=np.outer(values, np.ones(2)),
-        log_prior=values.copy(),
-        log_likelihood=-values,
-        proposal_scale=1.0,
-    )
-    write_stage_file(path, state, fingerprint="f")
+    """A journal of two calls."""
+    journal = LikelihoodJournal(path, "f")
+    for rows in _ROWS:
+        journal.answer(rows, lambda asked: -asked)
 
 
 def read_stage(path: Path) -> Any:
     """Its content."""
-    state = read_stage_file(path, settings=_STAGE, num_parameters=2, fingerprint="f")
-    return state.coordinates.tolist(), state.log_prior.tolist(), state.log_likelihood.tolist(), state.proposal_scale
+    journal = LikelihoodJournal(path, "f")
+    return [journal.answer(rows, lambda asked: asked).tolist() for rows in _ROWS]
 
 
 def read_database(folder: Path) -> Any:

@@ -45,6 +45,7 @@ MADE_SMALL = {
     "gliofield cohort patients.tsv": ["--workers", "1"],
     "gliofield cohort-compare": [],
     "gliofield follow-up": ["--registration", "none"],
+    "gliofield compare": ["--registration", "none", "--sectors", "0"],
     "gliofield simulate": ["--seed-mm", "28", "10", "12", "--spacing-mm", "4"],
     "gliofield database build --number": ["--dry-run"],  # the default database cannot be made coarser
     "gliofield database build": SMALL_DATABASE,
@@ -78,6 +79,7 @@ MADE_SMALL = {
     "gliofield papers surrogate": ["--anatomies", "1", "--samples", "2", "--timed", "1", "--threads", "1"]
     + ["--device", "cpu"],
 }
+NEEDS_A_RESULT = ("gliofield target", "gliofield report", "gliofield view", "gliofield cite")
 #: Examples that are understood and not run, by their first words, with the reason.
 NOT_RUN = {
     "gliofield demo": "the virtual patient is made of the real atlases, at full resolution",
@@ -173,9 +175,13 @@ def prepare(line, monkeypatch):
         shutil.copytree("DB", place)
     if line.startswith("gliofield evaluate virtual"):
         write_cohort("COHORT", [first_of("plain")], atlas=phantom_atlas(), resolution=RESOLUTION)
-    if line.startswith("gliofield target"):
+    if line.startswith(("gliofield personalize", *NEEDS_A_RESULT)):
+        shutil.rmtree("RESULT", ignore_errors=True)
+    if line.startswith(NEEDS_A_RESULT):
         made = ["--method", "distance", "--registration", "none", "--out", "RESULT"]
         assert run("personalize", "PATIENT", *made).exit_code == 0
+        shutil.copytree("RESULT", "RESULT2")
+        monkeypatch.setattr("gliofield.report.page_server.PageServer.serve", lambda *given, **options: None)
     if line.startswith("gliofield predictgbm"):
         write_contract_input(Path("IN"))
     if line.startswith("gliofield cohort-compare"):

@@ -21,7 +21,6 @@ from gliofield.bayes import (
     sample_by_importance,
     sample_posterior,
 )
-from gliofield.bayes.conditional_prior import ConditionedMixture
 
 _LOG_2_PI = np.log(2.0 * np.pi)
 
@@ -126,19 +125,11 @@ def sample_known(known: Known, settings: ImportanceSettings, *, start=None, eval
     target = known.target
     prior = target.log_prior if log_prior is None else log_prior
 
-    def proposal_of(mixture, num_components=0):
-        return ConditionedMixture(mixture=mixture, column=None, log_prior=prior, num_components=num_components)
-
     def of_target(rows, rng):
         return target.log_likelihood(rows), np.zeros((len(rows), 0))
 
     return sample_by_importance(
-        prior,
-        of_target if evaluate is None else evaluate,
-        proposal_of(broad(known) if start is None else start),
-        settings,
-        fit=lambda mixture: proposal_of(mixture, len(mixture.weights)),
-        place=lambda rows: rows,
+        prior, of_target if evaluate is None else evaluate, broad(known) if start is None else start, settings
     )
 
 

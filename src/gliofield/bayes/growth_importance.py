@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from gliofield.bayes.conditional_prior import ConditionedMixture
+from gliofield.bayes.conditional_prior import ConditionalPrior
 from gliofield.bayes.growth_target import GrowthLikelihood, SimulationCounts
 from gliofield.bayes.imaging_integral import ImagingPrior
-from gliofield.bayes.importance import ImportanceResult, ImportanceSettings, sample_by_importance
+from gliofield.bayes.importance import ImportanceResult, ImportanceSettings, all_are_proposed, sample_by_importance
 from gliofield.bayes.journal import LikelihoodJournal
 from gliofield.bayes.mode import Mode, find_mode
 from gliofield.bayes.posterior import PosteriorSamples
@@ -112,10 +112,9 @@ def sample_growth(
             run = sample_by_importance(
                 target.log_prior,
                 search.evaluate,
-                search.proposal_of(modes),
+                mixture_of_modes(modes),
                 settings,
-                fit=search.conditioned,
-                place=search.without_time,
+                complete=all_are_proposed if search.time is None else search.time.completed,
                 report=report,
             )
         except NumericalError as error:
@@ -167,13 +166,12 @@ class _Search:
         """Coordinates with the growth time in the middle of what is left to it."""
         return others if self.column is None else np.insert(others, self.column, 0.0, axis=1)
 
-    def conditioned(self, mixture: TMixture) -> ConditionedMixture:
-        return ConditionedMixture(
-            mixture=mixture,
-            column=self.column,
-            log_prior=self.target.log_prior,
-            num_components=len(mixture.weights),
-        )
+    @property
+    def time(self) -> ConditionalPrior | None:
+        """The growth time given the other coordinates."""
+        if self.column is None:
+            return None
+        return ConditionalPrior(column=self.column, log_prior=self.target.log_prior)
 
     def evaluate(self, coordinates: _Matrix, rng: np.random.Generator) -> tuple[_Vector, _Matrix]:
         """Log-likelihoods of growth, and a draw of the imaging parameters of each row."""
@@ -188,8 +186,7 @@ class _Search:
     def log_posterior(self, others: _Matrix) -> _Vector:
         """Log density of the posterior without the growth time, rows (N, D) -> (N,)."""
         rows = self.with_time(others)
-        values = self.conditioned(TMixture.around(others[0], np.ones(others.shape[1]), degrees=_DEGREES))
-        log_prior = values.log_prior_of_others(others)
+        log_prior = self.target.log_prior(others) if self.time is None else self.time.log_prior_of_others(others)
         has_mass = np.isfinite(log_prior) & np.isfinite(self.target.log_prior(rows))
         found = np.full(len(rows), -np.inf)
         if has_mass.any():
@@ -217,7 +214,8 @@ class _Search:
 
     def starts_of_prior(self, seed: int) -> list[_Vector]:
         """The best of a few hundred draws of the prior, those that are apart."""
-        points = np.random.default_rng([seed, _STARTS]).random((_DRAWS_FOR_STARTS, self.target.num_parameters))
+        rng = np.random.default_rng([seed, _STARTS])
+        points = rng.random((_DRAWS_FOR_STARTS, self.target.num_parameters))
         rows = self.target.from_unit_cube(points)
         values = self._log_likelihood(rows)
         if not np.isfinite(values).any():
@@ -260,17 +258,17 @@ class _Search:
                 spread[place] = _SEED_MM * max(abs(there[place] - start[place]), 1e-6)
         return spread
 
-    def proposal_of(self, modes: Sequence[Mode]) -> ConditionedMixture:
-        """The mixture of modes that sampling starts with, by their mass in the Gaussian approximation."""
-        masses = np.array([mode.log_density + 0.5 * np.linalg.slogdet(mode.covariance)[1] for mode in modes])
-        shares = np.maximum(np.exp(masses - logsumexp(masses)), _LEAST_SHARE)
-        mixture = TMixture(
-            weights=shares / shares.sum(),
-            means=np.array([mode.place for mode in modes]),
-            scales=np.asarray(np.linalg.cholesky(_WIDER * np.array([mode.covariance for mode in modes])), np.float64),
-            degrees=_DEGREES,
-        )
-        return self.conditioned(mixture)
+
+def mixture_of_modes(modes: Sequence[Mode]) -> TMixture:
+    """The mixture that sampling starts with, modes by their mass in the Gaussian approximation."""
+    masses = np.array([mode.log_density + 0.5 * np.linalg.slogdet(mode.covariance)[1] for mode in modes])
+    shares = np.maximum(np.exp(masses - logsumexp(masses)), _LEAST_SHARE)
+    return TMixture(
+        weights=shares / shares.sum(),
+        means=np.array([mode.place for mode in modes]),
+        scales=np.asarray(np.linalg.cholesky(_WIDER * np.array([mode.covariance for mode in modes])), np.float64),
+        degrees=_DEGREES,
+    )
 
 
 def _distance(one: Mode, other: Mode) -> float:

@@ -37,7 +37,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from gliofield.bayes.conditional_prior import Proposal
 from gliofield.bayes.diagnostics import effective_sample_size
 from gliofield.bayes.pareto_smoothing import LARGEST_RELIABLE_SHAPE, smoothed_log_weights
 from gliofield.bayes.t_mixture import TMixture
@@ -49,6 +48,8 @@ _Vector = NDArray[np.float64]
 #: From coordinates (N, P) with prior mass, to log-likelihoods (N,), and further numbers of each row (N, E) that travel
 #: with it, such as imaging parameters drawn for it.
 Evaluate = Callable[[_Matrix, np.random.Generator], tuple[_Vector, _Matrix]]
+#: From those coordinates that are proposed (N, D), to all of them (N, P), and the log density of what was added (N,).
+Complete = Callable[[_Matrix, np.random.Generator], tuple[_Matrix, _Vector]]
 
 _BATCH, _FIRST_BATCH = 128, 256
 # Share of the start in every proposal [2], and the most components. *Chosen*.
@@ -57,6 +58,8 @@ _START_SHARE, _MAX_COMPONENTS, _DEGREES = 0.05, 3, 6.0
 _EFFECTIVE_PER_COORDINATE, _ENOUGH = 8.0, 0.3
 # How often sampling may begin again with a better proposal.
 _MAX_REFITS = 2
+# Draws after which a run ends, per likelihood that it may compute.
+_DRAWS_PER_SIMULATION = 4
 # Streams of random numbers of one seed; `growth_importance` has others.
 _DRAWS, _FITS = 1, 2
 
@@ -166,14 +169,18 @@ class ImportanceResult:
         return sum(stage.num_simulations for stage in self.stages)
 
 
+def all_are_proposed(rows: _Matrix, rng: np.random.Generator) -> tuple[_Matrix, _Vector]:
+    """Nothing is added: a `Complete` for proposals of all coordinates."""
+    return rows, np.zeros(len(rows))
+
+
 def sample_by_importance(
     log_prior: Callable[[_Matrix], _Vector],
     evaluate: Evaluate,
-    start: Proposal,
+    start: TMixture,
     settings: ImportanceSettings,
     *,
-    fit: Callable[[TMixture], Proposal],
-    place: Callable[[_Matrix], _Matrix],
+    complete: Complete = all_are_proposed,
     report: Reporter = ignore_progress,
 ) -> ImportanceResult:
     """Weighted samples of the posterior.
@@ -184,14 +191,12 @@ def sample_by_importance(
         Log density of the prior per unit of the coordinates, (N, P) -> (N,); −∞ where there is no mass.
     evaluate : callable
         Log-likelihoods and extras of rows with prior mass.
-    start : Proposal
+    start : TMixture
         What the first draws come from; it should reach all of the posterior.
     settings : ImportanceSettings
         Size and seed.
-    fit : callable
-        The proposal that a fitted mixture stands for.
-    place : callable
-        Those coordinates (N, D) that mixtures are fitted to.
+    complete : callable
+        Adds coordinates that are not proposed, such as draws of their prior given the others.
     report : Reporter
         Told the effective samples so far of those wanted.
 
@@ -200,7 +205,7 @@ def sample_by_importance(
     NumericalError
         If no draw has a likelihood above 0.
     """
-    run = _Run(log_prior=log_prior, evaluate=evaluate, start=start, settings=settings, fit=fit, place=place)
+    run = _Run(log_prior=log_prior, evaluate=evaluate, start=start, settings=settings, complete=complete)
     proposal = run.adapt(report)
     for number_of_refits in range(_MAX_REFITS + 1):
         result = run.sample(proposal, report)
@@ -211,11 +216,39 @@ def sample_by_importance(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Draws:
-    """One batch and the proposal it came from."""
+class _Proposal:
+    """A fitted mixture with the share of the start that every one has [2]; or the start alone."""
 
-    proposal: Proposal
+    start: TMixture
+    fitted: TMixture | None = None
+
+    @property
+    def num_components(self) -> int:
+        return 0 if self.fitted is None else len(self.fitted.weights)
+
+    def sample(self, number: int, rng: np.random.Generator) -> _Matrix:
+        if self.fitted is None:
+            return self.start.sample(number, rng)
+        is_start = rng.random(number) < _START_SHARE
+        return np.where(is_start[:, None], self.start.sample(number, rng), self.fitted.sample(number, rng))
+
+    def log_density(self, rows: _Matrix) -> _Vector:
+        if self.fitted is None:
+            return self.start.log_density(rows)
+        return np.logaddexp(
+            math.log(1.0 - _START_SHARE) + self.fitted.log_density(rows),
+            math.log(_START_SHARE) + self.start.log_density(rows),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Draws:
+    """One batch: what was proposed, by what, the whole rows, and the log density of what was added to them."""
+
+    proposal: _Proposal
+    proposed: _Matrix
     coordinates: _Matrix
+    log_added: _Vector
     log_prior: _Vector
     log_likelihood: _Vector
     extras: _Matrix
@@ -226,7 +259,7 @@ class _Draws:
 
     @property
     def log_weights(self) -> _Vector:
-        return self.log_prior + self.log_likelihood - self.proposal.log_density(self.coordinates)
+        return self.log_prior + self.log_likelihood - self.log_added - self.proposal.log_density(self.proposed)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -235,21 +268,22 @@ class _Run:
 
     log_prior: Callable[[_Matrix], _Vector]
     evaluate: Evaluate
-    start: Proposal
+    start: TMixture
     settings: ImportanceSettings
-    fit: Callable[[TMixture], Proposal]
-    place: Callable[[_Matrix], _Matrix]
+    complete: Complete
     batches: list[_Draws] = field(default_factory=list)
     stages: list[BatchInfo] = field(default_factory=list)
 
     @property
     def is_spent(self) -> bool:
-        """Whether as many likelihoods were computed as may be."""
-        return sum(stage.num_simulations for stage in self.stages) >= self.settings.max_simulations
+        """Whether as many likelihoods were computed as may be, or far more draws had no prior mass."""
+        most = self.settings.max_simulations
+        draws = sum(stage.num_draws for stage in self.stages)
+        return sum(stage.num_simulations for stage in self.stages) >= most or draws >= _DRAWS_PER_SIMULATION * most
 
-    def adapt(self, report: Reporter) -> Proposal:
+    def adapt(self, report: Reporter) -> _Proposal:
         """The proposal to sample from."""
-        proposal = self.start
+        proposal = _Proposal(start=self.start)
         for number in range(self.settings.max_adaptations):
             drawn = self._draw(proposal, _FIRST_BATCH if number == 0 else _BATCH)
             exponent = self._exponent()
@@ -269,11 +303,11 @@ class _Run:
                 break
         return proposal
 
-    def refitted(self) -> Proposal:
+    def refitted(self) -> _Proposal:
         """A proposal fitted to all draws, at the largest p that can be."""
         return self._fitted(self._exponent())
 
-    def sample(self, proposal: Proposal, report: Reporter) -> ImportanceResult:
+    def sample(self, proposal: _Proposal, report: Reporter) -> ImportanceResult:
         """Draws from one proposal, until there are enough."""
         first, wanted = len(self.batches), self.settings.num_effective
         while True:
@@ -281,7 +315,11 @@ class _Run:
             parts = self.batches[first:]
             log_weights = np.concatenate([part.log_weights for part in parts])
             if not np.isfinite(log_weights).any():
-                raise NumericalError("no draw of the fitted proposal has a likelihood above 0: the posterior was lost.")
+                if self.is_spent:
+                    raise NumericalError(
+                        "no draw of the fitted proposal has a likelihood above 0: the posterior was lost."
+                    )
+                continue
             smoothed, shape = smoothed_log_weights(log_weights)
             effective = effective_sample_size(smoothed)
             report(ProgressEvent(task="posterior", completed=min(int(effective), wanted), total=wanted))
@@ -306,9 +344,10 @@ class _Run:
             stages=tuple(self.stages),
         )
 
-    def _draw(self, proposal: Proposal, number: int) -> _Draws:
+    def _draw(self, proposal: _Proposal, number: int) -> _Draws:
         rng = np.random.default_rng([self.settings.seed, _DRAWS, len(self.batches)])
-        coordinates = proposal.sample(number, rng)
+        proposed = proposal.sample(number, rng)
+        coordinates, log_added = self.complete(proposed, rng)
         log_prior = self.log_prior(coordinates)
         has_mass = np.isfinite(log_prior)
         values, given = self.evaluate(coordinates[has_mass], rng)
@@ -316,7 +355,9 @@ class _Run:
         log_likelihood[has_mass], extras[has_mass] = values, given
         drawn = _Draws(
             proposal=proposal,
+            proposed=proposed,
             coordinates=coordinates,
+            log_added=log_added,
             log_prior=log_prior,
             log_likelihood=log_likelihood,
             extras=extras,
@@ -338,25 +379,29 @@ class _Run:
         self.stages.append(info)
 
     def _weighted(self) -> tuple[_Matrix, _Vector]:
-        """Coordinates of all draws with weight, and log π L / q̄."""
-        coordinates = np.concatenate([batch.coordinates for batch in self.batches])
-        log_likelihood = np.concatenate([batch.log_likelihood for batch in self.batches])
-        log_prior = np.concatenate([batch.log_prior for batch in self.batches])
+        """What was proposed of all draws with weight, and log π L / q̄."""
+        proposed, log_added, log_prior, log_likelihood = (
+            np.concatenate([getattr(batch, name) for batch in self.batches])
+            for name in ("proposed", "log_added", "log_prior", "log_likelihood")
+        )
         if not np.isfinite(log_likelihood).any():
             raise NumericalError(
                 f"none of {len(log_likelihood)} draws has a likelihood above 0: the data are impossible under the "
                 "prior, or where the search began."
             )
         kept = np.isfinite(log_likelihood) & np.isfinite(log_prior)
-        sizes = np.array([len(batch.coordinates) for batch in self.batches])
-        logs = [batch.proposal.log_density(coordinates[kept]) for batch in self.batches]
-        log_mixture = logsumexp(np.array(logs), axis=0, b=(sizes / sizes.sum())[:, None])
-        return coordinates[kept], log_prior[kept] + log_likelihood[kept] - log_mixture
+        sizes = dict.fromkeys((batch.proposal for batch in self.batches), 0)
+        for batch in self.batches:
+            sizes[batch.proposal] += len(batch.proposed)
+        shares = np.array(list(sizes.values())) / len(proposed)
+        logs = np.array([proposal.log_density(proposed[kept]) for proposal in sizes])
+        log_mixture = logsumexp(logs, axis=0, b=shares[:, None]) + log_added[kept]
+        return proposed[kept], log_prior[kept] + log_likelihood[kept] - log_mixture
 
     def _exponent(self) -> float:
         """The largest p in [0, 1] that leaves enough effective samples; 0 if there are fewer draws than that."""
-        coordinates, log_weights = self._weighted()
-        enough = _EFFECTIVE_PER_COORDINATE * self.place(coordinates[:1]).shape[1]
+        proposed, log_weights = self._weighted()
+        enough = _EFFECTIVE_PER_COORDINATE * proposed.shape[1]
         if effective_sample_size(log_weights) >= enough:
             return 1.0
         if len(log_weights) < enough:
@@ -368,36 +413,13 @@ class _Run:
             low, high = (middle, high) if is_enough else (low, middle)
         return low
 
-    def _fitted(self, exponent: float) -> Proposal:
-        coordinates, log_weights = self._weighted()
+    def _fitted(self, exponent: float) -> _Proposal:
+        proposed, log_weights = self._weighted()
         mixture = TMixture.fitted(
-            self.place(coordinates),
+            proposed,
             exponent * log_weights,
             degrees=_DEGREES,
             max_components=_MAX_COMPONENTS,
             rng=np.random.default_rng([self.settings.seed, _FITS, len(self.batches)]),
         )
-        return _WithStart(fitted=self.fit(mixture), start=self.start)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _WithStart:
-    """A fitted proposal with the share of the start that every one has."""
-
-    fitted: Proposal
-    start: Proposal
-
-    @property
-    def num_components(self) -> int:
-        return self.fitted.num_components
-
-    def sample(self, number: int, rng: np.random.Generator) -> _Matrix:
-        is_start = rng.random(number) < _START_SHARE
-        return np.where(is_start[:, None], self.start.sample(number, rng), self.fitted.sample(number, rng))
-
-    def log_density(self, coordinates: _Matrix) -> _Vector:
-        parts = (
-            math.log(1.0 - _START_SHARE) + self.fitted.log_density(coordinates),
-            math.log(_START_SHARE) + self.start.log_density(coordinates),
-        )
-        return np.logaddexp(*parts)
+        return _Proposal(start=self.start, fitted=mixture)

@@ -108,8 +108,8 @@ class _Gaussians:
 
     @classmethod
     def fitted(cls, samples: _Matrix, weights: _Vector, number: int, rng: np.random.Generator) -> _Gaussians:
-        mean = weights @ samples
-        total = ((samples - mean).T * weights) @ (samples - mean)
+        mean = np.einsum("n,ni->i", weights, samples)
+        total = _covariance(samples, weights, mean)
         ridge = _RIDGE * np.diag(np.diag(total)) + 1e-12 * np.eye(samples.shape[1])
         found = cls(weights=np.ones(1), means=mean[None], covariances=(total + ridge)[None])
         if number == 1:
@@ -127,10 +127,10 @@ class _Gaussians:
             masses = parts.sum(axis=1)
             if masses.min() < _LEAST_WEIGHT:
                 break
-            means = (parts @ samples) / masses[:, None]
+            means = np.einsum("kn,ni->ki", parts, samples) / masses[:, None]
             covariances = np.stack(
                 [
-                    ((samples - mean).T * (part / mass)) @ (samples - mean) + ridge
+                    _covariance(samples, part / mass, mean) + ridge
                     for part, mass, mean in zip(parts, masses, means, strict=True)
                 ]
             )
@@ -168,6 +168,11 @@ def _far_apart(samples: _Matrix, weights: _Vector, scale: _Matrix, number: int, 
 
 def _squared_distances(points: _Matrix, mean: _Vector, scale: _Matrix) -> _Vector:
     """(x − m)ᵀ S⁻¹ (x − m) of points (N, D), S = L Lᵀ, (N,)."""
-    from scipy.linalg import solve_triangular
+    # Not by a linear algebra library, whose threads cost more than so few dimensions, and sum in an order of theirs.
+    return np.asarray((np.einsum("ij,nj->in", np.linalg.inv(scale), points - mean) ** 2).sum(axis=0))
 
-    return np.asarray((solve_triangular(scale, (points - mean).T, lower=True, check_finite=False) ** 2).sum(axis=0))
+
+def _covariance(samples: _Matrix, weights: _Vector, mean: _Vector) -> _Matrix:
+    """Weighted mean of (x − m)(x − m)ᵀ, (D, D)."""
+    offsets = samples - mean
+    return np.einsum("ni,nj->ij", weights[:, None] * offsets, offsets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -352,7 +353,7 @@ def add_to(app: typer.Typer) -> None:
         runs_long=True,
         reads_images=True,
     )
-    commands = {
+    commands: dict[str, tuple[Callable[..., None], str]] = {
         "rtstruct": (export_rtstruct, "TARGETS"),
         "seg": (export_seg, "TARGETS"),
         "map": (export_map, "DENSITY"),

@@ -159,7 +159,7 @@ class PlaneCut:
         axes.text(33, 6, "50 mm", color="white", fontsize=8, ha="center", va="bottom")
         if with_name:
             axis = "xyz"[self.plane.cut_axis]
-            label = f"{self.plane.name}, {axis} = {self.position_mm:.0f} mm"
+            label = f"{self.plane.name}\n{axis} = {self.position_mm:.0f} mm"
             axes.text(self.width_mm - 3, 3, label, color="white", fontsize=8, ha="right", va="bottom")
 
 

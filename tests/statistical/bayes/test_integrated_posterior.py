@@ -1,4 +1,4 @@
-"""Imaging parameters integrated out and drawn afterwards, or sampled beside growth: one posterior, one evidence.
+"""Imaging parameters integrated out, by importance sampling, or sampled by TMCMC: one posterior, one evidence.
 
 The tumors are those of a solver on a small grid, interpolated between some diffusivities and rates, so that
 both ways compare the same densities at the price of an interpolation.
@@ -16,10 +16,12 @@ from gliofield.bayes import (
     BoxPrior,
     GrowthLikelihood,
     ImagingPrior,
+    ImportanceSettings,
     ParameterRange,
     PosteriorSamples,
     PosteriorTarget,
     TmcmcSettings,
+    sample_growth,
     sample_posterior,
 )
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
@@ -112,7 +114,9 @@ def settings_of(seed):
 
 def summary_of(samples, log_evidence):
     """Means, standard deviations, correlations of all parameters, and the log evidence, as one row."""
-    correlations = np.corrcoef(samples.parameters.T)[np.triu_indices(len(PRIOR.names), 1)]
+    covariance = np.cov(samples.parameters.T, aweights=samples.weights)
+    widths = np.sqrt(np.diag(covariance))
+    correlations = (covariance / np.outer(widths, widths))[np.triu_indices(len(PRIOR.names), 1)]
     return np.array([*samples.mean.values(), *samples.std.values(), *correlations, log_evidence])
 
 
@@ -126,15 +130,10 @@ def sampled():
 
 @pytest.fixture(scope="module")
 def integrated():
-    """Samples, and log evidence, of runs that sample two parameters and draw five afterwards."""
-    likelihood = likelihood_of_all().integrated(IMAGING)
-    target = PosteriorTarget(prior=PRIOR.without(*IMAGING.names), log_likelihood_of=likelihood)
-    found = []
-    for seed in range(NUM_SEEDS):
-        run = sample_posterior(target, settings_of(100 + seed))
-        growth = PosteriorSamples.from_tmcmc(target, run)
-        found.append((growth.with_imaging(PRIOR, likelihood, rng=np.random.default_rng(seed)), run.log_evidence))
-    return found
+    """Samples, and log evidence, of runs that draw two parameters and the others beside."""
+    settings = [ImportanceSettings(seed=100 + seed, num_effective=100) for seed in range(NUM_SEEDS)]
+    found = [sample_growth(likelihood_of_all(), PRIOR, each) for each in settings]
+    return [(each.samples, each.run.log_evidence) for each in found]
 
 
 def with_imaging_of_others(samples, rng):

@@ -27,6 +27,8 @@ _LATTICE_MM, _BLOCK, _REACH = 2.0, 3, 4
 _MOST_BLOCKS, _FEWEST_BLOCKS = 400, 20
 # With a lesion, blocks lie this near to it, but not at its very rim [mm].
 _NEAR_MM, _RIM_MM = 50.0, 5.0
+# What is darker than this part of the brightest is background.
+_BACKGROUND = 0.02
 # A block counts where its best agreement is at least this squared correlation.
 _LEAST_AGREEMENT = 0.5
 # The lesion is widened by this before the deformation: edges of a cavity move, and have no counterpart [mm].
@@ -230,7 +232,9 @@ def residual_of(fixed: Volume, aligned: Volume, *, around: Volume | None = None)
     if not (there != there.flat[0]).any():
         raise DicomError("the images do not overlap: expected scans of one head. Check that both are of this patient.")
     size = 2 * _BLOCK + 1
-    seen = there != 0
+    # Blocks lie inside what both show: the border of a stripped brain is bright in one contrast and dark in another.
+    shown = (here > _BACKGROUND * here.max()) & (there > _BACKGROUND * there.max())
+    seen = ndimage.minimum_filter(shown, size)
     if around is not None:
         outside = resample(Volume((around.data != 0).astype(np.float32), fixed.grid), lattice).data <= 0.5
         away = ndimage.distance_transform_edt(outside, sampling=_LATTICE_MM)
@@ -245,14 +249,20 @@ def residual_of(fixed: Volume, aligned: Volume, *, around: Volume | None = None)
     peaks[inner] = (ndimage.maximum_filter(structure, 5) == structure)[inner] & (structure[inner] > 0)
     places = np.argwhere(peaks)
     places = places[np.argsort(-structure[peaks], kind="stable")[:_MOST_BLOCKS]]
-    found = [_displacement(here, there, place) for place in places]
-    distances = np.array([np.linalg.norm(each) for each in found if each is not None]) * _LATTICE_MM
+    distances = np.array([d for d in (_distance_mm(here, there, place) for place in places) if d is not None])
     if len(distances) < _FEWEST_BLOCKS:
         return None
     median, p95 = np.percentile(distances, [50.0, 95.0])
     return Residual(
         median_mm=float(median), p95_mm=float(p95), num_blocks=len(distances), is_near_lesion=around is not None
     )
+
+
+def _distance_mm(here: NDArray[np.float32], there: NDArray[np.float32], place: NDArray[np.int64]) -> float | None:
+    """How far from its place a block is found again [mm]; None where it is not."""
+    found, at_home = _displacement(here, there, place), _displacement(here, here, place)
+    # Between the steps of the lattice a parabola is off; by as much in the block's own image, where the truth is 0.
+    return None if found is None or at_home is None else float(np.linalg.norm(found - at_home)) * _LATTICE_MM
 
 
 def _displacement(
