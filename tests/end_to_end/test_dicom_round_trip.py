@@ -1,4 +1,4 @@
-"""As a clinic would: series and outlines in, targets on another series out, in the frame of the scan and in one that moved."""
+"""As a clinic would: series and outlines in, targets on another series out, in the same frame and in one that moved."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def textured_scan(grid):
 
 @pytest.mark.slow
 def test_another_frame_is_found_and_its_error_is_what_is_said(tmp_path):
-    """A head that was turned by 6 degrees and moved by 7 mm, on sagittal slices: contours within a voxel of the truth."""
+    """A head turned by 6 degrees and moved by 7 mm, on sagittal slices: contours within a voxel of the truth."""
     from scipy.spatial.transform import Rotation
 
     study = write_study(tmp_path / "DICOM")
