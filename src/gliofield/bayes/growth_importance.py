@@ -215,8 +215,7 @@ class _Search:
     def starts_of_prior(self, seed: int) -> list[_Vector]:
         """The best of a few hundred draws of the prior, those that are apart."""
         rng = np.random.default_rng([seed, _STARTS])
-        points = rng.random((_DRAWS_FOR_STARTS, self.target.num_parameters))
-        rows = self.target.from_unit_cube(points)
+        rows = self.target.from_unit_cube(rng.random((_DRAWS_FOR_STARTS, self.target.num_parameters)))
         values = self._log_likelihood(rows)
         if not np.isfinite(values).any():
             raise NumericalError(

@@ -232,7 +232,7 @@ class CaseSampler:
             best = next(likelihood.densities(samples.parameters[samples.map_index][None]))
         rng = np.random.default_rng([seed, _RANK_STREAM, case.number])
         return CaseRun(
-            places=placed_truths(samples, case.truth, num_draws=settings.num_ranked, rng=rng),
+            places=placed_truths(samples.equally_weighted(rng), case.truth, num_draws=settings.num_ranked, rng=rng),
             mean_density=density_score(mean, case.density, self.cohort.anatomy),
             map_density=density_score(best, case.density, self.cohort.anatomy),
             log_evidence=run.log_evidence,

@@ -1,6 +1,7 @@
 """Every inverse method of ours keeps the laws that `gliofield.testing` states for any."""
 
 import pytest
+from growth_likelihoods import use_small_batches
 
 from gliofield.assimilation import FitSettings
 from gliofield.bayes import ImportanceSettings
@@ -65,8 +66,9 @@ def test_assimilation_keeps_the_laws():
     check_inverse_method(AssimilateMethod(fit=fit, spacing_mm=4.0))
 
 
-def test_sampling_keeps_the_laws():
+def test_sampling_keeps_the_laws(monkeypatch):
     """A short run, in the atlas and in the patient."""
+    use_small_batches(monkeypatch)
     settings = SampleSettings(sampler=ImportanceSettings(num_effective=10, max_simulations=512), num_densities=2)
 
     check_inverse_method(SampleMethod(settings=settings, grid=PHANTOM_GRID))

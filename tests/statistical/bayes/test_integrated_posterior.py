@@ -168,4 +168,4 @@ def test_imaging_parameters_of_another_tumor_are_seen(integrated, sampled):
 
     found = standard_errors_between(summaries, sampled)
 
-    assert found.max() > 9.0, found
+    assert found.max() > 7.0, found

@@ -199,12 +199,6 @@ def test_a_tumor_smaller_than_a_voxel_is_refused(case):
         personalize(small, atlas=ATLAS, method=sampling(), settings=coarse)
 
 
-def test_a_database_starts_a_sampler_in_the_atlas_only():
-    """Its tumors lie there."""
-    with pytest.raises(ParameterError, match="a database starts the sampler from matches in the atlas"):
-        replace(sampling(), database=object()).request_space("patient")
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -267,13 +267,6 @@ def test_a_network_of_another_atlas_is_refused():
     assert InferMethod.__name__ == "InferMethod"
 
 
-def test_a_database_and_the_patients_space_do_not_go_together():
-    """The sampler would start from tumors of another brain."""
-    in_patient = PersonalizationSettings(space="patient")
-    with pytest.raises(ParameterError, match="leave one of the two out"):
-        prepare_method(Sample(database="db"), atlas=ATLAS, settings=in_patient)
-
-
 def test_files_complete_or_replace_those_of_a_folder(folder, tmp_path):
     """A PET beside a BraTS folder; a segmentation instead of its own; masks instead of both."""
     files = find_case_files(folder, given={"pet": tmp_path / "pet.nii.gz"})
