@@ -240,6 +240,8 @@ def report(found: Sequence[dict[str, Any]]) -> str:
     for words, hits in _promises(found):
         low, high = wilson(sum(hits), len(hits))
         lines.append(f"- {words}: {sum(hits)} of {len(hits)} = {np.mean(hits):.0%} ({low:.0%} to {high:.0%})")
+    beyond = sum(not math.isfinite(each["stated"]["true_volume_95_ml"] or math.inf) for each in found)
+    lines.append(f"- cases in which nothing within 40 mm through tissue holds 95 % of the true cells: {beyond}")
     faults = {name: sum(each["barriers"][name] for each in found) for name in found[0]["barriers"]}
     lines += ["", f"voxels of CTVs behind barriers: {faults}"]
     return "\n".join(lines)

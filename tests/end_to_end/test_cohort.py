@@ -70,6 +70,7 @@ def test_a_patient_that_kills_its_process_fails_alone(tmp_path, patients, atlas_
     assert rows[3]["reason"] == "its process died 2 times: it was killed, or ran out of memory."
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_once_is_no_failure(tmp_path, patients, atlas_folder, calm):
     """The second try counts."""
     method = Deadly(limit_ml=35.0, only_once=str(tmp_path / "died"))

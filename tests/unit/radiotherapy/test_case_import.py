@@ -189,6 +189,17 @@ def test_outlines_of_an_empty_place_are_refused(study, tmp_path):
         import_case(study.folder, tmp_path / "c", outlines=Outlines(path=tmp_path / "seg.dcm", whole="b"))
 
 
+def test_what_the_folder_holds_and_the_case_does_not_use_is_said(tmp_path):
+    """A CT, and outlines that nobody named."""
+    study = write_study(tmp_path / "s", outlines=tmp_path / "drawn.dcm")
+    write_series(study.folder, phantom_scan(axial_grid()), modality="CT", number=40, description="head")
+    study.outlines.rename(study.folder / "drawn.dcm")
+    notes = import_case(study.folder, tmp_path / "case").notes
+
+    assert notes[0].startswith("not used: 40: head (CT")
+    assert notes[1] == "the folder holds outlines (drawn.dcm): name the file to use by --seg"
+
+
 def test_series_of_two_patients_are_refused(study, tmp_path):
     """One folder, two numbers."""
     write_series(tmp_path / "s", phantom_scan(axial_grid()), number=1)

@@ -37,7 +37,7 @@ def patients(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
     """Simulations in voxels of 4 mm, and no search for a tensor."""
-    monkeypatch.setattr(masked_third, "_SPACING_MM", 4.0)
+    monkeypatch.setattr(masked_third, "SPACING_MM", 4.0)
     few = FitSettings(num_starts=1, num_evaluations=8, num_refinements=0, num_stretched=0)
     quick = AssimilateMethod(fit=few, spacing_mm=4.0)
     monkeypatch.setattr(masked_third, "AssimilateMethod", lambda: quick)

@@ -30,7 +30,7 @@ from gliofield.radiotherapy.dicom.contrasts import assign_series
 from gliofield.radiotherapy.dicom.conversion import convert_series
 from gliofield.radiotherapy.dicom.outside_tools import SEGMENT_ADVICE, STRIP_ADVICE, segment_tumor, strip_skull
 from gliofield.radiotherapy.dicom.segments import read_segments
-from gliofield.radiotherapy.dicom.series import DicomSeries, read_dicom_folder, read_header
+from gliofield.radiotherapy.dicom.series import DicomFolder, DicomSeries, read_dicom_folder, read_header
 from gliofield.radiotherapy.dicom.structures import RESEARCH_ONLY, read_structures
 from gliofield.registration import Transform
 from gliofield.volume import Volume
@@ -40,6 +40,7 @@ RECORD_FILE = "dicom.json"
 HEAD_FILE = "t1gd_head.nii.gz"
 FORMAT_VERSION = 1
 _EDEMA, _CORE, _CAVITY = 2, 3, 4
+_OUTLINES = ("RTSTRUCT", "SEG")
 _ALREADY_STRIPPED = "already stripped"
 #: How a case of this module is known, and what it holds.
 CASE_MARKER = FolderMarker(RECORD_FILE, files=("case_*.nii.gz", HEAD_FILE))
@@ -137,7 +138,7 @@ def import_case(
         found = read_dicom_folder(folder)
         chosen = assign_series(found.series, named or {})
         _require_one_patient(chosen)
-        notes = _unused(found.series, chosen)
+        notes = _unused(found, chosen, outlines)
     with clock.stage("convert"):
         originals = {name: convert_series(series) for name, series in chosen.items()}
     head = originals["t1c"]
@@ -203,10 +204,13 @@ def _require_one_patient(chosen: Mapping[str, DicomSeries]) -> None:
         )
 
 
-def _unused(series: tuple[DicomSeries, ...], chosen: Mapping[str, DicomSeries]) -> list[str]:
+def _unused(found: DicomFolder, chosen: Mapping[str, DicomSeries], outlines: Outlines | None) -> list[str]:
+    """What the folder holds and the case does not use: series, and where no outlines were given, those."""
     used = {each.uid for each in chosen.values()}
-    left = [each.label for each in series if each.uid not in used]
-    return [f"not used: {'; '.join(left)}"] if left else []
+    left = [each.label for each in found.series if each.uid not in used]
+    drawn = [path.name for kind, path in found.objects if kind in _OUTLINES and outlines is None]
+    notes = [f"not used: {'; '.join(left)}"] if left else []
+    return notes + ([f"the folder holds outlines ({', '.join(drawn)}): name the file to use by --seg"] if drawn else [])
 
 
 def _series_record(series: DicomSeries, alignment: Alignment | None) -> dict[str, Any]:

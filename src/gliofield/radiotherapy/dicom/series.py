@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -320,8 +320,3 @@ def _check_gaps(label: str, positions: NDArray[np.float64], normal: NDArray[np.f
             f"{label}: slices are shifted by up to {aside.max():.2g} mm in their plane (a tilted gantry?): expected a "
             "straight stack. Export the series without tilt."
         )
-
-
-def iter_objects(objects: Sequence[tuple[str, Path]], modality: str) -> Iterator[Path]:
-    """Files of one kind among `DicomFolder.objects`."""
-    return (path for kind, path in objects if kind == modality)
