@@ -24,7 +24,7 @@ def test_the_names_are_those_of_the_rankings():
 
 def test_the_masked_third_is_printed_and_written(atlas_folder, tmp_path, monkeypatch):
     """A folder that holds no patient is told; numbers on stdout, files in the folder."""
-    monkeypatch.setattr(masked_third, "_SPACING_MM", 4.0)
+    monkeypatch.setattr(masked_third, "SPACING_MM", 4.0)
     write_phantom_patient(tmp_path / "patients" / "one")
     (tmp_path / "patients" / "notes").mkdir()
     out = tmp_path / "thirds"

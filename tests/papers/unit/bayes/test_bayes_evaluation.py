@@ -25,7 +25,7 @@ TINY = BayesEvaluationSettings.small(
     num_cases=1,
     spacing_mm=10.0,
     voxel_stride=2,
-    case=CaseSettings(num_samples=12, num_ranked=7, num_densities=2),
+    case=CaseSettings(num_samples=12, num_ranked=2, num_densities=2),
     sample_spacing_mm=8.0,
     num_samples=10,
     num_tmcmc_samples=8,
