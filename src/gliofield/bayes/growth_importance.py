@@ -8,6 +8,7 @@ weighted samples of all parameters, in the prior's order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +38,8 @@ _SEED_MM, _OTHERS = 3.0, 0.5
 _INSIDE = 0.02
 # The start is wider than the modes it comes from by this factor of their variance, and its tails are heavy.
 _WIDER, _DEGREES = 2.0, 4.0
-# Modes nearer than this, in standard deviations of the first, are one; and the least share of each in the start.
-_APART, _LEAST_SHARE = 4.0, 0.1
+# The least share of a mode in the start.
+_LEAST_SHARE = 0.1
 _DRAWS_FOR_STARTS, _NUM_STARTS = 256, 2
 # Stream of random numbers beside those of `importance`.
 _STARTS = 3
@@ -226,18 +227,18 @@ class _Search:
         return list(self.without_time(rows[order[np.isfinite(values[order])]]))
 
     def modes(self, starts: Sequence[_Vector]) -> list[Mode]:
-        """Modes that are reached, best first; those that are one come once."""
-        found = []
+        """Modes that are reached, best first; one that several starts lead to comes once."""
+        found: list[Mode] = []
         for start in starts:
-            try:
-                found.append(find_mode(self.log_posterior, start, self._spread(start)))
-            except NumericalError:
-                continue
+            with suppress(NumericalError):
+                mode = find_mode(self.log_posterior, start, self._spread(start), known=found)
+                if mode is not None:
+                    found.append(mode)
         if not found:
             raise NumericalError("the data are impossible (log-likelihood −inf) wherever a mode was searched.")
         apart: list[Mode] = []
         for mode in sorted(found, key=lambda each: -each.log_density):
-            if all(_distance(mode, other) > _APART for other in apart):
+            if not any(other.reaches(mode.place) for other in apart):
                 apart.append(mode)
         return apart
 
@@ -268,9 +269,3 @@ def mixture_of_modes(modes: Sequence[Mode]) -> TMixture:
         scales=np.asarray(np.linalg.cholesky(_WIDER * np.array([mode.covariance for mode in modes])), np.float64),
         degrees=_DEGREES,
     )
-
-
-def _distance(one: Mode, other: Mode) -> float:
-    """Distance of two modes in standard deviations of the other."""
-    difference = one.place - other.place
-    return float(np.sqrt(difference @ np.linalg.solve(other.covariance, difference)))

@@ -7,7 +7,7 @@ an edge of the tissue or where it is no parabola, keep the width that the search
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ _Vector = NDArray[np.float64]
 # Steps of differences, in parts of the width that is expected at first and of that found at the end.
 _GRADIENT_STEP, _HESSIAN_STEP = 0.02, 1.0
 _MAX_ITERATIONS = 30
+# Places nearer to a mode than this, in its standard deviations, belong to it.
+_APART = 4.0
 # Nats that stand for the impossible, below the lowest value so far.
 _IMPOSSIBLE = 1e3
 
@@ -42,9 +44,16 @@ class Mode:
     covariance: _Matrix
     log_density: float
 
+    def reaches(self, place: _Vector) -> bool:
+        """Whether a place is within four standard deviations."""
+        difference = place - self.place
+        return bool(difference @ np.linalg.solve(self.covariance, difference) < _APART**2)
 
-def find_mode(log_density: Callable[[_Matrix], _Vector], start: _Vector, spread: _Vector) -> Mode:
-    """The mode that is reached from a start.
+
+def find_mode(
+    log_density: Callable[[_Matrix], _Vector], start: _Vector, spread: _Vector, *, known: Sequence[Mode] = ()
+) -> Mode | None:
+    """The mode that is reached from a start; None as soon as the search comes to a known one.
 
     Parameters
     ----------
@@ -54,6 +63,8 @@ def find_mode(log_density: Callable[[_Matrix], _Vector], start: _Vector, spread:
         Where the search begins.
     spread : (D,) float64 array
         How far off the mode may be, > 0; coordinates are searched in these units.
+    known : sequence of Mode
+        Found before, from other starts.
 
     Raises
     ------
@@ -62,17 +73,20 @@ def find_mode(log_density: Callable[[_Matrix], _Vector], start: _Vector, spread:
     """
     from scipy.optimize import minimize
 
-    search = _Search(log_density=log_density, start=start, spread=spread, dimensions=len(start))
+    search = _Search(log_density=log_density, start=start, spread=spread, dimensions=len(start), known=known)
     first = float(search.values(np.zeros((1, len(start))))[0])
     if not np.isfinite(first):
         raise NumericalError("the search for the mode began where the posterior has no mass.")
-    found = minimize(
-        search.value_and_gradient,
-        np.zeros(len(start)),
-        jac=True,
-        method="BFGS",
-        options={"maxiter": _MAX_ITERATIONS, "gtol": 0.5},
-    )
+    try:
+        found = minimize(
+            search.value_and_gradient,
+            np.zeros(len(start)),
+            jac=True,
+            method="BFGS",
+            options={"maxiter": _MAX_ITERATIONS, "gtol": 0.5},
+        )
+    except _KnownModeError:
+        return None
     place, value = search.best_place, search.best_value
     widths = np.sqrt(np.clip(np.diag(found.hess_inv), 1e-8, 1.0))
     return Mode(
@@ -82,12 +96,17 @@ def find_mode(log_density: Callable[[_Matrix], _Vector], start: _Vector, spread:
     )
 
 
+class _KnownModeError(Exception):
+    """A search that came to a mode that is known."""
+
+
 @dataclass(kw_only=True, eq=False)
 class _Search:
     log_density: Callable[[_Matrix], _Vector]
     start: _Vector
     spread: _Vector
     dimensions: int
+    known: Sequence[Mode] = ()
     best_value: float = -np.inf
     lowest: float = 0.0
 
@@ -107,6 +126,8 @@ class _Search:
 
     def value_and_gradient(self, place: _Vector) -> tuple[float, _Vector]:
         """−log density and its gradient; one-sided where a neighbor is impossible."""
+        if any(mode.reaches(self.start + self.spread * place) for mode in self.known):
+            raise _KnownModeError
         steps = _GRADIENT_STEP * np.eye(self.dimensions)
         values = self.values(np.vstack([place, place + steps, place - steps]))
         middle, up, down = values[0], values[1 : 1 + self.dimensions], values[1 + self.dimensions :]

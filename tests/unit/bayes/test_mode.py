@@ -69,3 +69,28 @@ def test_a_start_without_mass_is_an_error():
     """There is no way down to climb."""
     with pytest.raises(NumericalError, match="began where the posterior has no mass"):
         find_mode(lambda rows: np.full(len(rows), -np.inf), np.zeros(2), np.ones(2))
+
+
+def test_a_search_ends_where_it_comes_to_a_known_mode():
+    """With fewer calls than the first one; another mode, six widths away, is found."""
+    asked = []
+
+    def counted(rows):
+        asked.append(len(rows))
+        return gaussian(rows)
+
+    first = find_mode(counted, CENTER + np.array([1.2, 0.3, -1.0]), np.full(3, 0.5))
+    number = sum(asked)
+    asked.clear()
+
+    assert find_mode(counted, CENTER - np.array([1.0, 0.1, 0.8]), np.full(3, 0.5), known=[first]) is None
+    assert sum(asked) < 0.7 * number
+
+    far = np.array([6.0, 0.0, 0.0])
+
+    def two(rows):
+        return np.logaddexp(gaussian(rows), gaussian(rows - far))
+
+    other = find_mode(two, CENTER + far - np.array([0.5, 0.1, 0.3]), np.full(3, 0.5), known=[first])
+    assert other is not None
+    assert np.abs(other.place - CENTER - far).max() < 0.1
