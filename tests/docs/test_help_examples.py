@@ -39,8 +39,8 @@ TINY_INVERSE = [*ONE_STEP, "--channels", "2", "--pooling", "1", "--tumors", "2",
 #: Options that make an example small, by its first words.
 MADE_SMALL = {
     "gliofield personalize": ["--registration", "none"],
-    "gliofield personalize PATIENT --pet": ["--registration", "none", "--samples", "4", "--steps", "1", "--levels", "1"]
-    + ["--spacing-mm", "8", "--dry-run"],  # a run of the sampler takes minutes however small: its inputs are checked
+    "gliofield personalize PATIENT --pet": ["--registration", "none", "--samples", "10", "--spacing-mm", "8"]
+    + ["--dry-run"],  # a run of the sampler takes minutes however small: its inputs are checked
     "gliofield cohort": ["--registration", "none", "--method", "distance", "--workers", "1"],
     "gliofield cohort patients.tsv": ["--workers", "1"],
     "gliofield cohort-compare": [],

@@ -217,7 +217,7 @@ def test_an_existing_result_is_not_overwritten(phantom, tmp_path):
 def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
     """--dry-run reads the inputs, prints what they are and what would be done with them; it needs no folder."""
     common = ["personalize", phantom / "patient", "--atlas", phantom / "atlas", "--dry-run"]
-    other = _run([*common, "--method", "sample", "--database", tmp_path / "none", "--json"])
+    other = _run([*common, "--method", "query", "--database", tmp_path / "none", "--json"])
 
     result = _personalize(phantom, tmp_path / "out", "--dry-run")
 
@@ -228,7 +228,7 @@ def test_a_dry_run_checks_and_writes_nothing(phantom, tmp_path):
     assert "default database: will be built first" in _run([*common, "--method", "query"]).stdout
     assert "database" not in _run(common).stdout
     content = json.loads(other.stdout)
-    assert (content["method"], content["needs"][1:]) == ("sample", [f"database {tmp_path / 'none'}: not there"])
+    assert (content["method"], content["needs"][1:]) == ("query", [f"database {tmp_path / 'none'}: not there"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -282,7 +282,7 @@ def test_a_place_that_cannot_be_written_is_found_out_before_anything_is_read(pha
         (["--labels", "brats2020"], 2, "Did you mean 'brats20"),
         (["--t1gd-threshold", "0.1"], 2, "--t1gd-threshold must be at least --flair-threshold"),
         (["--method", "query", "--database", "nowhere"], 1, "nowhere"),
-        (["--method", "assimilate", "--database", "nowhere"], 2, "--database belongs to method 'query' or 'sample'"),
+        (["--method", "assimilate", "--database", "nowhere"], 2, "--database belongs to method 'query'"),
         (["--atlas", "sri42"], 2, "Did you mean 'sri24'"),
         (["--t1", "x.nii.gz"], 1, "x.nii.gz: no such file"),
         (["--spacing-mm", "2"], 2, "--spacing-mm belongs to the patient's space"),

@@ -34,8 +34,8 @@ def _run(arguments):
 
 
 def _personalize(phantom, out, *more):
-    common = ["--atlas", phantom / "atlas", "--database", phantom / "database", "--registration", "none"]
-    method = [] if "--method" in more else ["--method", "query"]
+    common = ["--atlas", phantom / "atlas", "--registration", "none"]
+    method = [] if "--method" in more else ["--method", "query", "--database", phantom / "database"]
     return _run(["personalize", phantom / "patient", *common, *method, "--threads", "1", "--out", out, *more])
 
 
@@ -52,7 +52,7 @@ def test_the_query_says_what_its_database_cannot_tell_apart(phantom, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert {path.name for path in (out / "posterior").iterdir()} == {
-        *MAPS, "maps.png", "posterior.json", "corner.png", "samples.npz"
+        *MAPS, "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json"
     }  # fmt: skip
     parameters, before = (json.loads((folder / "parameters.json").read_text()) for folder in (out, plain))
     assert parameters["parameters"] == before["parameters"]
@@ -84,9 +84,7 @@ def test_sampling_writes_density_intervals_and_checks(phantom, tmp_path):
     """Every file of the posterior; maps in range, nothing outside the brain, one interval per parameter."""
     out = tmp_path / "result"
 
-    result = _personalize(
-        phantom, out, "--method", "sample", "--samples", "24", "--steps", "2", "--levels", "1", "--json"
-    )
+    result = _personalize(phantom, out, "--method", "sample", "--samples", "24", "--json")
 
     assert result.exit_code == 0, result.output
     assert {path.name for path in (out / "posterior").iterdir()} == {
@@ -102,8 +100,9 @@ def test_sampling_writes_density_intervals_and_checks(phantom, tmp_path):
     assert 0.0 < std.max() <= 0.5
     assert np.isfinite(mean).all()
     chain = _read(out, "samples.json")["posterior"]["seed_x_mm"]
-    assert np.array(chain).shape == (1, 24)
-    assert json.loads((out / "provenance.json").read_text())["method"]["start"].endswith("database")
+    assert np.array(chain).shape[0] == 1
+    assert np.array(chain).shape[1] >= 24
+    assert json.loads((out / "provenance.json").read_text())["method"]["sampler"]["name"] == "importance"
 
 
 def test_assimilation_says_how_sure_it_is(phantom, tmp_path):
@@ -115,7 +114,7 @@ def test_assimilation_says_how_sure_it_is(phantom, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert {path.name for path in (out / "posterior").iterdir()} == {
-        *MAPS, "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json"
+        *MAPS, "maps.png", "posterior.json", "corner.png", "samples.npz", "samples.json", "members.npz"
     }  # fmt: skip
     cells = json.loads((out / "quality.json").read_text())["cells_outside_core_ml"]
     assert 0.0 < cells["low"] < cells["mean"] < cells["high"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gliofield.anatomy.atlas_sources import load_atlas
+from gliofield.anatomy import atlas_sources
 from gliofield.errors import ParameterError
 from gliofield.output import FolderMarker, atomic_folder
 from gliofield.pipeline.case import find_case_files, read_case
@@ -63,7 +63,7 @@ def add_view(
     with clock.stage("read"):
         case = read_case(files)
     with clock.stage("load atlas"):
-        loaded = load_atlas(atlas or record["settings"]["atlas"], report=report)
+        loaded = atlas_sources.load_atlas(atlas or record["settings"]["atlas"], report=report)
     if loaded.content_hash != record["settings"]["atlas_content_hash"]:
         raise ParameterError(f"the atlas {loaded.name} is not that of the result. Give its folder by --atlas.")
     with clock.stage("write"):

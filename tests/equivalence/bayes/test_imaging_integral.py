@@ -185,7 +185,7 @@ def stratified_points(names):
 def draws_of(integral, points):
     """Draws by name, (NUM_DRAWS,) each."""
     rows = [
-        integral.drawn(DENSITY, {name: float(column[row]) for name, column in points.items()})
+        integral.drawn(DENSITY, {name: float(column[row]) for name, column in points.items()})[1]
         for row in range(NUM_DRAWS)
     ]
     return {name: np.array([row[name] for row in rows]) for name in integral.prior.names}
