@@ -65,7 +65,8 @@ class PinnedWheel:
                     output, _ = process.communicate(timeout=_SECONDS_BETWEEN_REPORTS)
                     break
                 except subprocess.TimeoutExpired:
-                    report(ProgressEvent(task=task, completed=min(_bytes_in(folder), self.num_bytes), total=self.num_bytes))
+                    so_far = min(_bytes_in(folder), self.num_bytes)  # pip keeps a second copy for a while
+                    report(ProgressEvent(task=task, completed=so_far, total=self.num_bytes))
         wheels = sorted(folder.glob("*.whl"))
         if process.returncode != 0 or not wheels:
             # A crash of pip is announced by a bare "ERROR: Exception:"; what happened is its last line.
