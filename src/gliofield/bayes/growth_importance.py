@@ -214,7 +214,7 @@ class _Search:
         return start if np.isfinite(self.target.log_prior(self.with_time(start[None])))[0] else None
 
     def starts_of_prior(self, seed: int) -> list[_Vector]:
-        """The best of a few hundred draws of the prior, those that are apart."""
+        """The best of a few hundred draws of the prior."""
         rng = np.random.default_rng([seed, _STARTS])
         rows = self.target.from_unit_cube(rng.random((_DRAWS_FOR_STARTS, self.target.num_parameters)))
         values = self._log_likelihood(rows)

@@ -22,7 +22,6 @@ from gliofield.pipeline.method_options import DEFAULT_METHOD
 _LEVELS = ("participant", "group")
 # Options of BIDS apps that take several values after one name.
 _SEVERAL = ("--participant-label", "--participant_label", "--session-label", "--session_label")
-_dataset, _ = panel("Data set")
 _work, _ = panel("Work")
 
 app = make_group(None, "The cohort as a BIDS app.")

@@ -49,7 +49,7 @@ from gliofield.concern import Concern
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit
-from gliofield.growth.parameters import TUMOR_NAMES
+from gliofield.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO, TUMOR_NAMES
 from gliofield.imaging import (
     PET_FWHM_MM,
     Estimate,
@@ -89,9 +89,6 @@ _SAMPLER_REFERENCES = {
 _PUBLISHED_PET_STRIDE = 3
 # The fit that says where the mode is searched: a start, not an answer. *Chosen*.
 _START_FIT = FitSettings(num_starts=2, num_evaluations=20, num_refinements=30, num_stretched=0, t1gd_weight=1.0)
-_RATIO_NAME = "diffusivity_ratio"
-# Ratio of a growth model that is not told another.
-_DEFAULT_RATIO = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +284,9 @@ class SampleMethod:
 
     def _starts(self, seen: Observation, anatomy: Anatomy) -> list[tuple[float, ...]]:
         """Tumors near which modes are searched: one fitted to the outlines, and its like amid the whole tumor."""
-        settings = dataclasses.replace(_START_FIT, diffusivity_ratio=float(self.fixed.get(_RATIO_NAME, _DEFAULT_RATIO)))
+        settings = dataclasses.replace(
+            _START_FIT, diffusivity_ratio=self.fixed.get("diffusivity_ratio", DEFAULT_DIFFUSIVITY_RATIO)
+        )
         try:
             fit = fit_tumor(seen, anatomy, settings=settings, num_threads=self.settings.num_workers)
         except NumericalError:

@@ -77,7 +77,6 @@ class ColorScale:
 
 DENSITY = ColorScale(words="tumor-cell density (relative)", colors="inferno", exponent=0.5, opaque_from=0.08)
 STD = ColorScale(words="standard deviation", colors="viridis", highest=0.4)
-PROBABILITY = ColorScale(words="P(density > threshold)", colors="cividis")
 #: Maps of a posterior by name.
 POSTERIOR_SCALES = {
     "mean": ColorScale(words="mean density", colors="inferno", exponent=0.5, opaque_from=0.08),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LineStyle = Literal["solid", "dashed", "dotted"]
 BACKGROUND = "black"
 _SOFT = "#bbbbbb"
-_BAR_WIDTH, _BAR_ROOM, _GAP, _EDGE, _LINE = 0.16, 0.95, 0.06, 0.14, 0.235
+_BAR_WIDTH, _BAR_ROOM, _GAP, _EDGE = 0.16, 0.95, 0.06, 0.14
 
 
 class PlanePage:

@@ -267,7 +267,7 @@ def _labels(
         labels.grid.require_same_as(head.grid, self_name=outlines.path.name, other_name="T1Gd")
         return labels, "NIfTI"
     modality = str(read_header(outlines.path).get("Modality", ""))
-    readers = {"RTSTRUCT": _masks_of_structures, "SEG": _masks_of_segments}
+    readers = {"RTSTRUCT": _drawn_structures, "SEG": _drawn_segments}
     if modality not in readers:
         raise DicomError(
             f"{outlines.path} is {modality or 'of no modality'}: expected outlines as RTSTRUCT, DICOM SEG or NIfTI."
@@ -278,9 +278,8 @@ def _labels(
             f"same as the core's if there is no edema. {outlines.path.name} holds {_names_in(outlines.path, modality)}."
         )
     named = {"whole": outlines.whole, "core": outlines.core, "cavity": outlines.cavity}
-    masks = readers[modality](
-        outlines.path, {key: name for key, name in named.items() if name}, chosen, motions, grids, head
-    )
+    home, drawn = readers[modality](outlines.path, {key: name for key, name in named.items() if name}, chosen, grids)
+    masks = {key: motions[home].mask_to_patient(mask, head.grid).data for key, mask in drawn.items()}
     for key, mask in masks.items():
         if not mask.any():
             raise DicomError(f"structure {named[key]} is empty on the T1Gd: expected outlines of this patient's tumor.")
@@ -298,37 +297,29 @@ def _names_in(path: Path, modality: str) -> str:
     return ", ".join(names) or "none"
 
 
-def _masks_of_structures(
-    path: Path,
-    named: Mapping[str, str],
-    chosen: Mapping[str, DicomSeries],
-    motions: Mapping[str, Transform],
-    grids: Mapping[str, Any],
-    head: Volume,
-) -> dict[str, NDArray[np.bool_]]:
+def _drawn_structures(
+    path: Path, named: Mapping[str, str], chosen: Mapping[str, DicomSeries], grids: Mapping[str, Any]
+) -> tuple[str, dict[str, Volume]]:
+    """The image on which structures were drawn, and their masks on it."""
     structures = read_structures(path)
     home = _home_of(path, structures.series_uids, structures.frame_uid, chosen)
-    masks = {}
-    for key, name in named.items():
-        own = structures.roi(name).mask_on(grids[home], thickness_mm=chosen[home].grid.spacing_mm[2])
-        masks[key] = motions[home].mask_to_patient(Volume(own, grids[home]), head.grid).data
-    return masks
+    grid, thickness_mm = grids[home], chosen[home].grid.spacing_mm[2]
+    return home, {
+        key: Volume(structures.roi(name).mask_on(grid, thickness_mm=thickness_mm), grid) for key, name in named.items()
+    }
 
 
-def _masks_of_segments(
-    path: Path,
-    named: Mapping[str, str],
-    chosen: Mapping[str, DicomSeries],
-    motions: Mapping[str, Transform],
-    grids: Mapping[str, Any],
-    head: Volume,
-) -> dict[str, NDArray[np.bool_]]:
+def _drawn_segments(
+    path: Path, named: Mapping[str, str], chosen: Mapping[str, DicomSeries], grids: Mapping[str, Any]
+) -> tuple[str, dict[str, Volume]]:
+    """The image on which segments were drawn, and their masks as they lie in the file."""
+    del grids  # a segment brings its own
     frame_uid, series_uids, segments = read_segments(path)
     home = _home_of(path, series_uids, frame_uid, chosen)
     lacking = [name for name in named.values() if name not in segments]
     if lacking:
         raise DicomError(f"{path} has no segment {lacking[0]}: expected one of {', '.join(segments) or 'none'}.")
-    return {key: motions[home].mask_to_patient(segments[name], head.grid).data for key, name in named.items()}
+    return home, {key: segments[name] for key, name in named.items()}
 
 
 def _home_of(path: Path, series_uids: tuple[str, ...], frame_uid: str, chosen: Mapping[str, DicomSeries]) -> str:
