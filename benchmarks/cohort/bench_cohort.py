@@ -1,13 +1,15 @@
 """A cohort by one command beside a shell loop, its memory, and what kills do to it.
 
     python benchmarks/cohort/bench_cohort.py --virtual COHORT [--real PATIENTS] [--number 40] [--kills 10]
+        [--measure throughput kills dask together]
 
 The cohort is a table: real patients where they are given, virtual ones (`gliofield virtual --cohort`) up to the number,
 among them one without a core and one of two foci where there are such, and three that are broken: without outlines,
 with a truncated image, with labels of no scheme. In one run, in turns: half of the patients by a loop over `gliofield
 personalize`, all by `gliofield cohort`, the other half by the loop, so that a busy machine is busy for both. Then the
-cohort anew, its process killed at random moments and started again, by deterministic registrations; its files are
-compared with those of a run that nobody killed.
+first patients (`--killed-number`) anew, by deterministic registrations: the process killed at random moments and
+started again, workers of a Dask `LocalCluster` killed at random moments, and twelve processes (`--together`) started at
+once on an empty cache and one output. Files are compared with those of a run that nobody disturbed.
 
 Printed are patients per hour by the wall clock and by the processors' own time, which other processes do not change,
 the peak memory of a worker by the order of its patients, and how often a finished patient was computed again.
@@ -34,8 +36,7 @@ from gliofield.cohort import read_table
 from gliofield.virtual import read_cohort
 
 COMMAND = [sys.executable, "-m", "gliofield"]
-# What is measured anew in every run.
-_TIMED = {"seconds", "peak_memory_mb"}
+MEASURES = ("throughput", "kills", "dask", "together")
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,8 @@ def main() -> None:
     arguments.add_argument("--number", type=int, default=40)
     arguments.add_argument("--kills", type=int, default=10)
     arguments.add_argument("--killed-number", type=int, default=8)
-    arguments.add_argument("--only-kills", action="store_true")
+    arguments.add_argument("--together", type=int, default=12)
+    arguments.add_argument("--measure", nargs="+", choices=MEASURES, default=list(MEASURES))
     arguments.add_argument("--method", default="assimilate")
     arguments.add_argument("--workers", type=int, default=2)
     chosen = arguments.parse_args()
@@ -197,32 +199,83 @@ def main() -> None:
         place = Path(scratch)
         real = real_patients(chosen.real)
         sound = [*real, *virtual_patients(chosen.virtual, max(1, chosen.number - 3 - len(real)))]
-        broken = broken_patients(next(each for each in sound if "folder" in each.columns), place / "broken")
-        write_table(place / "patients.tsv", [*sound, *broken])
-        options = ["--method", chosen.method]
-        how = [*options, "--workers", str(chosen.workers)]
-        cohort = [*COMMAND, "cohort", str(place / "patients.tsv"), *how]
-        print(f"{len(sound)} sound patients ({len(real)} real) and {len(broken)} broken, {os.cpu_count()} cores, "
+        print(f"{len(sound)} sound patients ({len(real)} real), {os.cpu_count()} cores, "
               f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
-        if chosen.only_kills:
-            measure_kills([*COMMAND, "cohort"], how, sound[: chosen.killed_number], place, chosen.kills)
+        method = ["--method", chosen.method]
+        how = [*method, "--workers", str(chosen.workers)]
+        if "throughput" in chosen.measure:
+            measure_throughput(sound, method, how, place)
+        if set(chosen.measure) == {"throughput"}:
             return
-        middle = len(sound) // 2
-        loop = timed(loop_of(sound[:middle], place / "loop", options), middle)
-        whole = timed([[*cohort, "--out", str(place / "cohort")]], len(sound))
-        loop += timed(loop_of(sound[middle:], place / "loop", options), len(sound) - middle)
-        print(f"loop:   {loop}\ncohort: {whole}", flush=True)
-        faster = whole.patients / whole.wall_s / (loop.patients / loop.wall_s)
-        cheaper = loop.cpu_s / loop.patients / (whole.cpu_s / whole.patients)
-        print(f"patients per hour, cohort over loop: {faster:.2f} by the clock, {cheaper:.2f} by processor time")
-        rows = read_table(place / "cohort")
-        print_memory(rows, place / "cohort")
-        for row in rows:
-            if row["status"] == "failed":
-                print(f"failed, as it should: {row['patient']}: {row['reason']}")
-        again = timed([[*cohort, "--out", str(place / "cohort")]], len(sound))
-        print(f"the same command once more: {again.wall_s:.1f} s", flush=True)
-        measure_kills([*COMMAND, "cohort"], how, sound[: chosen.killed_number], place, chosen.kills)
+        write_table(place / "few.tsv", sound[: chosen.killed_number])
+        few = [*COMMAND, "cohort", str(place / "few.tsv"), *method, "--deterministic"]
+        workers = ["--workers", str(chosen.workers)]
+        calm = timed([[*few, *workers, "--out", str(place / "calm")]], 1)
+        if "kills" in chosen.measure:
+            command = [*few, *workers, "--out", str(place / "killed")]
+            killed = kill_and_resume(command, chosen.kills, calm.wall_s, random.Random(0))
+            print_same(f"killed {killed} times and resumed", place / "killed", place / "calm")
+        if "dask" in chosen.measure:
+            killed = kill_workers([*few, "--out", str(place / "dask")], chosen, calm.wall_s, random.Random(1))
+            print_same(f"Dask, {killed} workers killed", place / "dask", place / "calm")
+        if "together" in chosen.measure:
+            codes = start_together([*few, "--workers", "1", "--out", str(place / "together")], chosen.together, place)
+            print_same(f"{chosen.together} at once, exit codes {sorted(codes)}", place / "together", place / "calm")
+
+
+def measure_throughput(sound: Sequence[Patient], method: list[str], how: list[str], place: Path) -> None:
+    """The cohort beside the loop, with three broken patients in the cohort."""
+    broken = broken_patients(next(each for each in sound if "folder" in each.columns), place / "broken")
+    write_table(place / "patients.tsv", [*sound, *broken])
+    cohort = [*COMMAND, "cohort", str(place / "patients.tsv"), *how, "--out", str(place / "cohort")]
+    middle = len(sound) // 2
+    loop = timed(loop_of(sound[:middle], place / "loop", method), middle)
+    whole = timed([cohort], len(sound))
+    loop += timed(loop_of(sound[middle:], place / "loop", method), len(sound) - middle)
+    print(f"loop:   {loop}\ncohort: {whole}", flush=True)
+    faster = whole.patients / whole.wall_s / (loop.patients / loop.wall_s)
+    cheaper = loop.cpu_s / loop.patients / (whole.cpu_s / whole.patients)
+    print(f"patients per hour, cohort over loop: {faster:.2f} by the clock, {cheaper:.2f} by processor time")
+    rows = read_table(place / "cohort")
+    print_memory(rows, place / "cohort")
+    for row in rows:
+        if row["status"] == "failed":
+            print(f"failed, as it should: {row['patient']}: {row['reason']}")
+    again = timed([cohort], len(sound))
+    print(f"the same command once more: {again.wall_s:.1f} s", flush=True)
+
+
+def kill_workers(command: list[str], chosen: argparse.Namespace, seconds: float, rng: random.Random) -> int:
+    """Run a command on a Dask cluster whose workers are killed at random moments; how many were."""
+    from distributed import Client, LocalCluster
+
+    killed, settings = 0, {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=chosen.workers, memory_limit=0, **settings) as cluster:
+        with Client(cluster.scheduler_address, set_as_default=False) as client:
+            process = subprocess.Popen(
+                [*command, "--scheduler", cluster.scheduler_address],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            while killed < chosen.kills:
+                try:
+                    process.wait(timeout=rng.uniform(0.5, 2.0) * seconds / (chosen.kills + 1))
+                    break
+                except subprocess.TimeoutExpired:
+                    os.kill(rng.choice(list(client.run(os.getpid).values())), signal.SIGKILL)
+                    killed += 1
+            process.wait()
+    return killed
+
+
+def start_together(command: list[str], number: int, place: Path) -> list[int]:
+    """Exit codes of processes that start at once on an empty cache and one output."""
+    environment = {**os.environ, "GLIOFIELD_CACHE_DIR": str(place / "empty-cache")}
+    processes = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(number)
+    ]
+    return [process.wait() for process in processes]
 
 
 def print_memory(rows: Sequence[dict], folder: Path) -> None:
@@ -237,22 +290,18 @@ def print_memory(rows: Sequence[dict], folder: Path) -> None:
           f"{len(peaks)} patients, {last:.0f} MB over the last", flush=True)  # fmt: skip
 
 
-def measure_kills(begin: list[str], how: list[str], patients: Sequence[Patient], place: Path, kills: int) -> None:
-    """Killed and resumed against never killed."""
-    write_table(place / "few.tsv", patients)
-    command = [*begin, str(place / "few.tsv"), *how, "--deterministic"]
-    calm = timed([[*command, "--out", str(place / "calm")]], 1)
-    killed = kill_and_resume([*command, "--out", str(place / "killed")], kills, calm.wall_s, random.Random(0))
-    calm_files, killed_files = content_of(place / "calm"), content_of(place / "killed")
-    again = {name: number for name, number in times_computed(place / "killed").items() if number > 1}
-    equal = sum(calm_files.get(name) == digest for name, digest in killed_files.items())
-    left = [path.name for path in (place / "killed").rglob(".partial-*")]
+def print_same(what: str, found: Path, calm: Path) -> None:
+    """Whether the files of a run that was disturbed are those of one that was not."""
+    expected, files = content_of(calm), content_of(found)
+    again = sum(number > 1 for number in times_computed(found).values())
+    equal = sum(expected.get(name) == digest for name, digest in files.items())
+    left = len(list(found.rglob(".partial-*")))
+    different = [name for name, digest in files.items() if expected.get(name) != digest]
     print(
-        "different:", ", ".join(name for name in killed_files if calm_files.get(name) != killed_files[name]) or "none"
-    )
-    print(
-        f"killed {killed} times and resumed: {equal} of {len(calm_files)} files equal to those of a run nobody killed, "
-        f"{len(killed_files)} there; finished patients computed again: {len(again)}; temporary files left: {len(left)}"
+        f"{what}: {equal} of {len(expected)} files equal to those of a run that nobody disturbed, {len(files)} there; "
+        f"finished patients computed again: {again}; temporary files left: {left}; "
+        f"different: {', '.join(different) or 'none'}",
+        flush=True,
     )
 
 
