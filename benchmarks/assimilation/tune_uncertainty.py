@@ -39,14 +39,17 @@ from gliofield.virtual import CohortCase, read_cohort
 
 Values = NDArray[np.float64]
 THRESHOLDS = VisibilityThresholds()
-# What members are drawn by: wider than any prior that is looked for.
+# What members are drawn by: wider than any prior that is looked for, and written out, for the cache holds its draws.
 BROAD = HypothesisRanges(
     t1gd_logit_std=0.4,
     flair_logit_std=0.45,
+    apparent_width_mm=2.6,
     apparent_width_log_std=0.5,
+    width_over_apparent=1.25,
     width_log_std=0.35,
     edema_weight=0.5,
     dense_weight=0.2,
+    excess_mm=3.5,
     excess_log_std=0.9,
     excess_tilt=1.3,
     rim_log_std=0.55,

@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from gliofield.errors import ParameterError
 from gliofield.progress import ProgressEvent, Reporter
 
 R = TypeVar("R")
+P = ParamSpec("P")
 
 
 def available_cores() -> int:
@@ -30,6 +32,29 @@ def require_threads(num_threads: int | None) -> int:
     if num_threads is not None and num_threads < 1:
         raise ParameterError(f"num_threads must be at least 1, got {num_threads}. Leave it out to use all cores.")
     return num_threads if num_threads is not None else available_cores()
+
+
+def limit_blas() -> Any:
+    """Give the linear algebra of NumPy and SciPy one thread; a context manager that takes it back.
+
+    Matrices are small here: more threads wait for each other, above all where processes share the cores, and add up
+    in another order.
+    """
+    import scipy.linalg  # noqa: F401 - has a library of its own, which must be there to be limited
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1, user_api="blas")
+
+
+def with_one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function run under `limit_blas`."""
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        with limit_blas():
+            return function(*args, **kwargs)
+
+    return limited
 
 
 def map_blocks(

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from gliofield.cores import limit_blas
 from gliofield.errors import ParameterError
 
 
@@ -154,6 +155,7 @@ def _start_worker(lifeline: Connection, prepare: Callable[..., None], arguments:
     # Interrupts go to the parent, which ends the pool in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     numba.set_num_threads(1)
+    limit_blas()
     threading.Thread(target=_exit_with_lifeline, args=(lifeline,), daemon=True).start()
     prepare(*arguments)
 

@@ -75,17 +75,17 @@ class HypothesisRanges:
 
     t1gd_logit_std: float = 0.35
     flair_logit_std: float = 0.35
-    apparent_width_mm: float = 1.9
-    apparent_width_log_std: float = 0.35
-    width_over_apparent: float = 1.7
+    apparent_width_mm: float = 3.2
+    apparent_width_log_std: float = 0.2
+    width_over_apparent: float = 1.22
     width_log_std: float = 0.25
-    edema_weight: float = 0.6
-    dense_weight: float = 0.1
-    excess_mm: float = 8.0
-    excess_log_std: float = 0.7
+    edema_weight: float = 0.7
+    dense_weight: float = 0.03
+    excess_mm: float = 4.0
+    excess_log_std: float = 0.8
     excess_tilt: float = 1.0
-    rim_log_std: float = 0.45
-    num_directions: float = 6.0
+    rim_log_std: float = 0.5
+    num_directions: float = 11.0
     least_ratio: float = 1.5
     largest_ratio: float = 10.0
 

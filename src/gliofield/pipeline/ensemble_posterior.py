@@ -55,7 +55,7 @@ class UncertaintySettings:
     """
 
     ensemble: EnsembleSettings = EnsembleSettings()
-    model_log_std: float = 0.15
+    model_log_std: float = 0.1
     level: float = 0.95
     seed: int = 0
 

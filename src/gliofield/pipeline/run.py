@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from gliofield.anatomy import DEFAULT_ATLAS, Atlas, Segmentation, Space, SpaceRequest
 from gliofield.anatomy.atlas_sources import resolve_atlas
 from gliofield.concern import Concern, by_harm, named_concern
+from gliofield.cores import with_one_blas_thread
 from gliofield.errors import ParameterError, RegistrationError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel
@@ -60,6 +61,7 @@ _NOTABLE_OUTSIDE = 0.15
 _POOR_DICE = 0.3
 
 
+@with_one_blas_thread
 def personalize(
     patient: Case | CaseFiles | str | os.PathLike[str],
     *,

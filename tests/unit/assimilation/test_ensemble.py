@@ -105,7 +105,8 @@ def test_water_leaves_fewer_cells_outside_the_core_and_unseen_dense_tumor_is_den
 
 def test_a_tumor_without_a_core_has_members():
     """T1Gd shows nothing of them but where the hypothesis has dense tumor; FLAIR's outline holds."""
-    ensemble = ensemble_of(dataclasses.replace(SETTINGS, num_members=12), core=np.zeros_like(CORE))
+    settings = dataclasses.replace(SETTINGS, num_members=12, ranges=HypothesisRanges(dense_weight=0.3))
+    ensemble = ensemble_of(settings, core=np.zeros_like(CORE))
     assert 0 < np.count_nonzero(ensemble.hypotheses.is_dense) < 12
     for member, is_dense in zip(ensemble.members(), ensemble.hypotheses.is_dense, strict=True):
         assert member.dense.any() == is_dense
