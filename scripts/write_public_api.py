@@ -9,6 +9,7 @@ import pkgutil
 from pathlib import Path
 
 import gliofield
+import gliofield_gpu
 import gliofield_papers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,7 +18,7 @@ LIST = ROOT / "tests" / "architecture" / "public_api.txt"
 
 def main() -> None:
     packages = []
-    for root in (gliofield, gliofield_papers):
+    for root in (gliofield, gliofield_gpu, gliofield_papers):
         inner = pkgutil.walk_packages(root.__path__, f"{root.__name__}.")
         packages += [root.__name__, *(module.name for module in inner if module.ispkg)]
     names = [f"{name}.{public}" for name in sorted(packages) for public in _public_names(name)]

@@ -12,7 +12,7 @@ machine without nibabel can read. Prints one line where there is no GPU. Otherwi
    memory of the host, for several batch sizes, next to the processor;
 4. agreement: largest difference in density between the device and the processor.
 
-A voxel-step moves 16 bytes of state (`gliofield.growth.gpu.triton_kernels`); the face coefficients, which all
+A voxel-step moves 16 bytes of state (`gliofield_gpu.triton_kernels`); the face coefficients, which all
 tumors share, are not counted.
 """
 
@@ -30,8 +30,8 @@ from gliofield.errors import DeviceError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov
 from gliofield.growth.diffusivity import face_coefficients
-from gliofield.growth.gpu.batch import simulate_batch
-from gliofield.growth.gpu.triton_loading import load_backend
+from gliofield_gpu.batch import simulate_batch
+from gliofield_gpu.triton_loading import load_backend
 
 #: Shapes of a tile and its warps that the table of kernels compares; the first is the default.
 TILES = ((8, 16, 16, 2), (8, 8, 32, 2), (8, 16, 32, 4), (16, 16, 16, 2), (4, 16, 16, 2), (8, 8, 16, 1))
@@ -77,8 +77,8 @@ def copy_bandwidth(device: str, repeats: int) -> float:
 
 def kernel_table(anatomy: Anatomy, device: str, bandwidth: float, repeats: int, num_slots: int = 64) -> list[str]:
     """Voxel-steps per second of a step of many stages on the full box, for several tiles."""
-    from gliofield.growth.gpu.stage_operations import step_operations
-    from gliofield.growth.gpu.triton_batch import BYTES_PER_VOXEL_STEP, Tile, TumorBatch
+    from gliofield_gpu.stage_operations import step_operations
+    from gliofield_gpu.triton_batch import BYTES_PER_VOXEL_STEP, Tile, TumorBatch
 
     faces = face_coefficients(anatomy, 10.0)
     box = (faces.x.shape[0], faces.x.shape[1], faces.x.shape[2])
@@ -108,7 +108,7 @@ def batch_table(
     anatomy: Anatomy, tumors: Sequence, batches: Sequence[int], device: str, bandwidth: float, repeats: int
 ) -> list[str]:
     """Tumors per second for several batch sizes, and the processor's; parameters in, densities on the host out."""
-    from gliofield.growth.gpu.triton_batch import BYTES_PER_VOXEL_STEP
+    from gliofield_gpu.triton_batch import BYTES_PER_VOXEL_STEP
 
     lines = [f"{'batch':>6} {'tumors':>7} {'tumors/s':>9} {'(min-max)':>17} {'GB/s':>8} {'of copy':>8}"]
     for max_batch in batches:

@@ -29,9 +29,9 @@ from gliofield.anatomy.tissue_maps import TissueMaps
 from gliofield.errors import DeviceError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters
-from gliofield.growth.gpu.mass_effect_batch import simulate_mass_effect_batch
-from gliofield.growth.gpu.triton_loading import load_backend
 from gliofield.growth.mechanics.brain_box import BrainBox
+from gliofield_gpu.mass_effect_batch import simulate_mass_effect_batch
+from gliofield_gpu.triton_loading import load_backend
 
 VOLUME_ML, FLAIR_THRESHOLD = 50.0, 0.2
 INFILTRATION_LENGTHS_MM = (1.0, 2.0, 3.0)
@@ -94,8 +94,8 @@ def kernel_table(anatomy: Anatomy, device: str, bandwidth: float, repeats: int) 
     import torch
     from bench_gpu import _median_seconds as median_seconds
 
-    from gliofield.growth.gpu import triton_mechanics_kernels as kernels
-    from gliofield.growth.gpu.triton_mass_effect import PushingBatch
+    from gliofield_gpu import triton_mechanics_kernels as kernels
+    from gliofield_gpu.triton_mass_effect import PushingBatch
 
     maps, model = anatomy.tissue_maps, MassEffect()
     assert maps is not None, "atlas anatomies keep their maps"
@@ -222,7 +222,7 @@ def main() -> None:
     from bench_gpu import copy_bandwidth
     from benchmark_tumors import conditions
 
-    from gliofield.growth.gpu.triton_mass_effect import bytes_per_tumor
+    from gliofield_gpu.triton_mass_effect import bytes_per_tumor
 
     anatomy = read_anatomy(arguments.anatomy)
     assert anatomy.tissue_maps is not None, "atlas anatomies keep their maps"

@@ -1,4 +1,4 @@
-"""What other packages add to gliofield: indexes, growth models, inverse methods, commands.
+"""What other packages add to gliofield: indexes, growth models, inverse methods, commands, devices.
 
 A package offers them by entry points in its metadata, for instance in its ``pyproject.toml``:
 
@@ -10,10 +10,11 @@ A package offers them by entry points in its metadata, for instance in its ``pyp
 ``gliofield.growth_models``    a class of models, or a function that makes one, for ``--model``
 ``gliofield.methods``          a class of options with ``name``, ``summary`` and ``prepare``, for ``--method``
 ``gliofield.commands``         a `typer.Typer`, as ``gliofield NAME``
+``gliofield.devices``          what grows many tumors at once, a `growth.many.Device`, for ``device="…"``
 =============================  =====================================================================================
 
 Names are known from the metadata alone; a package is imported when a thing of it is first used. Names of gliofield's
-own come first: no plug-in can take their place. ``gliofield_papers`` plugs in the same way.
+own come first: no plug-in can take their place. ``gliofield_papers`` and ``gliofield_gpu`` plug in the same way.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ GROUPS: Mapping[str, str] = {
     "growth model": "gliofield.growth_models",
     "method": "gliofield.methods",
     "command": "gliofield.commands",
+    "device": "gliofield.devices",
 }
 
 
@@ -87,7 +89,7 @@ def find_plugins(kind: str, *, own: Iterable[str] = ()) -> dict[str, Plugin]:
     Parameters
     ----------
     kind : str
-        ``index``, ``growth model``, ``method`` or ``command``.
+        ``index``, ``growth model``, ``method``, ``command`` or ``device``.
     own : iterable of str
         Names that are gliofield's own, and stay so.
     """

@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from repository import imported_modules, module_name, parsed, source_files
+from repository import PAPERS, SOURCE, imported_modules, module_name, parsed, source_files
 
 # Not yet: a coarser level of the sampler is made for the models of the solver alone.
 _STILL_ASKS = {"gliofield.bayes.growth_target"}
@@ -19,13 +19,10 @@ def test_kinds_of_growth_models_are_told_apart_inside_growth_alone(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and "MassEffect" in ast.unparse(node)
     ]
 
-    assert not asked or name.startswith("gliofield.growth.") or name in _STILL_ASKS
+    assert not asked or name.startswith(("gliofield.growth.", "gliofield_gpu.")) or name in _STILL_ASKS
 
 
-@pytest.mark.parametrize("path", source_files(), ids=module_name)
-def test_the_kernels_of_a_gpu_are_behind_one_door(path):
-    """`growth.many` imports them; and one stepper stands beside those of the processor."""
-    name = module_name(path)
-    inside = {module for module in imported_modules(path) if module.startswith("gliofield.growth.gpu")}
-
-    assert not inside or name.startswith("gliofield.growth.")
+@pytest.mark.parametrize("path", source_files(SOURCE, PAPERS), ids=module_name)
+def test_a_gpu_is_reached_through_its_plug_in_alone(path):
+    """`simulate_many` loads it by the name of the device; nobody imports it."""
+    assert imported_modules(path, "gliofield_gpu") == set()

@@ -9,8 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "gliofield"
-# What reproduces the papers: the other import package of the wheel, which the product never imports.
+# What reproduces the papers: an import package of its own, which the product never imports.
 PAPERS = ROOT / "src" / "gliofield_papers"
+# What grows tumors on a CUDA device: a plug-in, which neither of them imports.
+GPU = ROOT / "src" / "gliofield_gpu"
 
 # Imports upward, which close a circle: (importing module, imported module), and why nothing better was found.
 # They stand inside functions.
@@ -41,8 +43,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def source_files(*packages: Path) -> list[Path]:
-    """The modules of both packages, or of some, as files."""
-    folders = packages or (SOURCE, PAPERS)
+    """The modules of all packages, or of some, as files."""
+    folders = packages or (SOURCE, GPU, PAPERS)
     return sorted(
         path for path in repository_files() if path.suffix == ".py" and any(map(path.is_relative_to, folders))
     )

@@ -1,7 +1,6 @@
-"""Growth of many tumors for a likelihood on a CUDA device, a batch at a time.
+"""Growth of many tumors for a likelihood on a device, a batch at a time.
 
-A model that says ``backend="cuda"`` is computed by `simulate_many` on a device, as databases are
-(`database.cuda_worker`): hundreds of tumors side by side, equal to those of the processor to float32 rounding. A batch
+`simulate_many` grows hundreds of tumors side by side, equal to those of the processor to float32 rounding. A batch
 ends with the first tumor that it refuses (a seed off the tissue, a run far too long), which to a sampler is a row
 without likelihood and no reason to stop, so what is left is halved until that tumor is alone.
 """
@@ -14,12 +13,7 @@ from typing import Any
 from gliofield.anatomy import Anatomy
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import GrowthModel, Solution, VolumeLimit
-from gliofield.growth.many import says_device, simulate_many
-
-
-def grows_on_device(model: GrowthModel[Any]) -> bool:
-    """Whether the model says that a device computes it, and in batches."""
-    return says_device(model)
+from gliofield.growth.many import simulate_many
 
 
 def grown_on_device(
@@ -27,7 +21,7 @@ def grown_on_device(
     anatomy: Anatomy,
     tumors: Sequence[tuple[Any, float]],
     *,
-    device: str = "cuda",
+    device: str,
     volume_limit: VolumeLimit | None = None,
 ) -> Iterator[Solution | NumericalError | ParameterError]:
     """Solution of each tumor, in order and lazily, or why there is none.
@@ -35,20 +29,20 @@ def grown_on_device(
     Parameters
     ----------
     model : GrowthModel
-        One that `grows_on_device`.
+        One that grows on the device.
     anatomy : Anatomy
         Brain to grow in.
     tumors : sequence of (parameters, float)
         The model's parameters, and the time after the seed [day].
     device : str
-        CUDA device.
+        Name of the device.
     volume_limit : VolumeLimit or None
         Tumors that outgrow it are stopped.
 
     Raises
     ------
     DeviceError
-        If PyTorch, Triton or the device is missing, or the device has too little memory.
+        If the device or its software is missing, or the device has too little memory.
     """
     num_done = 0
     try:

@@ -3,9 +3,8 @@
 `GrowthLikelihood` is what a `PosteriorTarget` takes: every row names a tumor (growth parameters, time, seed) and an
 imaging model (thresholds, width, PET scale and noise), any `GrowthModel` grows the tumor in an anatomy, and
 `ImagingLikelihood` compares it with the scans. Rows are independent, so they are shared among processes of one thread
-each; a row's value does not depend on how many there are, or on the rows beside it. A model that says
-``backend="cuda"`` grows all rows in batches on a device instead (`device_growth`), and threads of the host compare
-what comes back.
+each; a row's value does not depend on how many there are, or on the rows beside it. On a
+`device` all rows grow in batches instead (`device_growth`), and threads of the host compare what comes back.
 
 A simulation that fails says nothing about the patient: its likelihood is 0 (−∞), and it is counted, with the first
 reason kept. A wrong setting (a missing parameter, another grid) is an error at once.
@@ -27,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy
-from gliofield.bayes.device_growth import grows_on_device
 from gliofield.bayes.imaging_integral import IMAGING_NAMES, ImagingPrior, tumors_of
 from gliofield.bayes.published_priors import BACKGROUND_NAME, PET_NAMES
 from gliofield.bayes.row_simulation import (
@@ -44,6 +42,7 @@ from gliofield.growth import (
     VolumeLimit,
     growth_parameters_of,
 )
+from gliofield.growth.many import PROCESSOR
 from gliofield.growth.parameters import DIFFUSIVITY_NAME, OPTIONAL_NAMES, RATE_NAME, SEED_NAMES, TIME_NAME
 from gliofield.imaging import ImagingLikelihood
 
@@ -91,8 +90,8 @@ class GrowthLikelihood:
     Parameters
     ----------
     model : GrowthModel
-        How tumors grow; with one thread, for rows are what is shared out. With ``backend="cuda"`` all rows of a call
-        grow in batches on a device.
+        How tumors grow; with one thread, for rows are what is shared out. On a `device` all rows of a call grow in
+        batches.
     anatomy : Anatomy
         Where, on the grid of the observation.
     likelihood : ImagingLikelihood
@@ -111,14 +110,14 @@ class GrowthLikelihood:
     num_workers : int
         Processes, ≥ 1. `close`, or a ``with`` block, ends them. With a device: threads that compare.
     device : str
-        CUDA device of a model with ``backend="cuda"``.
+        Where tumors grow: ``cpu``, or a device of `simulate_many` such as ``cuda``.
 
     Raises
     ------
     ParameterError
         If a parameter is missing, unknown or given twice, or a number is out of range.
     DeviceError
-        When asked, if the model needs a device that is missing.
+        When asked, if the device is missing.
     GridMismatchError
         If anatomy and observation lie on different grids.
     """
@@ -135,7 +134,7 @@ class GrowthLikelihood:
         growth_parameters: Callable[[Mapping[str, float]], Any] = growth_parameters_of,
         imaging_prior: ImagingPrior | None = None,
         num_workers: int = 1,
-        device: str = "cuda",
+        device: str = PROCESSOR,
     ) -> None:
         likelihood.observation.grid.require_same_as(anatomy.grid, self_name="observation", other_name="anatomy")
         fixed_values = {} if fixed is None else dict(fixed)
@@ -161,7 +160,7 @@ class GrowthLikelihood:
         self.num_workers = num_workers
         self.device = device
         self.counts = SimulationCounts()
-        self._is_on_device = grows_on_device(model)
+        self._is_on_device = device != PROCESSOR
         self._workers = SimulationWorkers(self.simulation, 1 if self._is_on_device else num_workers)
 
     def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:

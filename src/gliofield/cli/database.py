@@ -129,7 +129,7 @@ def build_command(
         atlas=loaded,
         grid=grid,
         domain_rule=domain_rule,
-        model=named_model(model, device=device),
+        model=named_model(model),
         seed=seed,
         workers=crew,
         # The default database is everybody's: who comes second waits for whoever builds it.
@@ -156,17 +156,19 @@ def _print_request(console: Console, request: _Request, tumors: range, atlas: st
 def _workforce(workers: int | None, device: str, scheduler: str | None, report: Reporter) -> Workforce:
     """Who builds, of the options that say so."""
     from gliofield.cores import available_cores
-    from gliofield.database import CudaWorker, DaskWorkers, LocalWorkers
+    from gliofield.database import DaskWorkers, LocalWorkers
     from gliofield.errors import ParameterError
+    from gliofield.growth.many import PROCESSOR, load_device
 
     chosen = [name for name, is_set in (("--workers", workers), ("--scheduler", scheduler)) if is_set is not None]
-    chosen += ["--device cuda"] if device == "cuda" else []
+    chosen += [f"--device {device}"] if device != PROCESSOR else []
     if len(chosen) > 1:
         raise ParameterError(f"{' and '.join(chosen)} exclude each other: name one of them.")
     if scheduler is not None:
         return DaskWorkers(scheduler, report=report)
-    if device == "cuda":
-        return CudaWorker()
+    if device != PROCESSOR:
+        crew: Workforce = load_device(device).make_workforce(device)
+        return crew
     return LocalWorkers(workers or available_cores())
 
 

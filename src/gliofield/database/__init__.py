@@ -2,7 +2,6 @@
 
 from gliofield.database.build import build_database, part_of_database
 from gliofield.database.clinical_design import ClinicalDesign
-from gliofield.database.cuda_worker import CudaWorker
 from gliofield.database.dask_workers import DaskWorkers
 from gliofield.database.design import Design, TumorDraw
 from gliofield.database.designs import DEFAULT_DESIGN, DESIGNS, named_design
@@ -22,7 +21,6 @@ __all__ = [
     "DEFAULT_DESIGN",
     "DESIGNS",
     "ClinicalDesign",
-    "CudaWorker",
     "DaskWorkers",
     "DatabaseHeader",
     "DatabaseSummary",

@@ -20,14 +20,13 @@ from gliofield.anatomy.atlas import DEFAULT_ATLAS, Atlas
 from gliofield.anatomy.atlas_sources import resolve_atlas
 from gliofield.anatomy.growth_domain import DEFAULT_DOMAIN_RULE
 from gliofield.database import layout
-from gliofield.database.cuda_worker import CudaWorker
 from gliofield.database.design import Design
 from gliofield.database.designs import DEFAULT_DESIGN, resolve_design
 from gliofield.database.local_workers import resolve_workers
 from gliofield.database.lock import LOCK_NAME, build_lock
 from gliofield.database.manifest import MANIFEST_NAME, Manifest, require_unchanged
 from gliofield.database.models import DEFAULT_MODEL, resolve_model
-from gliofield.database.schema import ARRAY_NAMES, DatabaseHeader, describe_settings
+from gliofield.database.schema import ARRAY_NAMES, DatabaseHeader, describe_model, describe_settings
 from gliofield.database.simulate import BatchSimulator
 from gliofield.database.staging import Staging, put_in_place, remove_finished_build, require_own_build
 from gliofield.database.store import BUILDING_NAME, SimulationDatabase
@@ -84,7 +83,7 @@ def build_database(
     first_tumor : int
         Number of the first tumor of a part (`part_of_database`, `merge_databases`); a multiple of a shard's tumors.
     workers : Workforce or int
-        Who simulates: so many processes of this machine, or `LocalWorkers`, `DaskWorkers` or `CudaWorker`.
+        Who simulates: so many processes of this machine, or `LocalWorkers`, `DaskWorkers`, or a device.
     thresholds : VisibilityThresholds
         Densities above which the stored volumes count.
     wait : bool
@@ -103,7 +102,7 @@ def build_database(
     """
     _require_numbers(num_tumors=num_tumors, seed=seed, first_tumor=first_tumor)
     crew = resolve_workers(workers)
-    grown_by = resolve_model(model, device="cuda" if isinstance(crew, CudaWorker) else "cpu")
+    grown_by = resolve_model(model)
     drawn_by = resolve_design(design, mass_effect=PUSH_NAME in needs_of(grown_by))
     _require_fitting(drawn_by, grown_by)
     _require_shard_start(first_tumor, drawn_by.snapshots_per_run)
@@ -115,7 +114,7 @@ def build_database(
         grid=anatomy.grid,
         domain_rule=anatomy.domain_rule,
         anatomy_hash=anatomy.content_hash,
-        model=describe_settings(grown_by),
+        model=describe_model(grown_by, backend=crew.backend),
         design=describe_settings(drawn_by),
         root_seed=int(seed),
         snapshots_per_run=int(drawn_by.snapshots_per_run),

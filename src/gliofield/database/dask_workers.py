@@ -14,6 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gliofield.dask_tasks import DaskCluster, Task, give_up_if_unwanted, require_same_version
 from gliofield.database import layout
@@ -28,6 +29,8 @@ _KEPT_BUILDS = 4
 @dataclass(frozen=True)
 class DaskWorkers(DaskCluster):
     """The workers of a Dask cluster as a `Workforce`; parameters and errors as `DaskCluster`."""
+
+    backend: ClassVar[str | None] = None
 
     def finished_batches(
         self, staging: Staging, simulator: BatchSimulator, batches: Sequence[Batch]

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gliofield.database.design import Design
 from gliofield.database.schema import DatabaseHeader
@@ -44,6 +44,7 @@ class LocalWorkers:
         If the number is negative.
     """
 
+    backend: ClassVar[str | None] = None
     num_workers: int = 1
 
     def __post_init__(self) -> None:
@@ -116,6 +117,6 @@ def resolve_workers(workers: Workforce | int) -> Workforce:
     """
     if isinstance(workers, int):
         return LocalWorkers(workers)
-    hint = "Give a number of processes, or LocalWorkers, DaskWorkers or CudaWorker."
+    hint = "Give a number of processes, or LocalWorkers or DaskWorkers."
     require_type("workers", workers, (Workforce, int), hint=hint)
     return workers

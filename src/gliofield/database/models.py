@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gliofield.database.schema import describe_settings, without_backend
-from gliofield.errors import DatabaseError, ParameterError, PluginError, require_type, unknown_name
+from gliofield.errors import DatabaseError, ParameterError, PluginError, require_type
 from gliofield.growth import FisherKolmogorov, GrowthModel, MassEffect
 from gliofield.plugins import find_plugins, load_plugin
 
@@ -20,15 +20,13 @@ from gliofield.plugins import find_plugins, load_plugin
 #: further apart than the error this makes (docs/design/0003-simulation-database.md).
 MASS_EFFECT_COUPLING_STEPS = 8
 
-# Of each model how it is made for a backend.
-_OWN: Mapping[str, Callable[[str], GrowthModel[Any]]] = {
-    "fk": lambda backend: FisherKolmogorov(backend=backend),
-    "mass-effect": lambda backend: MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS, backend=backend),
+_OWN: Mapping[str, Callable[[], GrowthModel[Any]]] = {
+    "fk": FisherKolmogorov,
+    "mass-effect": lambda: MassEffect(num_coupling_steps=MASS_EFFECT_COUPLING_STEPS),
 }
 MODELS = tuple(_OWN)
 _KIND = "growth model"
 DEFAULT_MODEL = "fk"
-DEVICES = ("cpu", "cuda")
 
 
 def model_names() -> tuple[str, ...]:
@@ -36,41 +34,33 @@ def model_names() -> tuple[str, ...]:
     return (*MODELS, *find_plugins(_KIND, own=MODELS))
 
 
-def named_model(
-    name: str, *, device: str = "cpu", checkpoint: str | os.PathLike[str] | None = None
-) -> GrowthModel[Any]:
+def named_model(name: str, *, checkpoint: str | os.PathLike[str] | None = None) -> GrowthModel[Any]:
     """Growth model as databases use it.
 
     Parameters
     ----------
     name : str
         ``fk`` (Fisher-Kolmogorov), ``mass-effect``, or what another package calls its own.
-    device : str
-        ``cpu``, or ``cuda`` for a build by `CudaWorker`. The header of a database records it.
     checkpoint : path, optional
         Trained network, for a model that is one.
 
     Raises
     ------
     ParameterError
-        If the name or the device is unknown, or a checkpoint is missing or has no use.
+        If the name is unknown, or a checkpoint is missing or has no use.
     PluginError
         If the package that offers it cannot be loaded, or makes something else.
     """
-    if device not in DEVICES:
-        raise ParameterError(unknown_name("device", device, DEVICES))
     if name not in MODELS:
-        return _plugged_model(name, device, () if checkpoint is None else (checkpoint,))
+        return _plugged_model(name, () if checkpoint is None else (checkpoint,))
     if checkpoint is not None:
         raise ParameterError(f"growth model {name!r} uses no network, but {checkpoint} was given: leave it out.")
-    return _OWN[name]("cuda" if device == "cuda" else "numba")
+    return _OWN[name]()
 
 
-def _plugged_model(name: str, device: str, arguments: tuple[Any, ...]) -> GrowthModel[Any]:
+def _plugged_model(name: str, arguments: tuple[Any, ...]) -> GrowthModel[Any]:
     make = load_plugin(_KIND, name, own=MODELS)
     origin = find_plugins(_KIND)[name].origin
-    if device != "cpu":
-        raise ParameterError(f"device {device!r} is for {' and '.join(MODELS)}, not for {name!r} of {origin}.")
     # An object that can be called, such as a command, would do what it does.
     if not (inspect.isroutine(make) or inspect.isclass(make)):
         raise PluginError(f"growth model {name!r} of {origin} is a {type(make).__name__}: expected what makes one.")
@@ -85,7 +75,7 @@ def _plugged_model(name: str, device: str, arguments: tuple[Any, ...]) -> Growth
     return model
 
 
-def resolve_model(model: GrowthModel[Any] | str, *, device: str = "cpu") -> GrowthModel[Any]:
+def resolve_model(model: GrowthModel[Any] | str) -> GrowthModel[Any]:
     """A growth model, or `named_model` of its name.
 
     Raises
@@ -94,7 +84,7 @@ def resolve_model(model: GrowthModel[Any] | str, *, device: str = "cpu") -> Grow
         If it is neither, or the name is unknown.
     """
     if isinstance(model, str):
-        return named_model(model, device=device)
+        return named_model(model)
     hint = f"Name one ({', '.join(model_names())}), or give an object such as FisherKolmogorov()."
     require_type("model", model, (GrowthModel, str), hint=hint)
     return model

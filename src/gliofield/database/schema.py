@@ -207,6 +207,14 @@ def without_backend(description: Mapping[str, Any]) -> dict[str, Any]:
     return {**description, "settings": settings}
 
 
+def describe_model(model: Any, *, backend: str | None = None) -> dict[str, Any]:
+    """`describe_settings` of a growth model; another backend than its own stands there where tumors are made on one."""
+    described = describe_settings(model)
+    if backend is not None:
+        described["settings"]["backend"] = backend
+    return described
+
+
 def describe_settings(thing: Any) -> dict[str, Any]:
     """``{"name": …, "settings": {…}}`` of a growth model or a design, JSON-ready.
 

@@ -1,9 +1,9 @@
 """Who simulates the tumors of a build.
 
 A build cuts its work into batches of tumor numbers and hands them to a `Workforce`, which puts the tumors of each batch
-into the staging folder and says so. Who did it never shows: on the CPU every workforce makes the same bytes. Three
-stand here: processes of this machine (`LocalWorkers`, the default), the workers of a Dask cluster (`DaskWorkers`) and
-one CUDA device (`CudaWorker`).
+into the staging folder and says so. Who did it never shows: on the CPU every workforce makes the same bytes. Two
+stand here: processes of this machine (`LocalWorkers`, the default) and the workers of a Dask cluster (`DaskWorkers`).
+A device brings its own (`growth.many.Device`).
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ class FinishedBatch:
 @runtime_checkable
 class Workforce(Protocol):
     """Simulates batches of tumors."""
+
+    @property
+    def backend(self) -> str | None:
+        """What the header names as the backend, where it is not the model's: tumors of a device differ by rounding."""
+        ...
 
     def finished_batches(
         self, staging: Staging, simulator: BatchSimulator, batches: Sequence[Batch]

@@ -1,34 +1,73 @@
-"""Many tumors of one brain, on the processor or, experimentally, side by side on a GPU.
+"""Many tumors of one brain, on the processor or, experimentally, side by side on a device.
 
     for solution in simulate_many(FisherKolmogorov(), brain, [(tumor, 300.0) for tumor in tumors], device="cuda"): ...
 
-The one door to the kernels of `growth.gpu`. Those were tested in Triton's interpreter and have not run on a device yet.
-PyTorch and Triton are imported when a device is first asked for.
+The one door to devices. What grows tumors on one is a plug-in, an entry point of the group ``gliofield.devices`` under
+the kind of the device (`gliofield_gpu` offers ``cuda``), and is imported when that device is first asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gliofield.anatomy.growth_domain import Anatomy
-from gliofield.errors import NumericalError, ParameterError
-from gliofield.growth.gpu import batch, mass_effect_batch, triton_loading
-from gliofield.growth.gpu.batch import require_max_batch as require_max_batch
-from gliofield.growth.mass_effect import MassEffect
-from gliofield.growth.model import GrowthModel, needs_of
-from gliofield.growth.parameters import PUSH_NAME
-from gliofield.growth.reaction_diffusion import FisherKolmogorov
+from gliofield.errors import NumericalError
+from gliofield.growth.model import GrowthModel
 from gliofield.growth.solution import Solution
-from gliofield.growth.volume_limit import VolumeLimit
+from gliofield.growth.volume_limit import VolumeLimit, limits_of_each
+from gliofield.plugins import load_plugin
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
 #: The processor, as a device.
 PROCESSOR = "cpu"
-_BACKEND = "cuda"
 
 #: Growth parameters of a tumor, and when it is looked at [day].
 Tumor = tuple[Any, float | Sequence[float]]
+
+
+class Device(Protocol):
+    """What an entry point of ``gliofield.devices`` offers: a module, or an object, with these functions."""
+
+    def simulate_many(
+        self,
+        model: GrowthModel[Any],
+        anatomy: Anatomy,
+        tumors: Sequence[Tumor],
+        *,
+        device: str,
+        max_batch: int | None,
+        volume_limit: VolumeLimit | Sequence[VolumeLimit | None] | None,
+        report: Reporter,
+    ) -> Iterator[Solution | NumericalError]:
+        """See `gliofield.growth.simulate_many`."""
+        ...
+
+    def require_device(self, device: str) -> None:
+        """Raise `DeviceError` unless the device is there, with the software to use it."""
+        ...
+
+    def useful_batch(self, model: GrowthModel[Any]) -> int:
+        """Tumors at once that keep the device busy, if its memory holds them."""
+        ...
+
+    def make_workforce(self, device: str) -> Any:
+        """What makes the tumors of a database on it, a `gliofield.database.Workforce`."""
+        ...
+
+
+def load_device(device: str) -> Device:
+    """The plug-in that grows tumors on a device such as ``cuda`` or ``cuda:1``; its package is imported.
+
+    Raises
+    ------
+    ParameterError
+        If no package offers this kind of device.
+    PluginError
+        If its package cannot be imported.
+    """
+    found: Device = load_plugin("device", device.partition(":")[0], own=(PROCESSOR,))
+    return found
 
 
 def simulate_many(
@@ -43,13 +82,13 @@ def simulate_many(
 ) -> Iterator[Solution | NumericalError]:
     """Solutions of many tumors in one anatomy, in their order, as they become ready; an error where there is none.
 
-    On a device each agrees with ``model.simulate(…)``: without mass effect to 2e-5 in density, with it to twice the
-    model's `force_tolerance` in displacement.
+    On a CUDA device each agrees with ``model.simulate(…)``: without mass effect to 2e-5 in density, with it to twice
+    the model's `force_tolerance` in displacement.
 
     Parameters
     ----------
     model : GrowthModel
-        What grows them; on a device `FisherKolmogorov` or `MassEffect`, with their numerics.
+        What grows them; on a CUDA device `FisherKolmogorov` or `MassEffect`, with their numerics.
     anatomy : Anatomy
         Brain to grow in; its arrays must not be changed while tumors grow.
     tumors : sequence of (parameters, times)
@@ -72,25 +111,16 @@ def simulate_many(
     Raises
     ------
     ParameterError
-        If the model does not grow on a device, or, while iterating, a tumor's parameters or times are invalid.
+        If there is no such kind of device, the model does not grow on it, or, while iterating, a tumor's parameters or
+        times are invalid.
     DeviceError
-        If PyTorch, Triton or the device is missing, or not even one tumor fits into its memory.
+        If the device or its software is missing, or not even one tumor fits into its memory.
     """
-    require_max_batch(max_batch)
+    limits = limits_of_each(volume_limit, len(tumors))
     if device == PROCESSOR:
-        return _one_by_one(model, anatomy, tumors, batch.limits_of_each(volume_limit, len(tumors)), report)
-    parameters = [tumor for tumor, _ in tumors]
-    times_days = [times if isinstance(times, Sequence) else (times,) for _, times in tumors]
+        return _one_by_one(model, anatomy, tumors, limits, report)
     settings: dict[str, Any] = {"device": device, "max_batch": max_batch, "report": report}
-    settings["volume_limit"] = volume_limit
-    if isinstance(model, MassEffect):
-        return mass_effect_batch.mass_effect_outcomes(anatomy, parameters, times_days, model=model, **settings)
-    if isinstance(model, FisherKolmogorov):
-        return batch.simulate_batch(anatomy, parameters, times_days, time_step_scale=model.time_step_scale, **settings)
-    raise ParameterError(
-        f"the model {model.name!r} does not grow on the device {device!r}: expected FisherKolmogorov or MassEffect. "
-        f"Use device={PROCESSOR!r}."
-    )
+    return load_device(device).simulate_many(model, anatomy, tumors, volume_limit=limits, **settings)
 
 
 def _one_by_one(
@@ -107,18 +137,3 @@ def _one_by_one(
             outcome = error
         report(ProgressEvent(task="growth", completed=done, total=len(tumors)))
         yield outcome
-
-
-def says_device(model: GrowthModel[Any]) -> bool:
-    """Whether a model says, for the record, that its tumors are made on a device (``backend="cuda"``)."""
-    return isinstance(model, FisherKolmogorov | MassEffect) and model.backend == _BACKEND
-
-
-def useful_batch(model: GrowthModel[Any]) -> int:
-    """Tumors at once that keep a device busy, if its memory holds them."""
-    return mass_effect_batch.DEFAULT_BATCH if PUSH_NAME in needs_of(model) else batch.DEFAULT_BATCH
-
-
-def require_device(device: str) -> None:
-    """Raise `DeviceError` unless a CUDA device is there, with the software to use it."""
-    triton_loading.load_backend().require_device(device)

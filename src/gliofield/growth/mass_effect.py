@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 
 #: What `MassEffect` computes on.
-MASS_EFFECT_BACKENDS = ("numba", "cuda")
+MASS_EFFECT_BACKENDS = ("numba",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,8 @@ class MassEffect:
         Elastic constants.
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it.
-    backend : {"numba", "cuda"}
-        Compiled kernels, or a GPU, which takes many tumors at once: `simulate_many`. Databases record it.
+    backend : {"numba"}
+        Compiled kernels; databases record it. A GPU takes many tumors at once: `simulate_many`.
     time_step_scale : float
         Factor on the steps of reaction and diffusion within a coupling step, as in `FisherKolmogorov`.
     report : Reporter
@@ -148,19 +148,13 @@ class MassEffect:
         ------
         ParameterError
             If an argument is of another type, times are invalid, the seed is off the grid or outside the tissue, the
-            anatomy has no tissue maps, the run is far too long, or the backend is a GPU.
+            anatomy has no tissue maps, or the run is far too long.
         NumericalError
             If push and tissue do not come to equilibrium, or tissue is turned inside out (det J ≤ 0): γ is too large
             for linear elasticity.
         """
         times = check_run(anatomy, parameters, times_days, needs_push=True)
         maps = required_maps(anatomy)
-        if self.backend == "cuda":
-            raise ParameterError(
-                "MassEffect(backend='cuda') does not grow one tumor at a time, which would not fill a GPU: expected a "
-                "call of simulate_many(model, anatomy, [(parameters, times_days)], device='cuda'), or a CudaWorker "
-                "where a database is built. Use the backend 'numba' for a single tumor."
-            )
         if parameters.push_pa <= NO_PUSH_PA:
             return self._at_rest(anatomy, maps, parameters, times, volume_limit)
         run, states = self._grow(anatomy, maps, parameters, times, volume_limit)

@@ -38,9 +38,7 @@ from gliofield.growth.volume_limit import VolumeLimit, VoxelLimit
 from gliofield.progress import Reporter, ignore_progress
 
 SCHEMES = ("strang-rkl2", "published")
-#: Backends that compute on the CPU.
 BACKENDS = ("numba", "numpy")
-_DEVICE_BACKEND = "cuda"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +49,8 @@ class FisherKolmogorov:
     ----------
     scheme : {"strang-rkl2", "published"}
         Time stepping; ``published`` only to compare with published data.
-    backend : {"numba", "numpy", "cuda"}
-        Compiled kernels around the tumor, the plain reference, or a GPU. One tumor does not fill a GPU: many go
-        through `simulate_many`.
+    backend : {"numba", "numpy"}
+        Compiled kernels around the tumor, or the plain reference. A GPU takes many tumors at once: `simulate_many`.
     num_threads : int
         Threads that share one run, ≥ 1. The result does not depend on it. To grow many tumors, run them in
         parallel with one thread each instead.
@@ -83,10 +80,8 @@ class FisherKolmogorov:
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             raise ParameterError(unknown_name("scheme", self.scheme, SCHEMES))
-        if self.backend not in (*BACKENDS, _DEVICE_BACKEND):
-            raise ParameterError(unknown_name("backend", self.backend, (*BACKENDS, _DEVICE_BACKEND)))
-        if self.backend == _DEVICE_BACKEND and self.scheme == "published":
-            raise ParameterError("the scheme 'published' runs on the CPU only, got backend='cuda'. Use 'numba'.")
+        if self.backend not in BACKENDS:
+            raise ParameterError(unknown_name("backend", self.backend, BACKENDS))
         if not isinstance(self.num_threads, int) or self.num_threads < 1:
             raise ParameterError(f"num_threads must be an integer ≥ 1, got {self.num_threads}.")
         require_time_step_scale(self.time_step_scale)
@@ -191,13 +186,6 @@ def make_stepper(
     Growth clears densities below `density_floor`; another than the default is for measuring what it costs.
     """
     padded = faces.padded(initial_density)
-    if backend == _DEVICE_BACKEND:
-        from gliofield.growth.gpu.triton_loading import load_backend
-
-        load_backend()  # says what to install
-        from gliofield.growth.gpu.triton_stepper import TritonStepper
-
-        return TritonStepper(faces, padded, density_floor=density_floor)
     if backend == "numpy":
         from gliofield.growth.backends.numpy_reference import NumpyStepper
 

@@ -10,6 +10,7 @@ seed spreads. `benchmarks/database/bench_papers_design.py` counts the exceptions
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gliofield.errors import ParameterError
@@ -63,3 +64,17 @@ class VoxelLimit:
 
     threshold: float
     max_num_voxels: int
+
+
+def limits_of_each(
+    volume_limit: VolumeLimit | Sequence[VolumeLimit | None] | None, num_tumors: int
+) -> list[VolumeLimit | None]:
+    """Limit of each tumor, from one for all or one for each."""
+    if volume_limit is None or isinstance(volume_limit, VolumeLimit):
+        return [volume_limit] * num_tumors
+    if len(volume_limit) != num_tumors:
+        raise ParameterError(
+            "volume_limit must be one limit for all tumors or a limit for each: expected one for each of the "
+            f"{num_tumors} parameters, got {len(volume_limit)}."
+        )
+    return list(volume_limit)

@@ -23,17 +23,16 @@ from gliofield.anatomy.atlas_sources import resolve_atlas
 from gliofield.anatomy.growth_domain import DEFAULT_DOMAIN_RULE
 from gliofield.box import Box, box_of, enclosing_box, make_box
 from gliofield.cores import require_threads
-from gliofield.database import CudaWorker, Design, SimulationDatabase, TumorDraw, quantize_density
-from gliofield.database.cuda_worker import device_outcomes
+from gliofield.database import Design, SimulationDatabase, TumorDraw, quantize_density
 from gliofield.database.designs import DEFAULT_DESIGN, resolve_design
 from gliofield.database.models import DEFAULT_MODEL, resolve_model
-from gliofield.database.schema import DatabaseHeader, describe_settings
+from gliofield.database.schema import DatabaseHeader, describe_model, describe_settings
 from gliofield.database.simulate import MAX_ATTEMPTS, BatchSimulator
 from gliofield.database.tumor_table import Rejections, parameter_row
 from gliofield.errors import DatabaseError, NumericalError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel, Solution, needs_of
-from gliofield.growth.many import says_device
+from gliofield.growth.many import PROCESSOR, simulate_many
 from gliofield.growth.parameters import PUSH_NAME, TUMOR_NAMES
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.inverse.config import ObservationSettings
@@ -222,13 +221,15 @@ class SimulatedTumors:
     design : Design, or one of `DESIGNS`
         Which are drawn and accepted; one snapshot per run.
     model : GrowthModel, "fk" or "mass-effect"
-        How they grow. With ``backend="cuda"`` a batch grows on the device at once.
+        How they grow.
     grid : Grid or None
         Where they grow; None: the atlas's `simulation_grid()`.
     domain_rule : str
         Which tissue they grow in, one of `DOMAIN_RULES`.
     num_threads : int or None
         Threads that simulate; None: all cores.
+    device : str
+        Where they grow: ``cpu``, or a device of `simulate_many`, which takes a batch at once.
 
     Raises
     ------
@@ -247,13 +248,14 @@ class SimulatedTumors:
         grid: Grid | None = None,
         domain_rule: str = DEFAULT_DOMAIN_RULE,
         num_threads: int | None = None,
+        device: str = PROCESSOR,
     ) -> None:
         if num_training_tumors < 1 or num_validation_tumors < 0:
             raise ParameterError(
                 f"num_training_tumors must be at least 1 and num_validation_tumors not negative, got "
                 f"{num_training_tumors} and {num_validation_tumors}."
             )
-        self._model = resolve_model(model)
+        self._model, self._device = resolve_model(model), device
         self._design = resolve_design(design, mass_effect=PUSH_NAME in needs_of(self._model))
         if self._design.snapshots_per_run != 1:
             raise ParameterError(
@@ -269,7 +271,7 @@ class SimulatedTumors:
             atlas_name=brain.name,
             atlas_hash=brain.content_hash,
             domain_rule=self._anatomy.domain_rule,
-            model=describe_settings(self._model),
+            model=describe_model(self._model, backend=None if device == PROCESSOR else device.partition(":")[0]),
             occupied=box_of(self._anatomy.domain),
             record={
                 "source": "simulated on the fly",
@@ -324,8 +326,10 @@ class SimulatedTumors:
     def _outcomes(
         self, simulator: BatchSimulator, draws: Sequence[TumorDraw], executor: ThreadPoolExecutor
     ) -> list[Solution | NumericalError]:
-        if says_device(self._model):
-            return list(device_outcomes(simulator, draws, CudaWorker()))
+        if self._device != PROCESSOR:
+            tumors = [(draw.parameters, draw.times_days) for draw in draws]
+            limits = [draw.volume_limit for draw in draws]
+            return list(simulate_many(self._model, simulator.anatomy, tumors, device=self._device, volume_limit=limits))
         return list(executor.map(lambda draw: _grown(simulator, draw), draws))
 
 

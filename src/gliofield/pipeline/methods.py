@@ -130,7 +130,6 @@ def _infer(options: Infer, atlas: Atlas) -> InverseMethod:
 
 def _sample(options: Sample, settings: PersonalizationSettings) -> InverseMethod:
     from gliofield.bayes import ImportanceSettings
-    from gliofield.database import named_model
     from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 
     threads = settings.num_threads
@@ -147,4 +146,4 @@ def _sample(options: Sample, settings: PersonalizationSettings) -> InverseMethod
             correlation_length_mm=options.correlation_length_mm,
         )
     chosen = replace(chosen, prior=options.prior, num_workers=num_workers, stage_file=options.stage_file)
-    return SampleMethod(settings=chosen, model=named_model("fk", device=options.device))
+    return SampleMethod(settings=chosen, device=options.device)

@@ -49,6 +49,7 @@ from gliofield.concern import Concern
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit
+from gliofield.growth.many import PROCESSOR
 from gliofield.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO, TUMOR_NAMES
 from gliofield.imaging import (
     PET_FWHM_MM,
@@ -179,6 +180,8 @@ class SampleMethod:
         Sampler, prior and likelihood.
     model : GrowthModel
         How tumors grow, with one thread.
+    device : str
+        Where: ``cpu``, or a device of `simulate_many`.
     fixed : mapping of str to float
         Model parameters that are not sampled, such as ``push_pa``.
     grid : Grid or None
@@ -189,6 +192,7 @@ class SampleMethod:
 
     settings: SampleSettings = field(default_factory=SampleSettings)
     model: GrowthModel[Any] = field(default_factory=FisherKolmogorov)
+    device: str = PROCESSOR
     fixed: Mapping[str, float] = field(default_factory=dict)
     grid: Grid | None = None
     domain_rule: str = DEFAULT_DOMAIN_RULE
@@ -233,6 +237,7 @@ class SampleMethod:
             fixed=self.fixed,
             volume_limit=None if limit is None else VolumeLimit(threshold=0.05, max_volume_ml=limit),
             num_workers=self.settings.num_workers,
+            device=self.device,
         ) as whole:
             sampled = self._sampled(whole, prior, observation, report)
             return self._answer(whole, sampled, prior, observation, report)
@@ -314,6 +319,8 @@ class SampleMethod:
             repr(whole.simulation.volume_limit),
             # More effective samples of the same run are the same draws and more of them.
             sampler.seed if isinstance(sampler, ImportanceSettings) else repr(sampler),
+            # A device's tumors differ by rounding.
+            *(() if self.device == PROCESSOR else (self.device,)),
         )
         digest.update(repr(what).encode())
         for array in (seen.tumor_core, seen.whole_tumor, None if seen.pet is None else seen.pet.data):

@@ -151,14 +151,10 @@ def _simulate_and_train(
     report: Reporter,
 ) -> Any:
     """Header of the network trained on tumors simulated in some brains, which are kept in a folder."""
-    from gliofield.database import named_model
-    from gliofield.growth import FisherKolmogorov
     from gliofield.learning import process_group
     from gliofield_papers.surrogate import simulate_samples
     from gliofield_papers.surrogate import train_surrogate as train
 
-    solver = named_model("fk", device=solver_device)
-    assert isinstance(solver, FisherKolmogorov)
     numbers = {"training": settings.num_training_samples, "validation": settings.num_validation_samples}
     with process_group(settings.training.device) as processes:
         made = {
@@ -170,7 +166,7 @@ def _simulate_and_train(
                 part=part,
                 crop_size=settings.network.crop_size,
                 seed=settings.training.seed,
-                model=solver,
+                device=solver_device,
                 num_threads=settings.training.num_threads,
                 processes=processes,
                 report=report,

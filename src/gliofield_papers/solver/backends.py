@@ -12,7 +12,7 @@ import numpy as np
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import DeviceError
 from gliofield.growth import FisherKolmogorov, Solution
-from gliofield.growth.many import require_device, simulate_many, useful_batch
+from gliofield.growth.many import load_device, simulate_many
 from gliofield.progress import Reporter, ignore_progress
 from gliofield_papers.measuring import RunCounter, timed
 from gliofield_papers.solver.tumors import EvaluationTumor
@@ -116,14 +116,14 @@ def _batch_row(
     report: Reporter,
 ) -> BackendRow:
     try:
-        require_device(device)
+        load_device(device).require_device(device)
     except DeviceError as error:
         is_installed = not isinstance(error.__cause__, ModuleNotFoundError)
         reason = "no CUDA device" if is_installed else "PyTorch or Triton is not installed"
         return BackendRow(backend="cuda", note=f"not run: {reason}")
     # A batch is only worth its device when it is full.
     model = FisherKolmogorov()
-    copies = -(-useful_batch(model) // len(tumors))
+    copies = -(-load_device(device).useful_batch(model) // len(tumors))
 
     def batch(number: int) -> Iterator[Any]:
         own = [(tumor.parameters, tumor.time_days) for tumor in tumors]

@@ -22,7 +22,7 @@ from gliofield.anatomy import Anatomy
 from gliofield.cores import require_threads
 from gliofield.errors import ParameterError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, Solution, simulate_many
-from gliofield.growth.many import says_device
+from gliofield.growth.many import PROCESSOR
 from gliofield.learning import ProcessGroup
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.records import to_record
@@ -112,6 +112,7 @@ def simulate_samples(
     crop_size: int,
     seed: int = 0,
     model: FisherKolmogorov | None = None,
+    device: str = PROCESSOR,
     num_threads: int | None = None,
     processes: ProcessGroup | None = None,
     report: Reporter = ignore_progress,
@@ -137,7 +138,9 @@ def simulate_samples(
     seed : int
         Root of the random numbers, ≥ 0.
     model : FisherKolmogorov or None
-        The solver; with ``backend="cuda"`` the tumors of an anatomy grow in batches. None: the default.
+        The solver. None: the default.
+    device : str
+        Where it computes: ``cpu``, or a device of `simulate_many`, which grows the tumors of an anatomy in batches.
     num_threads : int or None
         Threads that simulate; None: all cores.
     processes : ProcessGroup or None
@@ -171,7 +174,14 @@ def simulate_samples(
         "time_step_scale": solver.time_step_scale,
     }
     require_own_folder(folder, identity)
-    grown = partial(_grown, anatomies, crop_size=crop_size, solver=solver, num_threads=require_threads(num_threads))
+    grown = partial(
+        _grown,
+        anatomies,
+        crop_size=crop_size,
+        solver=solver,
+        device=device,
+        num_threads=require_threads(num_threads),
+    )
     files: dict[int, NDArray[np.float16]] = {}
     blocks = [draws[start : start + SAMPLES_PER_FILE] for start in range(0, number, SAMPLES_PER_FILE)]
     for index in _order_files(len(blocks), processes):
@@ -228,13 +238,14 @@ def _grown(
     *,
     crop_size: int,
     solver: FisherKolmogorov,
+    device: str,
     num_threads: int,
 ) -> NDArray[np.float16]:
     """Tumors of a block of draws from the first that is missing on, (n, S, S, S)."""
     draws = block[first:]
     tumors = np.empty((len(draws), *(crop_size,) * 3), dtype=np.float16)
-    if says_device(solver):
-        for row, density in _grown_on_device(anatomies, draws, solver):
+    if device != PROCESSOR:
+        for row, density in _grown_on_device(anatomies, draws, solver, device):
             tumors[row] = crop_around(density, draws[row].center, crop_size)
         return tumors
 
@@ -249,12 +260,12 @@ def _grown(
 
 
 def _grown_on_device(
-    anatomies: Sequence[Anatomy], draws: Sequence[SampleDraw], solver: FisherKolmogorov
+    anatomies: Sequence[Anatomy], draws: Sequence[SampleDraw], solver: FisherKolmogorov, device: str
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     for number in sorted({draw.anatomy for draw in draws}):
         rows = [row for row, draw in enumerate(draws) if draw.anatomy == number]
         tumors = [(draws[row].parameters, draws[row].time_days) for row in rows]
-        solutions = simulate_many(solver, anatomies[number], tumors, device="cuda")
+        solutions = simulate_many(solver, anatomies[number], tumors, device=device)
         for row, solution in zip(rows, solutions, strict=True):
             assert isinstance(solution, Solution)  # without mass effect there is always one
             yield row, solution.cell_density[0]

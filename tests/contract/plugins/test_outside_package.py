@@ -165,7 +165,6 @@ def test_what_cannot_be_loaded_is_a_message(files):
         (lambda: index_kind("centre"), ParameterError, r"'centre' is unknown: .* Did you mean 'center'\?"),
         (lambda: index_kind("centre"), ParameterError, rf"center, missing, wrong: of {ORIGIN}"),
         (lambda: named_model("wrong"), PluginError, rf"growth model 'wrong' of {ORIGIN}"),
-        (lambda: named_model("richards", device="cuda"), ParameterError, "device 'cuda' is for fk and mass-effect"),
         (lambda: named_model("fk", checkpoint="x"), ParameterError, "growth model 'fk' uses no network, but x was"),
         (lambda: named_model("learned"), ParameterError, "'learned' of .* needs a trained network"),
         (lambda: options_named("broken"), PluginError, r"method 'broken' of outside_broken \(package outside 1\.5\) c"),

@@ -1,50 +1,41 @@
 """Likelihoods whose tumors grow on a device, which the processor stands in for."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from growth_likelihoods import ANATOMY, NAMES, BallModel, imaging_likelihood, narrow_prior, rows_around_truth, truth_row
+from growth_likelihoods import ANATOMY, NAMES, imaging_likelihood, narrow_prior, rows_around_truth, truth_row
 from growth_phantoms import center_of
 from mass_effect_phantoms import phantom_anatomy
 
 from gliofield.bayes import ImagingPrior, ParameterRange
-from gliofield.bayes.device_growth import grown_on_device, grows_on_device
+from gliofield.bayes.device_growth import grown_on_device
 from gliofield.bayes.growth_target import GrowthLikelihood
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import FisherKolmogorov, MassEffect, MassEffectParameters, Solution, VolumeLimit, many
 
 
 class StandIn:
-    """The batch functions of a device, computed by the processor; it keeps the numbers of tumors it was given."""
+    """A device that the processor stands in for; it keeps the numbers of tumors it was given."""
 
     def __init__(self):
         self.batches = []
 
-    def simulate_batch(self, anatomy, parameters, times_days, *, device, time_step_scale, volume_limit, **other):
-        self.batches.append((device, len(parameters)))
-        model = FisherKolmogorov(time_step_scale=time_step_scale)
-        for index, (tumor, times) in enumerate(zip(parameters, times_days, strict=True)):
+    def simulate_many(self, model, anatomy, tumors, *, device, volume_limit, **other):
+        self.batches.append((device, len(tumors)))
+        for index, ((tumor, times), limit) in enumerate(zip(tumors, volume_limit, strict=True)):
+            if getattr(tumor, "push_pa", 0.0) > 1e4:
+                yield NumericalError("the push comes to no equilibrium")
+                continue
             try:
-                yield model.simulate(anatomy, tumor, times, volume_limit=volume_limit)
+                yield model.simulate(anatomy, tumor, times, volume_limit=limit)
             except ParameterError as error:
                 raise ParameterError(f"parameters[{index}]: {error}") from error
 
-    def mass_effect_outcomes(self, anatomy, parameters, times_days, *, model, device, volume_limit, **other):
-        self.batches.append((device, len(parameters)))
-        for tumor, times in zip(parameters, times_days, strict=True):
-            if tumor.push_pa > 1e4:
-                yield NumericalError("the push comes to no equilibrium")
-            else:
-                yield replace(model, backend="numba").simulate(anatomy, tumor, times, volume_limit=volume_limit)
-
 
 @pytest.fixture
-def device(monkeypatch):
-    stand_in = StandIn()
-    monkeypatch.setattr(many.batch, "simulate_batch", stand_in.simulate_batch)
-    monkeypatch.setattr(many.mass_effect_batch, "mass_effect_outcomes", stand_in.mass_effect_outcomes)
-    return stand_in
+def stand_in(monkeypatch):
+    device = StandIn()
+    monkeypatch.setattr(many, "load_device", lambda name: device)
+    return device
 
 
 @pytest.fixture(scope="module")
@@ -52,25 +43,25 @@ def imaging():
     return imaging_likelihood()
 
 
-def likelihood_of(imaging, backend, **changes):
-    settings = {"model": FisherKolmogorov(backend=backend), "anatomy": ANATOMY, "likelihood": imaging, "names": NAMES}
-    return GrowthLikelihood(**{**settings, **changes})
+def likelihood_of(imaging, device, **changes):
+    settings = {"model": FisherKolmogorov(), "anatomy": ANATOMY, "likelihood": imaging, "names": NAMES}
+    return GrowthLikelihood(**{**settings, "device": device, **changes})
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
-def test_rows_grow_as_one_batch_and_have_the_same_values(device, imaging, num_workers):
+def test_rows_grow_as_one_batch_and_have_the_same_values(stand_in, imaging, num_workers):
     """One call of the device for all rows, whatever the number of threads; the values of the processor, in order."""
     rows = rows_around_truth(7)
 
     with likelihood_of(imaging, "cuda", num_workers=num_workers) as on_device:
         values = on_device(rows)
 
-    np.testing.assert_array_equal(values, likelihood_of(imaging, "numba")(rows))
-    assert device.batches == [("cuda", 7)]
+    np.testing.assert_array_equal(values, likelihood_of(imaging, "cpu")(rows))
+    assert stand_in.batches == [("cuda", 7)]
     assert on_device.counts.num_simulations == 7
 
 
-def test_imaging_parameters_are_integrated_and_drawn_on_a_device_too(device, imaging):
+def test_imaging_parameters_are_integrated_and_drawn_on_a_device_too(stand_in, imaging):
     """Evidences and draws are the processor's, each of one batch."""
     pet = [
         ParameterRange(name=name, unit="1", low=low, high=1.0)
@@ -78,21 +69,21 @@ def test_imaging_parameters_are_integrated_and_drawn_on_a_device_too(device, ima
     ]
     prior = ImagingPrior(ranges=(*ImagingPrior.of(narrow_prior()).ranges, *pet))
     rows = rows_around_truth(5)[:, :6]
-    on_device, plain = (likelihood_of(imaging, backend).integrated(prior) for backend in ("cuda", "numba"))
+    on_device, plain = (likelihood_of(imaging, device).integrated(prior) for device in ("cuda", "cpu"))
 
     np.testing.assert_array_equal(on_device(rows), plain(rows))
     for one, other in zip(
         *(each.with_imaging(rows, np.random.default_rng(3)) for each in (on_device, plain)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
-    assert device.batches == [("cuda", 5)] * 2
+    assert stand_in.batches == [("cuda", 5)] * 2
 
 
-def test_refused_tumors_cost_the_others_nothing(device, imaging):
+def test_refused_tumors_cost_the_others_nothing(stand_in, imaging):
     """Two seeds off the grid among seven rows: they are impossible and counted, the others keep their values."""
     rows = rows_around_truth(7)
     rows[[2, 6], NAMES.index("seed_x_mm")] = -50.0
-    on_device, plain = likelihood_of(imaging, "cuda"), likelihood_of(imaging, "numba")
+    on_device, plain = likelihood_of(imaging, "cuda"), likelihood_of(imaging, "cpu")
 
     values = on_device(rows)
 
@@ -102,10 +93,10 @@ def test_refused_tumors_cost_the_others_nothing(device, imaging):
     assert "off the grid" in on_device.counts.first_failure
 
 
-def test_densities_and_limits_are_those_of_the_processor(device, imaging):
+def test_densities_and_limits_are_those_of_the_processor(stand_in, imaging):
     """Densities of rows, and tumors beyond the volume limit counted apart."""
     limit = VolumeLimit(threshold=0.2, max_volume_ml=1.0)
-    on_device, plain = (likelihood_of(imaging, backend, volume_limit=limit) for backend in ("cuda", "numba"))
+    on_device, plain = (likelihood_of(imaging, device, volume_limit=limit) for device in ("cuda", "cpu"))
     rows = rows_around_truth(2)
 
     for found, expected in zip(on_device.densities(rows), plain.densities(rows), strict=True):
@@ -116,9 +107,9 @@ def test_densities_and_limits_are_those_of_the_processor(device, imaging):
         list(on_device.densities(truth_row(seed_x_mm=-50.0)))
 
 
-def test_a_tumor_without_equilibrium_is_a_failure_of_its_row(device, imaging):
+def test_a_tumor_without_equilibrium_is_a_failure_of_its_row(stand_in, imaging):
     """With mass effect the device hands out errors in the place of solutions."""
-    model = MassEffect(backend="cuda", num_coupling_steps=2)
+    model = MassEffect(num_coupling_steps=2)
     anatomy = phantom_anatomy()
     seed_mm = center_of(anatomy)
     tumors = [
@@ -128,18 +119,10 @@ def test_a_tumor_without_equilibrium_is_a_failure_of_its_row(device, imaging):
         for push_pa in (0.0, 2e4)
     ]
 
-    grown = list(grown_on_device(model, anatomy, [(tumor, 30.0) for tumor in tumors]))
+    grown = list(grown_on_device(model, anatomy, [(tumor, 30.0) for tumor in tumors], device="cuda"))
 
     assert isinstance(grown[0], Solution)
     assert isinstance(grown[1], NumericalError)
     likelihood = likelihood_of(imaging, "cuda", model=model, fixed={"push_pa": 2e4})
     assert likelihood(truth_row()).tolist() == [-np.inf]
     assert "no equilibrium" in likelihood.counts.first_failure
-
-
-def test_a_device_is_chosen_by_the_backend():
-    """Of the solver's own models; others grow row by row."""
-    assert grows_on_device(FisherKolmogorov(backend="cuda"))
-    assert grows_on_device(MassEffect(backend="cuda"))
-    assert not grows_on_device(FisherKolmogorov())
-    assert not grows_on_device(BallModel())

@@ -4,8 +4,7 @@ import pytest
 from growth_phantoms import center_of, uniform_anatomy
 
 from gliofield.errors import NumericalError, ParameterError
-from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, MassEffect, VolumeLimit, simulate_many
-from gliofield.growth.many import says_device, useful_batch
+from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, VolumeLimit, simulate_many
 
 ANATOMY = uniform_anatomy((20, 20, 20), spacing_mm=2.0)
 
@@ -65,20 +64,13 @@ def test_each_tumor_may_have_its_own_limit():
     assert own[1] is not None
 
 
-def test_only_models_with_kernels_grow_on_a_device():
-    """Another one is named, and the way out; batches are between 1 and what a launch can hold."""
-    with pytest.raises(
-        ParameterError, match=r"'failing' does not grow on the device 'cuda': expected FisherKolmogorov or"
-    ):
-        simulate_many(Failing(), ANATOMY, [(tumor(), 10.0)], device="cuda")
-    with pytest.raises(ParameterError, match="max_batch must lie between 1 and"):
-        simulate_many(FisherKolmogorov(), ANATOMY, [], max_batch=0)
+def test_limits_are_one_for_all_or_one_for_each():
+    """Another number of them is refused at once."""
     with pytest.raises(ParameterError, match="expected one for each of the 1 parameters, got 2"):
-        list(simulate_many(FisherKolmogorov(), ANATOMY, [(tumor(), 10.0)], volume_limit=[None, None]))
+        simulate_many(FisherKolmogorov(), ANATOMY, [(tumor(), 10.0)], volume_limit=[None, None])
 
 
-def test_a_model_says_for_the_record_where_its_tumors_are_made():
-    """And how many at once are of use."""
-    assert [says_device(FisherKolmogorov(backend=backend)) for backend in ("numba", "cuda")] == [False, True]
-    assert not says_device(Failing())
-    assert useful_batch(MassEffect()) < useful_batch(FisherKolmogorov())
+def test_a_device_is_a_plug_in_and_another_name_is_refused():
+    """With what there is, and who offers it."""
+    with pytest.raises(ParameterError, match=r"device 'tpu' is unknown.*cpu.*cuda: of gliofield_gpu\.cuda"):
+        simulate_many(FisherKolmogorov(), ANATOMY, [(tumor(), 10.0)], device="tpu:1")

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gliofield.growth.gpu import triton_mechanics_kernels as kernels
-from gliofield.growth.gpu.triton_brain import DEFAULT_BLOCK, DeviceBrain, padded_size
 from gliofield.growth.mechanics import multigrid
+from gliofield_gpu import triton_mechanics_kernels as kernels
+from gliofield_gpu.triton_brain import DEFAULT_BLOCK, DeviceBrain, padded_size
 
 # Iterations between two looks at what has converged. *Chosen*: a correction takes about three.
 _ITERATIONS_PER_LOOK = 3

@@ -8,7 +8,7 @@ from gliofield.errors import DeviceError
 
 
 def load_backend() -> ModuleType:
-    """The module `gliofield.growth.gpu.triton_batch`.
+    """The module `gliofield_gpu.triton_batch`.
 
     Raises
     ------
@@ -16,7 +16,7 @@ def load_backend() -> ModuleType:
         If PyTorch or Triton is not installed.
     """
     try:
-        from gliofield.growth.gpu import triton_batch
+        from gliofield_gpu import triton_batch
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "triton"):
             raise

@@ -17,12 +17,12 @@ from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
 from gliofield.growth import FisherKolmogorov, MassEffect, TissueElasticity, VolumeLimit
-from gliofield.growth.gpu.mass_effect_batch import simulate_mass_effect_batch
 from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
 from gliofield.growth.mechanics import multigrid, tissue_kernels
 from gliofield.growth.mechanics.brain_box import BrainBox
 from gliofield.growth.mechanics.moving_tissue import num_transport_parts, transported
 from gliofield.growth.mechanics.planes import PlaneRunner
+from gliofield_gpu.mass_effect_batch import simulate_mass_effect_batch
 
 torch = importlib.import_module("torch")
 triton_mass_effect, triton_mechanics_kernels, triton_tissue_kernels = (
@@ -72,8 +72,8 @@ def launch(brain, kernel, *arguments, active=(1, 1), num_sizes=3, **settings):
 @pytest.fixture(scope="module")
 def solvers():
     """A solver of two tumors of random stiffness, and one of the processor for each."""
-    from gliofield.growth.gpu.triton_brain import DeviceBrain
-    from gliofield.growth.gpu.triton_multigrid import BatchElasticitySolver
+    from gliofield_gpu.triton_brain import DeviceBrain
+    from gliofield_gpu.triton_multigrid import BatchElasticitySolver
 
     mask = notched_brain()
     brain = DeviceBrain(mask, CPU, array_shape=tuple(n + 3 for n in mask.shape), block=BLOCK)
@@ -193,7 +193,7 @@ def test_the_solver_takes_the_iterations_of_the_processor(solvers):
 @pytest.fixture(scope="module")
 def batch():
     """Two tumors at rest on the phantom, of different push and diffusivity ratio."""
-    from gliofield.growth.gpu.triton_batch import Tile
+    from gliofield_gpu.triton_batch import Tile
 
     brain = notched_brain()
     run = single_run(pushing_tumor())

@@ -22,9 +22,6 @@ from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.anatomy.tissue_maps import TissueMaps
 from gliofield.errors import DeviceError, GliofieldError, NumericalError, ParameterError
 from gliofield.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
-from gliofield.growth.gpu.batch import limits_of_each, require_max_batch, simulate_batch, times_of_each
-from gliofield.growth.gpu.stage_operations import Operations, write_out
-from gliofield.growth.gpu.triton_loading import load_backend
 from gliofield.growth.mass_effect import MassEffect
 from gliofield.growth.mechanics.brain_box import BrainBox
 from gliofield.growth.parameters import MassEffectParameters
@@ -32,11 +29,14 @@ from gliofield.growth.run_inputs import require_anatomy
 from gliofield.growth.seed import seed_density
 from gliofield.growth.solution import MassEffectSolution
 from gliofield.growth.tissue_at_rest import NO_PUSH_PA, required_maps, solution_at_rest
-from gliofield.growth.volume_limit import VolumeLimit
+from gliofield.growth.volume_limit import VolumeLimit, limits_of_each
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+from gliofield_gpu.batch import require_max_batch, simulate_batch, times_of_each
+from gliofield_gpu.stage_operations import Operations, write_out
+from gliofield_gpu.triton_loading import load_backend
 
 if TYPE_CHECKING:
-    from gliofield.growth.gpu.triton_mass_effect import PushingBatch, PushingState
+    from gliofield_gpu.triton_mass_effect import PushingBatch, PushingState
 
 #: Tumors at once if memory allows. *Chosen*: an iteration of the solver then takes the device longer than the host.
 DEFAULT_BATCH = 32
@@ -261,7 +261,7 @@ class _Batches:
                 yield _outcome(self.brain, run)
 
     def _num_slots(self, num_tumors: int) -> int:
-        from gliofield.growth.gpu.triton_mass_effect import bytes_per_batch, bytes_per_tumor
+        from gliofield_gpu.triton_mass_effect import bytes_per_batch, bytes_per_tumor
 
         if self.max_batch is not None:
             return min(self.max_batch, num_tumors)
@@ -269,7 +269,7 @@ class _Batches:
         return max(1, min(DEFAULT_BATCH, num_tumors, int(share / bytes_per_tumor(self.brain.box))))
 
     def _make_batch(self, num_slots: int) -> PushingBatch:
-        from gliofield.growth.gpu.triton_mass_effect import PushingBatch
+        from gliofield_gpu.triton_mass_effect import PushingBatch
 
         brain = self.brain
         return PushingBatch(
@@ -373,7 +373,7 @@ class _Batches:
         return ProgressEvent(task=_TASK, completed=completed, total=self.num_tumors, message=message)
 
     def _too_little_memory(self) -> DeviceError:
-        from gliofield.growth.gpu.triton_mass_effect import bytes_per_batch, bytes_per_tumor
+        from gliofield_gpu.triton_mass_effect import bytes_per_batch, bytes_per_tumor
 
         free = load_backend().free_bytes(self.device)
         needed = bytes_per_tumor(self.brain.box) + bytes_per_batch(self.brain.box)

@@ -13,10 +13,10 @@ from mass_effect_phantoms import phantom_anatomy, pushing_tumor
 from gliofield.errors import DeviceError, NumericalError, ParameterError
 from gliofield.growth import MassEffect, TissueElasticity, mass_effect_evolution
 from gliofield.growth.coupling_plan import coupling_plan
-from gliofield.growth.gpu import mass_effect_batch
-from gliofield.growth.gpu.mass_effect_batch import simulate_mass_effect_batch
 from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
 from gliofield.growth.volume_limit import VolumeLimit
+from gliofield_gpu import mass_effect_batch
+from gliofield_gpu.mass_effect_batch import simulate_mass_effect_batch
 
 ANATOMY = phantom_anatomy((9, 8, 10), 12.0)
 SEED_MM = tuple(float(x) for x in ANATOMY.grid.world_of(np.array([3, 4, 4])))
@@ -77,7 +77,7 @@ def fake_batch(monkeypatch):
     module = SimpleNamespace(PushingBatch=FakeBatch, bytes_per_tumor=lambda box: 1 << 20, bytes_per_batch=lambda box: 0)
     monkeypatch.setattr(FakeBatch, "sizes", [])
     monkeypatch.setattr(mass_effect_batch, "load_backend", lambda: device)
-    monkeypatch.setitem(sys.modules, "gliofield.growth.gpu.triton_mass_effect", module)
+    monkeypatch.setitem(sys.modules, "gliofield_gpu.triton_mass_effect", module)
     return FakeBatch
 
 
@@ -196,7 +196,7 @@ def test_a_tumor_over_the_volume_limit_stops_after_a_coupling_step(fake_batch, m
 
 def test_the_batch_is_as_large_as_memory_allows(fake_batch, monkeypatch):
     """Of a gigabyte, of which a share stays free, with 400 MiB for each tumor: two at once."""
-    module = sys.modules["gliofield.growth.gpu.triton_mass_effect"]
+    module = sys.modules["gliofield_gpu.triton_mass_effect"]
     monkeypatch.setattr(module, "bytes_per_tumor", lambda box: 400 << 20)
 
     solutions = list(simulate_mass_effect_batch(ANATOMY, *seeded(100.0, 200.0, 300.0)))

@@ -17,11 +17,11 @@ from gliofield.errors import DeviceError, ParameterError
 from gliofield.growth import FisherKolmogorov, seed_density
 from gliofield.growth.backends.numpy_reference import net_inflow
 from gliofield.growth.diffusivity import face_coefficients
-from gliofield.growth.gpu import batch as batch_module
-from gliofield.growth.gpu.batch import simulate_batch
-from gliofield.growth.gpu.stage_operations import ENDS_STEP, KIND, NEWER_INCREMENT, NUM_STAGES, OperationKind
-from gliofield.growth.gpu.triton_loading import load_backend
 from gliofield.growth.volume_limit import VolumeLimit
+from gliofield_gpu import batch as batch_module
+from gliofield_gpu.batch import simulate_batch
+from gliofield_gpu.stage_operations import ENDS_STEP, KIND, NEWER_INCREMENT, NUM_STAGES, OperationKind
+from gliofield_gpu.triton_loading import load_backend
 
 ANATOMY = mixed_anatomy((12, 14, 13), 4.0)
 
@@ -353,7 +353,7 @@ def test_missing_software_is_said_with_what_to_install(monkeypatch, name):
         pytest.skip("without PyTorch, Triton is not looked for")
     for module in [m for m in sys.modules if m.startswith("gliofield.growth.backends.triton")]:
         monkeypatch.delitem(sys.modules, module)
-    monkeypatch.delattr("gliofield.growth.gpu.triton_batch", raising=False)
+    monkeypatch.delattr("gliofield_gpu.triton_batch", raising=False)
     monkeypatch.setitem(sys.modules, name, None)
 
     with pytest.raises(DeviceError, match=f"{name} is not installed. Install gliofield with its extra 'learn'"):

@@ -13,8 +13,8 @@ from one_brain_atlas import atlas_of
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
 from gliofield.database import LocalWorkers, PapersDesign, build_database, verify_database
-from gliofield.database.cuda_worker import CudaWorker
 from gliofield.growth import FisherKolmogorov
+from gliofield_gpu.cuda_worker import CudaWorker
 
 
 def built(path, *, workers, model, design, anatomy, num_tumors):
@@ -50,11 +50,9 @@ def test_all_under_the_interpreter():
 def test_a_database_equals_that_of_the_processor(tmp_path):
     """With rejected draws, in waves of more tumors than the batch has places."""
     settings = {"design": BallDesign(rejected_share=0.9), "anatomy": mixed_anatomy((6, 13, 12), 4.0), "num_tumors": 3}
-    on_device = FisherKolmogorov(backend="cuda", time_step_scale=6.0)
-    database = built(tmp_path / "cuda", workers=CudaWorker("cpu", max_batch=2), model=on_device, **settings)
-    expected = built(
-        tmp_path / "local", workers=LocalWorkers(1), model=FisherKolmogorov(time_step_scale=6.0), **settings
-    )
+    model = FisherKolmogorov(time_step_scale=6.0)
+    database = built(tmp_path / "cuda", workers=CudaWorker("cpu", max_batch=2), model=model, **settings)
+    expected = built(tmp_path / "local", workers=LocalWorkers(1), model=model, **settings)
 
     assert expected.table.rejections.sum() > 0
     assert_same_to_rounding(database, expected)
@@ -69,7 +67,7 @@ def test_a_database_of_a_gpu_equals_that_of_the_processor(tmp_path):
         "anatomy": phantom_anatomy((48, 53, 50), 2.5),
         "num_tumors": 60,
     }
-    database = built(tmp_path / "cuda", workers=CudaWorker(), model=FisherKolmogorov(backend="cuda"), **settings)
+    database = built(tmp_path / "cuda", workers=CudaWorker(), model=FisherKolmogorov(), **settings)
     expected = built(tmp_path / "local", workers=LocalWorkers(2), model=FisherKolmogorov(), **settings)
 
     assert_same_to_rounding(database, expected)

@@ -24,18 +24,18 @@ from numpy.typing import NDArray
 from gliofield.anatomy.growth_domain import Anatomy
 from gliofield.errors import DeviceError, GliofieldError, ParameterError
 from gliofield.growth.diffusivity import FaceCoefficients, Stretch, face_coefficients
-from gliofield.growth.gpu.stage_operations import NUM_CODES, NUM_WEIGHTS, Operations, write_out
-from gliofield.growth.gpu.triton_loading import load_backend
 from gliofield.growth.parameters import FisherKolmogorovParameters
 from gliofield.growth.run_inputs import check_times, require_anatomy
 from gliofield.growth.seed import SEED_VARIANCE_MM2, seed_cells
 from gliofield.growth.solution import Solution
 from gliofield.growth.time_step import plan_steps, require_time_step_scale
-from gliofield.growth.volume_limit import VolumeLimit, VoxelLimit
+from gliofield.growth.volume_limit import VolumeLimit, VoxelLimit, limits_of_each
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+from gliofield_gpu.stage_operations import NUM_CODES, NUM_WEIGHTS, Operations, write_out
+from gliofield_gpu.triton_loading import load_backend
 
 if TYPE_CHECKING:
-    from gliofield.growth.gpu.triton_batch import Transfer, TumorBatch
+    from gliofield_gpu.triton_batch import Transfer, TumorBatch
 
 #: Tumors at once if memory allows. *Chosen*: at 128³ a launch of these takes longer than the host needs to start it.
 DEFAULT_BATCH = 128
@@ -400,17 +400,3 @@ def times_of_each(
             f"{len(parameters)} parameters, got {len(times_days)}."
         )
     return [check_times(times, name=f"times_days[{index}]") for index, times in enumerate(times_days)]
-
-
-def limits_of_each(
-    volume_limit: VolumeLimit | Sequence[VolumeLimit | None] | None, num_tumors: int
-) -> list[VolumeLimit | None]:
-    """Limit of each tumor, from one for all or one for each."""
-    if volume_limit is None or isinstance(volume_limit, VolumeLimit):
-        return [volume_limit] * num_tumors
-    if len(volume_limit) != num_tumors:
-        raise ParameterError(
-            "volume_limit must be one limit for all tumors or a limit for each: expected one for each of the "
-            f"{num_tumors} parameters, got {len(volume_limit)}."
-        )
-    return list(volume_limit)

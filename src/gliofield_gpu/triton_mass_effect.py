@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import TRACE_OF_TISSUE
 from gliofield.growth import mass_effect_evolution as coupling
-from gliofield.growth.gpu import triton_kernels as growth_kernels
-from gliofield.growth.gpu import triton_tissue_kernels as kernels
-from gliofield.growth.gpu.stage_operations import ENDS_STEP, NUM_CODES, NUM_WEIGHTS, Operations
-from gliofield.growth.gpu.triton_batch import NUM_FIELDS, STEPS, VOXEL_STEPS, FieldLayout, Tile
-from gliofield.growth.gpu.triton_brain import DEFAULT_BLOCK, DeviceBrain, padded_size
-from gliofield.growth.gpu.triton_multigrid import BatchElasticitySolver, floats_per_tumor
 from gliofield.growth.mechanics import moving_tissue
 from gliofield.growth.mechanics.brain_box import BrainBox
 from gliofield.growth.mechanics.stiffness import TissueElasticity
 from gliofield.growth.seed import DENSITY_FLOOR
+from gliofield_gpu import triton_kernels as growth_kernels
+from gliofield_gpu import triton_tissue_kernels as kernels
+from gliofield_gpu.stage_operations import ENDS_STEP, NUM_CODES, NUM_WEIGHTS, Operations
+from gliofield_gpu.triton_batch import NUM_FIELDS, STEPS, VOXEL_STEPS, FieldLayout, Tile
+from gliofield_gpu.triton_brain import DEFAULT_BLOCK, DeviceBrain, padded_size
+from gliofield_gpu.triton_multigrid import BatchElasticitySolver, floats_per_tumor
 
 NUM_TISSUES = int(kernels.NUM_TISSUES)
 # Floats per voxel beside those of the solver: fields of reaction and diffusion, faces, density and its half step,

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from gliofield.errors import DeviceError, ParameterError
 from gliofield.growth.diffusivity import FaceCoefficients
-from gliofield.growth.gpu import triton_kernels as kernels
-from gliofield.growth.gpu.stage_operations import NUM_CODES, NUM_WEIGHTS
 from gliofield.growth.seed import DENSITY_FLOOR
+from gliofield_gpu import triton_kernels as kernels
+from gliofield_gpu.stage_operations import NUM_CODES, NUM_WEIGHTS
 
 #: Density, rate, and two increments.
 NUM_FIELDS = 4

@@ -4,7 +4,11 @@ from growth_phantoms import mixed_anatomy, tumor_parameters
 
 from gliofield.growth.diffusivity import face_coefficients
 from gliofield.growth.evolution import evolve
-from gliofield.growth.gpu.stage_operations import (
+from gliofield.growth.seed import SEED_VARIANCE_MM2
+from gliofield.growth.super_time_stepping import super_time_step
+from gliofield.growth.time_step import plan_steps
+from gliofield.growth.volume_limit import VoxelLimit
+from gliofield_gpu.stage_operations import (
     ENDS_STEP,
     INITIAL_RATE,
     KIND,
@@ -19,10 +23,6 @@ from gliofield.growth.gpu.stage_operations import (
     step_operations,
     write_out,
 )
-from gliofield.growth.seed import SEED_VARIANCE_MM2
-from gliofield.growth.super_time_stepping import super_time_step
-from gliofield.growth.time_step import plan_steps
-from gliofield.growth.volume_limit import VoxelLimit
 
 ANATOMY = mixed_anatomy((8, 9, 10), 4.0)
 FACES = face_coefficients(ANATOMY, 10.0)

@@ -7,18 +7,14 @@ GPUs that are not there, and, marked `gpu`, the batch on a real device at 128³.
 
 import numpy as np
 import pytest
-from growth_phantoms import center_of, mixed_anatomy, tumor_parameters
+from growth_phantoms import mixed_anatomy, tumor_parameters
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
 from gliofield.errors import DeviceError, ParameterError
 from gliofield.growth import FisherKolmogorov, seed_density
 from gliofield.growth.diffusivity import face_coefficients
-from gliofield.growth.evolution import evolve
-from gliofield.growth.gpu.batch import simulate_batch
-from gliofield.growth.reaction_diffusion import make_stepper
-from gliofield.growth.seed import SEED_VARIANCE_MM2
-from gliofield.growth.super_time_stepping import super_time_step
 from gliofield.growth.volume_limit import VolumeLimit
+from gliofield_gpu.batch import simulate_batch
 
 # Where densities reach 1: float32 rounding accumulated over a run, as between the backends of the processor.
 TOLERANCE = 2e-5
@@ -131,38 +127,10 @@ def test_tumors_over_the_volume_limit_stop_at_the_same_step():
 
 
 @interpreted
-def test_a_single_run_behind_the_stepper_equals_the_processor():
-    """`evolve` drives the device as it drives any backend."""
-    from gliofield.growth.gpu.triton_stepper import TritonStepper
-
-    parameters = tumor_parameters(ANATOMY, seed_mm=CENTER)
-    faces = face_coefficients(ANATOMY, 10.0)
-    stepper = TritonStepper(faces, faces.padded(seed_density(ANATOMY, CENTER)), device="cpu")
-
-    evolution = evolve(
-        stepper,
-        faces,
-        spacing_mm=ANATOMY.spacing_mm,
-        white_matter_diffusivity_mm2_per_day=parameters.white_matter_diffusivity_mm2_per_day,
-        proliferation_rate_per_day=parameters.proliferation_rate_per_day,
-        initial_variance_mm2=SEED_VARIANCE_MM2,
-        times_days=[3.0, 12.0],
-        time_step_scale=3.0,
-    )
-
-    (expected,) = single_runs(ANATOMY, [parameters], [[3.0, 12.0]], 3.0)
-    np.testing.assert_allclose(evolution.cell_density, expected.cell_density, rtol=0.0, atol=1e-6)
-    assert evolution.num_voxel_steps >= expected.num_voxel_steps
-    density = evolution.cell_density[1]
-    assert stepper.count_above(0.01) == np.count_nonzero(density > 0.01) > 0
-    assert np.count_nonzero(density) <= stepper.num_active_voxels <= np.prod(np.array(faces.x.shape) - 2)
-
-
-@interpreted
 def test_diffusion_conserves_cells_between_tiles():
     """What leaves a tile arrives in the next: their sum stays, to 2e-6. In one place of many, and there only."""
-    from gliofield.growth.gpu.stage_operations import NUM_CODES, NUM_WEIGHTS, step_operations
-    from gliofield.growth.gpu.triton_batch import Tile, TumorBatch
+    from gliofield_gpu.stage_operations import NUM_CODES, NUM_WEIGHTS, step_operations
+    from gliofield_gpu.triton_batch import Tile, TumorBatch
 
     faces = face_coefficients(ANATOMY, 10.0)
     initial = faces.padded(seed_density(ANATOMY, CENTER))
@@ -195,18 +163,6 @@ def test_a_place_in_a_batch_keeps_nothing_of_the_tumor_before():
     np.testing.assert_array_equal(after[1].cell_density, alone[0].cell_density)
 
 
-@interpreted
-def test_the_published_scheme_is_refused():
-    """It has no kernel on the device."""
-    from gliofield.growth.gpu.triton_stepper import TritonStepper
-
-    faces = face_coefficients(ANATOMY, 10.0)
-    stepper = TritonStepper(faces, faces.padded(seed_density(ANATOMY, CENTER)), device="cpu")
-
-    with pytest.raises(ParameterError, match="'published' does not run on the backend 'cuda'"):
-        stepper.published_step(0.1, 0.1)
-
-
 @compiled
 def test_a_processor_is_refused_without_the_interpreter():
     """The kernels are for CUDA; the processor has its own solver."""
@@ -233,7 +189,7 @@ def test_the_kernels_compile_for_gpus(capability):
     import triton
     from triton.backends.compiler import GPUTarget
 
-    from gliofield.growth.gpu import triton_kernels as kernels
+    from gliofield_gpu import triton_kernels as kernels
 
     floats, integers = "*fp32", "*i32"
     pointers = {"codes": integers, "current": integers, "found": integers, "boxes": integers, "status": "*i64"}
@@ -321,22 +277,3 @@ def test_tumors_on_the_gpu_stop_at_the_volume_limit(brain):
     assert {solution.stopped_at_days is None for solution in expected} == {True, False}
     for solution, single in zip(solutions, expected, strict=True):
         assert abs(solution.num_steps - single.num_steps) <= 1
-
-
-@pytest.mark.gpu
-@compiled
-def test_a_single_run_on_the_gpu_equals_the_processor(brain):
-    """The stepper behind `evolve`, through growth alone and two steps."""
-    from gliofield.growth.gpu.triton_stepper import TritonStepper
-
-    seed_mm = center_of(brain)
-    faces = face_coefficients(brain, 10.0)
-    initial = seed_density(brain, seed_mm)
-    steppers = TritonStepper(faces, faces.padded(initial)), make_stepper("numba", faces, initial)
-    for stepper in steppers:
-        stepper.react(0.95)
-        for num_stages in (3, 8):
-            stepper.diffuse_then_react(super_time_step(num_stages), 0.4, 0.9)
-
-    on_gpu, on_processor = (stepper.cell_density() for stepper in steppers)
-    np.testing.assert_allclose(on_gpu, on_processor, rtol=0.0, atol=TOLERANCE)

@@ -10,13 +10,14 @@ from growing_ball import BallDesign, GrowingBall, ball_anatomy, folder_content
 from growth_phantoms import mixed_anatomy
 from one_brain_atlas import atlas_of
 
-from gliofield.database import LocalWorkers, PapersDesign, build_database, cuda_worker
-from gliofield.database.cuda_worker import CudaWorker, device_outcomes
+from gliofield.database import LocalWorkers, PapersDesign, build_database
 from gliofield.database.design import AttemptRng
 from gliofield.errors import DatabaseError, DeviceError, NumericalError, ParameterError
-from gliofield.growth import FisherKolmogorov, MassEffect, VolumeLimit, many
+from gliofield.growth import FisherKolmogorov, MassEffect, VolumeLimit
+from gliofield_gpu import cuda, cuda_worker
+from gliofield_gpu.cuda_worker import CudaWorker, device_outcomes
 
-ON_DEVICE = FisherKolmogorov(backend="cuda")
+ON_DEVICE = FisherKolmogorov()
 NUM_TUMORS = 30
 
 
@@ -172,8 +173,8 @@ def test_a_device_that_is_too_small_says_so_itself(tmp_path, device):
 
 def test_without_pytorch_nothing_is_simulated(tmp_path, monkeypatch):
     """The error says what to install."""
-    monkeypatch.delitem(sys.modules, "gliofield.growth.gpu.triton_batch", raising=False)
-    monkeypatch.delattr("gliofield.growth.gpu.triton_batch", raising=False)
+    monkeypatch.delitem(sys.modules, "gliofield_gpu.triton_batch", raising=False)
+    monkeypatch.delattr("gliofield_gpu.triton_batch", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 
     with pytest.raises(DeviceError, match="needs PyTorch and Triton"):
@@ -181,10 +182,16 @@ def test_without_pytorch_nothing_is_simulated(tmp_path, monkeypatch):
     assert not any((tmp_path / "db" / "building" / "parts").iterdir())
 
 
-@pytest.mark.parametrize("model", [FisherKolmogorov(), GrowingBall()])
-def test_a_model_of_the_processor_is_refused(tmp_path, device, model):
-    """The header would not say that its tumors are those of a device."""
-    with pytest.raises(ParameterError, match=r"FisherKolmogorov\(backend='cuda'\) or MassEffect"):
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (GrowingBall(), "does not grow on a CUDA device: expected FisherKolmogorov or MassEffect"),
+        (FisherKolmogorov(scheme="published"), "'published' runs on the CPU only"),
+    ],
+)
+def test_a_model_without_kernels_is_refused(tmp_path, device, model, message):
+    """Before anything is drawn."""
+    with pytest.raises(ParameterError, match=message):
         build(tmp_path / "db", workers=CudaWorker(), model=model)
 
 
@@ -211,8 +218,8 @@ def test_processor_and_device_do_not_continue_each_other(tmp_path, device):
 @pytest.mark.parametrize(
     ("module", "function", "model"),
     [
-        (many.batch, "simulate_batch", FisherKolmogorov(backend="cuda", time_step_scale=2.0)),
-        (many.mass_effect_batch, "mass_effect_outcomes", MassEffect(backend="cuda", num_coupling_steps=3)),
+        (cuda.batch, "simulate_batch", FisherKolmogorov(time_step_scale=2.0)),
+        (cuda.mass_effect_batch, "mass_effect_outcomes", MassEffect(num_coupling_steps=3)),
     ],
 )
 def test_the_device_gets_each_draw_with_its_own_limit(monkeypatch, module, function, model):

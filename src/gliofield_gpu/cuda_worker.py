@@ -7,8 +7,7 @@ Screening stays on the processor on purpose. It decides which draw becomes a tum
 decide otherwise.
 
 Tumors agree with those of the processor to rounding, not to the last bit, and where a filter is met to within rounding
-another draw is taken. So the model has to say that it is computed on a device, by its `backend`, which the header
-records: no database is continued by the other.
+another draw is taken. So the header records the device as the `backend`: no database is continued by the other.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from gliofield.cores import available_cores
 from gliofield.database.design import TumorDraw
@@ -27,8 +26,9 @@ from gliofield.database.tumor_table import Rejections
 from gliofield.database.workforce import Batch, FinishedBatch, named_failures
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.growth import GrowthModel, Solution, needs_of
-from gliofield.growth.many import require_device, require_max_batch, says_device, simulate_many, useful_batch
 from gliofield.growth.parameters import PUSH_NAME
+from gliofield_gpu.batch import require_max_batch
+from gliofield_gpu.cuda import require_device, require_model, simulate_many, useful_batch
 
 # Attempts of a wave per tumor at once. *Chosen*: the end of a wave, when places of the batch stay empty, is a small
 # part of it. With mass effect a batch is filled as a whole, and takes longer.
@@ -59,6 +59,7 @@ class CudaWorker:
         If a number is out of range.
     """
 
+    backend: ClassVar[str | None] = "cuda"
     device: str = "cuda"
     max_batch: int | None = None
     num_threads: int | None = None
@@ -71,8 +72,8 @@ class CudaWorker:
     def finished_batches(
         self, staging: Staging, simulator: BatchSimulator, batches: Sequence[Batch]
     ) -> Generator[FinishedBatch, None, None]:
-        """See `Workforce`; also raises `DeviceError` without the device, `ParameterError` for a model of the CPU."""
-        _require_device_model(simulator)
+        """See `Workforce`; `DeviceError` without the device, `ParameterError` for a model without kernels."""
+        require_model(simulator.model)
         require_device(self.device)
         num_threads = self.num_threads or available_cores()
         threads = ThreadPoolExecutor(num_threads, thread_name_prefix="gliofield")
@@ -226,12 +227,3 @@ def device_outcomes(
         max_batch=worker.max_batch,
         volume_limit=[draw.volume_limit for draw in draws],
     )
-
-
-def _require_device_model(simulator: BatchSimulator) -> None:
-    """Raise `ParameterError` unless the header says that the tumors are made on a device."""
-    if not says_device(simulator.model):
-        raise ParameterError(
-            "a CUDA device makes tumors of FisherKolmogorov(backend='cuda') or MassEffect(backend='cuda'), so that the "
-            f"database says what it was made on: got {simulator.model!r}."
-        )

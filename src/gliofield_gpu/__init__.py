@@ -1,0 +1,10 @@
+"""Growth of many tumors at once on a CUDA device, with PyTorch and Triton: a plug-in of gliofield. **Experimental**.
+
+The kernels were tested in Triton's interpreter, against the models of the processor. On a device they have not been
+run yet, which is why they stand beside the product and not in it (docs/design/0013-what-stands-beside-the-product.md).
+gliofield finds `gliofield_gpu.cuda` by its entry point, and never imports this package.
+"""
+
+from gliofield_gpu.cuda_worker import CudaWorker
+
+__all__ = ["CudaWorker"]
