@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from gliofield.cli import options
 from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.settings_options import OptionGroup, describe_fields, with_given
-from gliofield.cli.train_inverse import PRESETS
 from gliofield.errors import ParameterError
+from gliofield_training.cli.train_inverse import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)
