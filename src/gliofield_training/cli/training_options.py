@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from gliofield.cli.options import DEVICES, panel
+from gliofield.cli.options import NETWORK_DEVICES, panel
 from gliofield.cli.settings_options import OptionGroup
 
 tumors, tumors_choice = panel("Tumors and output")
@@ -37,7 +37,7 @@ def options_for(presets: Mapping[str, tuple[float, float]]) -> Callable[[Sequenc
                 *("num_epochs", "batch_size", "learning_rate", "patience_epochs", "save_every_s"),
                 *("mixed_precision", "device", "seed", "num_threads"),
             ),
-            choices={"device": ("auto", *DEVICES)},
+            choices={"device": NETWORK_DEVICES},
             is_partial=True,
             presets={name: f"{papers:g}, or {small:g} with --small" for name, (papers, small) in presets.items()},
         )

@@ -12,11 +12,11 @@ from small_inverse_networks import FewBalls, tiny_inverse
 
 from gliofield.errors import ParameterError
 from gliofield.inverse import ObservationSettings, TargetSettings
-from gliofield.inverse import trained_ranges as module
 from gliofield.inverse.targets import TargetScaling, target_values
 from gliofield.inverse.trained_ranges import TrainedRanges
 from gliofield.records import from_record, to_record
 from gliofield_training.inverse import SimulatedTumors
+from gliofield_training.inverse import trained_ranges as module
 from gliofield_training.inverse.trained_ranges import trained_ranges
 
 FIXED = ObservationSettings(t1gd_thresholds=(0.6, 0.6), flair_thresholds=(0.2, 0.2))
