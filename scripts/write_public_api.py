@@ -11,6 +11,7 @@ from pathlib import Path
 import gliofield
 import gliofield_gpu
 import gliofield_papers
+import gliofield_training
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tests" / "architecture" / "public_api.txt"
@@ -18,7 +19,7 @@ LIST = ROOT / "tests" / "architecture" / "public_api.txt"
 
 def main() -> None:
     packages = []
-    for root in (gliofield, gliofield_gpu, gliofield_papers):
+    for root in (gliofield, gliofield_gpu, gliofield_papers, gliofield_training):
         inner = pkgutil.walk_packages(root.__path__, f"{root.__name__}.")
         packages += [root.__name__, *(module.name for module in inner if module.ispkg)]
     names = [f"{name}.{public}" for name in sorted(packages) for public in _public_names(name)]

@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> int:
         parts = item.path.relative_to(tests).parts if item.path.is_relative_to(tests) else ("",)
-        parts = parts[1:] if parts[0] in ("papers", "gpu") else parts
+        parts = parts[1:] if parts[0] in ("papers", "gpu", "training") else parts
         return _ORDER.index(parts[0]) if parts[0] in _ORDER else len(_ORDER)
 
     items.sort(key=rank)

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from gliofield.anatomy import load_atlas
 from gliofield.database import SimulationDatabase
-from gliofield.inverse import DatabaseTumors, InverseSettings, TargetSettings, read_inverse_header, train_inverse
-from gliofield.inverse.tumors import VALIDATION_SHARE
+from gliofield.inverse import InverseSettings, TargetSettings, read_inverse_header
 from gliofield_papers.inverse.evaluation import InverseEvaluationSettings, evaluate_inverse
+from gliofield_training.inverse import DatabaseTumors, train_inverse
+from gliofield_training.inverse.tumors import VALIDATION_SHARE
 
 _NUM_VALIDATION = 200
 

@@ -1,4 +1,4 @@
-"""What gliofield finds under the device ``cuda``: the functions of `gliofield.growth.many.Device`.
+"""Growth of both models on a CUDA device, as `gliofield.growth.many.Device` has it.
 
 PyTorch and Triton are imported when a device is first used.
 """
@@ -57,10 +57,3 @@ def require_device(device: str) -> None:
 def useful_batch(model: GrowthModel[Any]) -> int:
     """Tumors at once that keep a device busy, if its memory holds them."""
     return mass_effect_batch.DEFAULT_BATCH if isinstance(model, MassEffect) else batch.DEFAULT_BATCH
-
-
-def make_workforce(device: str) -> Any:
-    """The device, and threads of the host that serve it, as builders of a database."""
-    from gliofield_gpu.cuda_worker import CudaWorker
-
-    return CudaWorker(device)

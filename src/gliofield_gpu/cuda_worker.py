@@ -227,3 +227,8 @@ def device_outcomes(
         max_batch=worker.max_batch,
         volume_limit=[draw.volume_limit for draw in draws],
     )
+
+
+def make_workforce(device: str) -> CudaWorker:
+    """The device, with threads of the host that serve it, as builders of a database."""
+    return CudaWorker(device)

@@ -1,12 +1,15 @@
-"""Dependencies between folders point one way, between packages from papers to product (docs/conventions.md)."""
+"""Dependencies between folders point one way, between packages towards the product (docs/conventions.md)."""
 
 import ast
+from pathlib import Path
 
 import pytest
 from repository import (
     DECLARED_EXCEPTIONS,
+    GPU,
     PAPERS,
     SOURCE,
+    TRAINING,
     imported_modules,
     module_name,
     package_of,
@@ -64,6 +67,15 @@ PAPERS_ALLOWED = {
     "databases": _STUDIES,
     "cli": _STUDIES | {"solver", "retrieval", "inverse", "bayes", "forward", "databases"},
 }
+# And inside what trains networks.
+TRAINING_ALLOWED = {"": set(), "inverse": set(), "cli": {"inverse"}}
+# What each package of the wheel may import of the others. Whatever stands beside the product plugs in.
+PACKAGES_ALLOWED = {
+    SOURCE: set(),
+    GPU: {"gliofield"},
+    TRAINING: {"gliofield"},
+    PAPERS: {"gliofield", "gliofield_training"},
+}
 # `python -m gliofield` is the command line and nothing else.
 _ENTRY_POINT = "gliofield.__main__"
 
@@ -75,9 +87,10 @@ def test_every_folder_has_its_place_in_the_order():
     assert {"", "anatomy", "growth", "cli"} <= folders
     assert folders <= set(ALLOWED)
     assert {package_of(module_name(path)) for path in source_files(PAPERS)} == set(PAPERS_ALLOWED)
+    assert {package_of(module_name(path)) for path in source_files(TRAINING)} == set(TRAINING_ALLOWED)
 
 
-@pytest.mark.parametrize("table", [ALLOWED, PAPERS_ALLOWED], ids=["product", "papers"])
+@pytest.mark.parametrize("table", [ALLOWED, PAPERS_ALLOWED, TRAINING_ALLOWED], ids=["product", "papers", "training"])
 def test_the_order_has_no_cycle(table):
     """Each folder reaches only folders that do not reach it."""
 
@@ -88,20 +101,31 @@ def test_the_order_has_no_cycle(table):
         assert all(folder not in reach(other) for other in allowed), folder
 
 
-@pytest.mark.parametrize("path", source_files(SOURCE), ids=module_name)
-def test_the_product_never_imports_the_papers(path):
-    """They plug in by entry points, so the product works without them, and names them in no import."""
-    assert imported_modules(path, "gliofield_papers") == set()
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_packages_import_each_other_one_way(path):
+    """What stands beside the product plugs in by entry points: the product works without it, and imports none of it."""
+    own = module_name(path).split(".")[0]
+    others = {package.name for package in PACKAGES_ALLOWED} - PACKAGES_ALLOWED[SOURCE.parent / own] - {own}
+
+    assert {other for other in others if imported_modules(path, other)} == set()
 
 
-@pytest.mark.parametrize("path", source_files(PAPERS), ids=module_name)
-def test_a_module_of_the_papers_imports_only_what_lies_before_it(path):
-    """Of the papers; of the product all may be used."""
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [
+        (path, table)
+        for root, table in ((PAPERS, PAPERS_ALLOWED), (TRAINING, TRAINING_ALLOWED))
+        for path in source_files(root)
+    ],
+    ids=lambda value: module_name(value) if isinstance(value, Path) else "",
+)
+def test_a_module_beside_the_product_imports_only_what_lies_before_it(path, table):
+    """Of its own package; of the product all may be used."""
     own = package_of(module_name(path))
-    imported = {module: package_of(module) for module in imported_modules(path, "gliofield_papers")}
-    wrong = {module for module, folder in imported.items() if folder not in PAPERS_ALLOWED[own] | {own, ""}}
+    imported = {module: package_of(module) for module in imported_modules(path, module_name(path).split(".")[0])}
+    wrong = {module for module, folder in imported.items() if folder not in table[own] | {own, ""}}
 
-    assert not wrong, f"{own} may import {sorted(PAPERS_ALLOWED[own])}, but imports {sorted(wrong)}"
+    assert not wrong, f"{own} may import {sorted(table[own])}, but imports {sorted(wrong)}"
 
 
 @pytest.mark.parametrize("path", source_files(SOURCE), ids=module_name)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from repository import PAPERS, ROOT, SOURCE, module_name, package_of, parsed, repository_files, source_files
+from repository import PACKAGES, ROOT, module_name, package_of, parsed, repository_files, source_files
 
 _LONGEST_FILE = 700
 _ATTIC_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "base"}
@@ -119,7 +119,6 @@ def test_a_test_states_its_expectation(path):
             assert can_fail, f"{node.name} cannot fail"
 
 
-def test_the_package_is_marked_as_typed():
+def test_packages_are_marked_as_typed():
     """Users' type checkers read our annotations."""
-    assert (SOURCE / "py.typed").is_file()
-    assert (PAPERS / "py.typed").is_file()
+    assert all((package / "py.typed").is_file() for package in PACKAGES)

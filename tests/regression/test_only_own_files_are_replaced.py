@@ -20,10 +20,10 @@ from gliofield import output
 from gliofield.anatomy import write_atlas_folder
 from gliofield.database.lock import LOCK_NAME, build_lock
 from gliofield.errors import OutputError
-from gliofield.learning.outputs import keep_logs_alone
 from gliofield.output import FolderMarker, atomic_file, atomic_folder, require_absent
 from gliofield.registration import Transform, write_transform
 from gliofield.report.result_folder import RESULT_MARKER
+from gliofield_training.outputs import keep_logs_alone
 
 KIND = FolderMarker("kind.json", files=("a.txt", "inner/*.txt"))
 

@@ -11,8 +11,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "gliofield"
 # What reproduces the papers: an import package of its own, which the product never imports.
 PAPERS = ROOT / "src" / "gliofield_papers"
-# What grows tumors on a CUDA device: a plug-in, which neither of them imports.
+# What grows tumors on a CUDA device: a plug-in, which nobody imports.
 GPU = ROOT / "src" / "gliofield_gpu"
+# What trains the networks that product and papers answer with.
+TRAINING = ROOT / "src" / "gliofield_training"
+PACKAGES = (SOURCE, GPU, TRAINING, PAPERS)
 
 # Imports upward, which close a circle: (importing module, imported module), and why nothing better was found.
 # They stand inside functions.
@@ -44,7 +47,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def source_files(*packages: Path) -> list[Path]:
     """The modules of all packages, or of some, as files."""
-    folders = packages or (SOURCE, GPU, PAPERS)
+    folders = packages or PACKAGES
     return sorted(
         path for path in repository_files() if path.suffix == ".py" and any(map(path.is_relative_to, folders))
     )

@@ -6,8 +6,9 @@ import pytest
 from gliofield.database import quantize_density
 from gliofield.grid import Grid
 from gliofield.inverse import InverseNetworkSettings, InverseSettings, TargetSettings
-from gliofield.inverse.tumors import Tumor, TumorOrigin
+from gliofield.inverse.origin import TumorOrigin
 from gliofield.learning import TrainingSettings
+from gliofield_training.inverse.tumors import Tumor
 
 pytest.importorskip("torch", reason="networks need PyTorch, extra 'learn'")
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gliofield.learning import Batch, Part, TrainingSettings, process_group, train
+from gliofield.learning import TrainingSettings
+from gliofield_training import Batch, Part, process_group, train
 
 WIDTH = 4
 

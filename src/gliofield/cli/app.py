@@ -28,7 +28,6 @@ from gliofield.cli import (
     setup,
     simulate,
     target,
-    train,
     virtual,
 )
 from gliofield.cli.commands import make_group
@@ -79,7 +78,7 @@ follow_up.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
 virtual.add_to(app)
-for group in (atlas, database, evaluate, train):
+for group in (atlas, database, evaluate):
     app.add_typer(group.app)
 
 

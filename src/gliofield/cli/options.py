@@ -25,7 +25,8 @@ DEFAULT_DESIGN = "clinical"
 OWN_MODELS = ("fk", "mass-effect")
 MODELS = (*OWN_MODELS, *find_plugins("growth model", own=OWN_MODELS))
 SCHEMES = ("strang-rkl2", "published")
-DEVICES = ("cpu", "cuda")
+DEVICES = ("cpu", *find_plugins("device", own=("cpu",)))
+NETWORK_DEVICES = ("auto", "cpu", "cuda")
 SPLITS = ("tune", "test")
 GUIDELINES = ("estro-eano-2023", "idh-mutant-grade2", "idh-mutant-grade3", "nrg")
 DEFAULT_GUIDELINE = "estro-eano-2023"
@@ -61,7 +62,7 @@ Figures = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Use fewer tumors, for a first look.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Threads = Annotated[int | None, shared("--threads", min=1, help="Threads; default: all cores.")]
-Device = Annotated[str, shared_choice("auto", *DEVICES, kind="device", help="Where the network computes.")]
+Device = Annotated[str, shared_choice(*NETWORK_DEVICES, kind="device", help="Where the network computes.")]
 SolverDevice = Annotated[str, choice(*DEVICES, kind="device", help="Where tumors are simulated.")]
 _masks, _ = panel("Masks")
 T1gdThresholds = Annotated[

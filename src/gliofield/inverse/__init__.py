@@ -14,15 +14,12 @@ from gliofield.inverse.predict import InversePrediction, InversePredictor
 from gliofield.inverse.shipped import shipped_checkpoint
 from gliofield.inverse.targets import FRONT_SPEED_MM_PER_DAY, PUBLISHED_RANGES, GrowthRates
 from gliofield.inverse.trained_ranges import TrainedRanges
-from gliofield.inverse.training import train_inverse
-from gliofield.inverse.tumors import DatabaseTumors, SimulatedTumors, TumorSource, split_tumors
 
 __all__ = [
     "FRONT_SPEED_MM_PER_DAY",
     "GROWTH_TARGETS",
     "PUBLISHED_RANGES",
     "TARGET_SCALES",
-    "DatabaseTumors",
     "GrowthRates",
     "InverseHeader",
     "InverseNetworkSettings",
@@ -31,12 +28,8 @@ __all__ = [
     "InverseSettings",
     "MaskPerturbation",
     "ObservationSettings",
-    "SimulatedTumors",
     "TargetSettings",
     "TrainedRanges",
-    "TumorSource",
     "read_inverse_header",
     "shipped_checkpoint",
-    "split_tumors",
-    "train_inverse",
 ]

@@ -15,9 +15,9 @@ from gliofield.grid import Grid
 from gliofield.growth.parameters import DEFAULT_PUSH_PA
 from gliofield.inverse.config import InverseSettings
 from gliofield.inverse.observation import InputLayout
+from gliofield.inverse.origin import TumorOrigin
 from gliofield.inverse.targets import TargetScaling, target_groups
 from gliofield.inverse.trained_ranges import TrainedRanges
-from gliofield.inverse.tumors import TumorOrigin
 from gliofield.learning import TrainingHistory
 from gliofield.learning.checkpoint import read_header_as
 from gliofield.records import from_record, to_record

@@ -19,9 +19,8 @@ import google_crc32c
 
 from gliofield import __version__
 from gliofield.errors import CheckpointError, ParameterError
-from gliofield.learning.outputs import make_folder
 from gliofield.learning.require import require_torch
-from gliofield.output import atomic_file
+from gliofield.output import atomic_file, make_folder
 
 if TYPE_CHECKING:
     import torch

@@ -6,19 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from gliofield.cli import training_options
 from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.console import Console
 from gliofield.cli.settings_options import with_given
-from gliofield.cli.training_options import (
-    best_epoch_line,
-    network,
-    network_choice,
-    options_for,
-    tumors,
-)
 from gliofield_papers.cli.options import LOSSES, PRESETS
 from gliofield_papers.cli.train_surrogate import train_surrogate
+from gliofield_training.cli import training_options
+from gliofield_training.cli.training_options import best_epoch_line, network, network_choice, options_for, tumors
 
 app = make_group("train", "Train networks on simulated tumors (needs PyTorch, extra 'learn').")
 
@@ -62,9 +56,9 @@ def _embedding_command(kind: str) -> Callable[..., None]:
         from gliofield.database import SimulationDatabase
         from gliofield.imaging import VisibilityThresholds
         from gliofield.learning import require_torch
-        from gliofield.learning.outputs import checkpoint_path
         from gliofield.pipeline import open_database
         from gliofield_papers.indexes.embedding import EmbeddingSettings, train_embedding
+        from gliofield_training.outputs import checkpoint_path
 
         require_torch()
         checkpoint_path(out, replace=force)

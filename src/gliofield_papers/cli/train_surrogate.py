@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from gliofield.cli import options, training_options
+from gliofield.cli import options
 from gliofield.cli.console import Console
 from gliofield.cli.options import panel
 from gliofield.cli.settings_options import with_given
-from gliofield.cli.training_options import best_epoch_line, network, network_choice, tumors, tumors_choice
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield_papers.cli.options import SURROGATE_LOSSES
+from gliofield_training.cli import training_options
+from gliofield_training.cli.training_options import best_epoch_line, network, network_choice, tumors, tumors_choice
 
 if TYPE_CHECKING:
     from gliofield.anatomy import Anatomy, Atlas
@@ -91,8 +92,8 @@ def train_surrogate(
     from gliofield.anatomy import load_atlas
     from gliofield.anatomy.atlas import DEFAULT_SPACING_MM
     from gliofield.learning import require_torch
-    from gliofield.learning.outputs import checkpoint_path
     from gliofield_papers.surrogate import SurrogateSettings
+    from gliofield_training.outputs import checkpoint_path
 
     require_torch()
     path = checkpoint_path(out, replace=force)
@@ -151,9 +152,9 @@ def _simulate_and_train(
     report: Reporter,
 ) -> Any:
     """Header of the network trained on tumors simulated in some brains, which are kept in a folder."""
-    from gliofield.learning import process_group
     from gliofield_papers.surrogate import simulate_samples
     from gliofield_papers.surrogate import train_surrogate as train
+    from gliofield_training import process_group
 
     numbers = {"training": settings.num_training_samples, "validation": settings.num_validation_samples}
     with process_group(settings.training.device) as processes:

@@ -26,8 +26,7 @@ from gliofield.database import SimulationDatabase, recorded_model
 from gliofield.errors import DatabaseError, GliofieldError, ParameterError, SegmentationError
 from gliofield.growth import GrowthModel
 from gliofield.imaging import Observation
-from gliofield.inverse import InverseHeader, InversePredictor, ObservationSettings, split_tumors
-from gliofield.inverse.observation import drawn_masks, perturbed_masks
+from gliofield.inverse import InverseHeader, InversePredictor, ObservationSettings
 from gliofield.learning import threads_of_worker
 from gliofield.pipeline.infer_method import PredictedTumor, predicted_tumor
 from gliofield.progress import Reporter, ignore_progress
@@ -38,6 +37,8 @@ from gliofield_papers.errors_by_tissue import (
     density_errors,
 )
 from gliofield_papers.measuring import RunCounter, timed
+from gliofield_training.inverse import split_tumors
+from gliofield_training.inverse.drawn_masks import drawn_masks, perturbed_masks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from gliofield.errors import OutputError
 from gliofield.growth import FisherKolmogorov
-from gliofield.learning.outputs import make_folder
-from gliofield.output import atomic_file
+from gliofield.output import atomic_file, make_folder
 
 _IDENTITY_NAME = "samples.json"
 _DEFAULT_TIME_STEP_SCALE = FisherKolmogorov().time_step_scale

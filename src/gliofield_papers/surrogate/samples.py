@@ -23,12 +23,12 @@ from gliofield.cores import require_threads
 from gliofield.errors import ParameterError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, Solution, simulate_many
 from gliofield.growth.many import PROCESSOR
-from gliofield.learning import ProcessGroup
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.records import to_record
 from gliofield_papers.surrogate.anatomies import crop_around, tissue_channels
 from gliofield_papers.surrogate.config import ParameterRanges
 from gliofield_papers.surrogate.sample_files import completed_file, require_own_folder
+from gliofield_training import ProcessGroup
 
 #: Parts of the samples, by the number in their random keys.
 SAMPLE_PARTS = ("training", "validation", "test")
@@ -164,24 +164,11 @@ def simulate_samples(
     _require_anatomies(anatomies)
     solver = FisherKolmogorov() if model is None else model
     draws = [drawn_sample(anatomies, ranges, index, part=part, seed=seed) for index in range(number)]
-    identity = {
-        "anatomies": [anatomy.content_hash for anatomy in anatomies],
-        "ranges": to_record(ranges),
-        "part": part,
-        "crop_size": crop_size,
-        "seed": seed,
-        "scheme": solver.scheme,
-        "time_step_scale": solver.time_step_scale,
-    }
+    settings = {"ranges": to_record(ranges), "part": part, "crop_size": crop_size, "seed": seed}
+    identity = {**settings, **_identity(anatomies, solver)}
     require_own_folder(folder, identity)
-    grown = partial(
-        _grown,
-        anatomies,
-        crop_size=crop_size,
-        solver=solver,
-        device=device,
-        num_threads=require_threads(num_threads),
-    )
+    threads = require_threads(num_threads)
+    grown = partial(_grown, anatomies, crop_size=crop_size, solver=solver, device=device, num_threads=threads)
     files: dict[int, NDArray[np.float16]] = {}
     blocks = [draws[start : start + SAMPLES_PER_FILE] for start in range(0, number, SAMPLES_PER_FILE)]
     for index in _order_files(len(blocks), processes):
@@ -269,6 +256,14 @@ def _grown_on_device(
         for row, solution in zip(rows, solutions, strict=True):
             assert isinstance(solution, Solution)  # without mass effect there is always one
             yield row, solution.cell_density[0]
+
+
+def _identity(anatomies: Sequence[Anatomy], solver: FisherKolmogorov) -> dict[str, Any]:
+    return {
+        "anatomies": [anatomy.content_hash for anatomy in anatomies],
+        "scheme": solver.scheme,
+        "time_step_scale": solver.time_step_scale,
+    }
 
 
 def _require_anatomies(anatomies: Sequence[Anatomy]) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 
 from gliofield.anatomy import Atlas
 from gliofield.errors import ParameterError
-from gliofield.learning import ProcessGroup, require_torch, train
-from gliofield.learning.outputs import checkpoint_path
-from gliofield.learning.training_frame import train_to_checkpoint
+from gliofield.learning import require_torch
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.records import to_record
 from gliofield_papers.surrogate.checkpoint import CHECKPOINT_KIND, SurrogateHeader
 from gliofield_papers.surrogate.config import SurrogateSettings
 from gliofield_papers.surrogate.samples import SurrogateSamples
+from gliofield_training import ProcessGroup, train
+from gliofield_training.outputs import checkpoint_path
+from gliofield_training.training_frame import train_to_checkpoint
 
 
 def train_surrogate(

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gliofield.learning import Batch, Part
 from gliofield_papers.surrogate.config import TISSUES, SurrogateSettings
 from gliofield_papers.surrogate.losses import region_errors, total_loss
 from gliofield_papers.surrogate.network import make_network
 from gliofield_papers.surrogate.samples import SurrogateSamples
 from gliofield_papers.surrogate.scaling import scaled_growth
+from gliofield_training import Batch, Part
 
 
 class SurrogateTask:
-    """Predict simulated tumors; a `gliofield.learning.TrainingTask`.
+    """Predict simulated tumors; a `gliofield_training.TrainingTask`.
 
     Parameters
     ----------

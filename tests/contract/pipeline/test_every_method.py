@@ -81,7 +81,8 @@ def test_inference_keeps_the_laws(tmp_path):
     from small_inverse_networks import tiny_inverse
 
     from gliofield.database import ClinicalDesign, named_model
-    from gliofield.inverse import InversePredictor, SimulatedTumors, train_inverse
+    from gliofield.inverse import InversePredictor
+    from gliofield_training.inverse import SimulatedTumors, train_inverse
 
     source = SimulatedTumors(
         atlas=phantom_atlas(),

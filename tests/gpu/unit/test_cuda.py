@@ -4,16 +4,16 @@ import pytest
 from growing_ball import GrowingBall
 from growth_phantoms import uniform_anatomy
 
+import gliofield_gpu
 from gliofield.errors import ParameterError
 from gliofield.growth import FisherKolmogorov, MassEffect, simulate_many
 from gliofield.growth.many import load_device
-from gliofield_gpu import CudaWorker, cuda
 
 
 def test_it_is_found_by_the_kind_of_the_device():
     """Whichever of several it is; and makes the databases of that one."""
-    assert load_device("cuda") is load_device("cuda:1") is cuda
-    assert cuda.make_workforce("cuda:1") == CudaWorker("cuda:1")
+    assert load_device("cuda") is load_device("cuda:1") is gliofield_gpu
+    assert gliofield_gpu.make_workforce("cuda:1") == gliofield_gpu.CudaWorker("cuda:1")
 
 
 def test_only_models_with_kernels_grow_on_it():
@@ -27,4 +27,4 @@ def test_only_models_with_kernels_grow_on_it():
 
 def test_batches_with_mass_effect_are_smaller():
     """A tumor that pushes keeps the device busier."""
-    assert cuda.useful_batch(MassEffect()) < cuda.useful_batch(FisherKolmogorov())
+    assert gliofield_gpu.useful_batch(MassEffect()) < gliofield_gpu.useful_batch(FisherKolmogorov())

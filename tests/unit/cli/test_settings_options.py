@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from gliofield.cli import options
 from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.settings_options import OptionGroup, describe_fields, with_given
-from gliofield.cli.train_inverse import PRESETS
 from gliofield.errors import ParameterError
+from gliofield_training.cli.train_inverse import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +181,12 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     """They stand twice, because asking the library would take seconds; here both are equal."""
     from gliofield.anatomy import DEFAULT_DOMAIN_RULE, DOMAIN_RULES
     from gliofield.database.designs import DEFAULT_DESIGN, DESIGNS
-    from gliofield.database.models import DEVICES, MODELS, model_names
+    from gliofield.database.models import MODELS, model_names
+    from gliofield.growth.many import PROCESSOR
     from gliofield.growth.reaction_diffusion import SCHEMES
     from gliofield.inverse import GROWTH_TARGETS, TARGET_SCALES
+    from gliofield.learning import DEVICE_NAMES
+    from gliofield.plugins import find_plugins
     from gliofield.registration import DEFAULT_PRESET, REGISTRATION_PRESETS
     from gliofield.retrieval import index_names
     from gliofield.virtual.design import SPLITS
@@ -196,7 +199,8 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     assert options.DEFAULT_DESIGN == DEFAULT_DESIGN
     assert options.OWN_MODELS == MODELS
     assert options.MODELS == model_names()
-    assert set(options.DEVICES) == set(DEVICES)
+    assert options.DEVICES == (PROCESSOR, *find_plugins("device"))
+    assert options.NETWORK_DEVICES == DEVICE_NAMES
     assert set(options.SCHEMES) == set(SCHEMES)
     assert options.GROWTH_TARGETS == GROWTH_TARGETS
     assert options.TARGET_SCALES == TARGET_SCALES

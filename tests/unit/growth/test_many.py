@@ -72,5 +72,5 @@ def test_limits_are_one_for_all_or_one_for_each():
 
 def test_a_device_is_a_plug_in_and_another_name_is_refused():
     """With what there is, and who offers it."""
-    with pytest.raises(ParameterError, match=r"device 'tpu' is unknown.*cpu.*cuda: of gliofield_gpu\.cuda"):
+    with pytest.raises(ParameterError, match=r"device 'tpu' is unknown.*cpu.*cuda: of gliofield_gpu"):
         simulate_many(FisherKolmogorov(), ANATOMY, [(tumor(), 10.0)], device="tpu:1")

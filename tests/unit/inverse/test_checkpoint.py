@@ -8,8 +8,9 @@ from small_inverse_networks import FewBalls, tiny_inverse
 from gliofield.database import ClinicalDesign
 from gliofield.database.schema import describe_settings
 from gliofield.errors import CheckpointError
-from gliofield.inverse import read_inverse_header, train_inverse
+from gliofield.inverse import read_inverse_header
 from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield_training.inverse import train_inverse
 
 pytest.importorskip("torch")
 

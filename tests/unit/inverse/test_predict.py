@@ -8,8 +8,9 @@ from gliofield.anatomy import Segmentation
 from gliofield.errors import CheckpointError, DatabaseError, GridMismatchError, SegmentationError
 from gliofield.grid import Grid
 from gliofield.growth.parameters import SEED_NAMES
-from gliofield.inverse import InversePredictor, TargetSettings, read_inverse_header, train_inverse
+from gliofield.inverse import InversePredictor, TargetSettings, read_inverse_header
 from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield_training.inverse import train_inverse
 
 torch = pytest.importorskip("torch")
 

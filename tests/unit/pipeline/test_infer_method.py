@@ -13,7 +13,7 @@ from gliofield.database import ClinicalDesign, named_model
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters, seed_values
 from gliofield.imaging import Estimate, Observation, VisibilityThresholds
-from gliofield.inverse import InversePredictor, SimulatedTumors, train_inverse
+from gliofield.inverse import InversePredictor
 from gliofield.inverse.trained_ranges import TrainedRanges
 from gliofield.pipeline.infer_method import (
     InferMethod,
@@ -24,6 +24,7 @@ from gliofield.pipeline.regrowth import nearest_tissue, regrow
 from gliofield.progress import ignore_progress
 from gliofield.registration import Transform
 from gliofield.volume import Volume
+from gliofield_training.inverse import SimulatedTumors, train_inverse
 
 pytest.importorskip("torch")
 

@@ -15,15 +15,16 @@ from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.errors import ParameterError
 from gliofield.imaging.visibility import VisibilityThresholds
-from gliofield.learning import ProcessGroup, require_torch
-from gliofield.learning.members import Member, train_members
-from gliofield.learning.outputs import checkpoint_path
-from gliofield.learning.training_frame import train_to_checkpoint
+from gliofield.learning import require_torch
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.records import to_record
 from gliofield_papers.indexes.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
 from gliofield_papers.indexes.embedding.settings import EmbeddingSettings
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes, VolumeLayout
+from gliofield_training import ProcessGroup
+from gliofield_training.members import Member, train_members
+from gliofield_training.outputs import checkpoint_path
+from gliofield_training.training_frame import train_to_checkpoint
 
 
 def train_embedding(

@@ -9,16 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gliofield.learning import Batch, Part
 from gliofield_papers.indexes.embedding.bi_half import quantization_loss
 from gliofield_papers.indexes.embedding.losses import RECONSTRUCTION_LOSS, kl_divergence, reconstruction_dice
 from gliofield_papers.indexes.embedding.networks import MaskAutoencoder, Reconstruction
 from gliofield_papers.indexes.embedding.settings import NetworkSettings
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes
+from gliofield_training import Batch, Part
 
 
 class ReconstructionTask:
-    """Reconstruct the masks of some tumors; a `gliofield.learning.TrainingTask`.
+    """Reconstruct the masks of some tumors; a `gliofield_training.TrainingTask`.
 
     Parameters
     ----------

@@ -16,10 +16,11 @@ from gliofield.database import (
     recorded_model,
 )
 from gliofield.errors import DatabaseError, ParameterError
-from gliofield.inverse import DatabaseTumors, InversePredictor, MaskPerturbation, ObservationSettings, train_inverse
+from gliofield.inverse import InversePredictor, MaskPerturbation, ObservationSettings
 from gliofield.learning import read_checkpoint, write_checkpoint
 from gliofield_papers.inverse.evaluation import InverseEvaluationSettings, evaluate_inverse
 from gliofield_papers.inverse.tables import inverse_report
+from gliofield_training.inverse import DatabaseTumors, train_inverse
 
 pytest.importorskip("torch")
 

@@ -11,11 +11,11 @@ from gliofield.database import ClinicalDesign, LocalWorkers, build_database, nam
 from gliofield.errors import DatabaseError, GridMismatchError, ParameterError
 from gliofield.grid import Grid
 from gliofield.imaging.observation import Observation
-from gliofield.inverse import DatabaseTumors, SimulatedTumors, train_inverse
 from gliofield_papers.indexes.full_scan import PackedQueries
 from gliofield_papers.inverse.comparison import compare_with_query
 from gliofield_papers.inverse.tables import methods_report
 from gliofield_papers.queries.matching_queries import MatchingQueries
+from gliofield_training.inverse import DatabaseTumors, SimulatedTumors, train_inverse
 
 pytest.importorskip("torch")
 

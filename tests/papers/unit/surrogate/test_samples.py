@@ -11,10 +11,10 @@ from small_surrogates import SHAPE, SPACING_MM, phantom, tiny_samples
 from gliofield.anatomy import growth_domain
 from gliofield.errors import OutputError, ParameterError
 from gliofield.growth import FisherKolmogorov
-from gliofield.learning import ProcessGroup
 from gliofield_papers.surrogate import ParameterRanges, simulate_samples
 from gliofield_papers.surrogate.anatomies import crop_around, tissue_channels
 from gliofield_papers.surrogate.sample_files import completed_file
+from gliofield_training import ProcessGroup
 
 OTHER_RULE = growth_domain(phantom_maps(SHAPE, SPACING_MM), rule="brain")
 

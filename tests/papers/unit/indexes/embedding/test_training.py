@@ -112,7 +112,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(database, tmp_path, 
 
 def test_other_settings_do_not_go_on_with_an_interrupted_training(database, tmp_path, monkeypatch):
     """They are refused, with the difference."""
-    monkeypatch.setattr("gliofield.learning.training_frame.write_checkpoint", _fail)
+    monkeypatch.setattr("gliofield_training.training_frame.write_checkpoint", _fail)
     with pytest.raises(RuntimeError, match="full disk"):
         train_embedding(database, tiny_settings("ae"), tmp_path / "net.safetensors")
     with pytest.raises(ParameterError, match="latent_size"):
@@ -171,7 +171,7 @@ def test_a_restart_begins_anew_with_other_settings(database, tmp_path, monkeypat
     """What an interrupted training left is replaced."""
     path = tmp_path / "net.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr("gliofield.learning.training_frame.write_checkpoint", _fail)
+        patch.setattr("gliofield_training.training_frame.write_checkpoint", _fail)
         with pytest.raises(RuntimeError, match="full disk"):
             train_embedding(database, tiny_settings("ae"), path)
     header = train_embedding(database, tiny_settings("ae", latent_size=4), path, restart=True)
