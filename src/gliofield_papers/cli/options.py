@@ -13,7 +13,7 @@ import typer
 NETWORK_INDEXES = ("ae", "vae", "hash")
 CLASSICAL_INDEXES = (
     *("exact", "direct", "ds64", "ds32", "ds64-antialiased", "ds32-antialiased"),
-    *("radiomics", "radiomics-standardized"),
+    *("radiomics", "radiomics-standardized", "random-projection"),
 )
 LOSSES = ("dice", "bce", "mse")
 SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")

@@ -35,6 +35,10 @@ _Indexes = Annotated[
         help="Index to compare; repeatable. Default: all that need no training.",
     ),
 ]
+_Networks = Annotated[
+    list[Path] | None,
+    typer.Option(help="Trained network (ae, vae, hash), asked beside itself untrained; repeatable."),
+]
 _Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="Bit-identical registrations, which take longer.")
 ]
@@ -50,7 +54,7 @@ def evaluate_retrieval(
     queries: _Queries = None,
     patients: options.Patients = None,
     synthetic: _Synthetic = None,
-    checkpoint: Annotated[list[Path] | None, typer.Option(help="Trained networks (ae, vae, hash); repeatable.")] = None,
+    checkpoint: _Networks = None,
     index: _Indexes = None,
     compare: Annotated[Path | None, typer.Option(help="Database of another growth model, compared at equal N.")] = None,
     atlas: options.DatabaseAtlas = None,
@@ -218,7 +222,7 @@ class _QuerySources:
 
 
 def _strategies(names: list[str] | None, checkpoints: list[Path] | None) -> list[RetrievalStrategy]:
-    from gliofield_papers.retrieval.strategies import CLASSICAL_NAMES, named_strategy, network_strategy
+    from gliofield_papers.retrieval.strategies import CLASSICAL_NAMES, named_strategy, network_strategies
 
     named = [named_strategy(name) for name in dict.fromkeys(names or CLASSICAL_NAMES)]
-    return [*named, *(network_strategy(path) for path in checkpoints or ())]
+    return [*named, *network_strategies(checkpoints or ())]

@@ -38,10 +38,12 @@ from gliofield_papers.retrieval.cases import RetrievalCase, pick_cases
 from gliofield_papers.retrieval.pipeline import PatientPipeline, measure_way_back
 from gliofield_papers.retrieval.ranking import ExactRanking, Matches, rank_answers
 from gliofield_papers.retrieval.scores import (
+    PairedScore,
     ReconstructionScore,
     StrategyResult,
     StrategyScore,
     StrategyTiming,
+    paired_score,
     reconstruction_of,
     score_of,
     timing_of,
@@ -214,6 +216,16 @@ class RetrievalEvaluation:
         """What every strategy costs."""
         opening_s = self.conditions.database_opening_s
         return tuple(timing_of(result, self.patients, opening_s) for result in self.strategies)
+
+    def gains(self) -> tuple[PairedScore, ...]:
+        """Every trained network against controls that learned nothing: itself untrained, and a random projection."""
+        return tuple(
+            paired_score(result, control, group, self.rows_of(group))
+            for group in self.groups
+            for result in self.strategies
+            for control in self.strategies
+            if control.strategy.is_control_of(result.strategy)
+        )
 
     def reconstructions(self) -> tuple[ReconstructionScore, ...]:
         """Reconstruction by every network, on every group that it was shown queries of."""
