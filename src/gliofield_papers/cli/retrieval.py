@@ -10,7 +10,7 @@ import typer
 
 from gliofield.cli import options
 from gliofield.cli.console import Console
-from gliofield.cli.settings_options import choice
+from gliofield.cli.settings_options import choice, with_given
 from gliofield_papers.cli.options import CLASSICAL_INDEXES, NETWORK_INDEXES
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ _Networks = Annotated[
 _Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="Bit-identical registrations, which take longer.")
 ]
+_Reconstructed = Annotated[
+    int | None,
+    typer.Option(min=0, help="Queries per group and tumors of the database that networks reconstruct; default 200."),
+]
 _Seed = Annotated[
     int | None, typer.Option(min=0, help="Root seed of the held-out tumors; not the database's. Default 20,000.")
 ]
@@ -60,6 +64,7 @@ def evaluate_retrieval(
     atlas: options.DatabaseAtlas = None,
     registration: options.Registration = options.DEFAULT_REGISTRATION,
     deterministic: _Deterministic = False,
+    reconstructed: _Reconstructed = None,
     quick: options.Quick = False,
     seed: _Seed = None,
     force: options.Force = False,
@@ -106,7 +111,7 @@ def evaluate_retrieval(
         opened,
         asked,
         strategies,
-        settings=preset(num_threads=threads),
+        settings=with_given(preset(num_threads=threads), num_reconstructed=reconstructed),
         compare=sources.compare,
         patients=registered,
         notes=[f"Left out: {name} ({reason})" for name, reason in left_out.items()],

@@ -28,8 +28,8 @@ from gliofield.retrieval.index_cache import Piece, PreparedSegments, Segment, op
 from gliofield.retrieval.index_file import Arrays
 from gliofield.retrieval.query import on_database_grid, require_count
 from gliofield_papers.indexes.downsampling import sample
-from gliofield_papers.indexes.embedding.checkpoint import MODALITIES
 from gliofield_papers.indexes.embedding.latent_tables import LatentTable
+from gliofield_papers.indexes.embedding.settings import MODALITIES
 from gliofield_papers.indexes.ranking_index import RankingIndex
 
 NUM_SAMPLES = 32

@@ -212,7 +212,7 @@ def timing_of(result: StrategyResult, patients: Sequence[PatientPipeline], openi
 
 def reconstruction_of(result: StrategyResult, group: str, rows: NDArray[np.intp]) -> ReconstructionScore:
     """Mean Dice of a network's reconstructions of the queries of a group, by their numbers."""
-    flair, t1gd = result.answers.reconstruction_dice[rows].T
+    flair, t1gd = result.answers.reconstruction_of(group, rows).T
     return ReconstructionScore(
         label=result.label,
         group=group,

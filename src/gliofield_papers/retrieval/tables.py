@@ -380,7 +380,7 @@ def reconstructions(evaluation: RetrievalEvaluation) -> ResultTable:
     return ResultTable(
         name="reconstructions",
         title="Reconstruction by the networks",
-        note="Mean Dice. The thesis' synthetic tumors are those of its database, ours are held out.",
+        note="Mean Dice. `database`: its first tumors, some of which a network may have learned from.",
         columns=(
             Column("network", "label"),
             Column("queries", "group"),

@@ -37,7 +37,6 @@ from gliofield.retrieval.index_file import Arrays
 from gliofield.retrieval.query import on_database_grid, require_count
 from gliofield_papers.indexes.embedding.checkpoint import (
     CHECKPOINT_KIND,
-    MODALITIES,
     EmbeddingHeader,
     read_embedding_header,
     require_fit,
@@ -51,6 +50,7 @@ from gliofield_papers.indexes.embedding.networks import (
     make_decoder,
     make_encoder,
 )
+from gliofield_papers.indexes.embedding.settings import MODALITIES
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes, VolumeLayout
 from gliofield_papers.indexes.ranking_index import RankingIndex
 

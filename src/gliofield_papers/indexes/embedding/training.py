@@ -21,8 +21,8 @@ from gliofield.learning.outputs import checkpoint_path
 from gliofield.learning.training_frame import train_to_checkpoint
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.records import to_record
-from gliofield_papers.indexes.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
-from gliofield_papers.indexes.embedding.settings import EmbeddingSettings
+from gliofield_papers.indexes.embedding.checkpoint import CHECKPOINT_KIND, EmbeddingHeader
+from gliofield_papers.indexes.embedding.settings import MODALITIES, EmbeddingSettings
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes, VolumeLayout
 
 
@@ -110,6 +110,8 @@ def _make_members(
     from gliofield_papers.indexes.embedding.training_task import ReconstructionTask
 
     for modality, name in enumerate(MODALITIES):
+        if name not in settings.modalities:
+            continue
         yield Member(
             name=name,
             task=ReconstructionTask(
@@ -129,6 +131,8 @@ def _make_members(
                 "modality": name,
                 **shown,
             },
+            # The thesis takes the epoch of the lowest validation loss of its autoencoders, and the last of its VAEs.
+            keep="last" if settings.network.kind == "vae" else "best",
         )
 
 
