@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gliofield.metrics.statistics import Mean, mean_of
+from gliofield.metrics.statistics import Mean, mean_of, paired_difference
 from gliofield.report.tables import NOTHING, Column, ResultTable, number
 from gliofield_papers.queries.matching_queries import REAL_GROUP
 from gliofield_papers.queries.retrieval_queries import SYNTHETIC_GROUP
@@ -181,11 +181,12 @@ def real_and_synthetic(evaluation: RetrievalEvaluation) -> ResultTable:
 
 @dataclass(frozen=True, kw_only=True)
 class _BestOfGroup:
-    """Dice of the exact best matches of a group of queries, in a database."""
+    """Dice of the exact best matches of a group of queries, in a database; `gain`: of the sum over another one."""
 
     group: str
     best: Matches
     database: DatabaseDescription
+    gain: Mean | None = None
 
     @property
     def num_queries(self) -> int:
@@ -342,18 +343,28 @@ def models_compared(evaluation: RetrievalEvaluation) -> ResultTable:
         _best_of_groups(evaluation, matches, database)
         for database, matches in (() if comparison is None else zip(comparison.databases, comparison.best, strict=True))
     ]
+    if by_database:
+        by_database[1] = [
+            replace(own, gain=paired_difference(own.best.combined_dice, first.best.combined_dice).mean)
+            for first, own in zip(*by_database, strict=True)
+        ]
     return ResultTable(
         name="models_compared",
         title="Growth models at equal N",
         note=(
             "Mean Dice ± standard error of the exact best among the first N tumors of each database, on its own grid. "
-            "Synthetic queries come from the first database's design and model, which favors it."
+            "Synthetic queries come from the first database's design and model, which favors it. Last column: query by "
+            "query, the second less the first."
         ),
         columns=(
             Column("queries", "group"),
             Column("database", lambda row: f"{row.database.name} ({row.database.model})"),
             Column("N", lambda row: num_tumors, ","),
             *_BEST_DICE,
+            Column(
+                "difference",
+                lambda row: None if row.gain is None else plus_minus(row.gain.mean, row.gain.standard_error, "+.3f"),
+            ),
         ),
         rows=[row for rows in zip(*by_database, strict=True) for row in rows],
         record=lambda row: {
@@ -364,6 +375,8 @@ def models_compared(evaluation: RetrievalEvaluation) -> ResultTable:
             "num_tumors": num_tumors,
             "num_queries": row.num_queries,
             **row.means(),
+            "difference": None if row.gain is None else row.gain.mean,
+            "difference_error": None if row.gain is None else row.gain.standard_error,
         },
     )
 
