@@ -2,8 +2,9 @@
 
 The papers' mean absolute error in white and in gray matter is taken over voxels where the tissue is and where the truth
 has tumor; in CSF over voxels where the prediction has tumor (Ezhov et al. 2021 and 2023, authors' code). False tumor
-outside the true one is thus never counted. `union` takes, for each tissue, the voxels where either has tumor. CSF is
-the part of the brain where no cells can live, so without mass effect there is no tumor in it, and nothing to average.
+outside the true one is thus never counted. `union` takes, for each tissue, the voxels where either has tumor. A tissue
+is wherever its fraction exceeds 1e-4: with soft maps a voxel is of several tissues, and CSF has tumor without mass
+effect too, where it shares a voxel with tissue. Where the maps are those of the solver, CSF is closed to cells.
 
 Undefined values are NaN: an error over no voxel, and the Dice of two empty masks. Means over tumors leave them out and
 their number is given.
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.metrics.overlap import dice
-from gliofield.report.tables import number
+from gliofield.metrics.statistics import mean_of
+from gliofield.report.tables import NOTHING, number
 
 #: Levels of the inverse paper's evaluation, at which true and predicted densities are compared.
 INVERSE_LEVELS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.25, 0.4, 0.5, 0.75, 0.8, 0.9, 0.95)
@@ -62,7 +64,7 @@ def density_errors(
     predicted, truth : (X, Y, Z) float32 arrays
         Densities on one grid.
     tissues : mapping of str to (X, Y, Z) float32 array
-        Fractions of ``white_matter``, ``gray_matter`` and ``csf``; see `Anatomy.tissue_fractions`.
+        Fractions of ``white_matter``, ``gray_matter`` and ``csf``.
     levels : tuple of float
         Where Dice is measured, strictly above.
     """
@@ -85,13 +87,14 @@ class MeanValue:
 
     Parameters
     ----------
-    mean, median, percentile_5, percentile_95 : float
-        Of the defined values; NaN if there are none.
+    mean, standard_error, median, percentile_5, percentile_95 : float
+        Of the defined values; NaN if there are none, the error below two.
     num_defined, num_undefined : int
         How many there were.
     """
 
     mean: float
+    standard_error: float
     median: float
     percentile_5: float
     percentile_95: float
@@ -106,11 +109,13 @@ class MeanValue:
         if len(defined) == 0:
             nan = float("nan")
             return cls(
-                mean=nan, median=nan, percentile_5=nan, percentile_95=nan, num_defined=0, num_undefined=len(array)
-            )
+                mean=nan, standard_error=nan, median=nan, percentile_5=nan, percentile_95=nan, num_defined=0,
+                num_undefined=len(array),
+            )  # fmt: skip
         low, median, high = (float(value) for value in np.percentile(defined, (5, 50, 95)))
         return cls(
             mean=float(defined.mean()),
+            standard_error=mean_of(defined.tolist()).standard_error,
             median=median,
             percentile_5=low,
             percentile_95=high,
@@ -120,9 +125,16 @@ class MeanValue:
 
     @property
     def cell(self) -> str:
-        """The mean for a table; in parentheses, where not 0, the number of tumors without a value."""
+        """The mean ± its error for a table; in parentheses, where not 0, the number of tumors without a value."""
         missing = f" ({self.num_undefined})" if self.num_undefined else ""
-        return f"{number(self.mean, '.3f')}{missing}"
+        return f"{self.with_error}{missing}"
+
+    @property
+    def with_error(self) -> str:
+        """The mean ± its standard error for a table."""
+        if not self.num_defined:
+            return NOTHING
+        return f"{number(self.mean, '.3f')} ± {number(self.standard_error, '.3f')}"
 
 
 def _mean(error: NDArray[np.float64], region: NDArray[np.bool_]) -> float:

@@ -9,12 +9,11 @@ import textwrap
 
 import pytest
 import typer
-from markdown_blocks import blocks, pages
+from markdown_blocks import blocks, pages, understand
 from repository import ROOT
 from user_folder import as_a_user
 
 import gliofield
-from gliofield.cli import app
 from gliofield.cli.bids import app as bids_app
 from gliofield.cli.bids import repeated
 
@@ -26,17 +25,6 @@ def commands_of(text: str) -> list[list[str]]:
     """The commands of a console block: lines after `$ `, continued over backslashes."""
     joined = text.replace("\\\n", " ")
     return [shlex.split(line[2:], comments=True) for line in joined.splitlines() if line.startswith("$ ")]
-
-
-def understand(arguments: list[str]) -> None:
-    """Parse a gliofield command line without running it."""
-    command, rest = typer.main.get_command(app), list(arguments)
-    while hasattr(command, "commands"):
-        name, *rest = rest
-        assert name in command.commands, f"no command {name!r}"
-        command = command.commands[name]
-    context = command.make_context(command.name, rest)
-    assert context.params
 
 
 def test_the_pages_have_blocks_to_check():

@@ -4,6 +4,7 @@ import numpy as np
 from phantom_brain import phantom_tissue_maps
 
 from gliofield.growth import FisherKolmogorovParameters
+from gliofield.learning import EpochRecord, TrainingHistory
 from gliofield.metrics import MaskAgreement
 from gliofield_papers.errors_by_tissue import INVERSE_LEVELS, SURROGATE_LEVELS, DensityErrors, MeanValue
 from gliofield_papers.forward.evaluation import SurrogateEvaluation, SurrogateScore
@@ -11,11 +12,34 @@ from gliofield_papers.forward.times import SurrogateAtTimes, TumorAtTimes
 from gliofield_papers.inverse.comparison import AxialSlice, MethodAnswer
 from gliofield_papers.inverse.evaluation import InverseEvaluation, InverseEvaluationSettings, InverseScore
 
+HISTORY = TrainingHistory(
+    epochs=tuple(
+        EpochRecord(
+            epoch=epoch, training={"loss": 1.0 / epoch}, validation={"loss": 2.0 / epoch}, learning_rate=0.1,
+            seconds=1.0, num_samples=4,
+        )
+        for epoch in (1, 2)
+    ),
+    best_epoch=2,
+    is_stopped_early=False,
+)  # fmt: skip
 TISSUES = ("white_matter", "gray_matter", "csf")
 
 
 def inverse_evaluation(names=("joint.safetensors",), *, dice=0.5):
     """Scores whose Dice falls from `dice` + 0.3 to `dice` - 0.3 over the levels; the last level has no value."""
+
+    def errors(name):
+        """Three tumors; later networks are worse by 0.1."""
+        more = 0.1 * names.index(name)
+        return tuple(
+            DensityErrors(
+                published=dict.fromkeys(TISSUES, error + more),
+                union=dict.fromkeys((*TISSUES, "all"), error + more),
+                dice=dict.fromkeys(INVERSE_LEVELS, 0.9 - error - more),
+            )
+            for error in (0.1, 0.2, 0.3)
+        )
 
     def score(name):
         falling = np.linspace(dice + 0.3, dice - 0.3, len(INVERSE_LEVELS))
@@ -30,6 +54,7 @@ def inverse_evaluation(names=("joint.safetensors",), *, dice=0.5):
             num_members=1, published=dict.fromkeys(TISSUES, value), union=dict.fromkeys((*TISSUES, "all"), value),
             dice=by_level, location_mm=value, location_axis_mm=value, num_clamped=0, seed_moved_mm=value,
             num_not_simulated=0, num_without_core=0, network_s=0.1, simulation_s=0.1,
+            floor=dict.fromkeys(TISSUES, value), errors=errors(name),
         )  # fmt: skip
 
     return InverseEvaluation(
@@ -60,7 +85,7 @@ def surrogate_evaluation(dice_by_tumor, names=("poor.safetensors",), *, device="
             name=name, tissues="csf", loss="tumor-and-csf", is_small=True, published=dict.fromkeys(TISSUES, value),
             union=dict.fromkeys((*TISSUES[:2], "all"), value), dice=dict.fromkeys(SURROGATE_LEVELS, value),
             network_dice=dict.fromkeys(SURROGATE_LEVELS, value), dice_by_time={50.0: value}, single_s=0.1,
-            batched_s=0.1, errors=tuple(errors(dice) for dice in dice_by_tumor),
+            batched_s=0.1, history=HISTORY, errors=tuple(errors(dice) for dice in dice_by_tumor),
             network_errors=tuple(errors(dice, csf=0.03) for dice in dice_by_tumor),
         )  # fmt: skip
 
@@ -91,6 +116,7 @@ def method_answer(query, method, *, failure="", shape=(28, 34), index=10, has_sl
         group="real",
         method=method,
         agreement=None if failure else MaskAgreement(dice_t1gd=0.25, dice_flair=0.75),
+        caption="" if failure else "Dice 0.25 + 0.75",
         failure=failure,
         seconds=0.1,
         axial_slice=shown if has_slice else None,

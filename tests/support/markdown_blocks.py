@@ -14,7 +14,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
 from repository import ROOT, repository_files
+
+from gliofield.cli import app
 
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _OPT_OUT = re.compile(r"^<!-- not run: (.+) -->$")
@@ -67,3 +70,14 @@ def _blocks_of(page: Path) -> list[Block]:
     if opened is not None:
         raise ValueError(f"{page}:{opened[0]}: the block is not closed")
     return found
+
+
+def understand(arguments: list[str]) -> None:
+    """Parse a gliofield command line without running it."""
+    command, rest = typer.main.get_command(app), list(arguments)
+    while hasattr(command, "commands"):
+        name, *rest = rest
+        assert name in command.commands, f"no command {name!r}"
+        command = command.commands[name]
+    context = command.make_context(command.name, rest)
+    assert context.params

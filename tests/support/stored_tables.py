@@ -235,7 +235,12 @@ def _cohort(name, number):
 
 
 def _json(content) -> str:
-    return json.dumps(plain_json(content), indent=1, allow_nan=False) + "\n"
+    """One line for each value of the outermost level."""
+    plain = plain_json(content)
+    if isinstance(plain, list):
+        return "[\n" + ",\n".join(f" {json.dumps(value, allow_nan=False)}" for value in plain) + "\n]\n"
+    lines = (f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in plain.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def main() -> None:

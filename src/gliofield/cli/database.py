@@ -76,6 +76,7 @@ def build_command(
     model: Annotated[
         str, choice(*options.MODELS, kind="growth model", help="Growth model: Fisher-Kolmogorov, or with mass effect.")
     ] = _MODEL,
+    push_pa: options.DesignPush = None,
     atlas: options.Atlas = _ATLAS,
     spacing_mm: options.Spacing = _SPACING_MM,
     domain_rule: options.DomainRule = options.DEFAULT_DOMAIN_RULE,
@@ -114,6 +115,7 @@ def build_command(
     else:
         require_writable_place(path)
     tumors = request.tumors()
+    drawn_by = named_design(design, mass_effect=model == "mass-effect", push_pa=push_pa)
     crew = _workforce(workers, device, scheduler, console.report)
     loaded = load_atlas(atlas, report=console.report)
     folder = default_database_path(loaded) if path is None else path
@@ -125,7 +127,7 @@ def build_command(
         folder,
         num_tumors=len(tumors),
         first_tumor=tumors.start,
-        design=named_design(design, mass_effect=model == "mass-effect"),
+        design=drawn_by,
         atlas=loaded,
         grid=grid,
         domain_rule=domain_rule,

@@ -51,6 +51,12 @@ Patients = Annotated[
 Atlas = Annotated[str, typer.Option(help="Name or folder of the atlas.")]
 DatabaseAtlas = Annotated[str | None, typer.Option(help="Name or folder of the atlas; default: the database's.")]
 Spacing = Annotated[float, typer.Option(help="Voxel spacing of the simulation grid [mm].")]
+DesignPush = Annotated[
+    float | None,
+    typer.Option(
+        "--push", help="Push γ of every tumor [Pa], for --model mass-effect; default: drawn between 0 and 20,000."
+    ),
+]
 DomainRule = Annotated[str, choice(*DOMAIN_RULES, kind="domain rule", help="Where in the brain a tumor may grow.")]
 Registration = Annotated[
     str, choice(*REGISTRATIONS, kind="registration preset", help="How patients are registered to the atlas.")

@@ -324,11 +324,11 @@ def require_peak(name: str, peak: tuple[float, float, float], unit: str) -> None
 
 
 def require_push(push_pa: tuple[float, float] | None) -> None:
-    """Raise `ParameterError` unless the range of pushes is None or 0 ≤ low < high, both finite."""
+    """Raise `ParameterError` unless the range of pushes is None or 0 ≤ low ≤ high, both finite."""
     if push_pa is not None and not (
-        len(push_pa) == 2 and np.all(np.isfinite(push_pa)) and 0.0 <= push_pa[0] < push_pa[1]
+        len(push_pa) == 2 and np.all(np.isfinite(push_pa)) and 0.0 <= push_pa[0] <= push_pa[1]
     ):
-        raise ParameterError(f"push_pa must be None or (low, high) with 0 <= low < high [Pa], got {push_pa}.")
+        raise ParameterError(f"push_pa must be None or (low, high) with 0 <= low <= high [Pa], got {push_pa}.")
 
 
 def require_snapshots(snapshots_per_run: int) -> None:

@@ -17,20 +17,29 @@ DESIGNS: dict[str, ClinicalDesign | PapersDesign] = {
 }
 
 
-def named_design(name: str, *, snapshots_per_run: int = 1, mass_effect: bool = False) -> ClinicalDesign | PapersDesign:
+def named_design(
+    name: str, *, snapshots_per_run: int = 1, mass_effect: bool = False, push_pa: float | None = None
+) -> ClinicalDesign | PapersDesign:
     """Design of `DESIGNS` with its default settings and a number of snapshots per simulation.
 
-    With mass effect the push is drawn between 0 and twice its default.
+    With mass effect every tumor pushes by `push_pa` [Pa], as in the papers; by None the push is drawn between 0 and
+    twice its default.
 
     Raises
     ------
     ParameterError
-        If the name is unknown, or the number below 1.
+        If the name is unknown, the number below 1, or a push is given without mass effect.
     """
     if name not in DESIGNS:
         raise ParameterError(unknown_name("design", name, DESIGNS))
-    push_pa = (0.0, 2.0 * DEFAULT_PUSH_PA) if mass_effect else None
-    return dataclasses.replace(DESIGNS[name], snapshots_per_run=snapshots_per_run, push_pa=push_pa)
+    if push_pa is not None and not mass_effect:
+        raise ParameterError(
+            f"a push of {push_pa:g} Pa needs the growth model mass-effect: expected no push without it."
+        )
+    drawn = (0.0, 2.0 * DEFAULT_PUSH_PA) if push_pa is None else (push_pa, push_pa)
+    return dataclasses.replace(
+        DESIGNS[name], snapshots_per_run=snapshots_per_run, push_pa=drawn if mass_effect else None
+    )
 
 
 def resolve_design(design: Design | str, *, mass_effect: bool) -> Design:

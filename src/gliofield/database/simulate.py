@@ -197,6 +197,9 @@ class BatchSimulator:
 
     @cached_property
     def _coarse_anatomy(self) -> Anatomy | None:
+        # Screening is by converged steps, of which the sizes of tumors in published ones say nothing.
+        if getattr(self.model, "scheme", None) == "published":
+            return None
         return coarsened_anatomy(self.anatomy)
 
 

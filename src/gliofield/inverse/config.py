@@ -42,6 +42,8 @@ class TargetSettings:
         ``linear`` as in the paper, or ``log``: growth targets by their logarithms. Seeds are always linear.
     is_joint : bool
         One network for growth and seed, or one for each.
+    has_push : bool
+        Whether the push of tumors with mass effect is predicted too, which the paper keeps constant.
 
     Raises
     ------
@@ -52,6 +54,7 @@ class TargetSettings:
     growth: str = "invariants"
     scale: str = "linear"
     is_joint: bool = True
+    has_push: bool = False
 
     def __post_init__(self) -> None:
         if self.growth not in GROWTH_TARGETS:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import CheckpointError, DatabaseError, SegmentationError
-from gliofield.growth.parameters import SEED_NAMES
+from gliofield.growth.parameters import RATE_NAMES, SEED_NAMES
 from gliofield.imaging.observation import Observation
 from gliofield.inverse.checkpoint import CHECKPOINT_KIND, InverseHeader, network_names, read_inverse_header
 from gliofield.inverse.targets import FRONT_SPEED_MM_PER_DAY, GrowthRates
@@ -190,7 +190,7 @@ def _prediction(
             targets["mu1_mm"], targets["mu2"], front_speed_mm_per_day=FRONT_SPEED_MM_PER_DAY
         )
     else:
-        rates = GrowthRates(**{name: value for name, value in targets.items() if name not in SEED_NAMES})
+        rates = GrowthRates(**{name: targets[name] for name in RATE_NAMES})
     x_mm, y_mm, z_mm = (targets[name] for name in SEED_NAMES)
     return InversePrediction(
         rates=rates,

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import ParameterError
-from gliofield.growth.parameters import RATE_NAMES, SEED_NAMES
+from gliofield.growth.parameters import DEFAULT_PUSH_PA, PUSH_NAME, RATE_NAMES, SEED_NAMES, TUMOR_NAMES
 from gliofield.inverse.config import TargetSettings
 
 #: Low and high of a quantity.
@@ -39,6 +39,8 @@ PUBLISHED_RANGES: Mapping[str, Range] = {
     "white_matter_diffusivity_mm2_per_day": (0.02, 1.5),
     "proliferation_rate_per_day": (0.002, 0.2),
     "growth_time_days": (50.0, 1500.0),
+    # Not published: what designs draw (`gliofield.database.named_design`).
+    PUSH_NAME: (0.0, 2.0 * DEFAULT_PUSH_PA),
 }
 #: Front speed [mm/day] at which μ1 and μ2 become D_w, ρ and T: the middle of the published range of 2 √(D_w ρ),
 #: 202.2 mm/year.
@@ -92,7 +94,7 @@ class GrowthRates:
 
 def growth_targets(settings: TargetSettings) -> tuple[str, ...]:
     """Names of the growth targets, units in the names."""
-    return _GROWTH_TARGETS[settings.growth]
+    return (*_GROWTH_TARGETS[settings.growth], *((PUSH_NAME,) if settings.has_push else ()))
 
 
 def target_groups(settings: TargetSettings) -> dict[str, tuple[str, ...]]:
@@ -107,7 +109,7 @@ def target_values(parameters: NDArray[np.float64], names: Sequence[str]) -> NDAr
     Parameters
     ----------
     parameters : (n, ≥ 6) float64 array
-        D_w, ρ, T, seed x, y, z, as `gliofield.database` stores them.
+        D_w, ρ, T, seed x, y, z and, of models with mass effect, push, as `gliofield.database` stores them.
     names : sequence of str
         Targets wanted.
     """
@@ -117,6 +119,7 @@ def target_values(parameters: NDArray[np.float64], names: Sequence[str]) -> NDAr
         "mu2": np.sqrt(rate * time),
         **dict(zip(_GROWTH_TARGETS["rates"], (diffusivity, rate, time), strict=True)),
         **{name: parameters[:, 3 + axis] for axis, name in enumerate(SEED_NAMES)},
+        **({PUSH_NAME: parameters[:, len(TUMOR_NAMES)]} if PUSH_NAME in names else {}),
     }
     return np.stack([columns[name] for name in names], axis=1)
 
@@ -162,7 +165,7 @@ class TargetScaling:
         return cls(
             names=tuple(names),
             ranges=tuple(ranges[name] for name in names),
-            is_log=tuple(settings.scale == "log" and name not in SEED_NAMES for name in names),
+            is_log=tuple(settings.scale == "log" and name not in (*SEED_NAMES, PUSH_NAME) for name in names),
         )
 
     def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -140,14 +140,14 @@ class PredictedTumor:
 def predicted_tumor(header: InverseHeader, prediction: InversePrediction, anatomy: Anatomy) -> PredictedTumor:
     """The tumor of a prediction in an anatomy in atlas space.
 
-    Ratio of diffusivities and push, of which the masks say nothing, are those of the training.
+    The ratio of diffusivities is that of the training, and so is a push that is not predicted.
     """
     seed_mm, moved_mm = nearest_tissue(anatomy, prediction.seed_mm)
     values = dataclasses.asdict(prediction.rates)
     if header.diffusivity_ratio is not None:
         values["diffusivity_ratio"] = header.diffusivity_ratio
     if header.has_mass_effect:
-        values[PUSH_NAME] = header.push_pa
+        values[PUSH_NAME] = prediction.targets.get(PUSH_NAME, header.push_pa)
     return PredictedTumor(
         parameters=growth_parameters_of(values | seed_values(seed_mm)),
         growth_time_days=prediction.rates.growth_time_days,

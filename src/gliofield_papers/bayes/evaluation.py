@@ -84,6 +84,9 @@ class BayesEvaluationSettings:
         Processes; None: all cores. Results do not depend on it.
     is_small : bool
         Whether results are to be labelled small.
+    is_published : bool
+        Whether patients are sampled as in the paper: in their own anatomy, by its algorithm, with all voxels taken for
+        independent and PET without background.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class BayesEvaluationSettings:
     num_paper_samples: int = 2048
     num_threads: int | None = None
     is_small: bool = False
+    is_published: bool = False
 
     def __post_init__(self) -> None:
         if self.seed < 0 or self.num_cases < 1:
@@ -137,7 +141,11 @@ class BayesEvaluationSettings:
 
     def identity(self) -> dict[str, Any]:
         """What results depend on: all but the number of cases and of processes."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _FREE}
+        named = {name: value for name, value in dataclasses.asdict(self).items() if name not in _FREE}
+        if not self.is_published:
+            # As in evaluations of before there was a choice.
+            del named["is_published"]
+        return named
 
 
 _FREE = ("num_cases", "num_threads")
@@ -247,6 +255,7 @@ def evaluate_bayes(
         folder=place / "patients",
         spacing_mm=settings.sample_spacing_mm if compared is None else compared["spacing_mm"],
         models=_patient_models(settings, num_workers, surrogate, compared),
+        in_patient=settings.is_published,
         personalization=chosen,
         conditions=conditions,
     )
@@ -412,6 +421,9 @@ def _patient_models(
     """The solver, and the surrogate with which patients are or were compared, by its identity."""
     sampler = ImportanceSettings(seed=settings.seed, num_effective=settings.num_samples)
     sampling = SampleSettings(sampler=sampler, num_workers=num_workers)
+    if settings.is_published:
+        published = TmcmcSettings(seed=settings.seed, num_samples=settings.num_paper_samples)
+        sampling = replace(SampleSettings.paper(), sampler=published, num_workers=num_workers)
     solver = FisherKolmogorov()
     models = {SOLVER: PatientModel(model=solver, identity=describe_settings(solver), settings=sampling)}
     if identity is not None:

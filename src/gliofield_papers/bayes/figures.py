@@ -67,8 +67,10 @@ def interval_figure(evaluation: BayesEvaluation) -> Figure:
 def map_figure(evaluation: BayesEvaluation, atlas: Atlas) -> Figure | None:
     """MAP densities through the center of each patient's core: a row per patient and growth model, its masks outlined.
 
-    None without patients.
+    None without patients, and where they were sampled in their own anatomy, which is not kept.
     """
+    if evaluation.settings.is_published:
+        return None
     rows = [
         (patient, label)
         for patient in evaluation.patients

@@ -61,7 +61,7 @@ class ModelPosterior:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PatientPosterior:
-    """Posteriors of one patient in the atlas.
+    """Posteriors of one patient.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ class PatientPosterior:
         What it depends on beside the evaluation's settings: digests of the files, spacing, registration, growth models;
         JSON-ready.
     core_ml, whole_ml : float
-        Volumes of the masks in the atlas [ml]; NaN before it was registered.
+        Volumes of the masks where tumors grow [ml]; NaN before it was registered.
     spacing_mm : float
-        Of the atlas's grid [mm].
+        Of the grid [mm].
     uses_pet : bool
         Whether FET-PET was there.
     models : mapping of str to ModelPosterior
@@ -87,7 +87,7 @@ class PatientPosterior:
     densities : mapping of str to array (X, Y, Z)
         MAP densities by model, float32.
     masks : mapping of str to array (X, Y, Z)
-        ``tumor_core`` and ``whole_tumor`` in the atlas.
+        ``tumor_core`` and ``whole_tumor`` where tumors grow.
     """
 
     name: str

@@ -1,8 +1,9 @@
 """Table I and Fig. 9 of the surrogate paper on real patients: MAP by the numerical solver beside MAP by a surrogate.
 
-Each patient is registered as by `personalize` and sampled by its method ``sample`` in the atlas, once per growth model,
-on one grid, with one prior and one weight of voxels. The paper's patients are others and had FET-PET, so its numbers
-stand beside ours as ranges; its seeds are fractions of other heads and do not compare.
+Each patient is registered as by `personalize` and sampled by its method ``sample``, once per growth model, on one grid,
+with one prior and one weight of voxels: in the atlas, or, as in the paper, in the patient's own brain with the atlas's
+tissue. The paper's patients are others and had FET-PET, so its numbers stand beside ours as ranges; its seeds are
+fractions of other heads and do not compare.
 
 What one growth model says is written as soon as it is there (`bayes_patient_files`), and a run that was stopped goes on
 from its last batch. What failed is recorded with the reason. Sampling is not tried again; reading and registration
@@ -25,10 +26,20 @@ from gliofield.errors import GridMismatchError, ImageError, NumericalError, Para
 from gliofield.growth import GrowthModel
 from gliofield.imaging import Observation
 from gliofield.metrics.overlap import dice
-from gliofield.pipeline import CaseFiles, PersonalizationSettings, observe_in_atlas, read_case, register_case
+from gliofield.pipeline import (
+    CaseFiles,
+    PatientSpace,
+    PersonalizationSettings,
+    observe,
+    observe_in_atlas,
+    patient_grid,
+    read_case,
+    register_case,
+)
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+from gliofield.registration import registration_preset
 from gliofield_papers.bayes.cost import mean_distance
 from gliofield_papers.bayes.identity import differing_keys, registration_identity
 from gliofield_papers.bayes.measuring import MachineConditions, require_failure_of_data, timed_sampling
@@ -106,6 +117,8 @@ class PatientSampler:
         By name: `SOLVER`, and `SURROGATE` where there is one.
     personalization : PersonalizationSettings
         Registration; deterministic, or a run that was stopped may not go on.
+    in_patient : bool
+        Whether tumors grow in the patient's own brain; otherwise in the atlas.
     conditions : MachineConditions
         Those before the evaluation.
     """
@@ -115,6 +128,7 @@ class PatientSampler:
     spacing_mm: float
     models: Mapping[str, PatientModel]
     personalization: PersonalizationSettings
+    in_patient: bool = False
     conditions: MachineConditions = field(default_factory=MachineConditions.now)
 
     def require_continuable(self, patients: Mapping[str, CaseFiles]) -> None:
@@ -168,6 +182,7 @@ class PatientSampler:
             "registration": registration_identity(self.personalization),
             # As it will be read: JSON knows no tuples.
             "models": json.loads(json.dumps({label: each.identity for label, each in self.models.items()})),
+            **({"space": "patient"} if self.in_patient else {}),
         }
         path = patient_file(self.folder, name)
         stored = read_patient(path) if path.exists() else None
@@ -219,9 +234,14 @@ class PatientSampler:
         return patient
 
     def _observed(self, files: CaseFiles) -> Observation:
-        """Masks of a patient on the atlas's grid, and PET where there is one."""
+        """Masks of a patient where tumors grow, and PET where there is one."""
         case = read_case(files)
         transform = register_case(case, self.atlas, self.personalization).transform
+        if self.in_patient:
+            rule = registration_preset(self.personalization.registration).mask_interpolation
+            own = patient_grid(case, self.spacing_mm)
+            space = PatientSpace(case=case, atlas=self.atlas, transform=transform, grid=own, mask_rule=rule)
+            return observe(case, space, self.personalization.thresholds)
         grid = self.atlas.simulation_grid(spacing_mm=self.spacing_mm)
         return observe_in_atlas(case, self.atlas, transform, self.personalization, grid=grid)
 

@@ -291,7 +291,8 @@ def _with_spread(moments: tuple[float, float]) -> str:
 def _patients_text(evaluation: BayesEvaluation) -> str:
     has_pet = any(patient.uses_pet for patient in evaluation.patients)
     return (
-        "Best sample, in parentheses the 95 % interval, in the units of the names; in the atlas, "
+        "Best sample, in parentheses the 95 % interval, in the units of the names; "
+        + ("as published, in their own anatomy, " if evaluation.settings.is_published else "in the atlas, ")
         + ("with FET-PET where there is one. " if has_pet else "without FET-PET. ")
         + "Paper: smallest and largest MAP of its five patients by either model (Table I); other patients, who had "
         "FET-PET, in their own anatomy."

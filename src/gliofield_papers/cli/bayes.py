@@ -36,6 +36,14 @@ def evaluate_bayes(
     atlas: options.Atlas = "sri24",
     registration: options.Registration = options.DEFAULT_REGISTRATION,
     small: Annotated[bool, typer.Option("--small", help="Coarser and fewer of everything; results say so.")] = False,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="Sample patients as the paper: in their own anatomy, 2,048 samples of one step (256 with --small), "
+            "independent voxels, PET without background.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Root seed of cases and samplers.")] = 0,
     force: options.Force = False,
     num_cases: _NumCases = None,
@@ -51,7 +59,7 @@ def evaluate_bayes(
     Every case is written as soon as it is done; the same command goes on with what is missing. It takes hours to days.
     """
     if not patients:
-        console.refuse("registration", "checkpoint", because="without --patients")
+        console.refuse("registration", "checkpoint", "published", because="without --patients")
 
     from gliofield.anatomy import load_atlas
     from gliofield.database import SimulationDatabase
@@ -62,7 +70,13 @@ def evaluate_bayes(
 
     settings = _settings(
         small,
-        {"seed": seed, "num_threads": num_threads, "num_cases": num_cases, "spacing_mm": spacing_mm},
+        {
+            "seed": seed,
+            "num_threads": num_threads,
+            "num_cases": num_cases,
+            "spacing_mm": spacing_mm,
+            "is_published": published,
+        },
         num_samples,
     )
     found, left_out = find_patients(patients) if patients else ({}, {})

@@ -57,7 +57,7 @@ def evaluate_inverse(
     from gliofield_papers.inverse.evaluation import InverseEvaluationSettings
     from gliofield_papers.inverse.evaluation import evaluate_inverse as evaluate
     from gliofield_papers.inverse.figures import MOST_PAIRS
-    from gliofield_papers.inverse.tables import inverse_report, methods_record, methods_report
+    from gliofield_papers.inverse.tables import inverse_record, inverse_report, methods_record, methods_report
 
     opened = SimulationDatabase.open(database)
     loaded = load_atlas(atlas or opened.header.atlas_name, report=console.report)
@@ -71,7 +71,15 @@ def evaluate_inverse(
         preset, num_tumors=tumors or preset.num_tumors, seed=seed, observation=observation, num_threads=threads
     )
     fitting, other = _by_growth_model(checkpoint, opened, has_masks=bool(queries or patients))
-    evaluation = evaluate(opened, loaded, fitting, settings=settings, device=device, report=console.report)
+    evaluation = evaluate(
+        opened,
+        loaded,
+        fitting,
+        settings=settings,
+        device=device,
+        num_cases=0 if figures is None else MOST_PAIRS,
+        report=console.report,
+    )
     asked, left_out = _queries(opened, loaded, queries or [], patients or [], registration, threads, console.report)
     answers: Any = ()
     if asked is not None:
@@ -96,7 +104,7 @@ def evaluate_inverse(
     content = {
         "file": out,
         "figures": figures,
-        **dataclasses.asdict(evaluation),
+        **inverse_record(evaluation),
         "methods": methods_record(answers),
         "patients_left_out": left_out,
     }

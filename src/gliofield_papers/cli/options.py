@@ -13,9 +13,10 @@ import typer
 NETWORK_INDEXES = ("ae", "vae", "hash")
 CLASSICAL_INDEXES = (
     *("exact", "direct", "ds64", "ds32", "ds64-antialiased", "ds32-antialiased"),
-    *("radiomics", "radiomics-standardized"),
+    *("radiomics", "radiomics-standardized", "random-projection"),
 )
-LOSSES = ("dice", "bce", "mse")
+LOSSES = ("dice", "dice-squared", "jaccard", "bce", "mse")
+MODALITIES = ("flair", "t1gd")
 SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")
 
 #: What the papers' preset of each network and its preset ``--small`` hold.

@@ -10,7 +10,7 @@ import typer
 
 from gliofield.cli import options
 from gliofield.cli.console import Console
-from gliofield.cli.settings_options import choice
+from gliofield.cli.settings_options import choice, with_given
 from gliofield_papers.cli.options import CLASSICAL_INDEXES, NETWORK_INDEXES
 
 if TYPE_CHECKING:
@@ -35,8 +35,16 @@ _Indexes = Annotated[
         help="Index to compare; repeatable. Default: all that need no training.",
     ),
 ]
+_Networks = Annotated[
+    list[Path] | None,
+    typer.Option(help="Trained network (ae, vae, hash), asked beside itself untrained; repeatable."),
+]
 _Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="Bit-identical registrations, which take longer.")
+]
+_Reconstructed = Annotated[
+    int | None,
+    typer.Option(min=0, help="Queries per group and tumors of the database that networks reconstruct; default 200."),
 ]
 _Seed = Annotated[
     int | None, typer.Option(min=0, help="Root seed of the held-out tumors; not the database's. Default 20,000.")
@@ -50,12 +58,13 @@ def evaluate_retrieval(
     queries: _Queries = None,
     patients: options.Patients = None,
     synthetic: _Synthetic = None,
-    checkpoint: Annotated[list[Path] | None, typer.Option(help="Trained networks (ae, vae, hash); repeatable.")] = None,
+    checkpoint: _Networks = None,
     index: _Indexes = None,
     compare: Annotated[Path | None, typer.Option(help="Database of another growth model, compared at equal N.")] = None,
     atlas: options.DatabaseAtlas = None,
     registration: options.Registration = options.DEFAULT_REGISTRATION,
     deterministic: _Deterministic = False,
+    reconstructed: _Reconstructed = None,
     quick: options.Quick = False,
     seed: _Seed = None,
     force: options.Force = False,
@@ -102,7 +111,7 @@ def evaluate_retrieval(
         opened,
         asked,
         strategies,
-        settings=preset(num_threads=threads),
+        settings=with_given(preset(num_threads=threads), num_reconstructed=reconstructed),
         compare=sources.compare,
         patients=registered,
         notes=[f"Left out: {name} ({reason})" for name, reason in left_out.items()],
@@ -218,7 +227,7 @@ class _QuerySources:
 
 
 def _strategies(names: list[str] | None, checkpoints: list[Path] | None) -> list[RetrievalStrategy]:
-    from gliofield_papers.retrieval.strategies import CLASSICAL_NAMES, named_strategy, network_strategy
+    from gliofield_papers.retrieval.strategies import CLASSICAL_NAMES, named_strategy, network_strategies
 
     named = [named_strategy(name) for name in dict.fromkeys(names or CLASSICAL_NAMES)]
-    return [*named, *(network_strategy(path) for path in checkpoints or ())]
+    return [*named, *network_strategies(checkpoints or ())]

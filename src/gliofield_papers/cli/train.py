@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from gliofield.cli.commands import add_command, make_group
 from gliofield.cli.console import Console
 from gliofield.cli.settings_options import with_given
-from gliofield_papers.cli.options import LOSSES, PRESETS
+from gliofield_papers.cli.options import LOSSES, MODALITIES, PRESETS
 from gliofield_papers.cli.train_surrogate import train_surrogate
 from gliofield_training.cli import training_options
 from gliofield_training.cli.training_options import best_epoch_line, network, network_choice, options_for, tumors
@@ -21,6 +21,25 @@ _DESCRIPTIONS = {
     "vae": "Train a variational autoencoder of tumor masks, for index vae.",
     "hash": "Train an autoencoder whose encoding is bits (Bi-half layer), for index hash.",
 }
+
+
+_KlWeight = Annotated[
+    float | None,
+    network(min=0.0, help="β, weight of a VAE's Kullback-Leibler divergence; default 0.001. With 0 it is reported."),
+]
+_Modality = Annotated[
+    str | None,
+    network_choice(*MODALITIES, kind="modality", help="Train one network alone, for tuning; it searches nothing."),
+]
+_NumHalvings = Annotated[
+    int | None,
+    network("--halvings", min=1, max=5, help="How often the resolution is halved, with twice the channels each time."),
+]
+
+
+def _channels(preset: tuple[int, ...], num_halvings: int) -> tuple[int, ...]:
+    """Channels after each halving: those of the preset, and on as they double."""
+    return tuple(preset[0] * 2**number for number in range(num_halvings))
 
 
 def _embedding_command(kind: str) -> Callable[..., None]:
@@ -46,11 +65,16 @@ def _embedding_command(kind: str) -> Callable[..., None]:
         small: training_options.Small = False,
         latent_size: Annotated[int | None, network(min=1, help="Numbers, or bits, per mask; default 1024.")] = None,
         loss: Annotated[str, network_choice(*LOSSES, kind="loss", help="Reconstruction loss.")] = "dice",
+        kl_weight: _KlWeight = None,
+        modality: _Modality = None,
+        num_halvings: _NumHalvings = None,
         *,
         training: dict[str, Any],
     ) -> None:
         if database is not None:
             console.refuse("atlas", because="with --database")
+        if kind != "vae":
+            console.refuse("kl_weight", because=f"to train {kind}, whose loss has no divergence")
 
         from gliofield.anatomy import load_atlas
         from gliofield.database import SimulationDatabase
@@ -65,7 +89,14 @@ def _embedding_command(kind: str) -> Callable[..., None]:
         preset = EmbeddingSettings.small(kind) if small else EmbeddingSettings.papers(kind)
         settings = with_given(
             preset,
-            network=with_given(preset.network, latent_size=latent_size, loss=loss),
+            network=with_given(
+                preset.network,
+                latent_size=latent_size,
+                loss=loss,
+                kl_weight=kl_weight,
+                channels=None if num_halvings is None else _channels(preset.network.channels, num_halvings),
+            ),
+            modalities=None if modality is None else (modality,),
             training=with_given(preset.training, **training),
             num_training_tumors=num_training_tumors,
             num_validation_tumors=num_validation_tumors,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gliofield.cores import available_cores
 from gliofield.errors import ParameterError
+from gliofield.learning import TrainingHistory
 from gliofield.progress import Reporter, ignore_progress
 from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS, DensityErrors, MeanValue, density_errors
 from gliofield_papers.forward.checkpoints import require_fitting_samples, surrogate_names
@@ -55,6 +56,8 @@ class SurrogateScore:
         Dice at the first level by growth time [days].
     single_s, batched_s : float
         Median seconds per tumor, one at a time and in batches of `TIMED_BATCH`.
+    history : TrainingHistory
+        Losses of its training.
     errors, network_errors : tuple of DensityErrors
         Those of each test tumor, in the order of the samples; of what the model gives, and of the network alone.
     """
@@ -70,6 +73,7 @@ class SurrogateScore:
     dice_by_time: dict[float, MeanValue] = field(hash=False)
     single_s: float
     batched_s: float
+    history: TrainingHistory = field(hash=False, repr=False)
     errors: tuple[DensityErrors, ...] = field(hash=False, repr=False)
     network_errors: tuple[DensityErrors, ...] = field(hash=False, repr=False)
 
@@ -228,6 +232,7 @@ def _score(
         },
         single_s=seconds.single_s,
         batched_s=seconds.batched_s,
+        history=model.header.history,
         errors=tuple(own),
         network_errors=tuple(alone),
     )

@@ -16,7 +16,7 @@ from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.report.planes import PLANES, PlaneCut, crop_window
 from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS
 from gliofield_papers.figures.panel_sheet import PanelSheet
-from gliofield_papers.figures.series import add_series_legend, draw_compared_histograms, short_name
+from gliofield_papers.figures.series import add_series_legend, draw_compared_histograms, series_color, short_name
 from gliofield_papers.figures.tissue_image import TISSUE_GRAY_LIMITS, one_slice, tissue_image
 from gliofield_papers.forward.evaluation import SurrogateEvaluation
 from gliofield_papers.forward.tables import PAPER_DICE, surrogate_label
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _AXIAL = PLANES[0]
 _TISSUE_TITLES = {"white_matter": "white matter", "gray_matter": "gray matter", "csf": "CSF, network alone"}
+_NUM_COLUMNS = 3
 _PANEL_INCHES, _MARGIN_MM = 1.6, 10.0
 _TOO_LITTLE_COLOR, _TOO_MUCH_COLOR = (0.25, 0.65, 1.0), (1.0, 0.35, 0.2)
 # Differences are drawn over a darker brain.
@@ -62,20 +63,43 @@ def surrogate_errors_figure(evaluation: SurrogateEvaluation) -> Figure:
 
 
 def surrogate_dice_figure(evaluation: SurrogateEvaluation) -> Figure:
-    """Histograms over test tumors of the model's Dice at the paper's levels, with the means of its network alone."""
+    """Histograms over test tumors of Dice at the paper's levels: of networks alone, as published, then of models."""
     columns = [
         (
-            f"density above {level:g}",
-            [np.array([error.dice[level] for error in score.errors]) for score in evaluation.scores],
+            f"{whose}, above {level:g}",
+            [np.array([error.dice[level] for error in getattr(score, errors)]) for score in evaluation.scores],
         )
+        for whose, errors in (("network alone", "network_errors"), ("model", "errors"))
         for level in SURROGATE_LEVELS
     ]
     figure, panels = _histograms(evaluation, columns, "Dice", greatest=1.0)
-    for axes, published in zip(panels, PAPER_DICE["paper"], strict=True):
-        axes.axvline(
-            published, color="black", linestyle="dotted", linewidth=1.4, label=f"paper, network alone {published:.3f}"
-        )
+    for axes, published in zip(panels, PAPER_DICE["paper"], strict=False):
+        axes.axvline(published, color="black", linestyle="dotted", linewidth=1.4, label=f"paper {published:.3f}")
+    for axes in panels:
         axes.legend(fontsize=8, loc="upper left", framealpha=0.85, edgecolor="none")
+    return figure
+
+
+def surrogate_loss_figure(evaluation: SurrogateEvaluation) -> Figure:
+    """Loss of training and validation over the epochs of each surrogate (Fig. 5)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.4), layout="constrained", dpi=110)
+    axes = figure.subplots()
+    for number, score in enumerate(evaluation.scores):
+        epochs = score.history.epochs
+        for part, style in (("training", "solid"), ("validation", "dashed")):
+            values = [getattr(epoch, part).get("loss", math.nan) for epoch in epochs]
+            axes.plot(
+                [epoch.epoch for epoch in epochs], values, color=series_color(number), linestyle=style, marker=".",
+                label=f"{short_name(surrogate_label(score))}, {part}",
+            )  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.locator_params(axis="x", integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, frameon=False)
     return figure
 
 
@@ -136,13 +160,15 @@ def _histograms(
     from matplotlib.figure import Figure
 
     names = [short_name(surrogate_label(score)) for score in evaluation.scores]
-    figure = Figure(figsize=(11.5, 4.2), layout="constrained", dpi=110)
-    panels = list(figure.subplots(1, len(columns), squeeze=False)[0])
+    num_rows = math.ceil(len(columns) / _NUM_COLUMNS)
+    figure = Figure(figsize=(11.5, 1.2 + 3.0 * num_rows), layout="constrained", dpi=110)
+    panels = list(figure.subplots(num_rows, _NUM_COLUMNS, squeeze=False).ravel())
     for axes, (title, values) in zip(panels, columns, strict=True):
         draw_compared_histograms(axes, values, greatest=greatest)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel(label, fontsize=9)
-    panels[0].set_ylabel("% of tumors", fontsize=9)
+    for axes in panels[::_NUM_COLUMNS]:
+        axes.set_ylabel("% of tumors", fontsize=9)
     anatomies = f"{evaluation.num_anatomies} anatom" + ("ies" if evaluation.num_anatomies > 1 else "y")
     figure.suptitle(
         f"{evaluation.num_samples:,} test tumors in {anatomies} nobody trained on; in parentheses those with a value",

@@ -14,14 +14,19 @@ from gliofield.output import FolderMarker, atomic_folder
 from gliofield.report.json_files import write_json
 from gliofield_papers.figures.pictures import write_pictures
 from gliofield_papers.forward.evaluation import SurrogateEvaluation
-from gliofield_papers.forward.figures import surrogate_dice_figure, surrogate_errors_figure, surrogate_times_figure
+from gliofield_papers.forward.figures import (
+    surrogate_dice_figure,
+    surrogate_errors_figure,
+    surrogate_loss_figure,
+    surrogate_times_figure,
+)
 from gliofield_papers.forward.times import TumorAtTimes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: In every folder of its kind, and in no other.
-SURROGATE_MARKER = FolderMarker("surrogate.json", files=("errors.png", "dice.png", "times.png"))
+SURROGATE_MARKER = FolderMarker("surrogate.json", files=("errors.png", "dice.png", "times.png", "losses.png"))
 
 
 def write_surrogate_figures(
@@ -31,7 +36,7 @@ def write_surrogate_figures(
     tumor: TumorAtTimes,
     force: bool = False,
 ) -> tuple[str, ...]:
-    """Write ``errors.png``, ``dice.png``, ``times.png`` and ``surrogate.json``, each tumor's errors; return notes.
+    """Write ``errors.png``, ``dice.png``, ``times.png``, ``losses.png`` and ``surrogate.json``; return notes.
 
     Parameters
     ----------
@@ -58,6 +63,7 @@ def write_surrogate_figures(
         "errors": lambda: surrogate_errors_figure(evaluation),
         "dice": lambda: surrogate_dice_figure(evaluation),
         "times": lambda: surrogate_times_figure(evaluation, tumor),
+        "losses": lambda: surrogate_loss_figure(evaluation),
     }
     with atomic_folder(folder, replace=force, marker=SURROGATE_MARKER) as partial:
         record: dict[str, Any] = asdict(evaluation)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gliofield.report.tables import Column, ResultTable, number, section
+from gliofield_papers.differences import difference_sections
 from gliofield_papers.errors_by_tissue import SURROGATE_LEVELS, MeanValue
 from gliofield_papers.forward.evaluation import SurrogateEvaluation, SurrogateScore
 from gliofield_papers.forward.seconds import TIMED_BATCH
@@ -40,8 +41,8 @@ def surrogate_report(evaluation: SurrogateEvaluation) -> str:
                 "Dice",
                 "Within the cube around the seed. First what the model gives, which is 0 outside the tissue, then the "
                 "network alone as published, which shows tumor in CSF as well. Mean over tumors with a value; in "
-                "parentheses, where not 0, those without one: neither density exceeds the level. Lines marked paper "
-                "are of other tumors.",
+                "parentheses, where not 0, those without one: neither density exceeds the level; ±: standard error. "
+                "Lines marked paper are of other tumors.",
                 _dice(evaluation),
             ),
             ResultTable(
@@ -52,9 +53,10 @@ def surrogate_report(evaluation: SurrogateEvaluation) -> str:
                 columns=_ERRORS,
                 rows=evaluation.scores,
             ).markdown(),
+            *difference_sections(evaluation.scores, surrogate_label, SURROGATE_LEVELS),
             section(
                 f"Dice at {SURROGATE_LEVELS[0]:g} by growth time",
-                "Of what the model gives; mean over tumors.",
+                "Of what the model gives; mean ± standard error over tumors.",
                 _by_time(evaluation),
             ),
             section("Seconds per tumor", _seconds_text(evaluation), _seconds(evaluation)),
@@ -103,13 +105,13 @@ _ERRORS = (
         Column(title, lambda score, name=name: _with_percentiles(score.published[name]))
         for title, name in zip(("WM", "GM", "CSF, network alone"), TISSUES, strict=True)
     ),
-    Column("either tumor", lambda score: score.union["all"].mean),
+    Column("either tumor", lambda score: score.union["all"].with_error),
 )
 
 
 def _by_time(evaluation: SurrogateEvaluation) -> str:
     columns = [
-        Column(surrogate_label(score), lambda time, score=score: score.dice_by_time[time].mean, ".3f")
+        Column(surrogate_label(score), lambda time, score=score: score.dice_by_time[time].with_error)
         for score in evaluation.scores
     ]
     times = sorted({time for score in evaluation.scores for time in score.dice_by_time})

@@ -67,8 +67,10 @@ class MethodAnswer:
         ``query``, or the file of a checkpoint.
     agreement : MaskAgreement or None
         Dice in the atlas; None where the method failed.
+    caption : str
+        What a picture says of it.
     failure : str
-        Why it did.
+        Why it failed.
     seconds : float
         Wall time of the method alone.
     axial_slice : AxialSlice or None
@@ -79,6 +81,7 @@ class MethodAnswer:
     group: str
     method: str
     agreement: MaskAgreement | None
+    caption: str
     failure: str
     seconds: float
     axial_slice: AxialSlice | None = field(default=None, repr=False, compare=False)
@@ -156,9 +159,10 @@ def compare_with_query(
                     group=queries.groups[row],
                     method=name,
                     agreement=agreement,
+                    caption="" if agreement is None else _dice_of(agreement),
                     failure=failure,
                     seconds=seconds,
-                    axial_slice=_slice(observation, density) if number < num_slices else None,
+                    axial_slice=axial_slice(observation, density) if number < num_slices else None,
                 )
             )
     return tuple(answers)
@@ -190,7 +194,12 @@ class _Asked:
         return dataclasses.replace(on_database_grid(self.observation, space.grid), space=space)
 
 
-def _slice(observation: Observation, density: NDArray[np.float32] | None) -> AxialSlice:
+def _dice_of(agreement: MaskAgreement) -> str:
+    return f"Dice {agreement.dice_t1gd or 0.0:.2f} + {agreement.dice_flair:.2f}"
+
+
+def axial_slice(observation: Observation, density: NDArray[np.float32] | None) -> AxialSlice:
+    """The slice through the center of the core of an observation, (X, Y, 1) each; `density` is (X, Y, Z)."""
     core = observation.tumor_core
     index = round(float(np.nonzero(core)[2].mean()))
     place = np.s_[:, :, index : index + 1]

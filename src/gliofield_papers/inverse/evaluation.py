@@ -4,17 +4,22 @@ Tumors are the test part of a database's split, which no network of that databas
 thresholds, drawn from the paper's ranges; the network says its parameters, the solver grows them, and the density is
 compared with the true one, which is grown again as well: what a database stores is rounded to one byte. All networks
 are asked about the same masks, whatever thresholds they were trained with.
+
+Beside each network stands its floor: the errors of the tumors that follow from its targets where all of them are true.
+What is not predicted is that of the training, so with a push that was drawn and is not predicted the floor is high. A
+prediction that network or solver refuses counts as no tumor.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -25,20 +30,26 @@ from gliofield.cores import available_cores, require_threads
 from gliofield.database import SimulationDatabase, recorded_model
 from gliofield.errors import DatabaseError, GliofieldError, ParameterError, SegmentationError
 from gliofield.growth import GrowthModel
+from gliofield.growth.parameters import RATE_NAMES, growth_values_of
 from gliofield.imaging import Observation
-from gliofield.inverse import InverseHeader, InversePredictor, ObservationSettings
+from gliofield.inverse import GrowthRates, InverseHeader, InversePrediction, InversePredictor, ObservationSettings
 from gliofield.learning import threads_of_worker
 from gliofield.pipeline.infer_method import PredictedTumor, predicted_tumor
 from gliofield.progress import Reporter, ignore_progress
+from gliofield.report.tables import number
 from gliofield_papers.errors_by_tissue import (
     INVERSE_LEVELS,
     DensityErrors,
     MeanValue,
     density_errors,
 )
+from gliofield_papers.inverse.comparison import MethodAnswer, axial_slice
 from gliofield_papers.measuring import RunCounter, timed
 from gliofield_training.inverse import split_tumors
 from gliofield_training.inverse.drawn_masks import drawn_masks, perturbed_masks
+
+#: In the order of the paper's Table 1.
+TISSUES = ("gray_matter", "white_matter", "csf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +114,8 @@ class InverseScore:
         Tumors per epoch, and networks of the ensemble.
     published, union : mapping of str to MeanValue
         Mean absolute errors by tissue, as the authors compute them and over either tumor.
+    floor : mapping of str to MeanValue
+        As `published`, where all targets are true; nothing where the solver refuses such a tumor.
     dice : mapping of float to MeanValue
         Dice by level.
     location_mm, location_axis_mm : MeanValue
@@ -112,11 +125,13 @@ class InverseScore:
     seed_moved_mm : MeanValue
         Distance of predicted seeds from the tissue [mm].
     num_not_simulated : int
-        Tumors whose masks the network refused, or whose prediction the solver did; they are in no mean.
+        Tumors whose masks the network refused, or whose prediction the solver did; counted as no tumor.
     num_without_core : int
         Tumors whose drawn threshold left no core, of which nothing was asked.
     network_s, simulation_s : float
         Median seconds of a prediction and of its simulation, one at a time on one thread.
+    errors : tuple of DensityErrors
+        Those of each tumor with a core, the same tumors for all networks.
     """
 
     name: str
@@ -127,6 +142,7 @@ class InverseScore:
     num_members: int
     published: dict[str, MeanValue] = field(hash=False)
     union: dict[str, MeanValue] = field(hash=False)
+    floor: dict[str, MeanValue] = field(hash=False)
     dice: dict[float, MeanValue] = field(hash=False)
     location_mm: MeanValue
     location_axis_mm: MeanValue
@@ -136,6 +152,7 @@ class InverseScore:
     num_without_core: int
     network_s: float
     simulation_s: float
+    errors: tuple[DensityErrors, ...] = field(default=(), hash=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +173,8 @@ class InverseEvaluation:
         Processes running or waiting in the minute before.
     scores : tuple of InverseScore
         One per checkpoint.
+    cases : tuple of MethodAnswer
+        True densities of the first tumors and what networks made of them, to draw.
     """
 
     settings: InverseEvaluationSettings
@@ -164,13 +183,16 @@ class InverseEvaluation:
     num_cores: int
     load_average: float
     scores: tuple[InverseScore, ...]
+    cases: tuple[MethodAnswer, ...] = field(default=(), hash=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Answer:
-    """What a network says of one tumor, and what became of it."""
+    """What a network says of one tumor, and what became of it; `density` is None where it was refused."""
 
-    errors: DensityErrors | None
+    errors: DensityErrors
+    floor: DensityErrors | None
+    density: NDArray[np.float32] | None
     seed_error_mm: NDArray[np.float64]
     seed_moved_mm: float
     is_clamped: bool
@@ -183,6 +205,7 @@ def evaluate_inverse(
     *,
     settings: InverseEvaluationSettings | None = None,
     device: str = "auto",
+    num_cases: int = 0,
     report: Reporter = ignore_progress,
 ) -> InverseEvaluation:
     """Compare trained networks on the test tumors of a database.
@@ -199,6 +222,8 @@ def evaluate_inverse(
         Size of the evaluation.
     device : str
         Where networks compute: ``auto``, ``cpu`` or ``cuda``.
+    num_cases : int
+        Tumors, from the first on, of which a slice is kept to be drawn, ≥ 0.
     report : Reporter
         Told of every tumor.
 
@@ -230,7 +255,8 @@ def evaluate_inverse(
     )
     counter = RunCounter("evaluate inverse networks", len(tests), report)
     with ThreadPoolExecutor(require_threads(chosen.num_threads)) as executor:
-        asked = executor.map(partial(judge.answers, predictors), tests.tolist())
+        are_drawn = [place < num_cases for place in range(len(tests))]
+        asked = executor.map(partial(judge.judged, predictors), tests.tolist(), are_drawn)
         answers = [counter.timed(partial(next, asked))[1] for _ in tests]
     seconds = judge.seconds(predictors, tests.tolist(), report)
     return InverseEvaluation(
@@ -240,10 +266,21 @@ def evaluate_inverse(
         num_cores=available_cores(),
         load_average=load_average,
         scores=tuple(
-            _score(predictor, [of_tumor[column] for of_tumor in answers], seconds[column])
+            _score(
+                predictor, [judged.answers[column] for judged in answers if judged.answers], len(tests), seconds[column]
+            )
             for column, predictor in enumerate(predictors)
         ),
+        cases=tuple(case for judged in answers for case in judged.cases),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judged:
+    """Answers of all networks to one tumor, none without a core, and the tumor as it is drawn."""
+
+    answers: tuple[_Answer, ...]
+    cases: tuple[MethodAnswer, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,16 +294,26 @@ class _Judge:
 
     @cached_property
     def _tissues(self) -> dict[str, NDArray[np.float32]]:
-        return self.anatomy.tissue_fractions
+        """Soft fractions, as the authors take them."""
+        maps = self.anatomy.tissue_maps
+        if maps is None:
+            raise ParameterError("the anatomy has no tissue maps: expected those of an atlas.")
+        return {name: getattr(maps, name) for name in TISSUES}
 
-    def answers(self, predictors: Sequence[InversePredictor], tumor: int) -> list[_Answer | None]:
-        """What becomes of each prediction; None if the tumor shows no core."""
-        segmentation = self.shown(tumor)
-        if segmentation is None:
-            return [None] * len(predictors)
+    def judged(self, predictors: Sequence[InversePredictor], tumor: int, is_drawn: bool) -> _Judged:
+        """What becomes of each prediction."""
+        masks = self.shown(tumor)
+        if masks is None:
+            return _Judged(answers=(), cases=())
         parameters, time_days = self.database.growth_of(tumor)
-        truth = self.model.simulate(self.anatomy, parameters, [time_days]).cell_density[0]
-        return [self._answer(predictor, segmentation, truth, parameters.seed_mm) for predictor in predictors]
+        true = PredictedTumor(parameters=parameters, growth_time_days=time_days, seed_moved_mm=0.0)
+        # Floors of several networks are often of one tumor, and without mass effect of the true one.
+        grow = cache(self._grown)
+        truth = grow(true)
+        answers = tuple(self._answer(predictor, masks, truth, true, grow) for predictor in predictors)
+        return _Judged(
+            answers=answers, cases=_cases(predictors, answers, masks, truth, f"tumor {tumor}") if is_drawn else ()
+        )
 
     def shown(self, tumor: int) -> Observation | None:
         """Masks of a tumor; None without a core."""
@@ -297,24 +344,44 @@ class _Judge:
         predictor: InversePredictor,
         observation: Observation,
         truth: NDArray[np.float32],
-        true_seed_mm: tuple[float, float, float],
+        true: PredictedTumor,
+        grow: Callable[[PredictedTumor], NDArray[np.float32]],
     ) -> _Answer:
-        errors = None
-        try:
+        seed_error_mm, moved_mm, is_clamped, density = np.full(3, math.nan), math.nan, False, None
+        # Masks that the network does not take, or a tumor that the solver cannot grow.
+        with suppress(SegmentationError):
             prediction = predictor.predict(observation)
-        except SegmentationError:  # the core lies where the network does not look
-            nan = float("nan")
-            return _Answer(errors=None, seed_error_mm=np.full(3, nan), seed_moved_mm=nan, is_clamped=False)
-        tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
+            tumor = predicted_tumor(predictor.header, prediction, self.anatomy)
+            seed_error_mm = np.abs(np.subtract(prediction.seed_mm, true.parameters.seed_mm))
+            moved_mm, is_clamped = tumor.seed_moved_mm, bool(prediction.clamped)
+            with suppress(GliofieldError):
+                density = self._grown(tumor)
+        floor = None
         with suppress(GliofieldError):
-            density = self._grown(tumor)
-            errors = density_errors(density, truth, self._tissues, levels=INVERSE_LEVELS)
+            floor = self._errors(grow(self._known(predictor.header, true)), truth)
         return _Answer(
-            errors=errors,
-            seed_error_mm=np.abs(np.subtract(prediction.seed_mm, true_seed_mm)),
-            seed_moved_mm=tumor.seed_moved_mm,
-            is_clamped=bool(prediction.clamped),
+            errors=self._errors(np.zeros_like(truth) if density is None else density, truth),
+            floor=floor,
+            density=density,
+            seed_error_mm=seed_error_mm,
+            seed_moved_mm=moved_mm,
+            is_clamped=is_clamped,
         )
+
+    def _known(self, header: InverseHeader, true: PredictedTumor) -> PredictedTumor:
+        """The tumor of a prediction whose every target is true."""
+        values = growth_values_of(true.parameters, true.growth_time_days)
+        rates = GrowthRates(**{name: values[name] for name in RATE_NAMES})
+        if header.settings.targets.growth == "invariants":
+            rates = GrowthRates.of_invariants(rates.mu1_mm, rates.mu2)
+        prediction = InversePrediction(
+            rates=rates, seed_mm=true.parameters.seed_mm, targets=values if header.settings.targets.has_push else {},
+            spread={}, clamped=(),
+        )  # fmt: skip
+        return predicted_tumor(header, prediction, self.anatomy)
+
+    def _errors(self, density: NDArray[np.float32], truth: NDArray[np.float32]) -> DensityErrors:
+        return density_errors(density, truth, self._tissues, levels=INVERSE_LEVELS)
 
     def _grown(self, tumor: PredictedTumor) -> NDArray[np.float32]:
         """The density (X, Y, Z) of a prediction."""
@@ -337,10 +404,12 @@ def _medians(seconds: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return network_s, simulation_s
 
 
-def _score(predictor: InversePredictor, given: Sequence[_Answer | None], seconds: tuple[float, float]) -> InverseScore:
+def _score(
+    predictor: InversePredictor, answers: Sequence[_Answer], num_tumors: int, seconds: tuple[float, float]
+) -> InverseScore:
     header = predictor.header
-    answers = [answer for answer in given if answer is not None]
-    errors = [answer.errors for answer in answers if answer.errors is not None]
+    errors = [answer.errors for answer in answers]
+    floors = [answer.floor for answer in answers if answer.floor is not None]
     seeds = np.array([answer.seed_error_mm for answer in answers]).reshape(-1, 3)
     return InverseScore(
         name=os.path.basename(predictor.path),
@@ -349,30 +418,48 @@ def _score(predictor: InversePredictor, given: Sequence[_Answer | None], seconds
         is_small=header.is_small,
         num_training_tumors=header.num_training_tumors,
         num_members=header.settings.num_members,
-        published={
-            name: MeanValue.of([error.published[name] for error in errors])
-            for name in ("white_matter", "gray_matter", "csf")
-        },
-        union={
-            name: MeanValue.of([error.union[name] for error in errors])
-            for name in ("white_matter", "gray_matter", "csf", "all")
-        },
+        published={name: MeanValue.of([error.published[name] for error in errors]) for name in TISSUES},
+        floor={name: MeanValue.of([error.published[name] for error in floors]) for name in TISSUES},
+        union={name: MeanValue.of([error.union[name] for error in errors]) for name in (*TISSUES, "all")},
         dice={level: MeanValue.of([error.dice[level] for error in errors]) for level in INVERSE_LEVELS},
         location_mm=MeanValue.of(np.linalg.norm(seeds, axis=1)),
         location_axis_mm=MeanValue.of(seeds.mean(axis=1) if len(seeds) else []),
         num_clamped=sum(answer.is_clamped for answer in answers),
         seed_moved_mm=MeanValue.of([answer.seed_moved_mm for answer in answers]),
-        num_not_simulated=len(answers) - len(errors),
-        num_without_core=len(given) - len(answers),
+        num_not_simulated=sum(answer.density is None for answer in answers),
+        num_without_core=num_tumors - len(answers),
         network_s=seconds[0],
         simulation_s=seconds[1],
+        errors=tuple(errors),
     )
+
+
+def _cases(
+    predictors: Sequence[InversePredictor],
+    answers: Sequence[_Answer],
+    masks: Observation,
+    truth: NDArray[np.float32],
+    name: str,
+) -> tuple[MethodAnswer, ...]:
+    """The true density of a tumor and those of all networks, with their errors, as pictures show them."""
+    shown: list[tuple[str, NDArray[np.float32] | None, str]] = [("truth", truth, "")]
+    for predictor, answer in zip(predictors, answers, strict=True):
+        gray, white = (number(answer.errors.published[tissue], ".3f") for tissue in ("gray_matter", "white_matter"))
+        shown.append((os.path.basename(predictor.path), answer.density, f"error {gray} GM, {white} WM"))
+    return tuple(
+        MethodAnswer(
+            query=name, group="test", method=method, agreement=None, caption=caption,
+            failure="" if density is not None else "refused", seconds=math.nan, axial_slice=axial_slice(masks, density),
+        )
+        for method, density, caption in shown
+    )  # fmt: skip
 
 
 def targets_label(header: InverseHeader) -> str:
     """What a network predicts, as the paper's Table 1 writes it: braces enclose what one network predicts."""
     targets = header.settings.targets
     growth = "μ1, μ2" if targets.growth == "invariants" else "D_w, ρ, T"
+    growth += ", γ" if targets.has_push else ""
     label = f"{{{growth}, x}}" if targets.is_joint else f"{{{growth}}}, {{x}}"
     return f"{label}, log" if targets.scale == "log" else label
 

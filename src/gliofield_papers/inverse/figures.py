@@ -76,6 +76,7 @@ def pairs_figure(
     background: Volume,
     brain: NDArray[np.bool_],
     thresholds: VisibilityThresholds,
+    title: str = "Answers to the same masks",
 ) -> Figure | None:
     """Masks of each query and the answers of all methods; None without slices.
 
@@ -89,6 +90,8 @@ def pairs_figure(
         Brain of the atlas, for cropping and gray levels.
     thresholds : VisibilityThresholds
         Isolines to draw.
+    title : str
+        Of the figure.
     """
     shown = [answer for answer in answers if answer.axial_slice is not None]
     if not shown:
@@ -101,7 +104,7 @@ def pairs_figure(
         row_names=[row[0].query for row in rows],
         column_titles=["masks", *(short_name(method) for method in methods)],
         panel_inches=(_PANEL_INCHES, _PANEL_INCHES * whole.height_mm / whole.width_mm),
-        title="Answers to the same masks, axial slice through the center of the core",
+        title=f"{title}, axial slice through the center of the core",
     )
     scene = _Scene(background, (window[0], window[1], slice(0, 1)), np.percentile(background.data[brain], [0.5, 99.5]))
     painted = None
@@ -136,7 +139,7 @@ class _Scene:
         """Draw a density, or say why there is none; returns what a color bar needs."""
         assert answer.axial_slice is not None
         density, axes = answer.axial_slice.cell_density, sheet.panels[row][column]
-        if density is None or answer.agreement is None:
+        if density is None:
             self._outlined(sheet, row, column, answer)
             reason = answer.failure
             if len(reason) > _MOST_LETTERS_OF_A_FAILURE:
@@ -146,8 +149,7 @@ class _Scene:
             return None
         cut = self._outlined(sheet, row, column, answer)
         painted = cut.paint_density(axes, density, thresholds)
-        agreement = answer.agreement
-        sheet.write_caption(row, column, f"Dice {agreement.dice_t1gd or 0.0:.2f} + {agreement.dice_flair:.2f}")
+        sheet.write_caption(row, column, answer.caption)
         return painted
 
     def _outlined(self, sheet: PanelSheet, row: int, column: int, answer: MethodAnswer) -> PlaneCut:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gliofield.anatomy import Atlas
@@ -21,13 +20,13 @@ from gliofield_papers.figures.pictures import write_pictures
 from gliofield_papers.inverse.comparison import MethodAnswer
 from gliofield_papers.inverse.evaluation import InverseEvaluation
 from gliofield_papers.inverse.figures import dice_levels_figure, pairs_figure
-from gliofield_papers.inverse.tables import methods_record
+from gliofield_papers.inverse.tables import inverse_record, methods_record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: In every folder of its kind, and in no other.
-INVERSE_MARKER = FolderMarker("inverse.json", files=("errors.png", "pairs.png"))
+INVERSE_MARKER = FolderMarker("inverse.json", files=("errors.png", "cases.png", "pairs.png"))
 
 
 def write_inverse_figures(
@@ -39,7 +38,7 @@ def write_inverse_figures(
     answers: Sequence[MethodAnswer] = (),
     force: bool = False,
 ) -> tuple[str, ...]:
-    """Write ``errors.png``, with slices in the answers ``pairs.png``, and ``inverse.json``; return notes.
+    """Write ``errors.png``, with slices ``cases.png`` and ``pairs.png``, and ``inverse.json``; return notes.
 
     Parameters
     ----------
@@ -67,12 +66,19 @@ def write_inverse_figures(
         If the folder exists and may not be replaced, or cannot be written.
     """
 
-    def pairs() -> Figure | None:
+    def slices(shown: Sequence[MethodAnswer], title: str) -> Figure | None:
         brain = resample_mask(Volume(atlas.tissue_maps.brain, atlas.grid), grid).data
         return pairs_figure(
-            answers, background=resample(atlas.t1, grid), brain=brain, thresholds=VisibilityThresholds()
+            shown, background=resample(atlas.t1, grid), brain=brain, thresholds=VisibilityThresholds(), title=title
         )
 
     with atomic_folder(folder, replace=force, marker=INVERSE_MARKER) as partial:
-        write_json(partial / INVERSE_MARKER, {**asdict(evaluation), "methods": methods_record(answers)})
-        return write_pictures(partial, {"errors": lambda: dice_levels_figure(evaluation), "pairs": pairs})
+        write_json(partial / INVERSE_MARKER, {**inverse_record(evaluation), "methods": methods_record(answers)})
+        return write_pictures(
+            partial,
+            {
+                "errors": lambda: dice_levels_figure(evaluation),
+                "cases": lambda: slices(evaluation.cases, "Test tumors and what networks made of them"),
+                "pairs": lambda: slices(answers, "Answers to the same masks"),
+            },
+        )

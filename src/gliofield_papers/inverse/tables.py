@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from gliofield.report.tables import Column, ResultTable, section
-from gliofield_papers.errors_by_tissue import INVERSE_LEVELS, MeanValue
+from gliofield.report.tables import Column, ResultTable, number, section
+from gliofield_papers.differences import difference_sections
+from gliofield_papers.errors_by_tissue import INVERSE_LEVELS
 from gliofield_papers.inverse.comparison import MethodAnswer
-from gliofield_papers.inverse.evaluation import InverseEvaluation, InverseScore
+from gliofield_papers.inverse.evaluation import TISSUES, InverseEvaluation, InverseScore
 from gliofield_papers.measuring import is_machine_busy
 
 # Table 1 of Learn-Morph-Infer: mean absolute errors in GM, WM and CSF, on 12,000 tumors of the authors' own.
@@ -24,7 +26,9 @@ _PAPER = (
     ("mass-effect", "{μ1, μ2}, {x}", (0.059, 0.057, 0.054)),
     ("mass-effect", "{μ1, μ2, x}", (0.055, 0.054, 0.054)),
 )
-_TISSUES = ("gray_matter", "white_matter", "csf")
+
+# Of the levels: those of the text of our pages.
+_COMPARED_LEVELS = (0.01, 0.2, 0.8)
 
 
 def inverse_report(evaluation: InverseEvaluation) -> str:
@@ -47,9 +51,11 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
             conditions + (f" {small}" if any(score.is_small for score in evaluation.scores) else ""),
             section(
                 "Mean absolute error",
-                "As the authors compute it: over the true tumor in white and gray matter, over the predicted one in "
-                "CSF, where without mass effect no tumor is (-; the paper writes 0). Lines marked paper are its Table "
-                "1, on other tumors.",
+                "As the authors compute it, ± standard error over tumors: where the soft map of a tissue exceeds 1e-4, "
+                "over the true tumor in white and gray matter, over the predicted one in CSF. A prediction that is "
+                "refused counts as no tumor. Floor: all that the network predicts is true, and what it does not is as "
+                "in its training. Lines marked paper are its Table 1, on other tumors; without mass effect it has 0 "
+                "in CSF, which its solver closes to cells.",
                 _errors(evaluation),
             ),
             ResultTable(
@@ -60,14 +66,15 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
             ).markdown(),
             section(
                 "Dice at the paper's levels",
-                "Mean over tumors with a value; in parentheses, where not 0, those without one: neither density "
-                "exceeds the level.",
+                "Mean ± standard error over tumors with a value; in parentheses, where not 0, those without one: "
+                "neither density exceeds the level.",
                 _dice(evaluation),
             ),
+            *difference_sections(evaluation.scores, _label, _COMPARED_LEVELS),
             ResultTable(
                 title="Location, and what went otherwise",
                 note="Seeds outside the tissue were moved to it before the simulation. Location errors are of the "
-                "prediction.",
+                "prediction; refused ones have none.",
                 columns=_LOCATIONS,
                 rows=evaluation.scores,
             ).markdown(),
@@ -82,6 +89,15 @@ def inverse_report(evaluation: InverseEvaluation) -> str:
     )
 
 
+def inverse_record(evaluation: InverseEvaluation) -> dict[str, Any]:
+    """The evaluation for JSON, without the errors of single tumors and their slices."""
+    record = asdict(dataclasses.replace(evaluation, cases=()))
+    del record["cases"]
+    for score in record["scores"]:
+        del score["errors"]
+    return record
+
+
 def methods_report(answers: Sequence[MethodAnswer]) -> str:
     """Tables of methods beside each other: means, and each query."""
     methods = list(dict.fromkeys(answer.method for answer in answers))
@@ -92,7 +108,7 @@ def methods_report(answers: Sequence[MethodAnswer]) -> str:
     sections = [
         ResultTable(
             title="Methods on masks in the atlas",
-            note="Mean Dice with the masks and median seconds of the method alone; failures count as no value.",
+            note="Mean Dice with the masks, 0 for a method that failed, and median seconds of the method alone.",
             columns=_METHODS,
             rows=[_MethodMeans.of(name, own) for name, own in by_method.items()],
         ).markdown(),
@@ -117,7 +133,7 @@ def methods_record(answers: Sequence[MethodAnswer]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class _MethodMeans:
-    """What a method reached on all queries; Dice are NaN where it failed on each."""
+    """What a method reached on all queries; one that failed has Dice 0."""
 
     name: str
     num_queries: int
@@ -128,13 +144,15 @@ class _MethodMeans:
 
     @classmethod
     def of(cls, name: str, answers: Sequence[MethodAnswer]) -> _MethodMeans:
-        found = [answer.agreement for answer in answers if answer.agreement is not None]
-        dice = [[each.dice_t1gd or 0.0 for each in found], [each.dice_flair for each in found]]
-        t1gd, flair = (float(np.mean(column)) if column else float("nan") for column in dice)
+        found = [answer.agreement for answer in answers]
+        dice = [
+            [0.0 if each is None else each.dice_t1gd or 0.0, 0.0 if each is None else each.dice_flair] for each in found
+        ]
+        t1gd, flair = (float(column) for column in np.mean(dice, axis=0))
         return cls(
             name=name,
             num_queries=len(answers),
-            num_failed=len(answers) - len(found),
+            num_failed=found.count(None),
             dice_t1gd=t1gd,
             dice_flair=flair,
             seconds=float(np.median([answer.seconds for answer in answers])),
@@ -169,20 +187,15 @@ def _range(bounds: tuple[float, float]) -> str:
 def _errors(evaluation: InverseEvaluation) -> str:
     models = {score.growth_model for score in evaluation.scores}
     rows = [
-        (_label(score), score.growth_model, score.targets, score.num_training_tumors, _means(score.published, _TISSUES))
+        (_label(score), score.growth_model, score.targets, score.num_training_tumors,
+         *(score.published[name].with_error for name in TISSUES),
+         " / ".join(number(score.floor[name].mean, ".3f") for name in TISSUES))
         for score in evaluation.scores
-    ]
-    rows += [("paper", model, targets, 80_000, values) for model, targets, values in _PAPER if model in models]
-    titles = ("network", "tumor model", "predicted", "training tumors")
-    columns = [
-        *(Column(title, itemgetter(place)) for place, title in enumerate(titles)),
-        *(Column(title, lambda row, place=place: row[4][place]) for place, title in enumerate(("GM", "WM", "CSF"))),
-    ]
+    ]  # fmt: skip
+    rows += [("paper", model, targets, 80_000, *values, None) for model, targets, values in _PAPER if model in models]
+    titles = ("network", "tumor model", "predicted", "training tumors", "GM", "WM", "CSF", "floor GM / WM / CSF")
+    columns = [Column(title, itemgetter(place)) for place, title in enumerate(titles)]
     return ResultTable(columns=columns, rows=rows).markdown()
-
-
-def _means(values: Mapping[str, MeanValue], names: Sequence[str]) -> tuple[float, ...]:
-    return tuple(values[name].mean for name in names)
 
 
 def _dice(evaluation: InverseEvaluation) -> str:
@@ -195,8 +208,8 @@ _UNION = (
     *_NETWORK,
     Column("predicted", "targets"),
     *(
-        Column(title, lambda score, name=name: score.union[name].mean)
-        for title, name in zip(("GM", "WM", "CSF", "all"), (*_TISSUES, "all"), strict=True)
+        Column(title, lambda score, name=name: score.union[name].with_error)
+        for title, name in zip(("GM", "WM", "CSF", "all"), (*TISSUES, "all"), strict=True)
     ),
 )
 _LOCATIONS = (

@@ -34,6 +34,9 @@ from gliofield_papers.measuring import timed
 from gliofield_papers.retrieval.ranking import NO_TUMOR, NUM_HITS
 from gliofield_papers.retrieval.strategies import ReconstructingIndex, RetrievalStrategy
 
+#: What reconstructions of the database's own tumors are called among the groups of queries.
+DATABASE_GROUP = "database"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StrategyAnswers:
@@ -54,6 +57,8 @@ class StrategyAnswers:
     reconstruction_dice : (Q, 2) float64 array
         Dice of each query's masks with their reconstruction, FLAIR and T1Gd; NaN where there is none, and for T1Gd of a
         query without core.
+    database_dice : (M, 2) float64 array
+        The same for the first tumors of the database itself, some of which a network may have learned from.
     problems : tuple of str
         Why queries were refused, each reason once.
     """
@@ -65,7 +70,12 @@ class StrategyAnswers:
     first_opening_s: float
     loading_s: float
     reconstruction_dice: NDArray[np.float64]
+    database_dice: NDArray[np.float64]
     problems: tuple[str, ...]
+
+    def reconstruction_of(self, group: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Dice of reconstructions, (n, 2): of the queries of a group by their numbers, or of the database's tumors."""
+        return self.database_dice if group == DATABASE_GROUP else self.reconstruction_dice[rows]
 
 
 def ask(
@@ -76,6 +86,7 @@ def ask(
     *,
     rows: Sequence[int] | None = None,
     reconstructed_rows: Sequence[int] = (),
+    num_reconstructed: int = 0,
     num_threads: int | None = None,
     report: Reporter = ignore_progress,
 ) -> StrategyAnswers:
@@ -95,6 +106,8 @@ def ask(
         Queries to ask; None: all.
     reconstructed_rows : sequence of int
         Queries to reconstruct, where the index can.
+    num_reconstructed : int
+        Tumors of the database, from the first on, to reconstruct as well.
     num_threads : int or None
         Threads; None: all cores this process may use.
     report : Reporter
@@ -110,6 +123,7 @@ def ask(
     hits = np.full((number, min(NUM_HITS, database.num_tumors)), NO_TUMOR, dtype=np.int64)
     asked, seconds = np.zeros(number, dtype=bool), np.full(number, np.nan)
     overlap, problems = np.full((number, 2), np.nan), list[str]()
+    of_database = np.full((min(num_reconstructed, database.num_tumors), 2), np.nan)
     first_opening_s, index = timed(lambda: _opened(strategy, database, num_threads, report))
     del index
     loading_s, index = timed(lambda: _opened(strategy, database, num_threads, report))
@@ -128,6 +142,8 @@ def ask(
     if isinstance(index, ReconstructingIndex):
         for row in reconstructed_rows:
             overlap[row] = reconstruction_dice(index, queries.query(row))
+        for tumor in range(len(of_database)):
+            of_database[tumor] = reconstruction_dice(index, masks_of(database, tumor))
     return StrategyAnswers(
         hits=hits,
         asked=asked,
@@ -136,8 +152,15 @@ def ask(
         first_opening_s=first_opening_s,
         loading_s=loading_s,
         reconstruction_dice=overlap,
+        database_dice=of_database,
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def masks_of(database: SimulationDatabase, tumor: int) -> Observation:
+    """What a tumor of a database shows at the database's thresholds."""
+    levels, at = database.density_levels(tumor), database.header.threshold_levels
+    return Observation(tumor_core=levels > at["t1gd"], whole_tumor=levels > at["flair"], grid=database.header.grid)
 
 
 def reconstruction_dice(index: ReconstructingIndex, query: Observation) -> tuple[float, float]:

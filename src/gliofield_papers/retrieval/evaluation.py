@@ -33,15 +33,17 @@ from gliofield_papers.queries.retrieval_queries import (
     require_distinct_names,
     require_held_out,
 )
-from gliofield_papers.retrieval.answers import StrategyAnswers, ask
+from gliofield_papers.retrieval.answers import DATABASE_GROUP, StrategyAnswers, ask
 from gliofield_papers.retrieval.cases import RetrievalCase, pick_cases
 from gliofield_papers.retrieval.pipeline import PatientPipeline, measure_way_back
 from gliofield_papers.retrieval.ranking import ExactRanking, Matches, rank_answers
 from gliofield_papers.retrieval.scores import (
+    PairedScore,
     ReconstructionScore,
     StrategyResult,
     StrategyScore,
     StrategyTiming,
+    paired_score,
     reconstruction_of,
     score_of,
     timing_of,
@@ -60,7 +62,7 @@ class RetrievalEvaluationSettings:
     num_direct_queries : int
         Queries per group for strategies that read the whole database for each, ≥ 1.
     num_reconstructed : int
-        Queries per group that networks reconstruct, ≥ 0.
+        Queries per group, and tumors of the database, that networks reconstruct, ≥ 0.
     num_threads : int or None
         Threads of the searches; None: all cores this process may use.
 
@@ -215,10 +217,21 @@ class RetrievalEvaluation:
         opening_s = self.conditions.database_opening_s
         return tuple(timing_of(result, self.patients, opening_s) for result in self.strategies)
 
+    def gains(self) -> tuple[PairedScore, ...]:
+        """Every trained network against controls that learned nothing: itself untrained, and a random projection."""
+        return tuple(
+            paired_score(result, control, group, self.rows_of(group))
+            for group in self.groups
+            for result in self.strategies
+            for control in self.strategies
+            if control.strategy.is_control_of(result.strategy)
+        )
+
     def reconstructions(self) -> tuple[ReconstructionScore, ...]:
         """Reconstruction by every network, on every group that it was shown queries of."""
+        groups = (*self.groups, DATABASE_GROUP)
         scores = [
-            reconstruction_of(result, group, self.rows_of(group)) for result in self.strategies for group in self.groups
+            reconstruction_of(result, group, self.rows_of(group)) for result in self.strategies for group in groups
         ]
         return tuple(score for score in scores if score.num_flair)
 
@@ -406,6 +419,7 @@ def _ask(
         queries.packed,
         rows=first_of_groups(settings.num_direct_queries) if strategy.is_exhaustive else None,
         reconstructed_rows=first_of_groups(settings.num_reconstructed),
+        num_reconstructed=settings.num_reconstructed,
         num_threads=settings.num_threads,
         report=report,
     )

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gliofield_papers.figures.series import series_color, series_style
+from gliofield_papers.retrieval.answers import DATABASE_GROUP
 from gliofield_papers.retrieval.evaluation import RetrievalEvaluation
 from gliofield_papers.retrieval.networks import LOSS_PART, MODALITIES, LearningCurve, learning_curves
 from gliofield_papers.retrieval.published import PUBLISHED_BEST_DICE
 from gliofield_papers.retrieval.ranking import Matches
+from gliofield_papers.retrieval.scores import TOP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colors, distinct to color-blind readers; line styles tell further strategies apart.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_STYLES = ("solid", "dashed", "dotted", "dashdot")
 _NUM_BINS = 25
 # Up to so many queries each one is marked as well.
 _FEW = 80
@@ -66,8 +66,8 @@ def rank_figure(evaluation: RetrievalEvaluation) -> Figure:
             if len(asked) == 0:
                 continue
             style = {
-                "color": _COLORS[number % len(_COLORS)],
-                "linestyle": _STYLES[number // len(_COLORS) % len(_STYLES)],
+                "color": series_color(number),
+                "linestyle": series_style(number),
                 # Thinner on top, so that equal curves stay visible.
                 "linewidth": max(1.2, 4.0 - 0.4 * number),
             }
@@ -94,32 +94,70 @@ def rank_figure(evaluation: RetrievalEvaluation) -> Figure:
     return figure
 
 
+def each_query_figure(evaluation: RetrievalEvaluation) -> Figure:
+    """Dice of each query's exact best, and which strategies have it among their n best; a column per group.
+
+    Queries as the thesis draws its patients (Figures 9 to 11 and 13): in their order, a mark where the best match of a
+    strategy is among the exact 1, 5, 15 best. Of a large group the first are drawn.
+    """
+    from matplotlib.figure import Figure
+
+    groups, strategies = evaluation.groups, evaluation.strategies
+    figure = Figure(figsize=(8.0 * len(groups), 5.0 + 0.9 * len(strategies)), layout="constrained", dpi=110)
+    panels = figure.subplots(2, len(groups), squeeze=False, height_ratios=(3.0, 0.9 * len(strategies) + 0.5))
+    for column, group in enumerate(groups):
+        rows = evaluation.rows_of(group)[:_FEW]
+        places = np.arange(1, len(rows) + 1)
+        best = evaluation.best
+        upper, lower = panels[:, column]
+        for number, (name, values) in enumerate(
+            zip([kind for kind, _ in _KINDS], (best.dice_t1gd, best.dice_flair, best.combined_dice), strict=True)
+        ):
+            mean = np.nanmean(values[rows]) if np.any(np.isfinite(values[rows])) else math.nan
+            upper.plot(places, values[rows], ".", color=series_color(number), label=f"{name}, mean {mean:.3f}")
+            upper.axhline(mean, color=series_color(number), linewidth=0.8)
+        upper.set_ylabel("Dice of the exact best")
+        upper.set_title(f"{group} ({len(rows)})", fontsize=10)
+        upper.legend(fontsize=8, ncols=len(_KINDS), frameon=False)
+        lines = [(result, top) for result in strategies for top in TOP]
+        for height, (result, top) in enumerate(lines):
+            is_found = result.answers.asked[rows] & (result.ranked.rank[rows] <= top)
+            lower.plot(places[is_found], np.full(np.count_nonzero(is_found), height), "|", color=series_color(top // 5))
+        lower.set_yticks(range(len(lines)), [f"{result.label}, top {top}" for result, top in lines], fontsize=7)
+        lower.set_ylim(len(lines) - 0.5, -0.5)
+        lower.set_xlabel("query")
+        for axes in (upper, lower):
+            axes.set_xlim(0.0, len(rows) + 1.0)
+            axes.locator_params(axis="x", integer=True)
+    figure.suptitle("Each query: the exact best, and who has it among the n best")
+    return figure
+
+
 def reconstruction_figure(evaluation: RetrievalEvaluation) -> Figure | None:
     """Dice of masks with their reconstruction, sorted, a line per network; None without networks."""
     from matplotlib.figure import Figure
 
-    shown = [each for each in evaluation.strategies if not np.all(np.isnan(each.answers.reconstruction_dice))]
+    shown = [each for each in evaluation.strategies if not np.all(np.isnan(each.answers.database_dice))]
     if not shown:
         return None
-    groups = evaluation.groups
+    groups = (*evaluation.groups, DATABASE_GROUP)
     figure = Figure(figsize=(10, 3.2 * len(groups) + 1.0), layout="constrained", dpi=110)
     panels = figure.subplots(len(groups), 2, squeeze=False, sharey=True)
     for line, group in zip(panels, groups, strict=True):
-        rows = evaluation.rows_of(group)
         for column, axes in enumerate(line):
             for number, result in enumerate(shown):
-                values = result.answers.reconstruction_dice[rows, column]
+                values = result.answers.reconstruction_of(group, evaluation.rows_of(group))[:, column]
                 values = np.sort(values[~np.isnan(values)])[::-1]
                 if len(values) == 0:
                     continue
                 label = result.label
                 axes.plot(
-                    np.arange(1, len(values) + 1), values, color=_COLORS[number % len(_COLORS)],
-                    linestyle=_STYLES[number // len(_COLORS) % len(_STYLES)], marker="." if len(values) <= _FEW else "",
+                    np.arange(1, len(values) + 1), values, color=series_color(number),
+                    linestyle=series_style(number), marker="." if len(values) <= _FEW else "",
                     label=f"{label}, mean {values.mean():.3f}",
                 )  # fmt: skip
             axes.set_title(f"{_MODALITY_TITLES[MODALITIES[column]]}, {group}", fontsize=10)
-            axes.set_xlabel("query, sorted")
+            axes.set_xlabel("tumor, sorted")
             axes.locator_params(axis="x", integer=True)
             axes.set_ylim(-0.02, 1.02)
             axes.grid(alpha=0.3)
@@ -171,7 +209,7 @@ def _dice_figure(evaluation: RetrievalEvaluation, named: Sequence[tuple[str, Mat
             for number, (name, best) in enumerate(named):
                 values = (best.dice_t1gd, best.dice_flair, best.combined_dice)[row][rows]
                 _draw_histogram(
-                    axes, values[~np.isnan(values)], name, _COLORS[number], greatest, filled=len(named) == 1
+                    axes, values[~np.isnan(values)], name, series_color(number), greatest, filled=len(named) == 1
                 )
             published = PUBLISHED_BEST_DICE.get(group)
             if published is not None:
@@ -228,7 +266,7 @@ def _draw_shares(axes: Axes, values: NDArray[np.float64], label: str, style: dic
 
 def _draw_learning(axes: Axes, curves: Sequence[LearningCurve], labels: Sequence[str]) -> None:
     for curve in curves:
-        color = _COLORS[labels.index(curve.label) % len(_COLORS)]
+        color = series_color(labels.index(curve.label))
         for values, style in ((curve.training, "solid"), (curve.validation, "dashed")):
             if any(math.isfinite(value) for value in values):
                 axes.plot(

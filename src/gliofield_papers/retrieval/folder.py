@@ -27,11 +27,13 @@ from gliofield.report.tables import csv_of
 from gliofield.resample import resample, resample_mask
 from gliofield.volume import Volume
 from gliofield_papers.queries.retrieval_queries import RegisteredPatient
+from gliofield_papers.retrieval.answers import masks_of
 from gliofield_papers.retrieval.cases import RetrievalCase
 from gliofield_papers.retrieval.evaluation import RetrievalEvaluation
 from gliofield_papers.retrieval.figures import (
     best_dice_figure,
     compared_dice_figure,
+    each_query_figure,
     learning_figure,
     rank_figure,
     reconstruction_figure,
@@ -51,6 +53,7 @@ _FIGURES = {
     "best_dice": best_dice_figure,
     "models_compared": compared_dice_figure,
     "ranks": rank_figure,
+    "each_query": each_query_figure,
     "reconstructions": reconstruction_figure,
     "learning_curves": learning_figure,
 }
@@ -170,8 +173,8 @@ def _write_sheets(
     for result in evaluation.strategies:
         with pictures.drawn(f"reconstructions by {result.label} on sheets"):
             added = _reconstruction_panels(result, queries, evaluation, database, report)
-            for own, panel in zip(reconstructions, added, strict=False):
-                own.append(panel)
+            for own, panels in zip(reconstructions, added, strict=False):
+                own += panels
     for number, (case, query, rebuilt) in enumerate(zip(cases, queries, reconstructions, strict=True), start=1):
         name = f"sheet_{number:02d}_{_file_name(case.name)}"
         with pictures.drawn(name):
@@ -207,8 +210,8 @@ def _match_panels(
 
 
 def _tumor_panel(database: SimulationDatabase, tumor: int, title: str) -> SheetPanel:
-    levels, at = database.density_levels(tumor), database.header.threshold_levels
-    return SheetPanel(title=title, tumor_core=levels > at["t1gd"], whole_tumor=levels > at["flair"])
+    masks = masks_of(database, tumor)
+    return SheetPanel(title=title, tumor_core=masks.tumor_core, whole_tumor=masks.whole_tumor)
 
 
 def _reconstruction_panels(
@@ -217,8 +220,8 @@ def _reconstruction_panels(
     evaluation: RetrievalEvaluation,
     database: SimulationDatabase,
     report: Reporter,
-) -> list[SheetPanel]:
-    """A panel per query for a network; none for other strategies."""
+) -> list[list[SheetPanel]]:
+    """Of each query for a network: its reconstruction and that of its exact best; none for other strategies."""
     if result.strategy.network is None:
         return []
     index = result.strategy.open(
@@ -230,11 +233,14 @@ def _reconstruction_panels(
     if not isinstance(index, ReconstructingIndex):
         return []
     panels = []
-    for query in queries:
-        core, whole = index.reconstruct(query)
-        panels.append(
-            SheetPanel(title=f"{result.label}\nreconstruction of the query", tumor_core=core, whole_tumor=whole)
-        )
+    for case, query in zip(evaluation.cases, queries, strict=True):
+        own = []
+        for what, masks in (("query", query), ("exact best", masks_of(database, int(evaluation.best.tumor[case.row])))):
+            core, whole = index.reconstruct(masks)
+            own.append(
+                SheetPanel(title=f"{result.label}\nreconstruction of the {what}", tumor_core=core, whole_tumor=whole)
+            )
+        panels.append(own)
     return panels
 
 

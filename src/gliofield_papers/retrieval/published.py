@@ -84,7 +84,7 @@ class PublishedReconstruction:
     key : str
         Strategy, a key of `PUBLISHED_STRATEGIES`.
     group : str
-        ``synthetic`` (the database itself) or ``real``.
+        ``database`` or ``real``.
     dice_flair, dice_t1gd : float
         Means.
     """
@@ -96,9 +96,9 @@ class PublishedReconstruction:
 
 
 PUBLISHED_RECONSTRUCTIONS = (
-    PublishedReconstruction(key="ae", group="synthetic", dice_flair=0.950, dice_t1gd=0.936),
+    PublishedReconstruction(key="ae", group="database", dice_flair=0.950, dice_t1gd=0.936),
     PublishedReconstruction(key="ae", group="real", dice_flair=0.598, dice_t1gd=0.507),
-    PublishedReconstruction(key="vae-8", group="synthetic", dice_flair=0.902, dice_t1gd=0.881),
+    PublishedReconstruction(key="vae-8", group="database", dice_flair=0.902, dice_t1gd=0.881),
     PublishedReconstruction(key="vae-8", group="real", dice_flair=0.526, dice_t1gd=0.438),
 )
 

@@ -6,12 +6,16 @@ rank, of a query without an answer, counts as what it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
+from gliofield.metrics.statistics import Mean, mean_of, paired_difference
 from gliofield_papers.retrieval.answers import StrategyAnswers
 from gliofield_papers.retrieval.pipeline import PatientPipeline
 from gliofield_papers.retrieval.ranking import RankedAnswers
@@ -46,8 +50,8 @@ class StrategyScore:
         Of the best match; inf where it is an unanswered query.
     num_shared : float
         Mean number of its 15 hits that belong to the exact 15.
-    dice_lost, dice_lost_p90 : float
-        Mean and 90th percentile of Δ over answered queries.
+    dice_lost, dice_lost_error, dice_lost_p90 : float
+        Mean with its standard error and 90th percentile of Δ over answered queries.
     combined_dice : float
         Mean combined Dice of its best match, over answered queries with a core.
     """
@@ -63,8 +67,40 @@ class StrategyScore:
     worst_rank: float
     num_shared: float
     dice_lost: float
+    dice_lost_error: float
     dice_lost_p90: float
     combined_dice: float
+
+    def top_interval(self, n: int) -> tuple[float, float]:
+        """Wilson's 95 % interval of the share of queries whose best match is among the n best; NaN without queries."""
+        share = getattr(self, f"top{n}")
+        if not self.num_queries:
+            return math.nan, math.nan
+        found = binomtest(round(share * self.num_queries), self.num_queries).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedScore:
+    """A trained network less a control that learned nothing, query by query on a group that both answered.
+
+    Parameters
+    ----------
+    label, control, group : str
+        Which.
+    top1, top5, top15 : Mean
+        Differences of the shares of queries within the exact n best.
+    dice_lost : Mean
+        Difference of Δ; below 0 where the network loses less.
+    """
+
+    label: str
+    control: str
+    group: str
+    top1: Mean
+    top5: Mean
+    top15: Mean
+    dice_lost: Mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +168,27 @@ def score_of(result: StrategyResult, group: str, rows: NDArray[np.intp]) -> Stra
         worst_rank=_greatest(rank),
         num_shared=_mean(ranked.num_shared[rows]),
         dice_lost=_mean(lost),
+        dice_lost_error=mean_of(lost.tolist()).standard_error,
         dice_lost_p90=_percentile_90(lost),
         combined_dice=_mean(ranked.best.combined_dice[rows]),
+    )
+
+
+def paired_score(result: StrategyResult, control: StrategyResult, group: str, rows: NDArray[np.intp]) -> PairedScore:
+    """A network against a control on the queries of a group, by their numbers, that both were asked."""
+    rows = rows[result.answers.asked[rows] & control.answers.asked[rows]]
+    own, others = result.ranked, control.ranked
+
+    def gain(values: NDArray[Any], of_control: NDArray[Any]) -> Mean:
+        return paired_difference(values[rows].tolist(), of_control[rows].tolist()).mean
+
+    shares = {f"top{top}": gain(own.rank <= top, others.rank <= top) for top in TOP}
+    return PairedScore(
+        label=result.label,
+        control=control.label,
+        group=group,
+        dice_lost=gain(own.dice_lost, others.dice_lost),
+        **shares,
     )
 
 
@@ -157,7 +212,7 @@ def timing_of(result: StrategyResult, patients: Sequence[PatientPipeline], openi
 
 def reconstruction_of(result: StrategyResult, group: str, rows: NDArray[np.intp]) -> ReconstructionScore:
     """Mean Dice of a network's reconstructions of the queries of a group, by their numbers."""
-    flair, t1gd = result.answers.reconstruction_dice[rows].T
+    flair, t1gd = result.answers.reconstruction_of(group, rows).T
     return ReconstructionScore(
         label=result.label,
         group=group,

@@ -6,12 +6,13 @@ database and answers queries (`retrieval.Index`) can stand beside them.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,15 @@ from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.learning import require_torch, resolve_device
 from gliofield.progress import Reporter
 from gliofield.retrieval import Index, open_index
+from gliofield_papers.indexes.random_projection import RandomProjectionIndex
 from gliofield_papers.indexes.shape_features import require_scikit_image
+
+if TYPE_CHECKING:
+    from gliofield_papers.indexes.embedding import EmbeddingHeader
 
 NETWORK_KINDS = ("ae", "vae", "hash")
 DIRECT_NAME = "direct"
+PROJECTION_NAME = "random-projection"
 # Networks run where `resolve_device` finds it best.
 _DEVICE = "auto"
 _LABELS = {
@@ -39,6 +45,7 @@ _LABELS = {
     "ds32-antialiased": "DS32, anti-aliased",
     "radiomics": "radiomics",
     "radiomics-standardized": "radiomics, standardized",
+    PROJECTION_NAME: "random projection",
 }
 #: Strategies that need no training, in the order of the papers' Table 1.
 CLASSICAL_NAMES = tuple(_LABELS)
@@ -120,6 +127,10 @@ class NetworkDescription:
         Tumors of its training set.
     is_small : bool
         Whether its setting is smaller than the papers'.
+    is_trained : bool
+        Whether its weights are those of the checkpoint; otherwise those that the training began with.
+    start : object
+        What its first weights depend on; equal for networks that began alike.
     device : str
         Where it runs: ``cpu``, or the name of the CUDA device.
     history : mapping of str to HistoryLike
@@ -131,6 +142,8 @@ class NetworkDescription:
     loss: str
     num_training_tumors: int
     is_small: bool
+    is_trained: bool = True
+    start: object = field(default=None, hash=False)
     device: str
     history: Mapping[str, HistoryLike] = field(hash=False, compare=False)
 
@@ -166,6 +179,14 @@ class RetrievalStrategy:
     is_exhaustive: bool = False
     check: DatabaseCheck = _searches_anything
 
+    def is_control_of(self, other: RetrievalStrategy) -> bool:
+        """Whether this one learned nothing and the other is a trained network like it; any like a random projection."""
+        if other.network is None or not other.network.is_trained:
+            return False
+        if self.network is None:
+            return self.label == _LABELS[PROJECTION_NAME]
+        return not self.network.is_trained and self.network.start == other.network.start
+
 
 def named_strategy(name: str) -> RetrievalStrategy:
     """Strategy of an index that needs no training.
@@ -181,15 +202,25 @@ def named_strategy(name: str) -> RetrievalStrategy:
         raise ParameterError(unknown_name("index", name, _LABELS))
     return RetrievalStrategy(
         label=_LABELS[name],
-        open=partial(open_index, name),
+        open=RandomProjectionIndex.open if name == PROJECTION_NAME else partial(open_index, name),
         published=_PUBLISHED.get(name),
         is_exhaustive=name == DIRECT_NAME,
         check=_has_scikit_image if name.startswith("radiomics") else _searches_anything,
     )
 
 
-def network_strategy(checkpoint: str | os.PathLike[str]) -> RetrievalStrategy:
-    """Strategy of a trained network; the file holds both modalities.
+def network_strategies(checkpoints: Sequence[str | os.PathLike[str]]) -> list[RetrievalStrategy]:
+    """Each network and its control, the same network untrained; one control for networks that began alike."""
+    trained = [network_strategy(path) for path in checkpoints]
+    controls: list[RetrievalStrategy] = []
+    for path, strategy in zip(checkpoints, trained, strict=True):
+        if not any(control.is_control_of(strategy) for control in controls):
+            controls.append(network_strategy(path, is_trained=False))
+    return [*trained, *controls]
+
+
+def network_strategy(checkpoint: str | os.PathLike[str], *, is_trained: bool = True) -> RetrievalStrategy:
+    """Strategy of a network, trained or as its training began; the file holds both modalities.
 
     Raises
     ------
@@ -198,27 +229,44 @@ def network_strategy(checkpoint: str | os.PathLike[str]) -> RetrievalStrategy:
     ParameterError
         If PyTorch is not installed.
     """
-    require_torch()
-    from gliofield_papers.indexes.embedding import read_embedding_header
-
-    path = Path(checkpoint)
-    header = read_embedding_header(path)
+    path, header = Path(checkpoint), _header_of(checkpoint)
     network = NetworkDescription(
         kind=header.kind,
         latent_size=header.latent_size,
         loss=header.settings.network.loss,
-        num_training_tumors=header.num_training_tumors,
+        num_training_tumors=header.num_training_tumors if is_trained else 0,
         is_small=header.is_small,
+        is_trained=is_trained,
+        start=_start_of(header),
         device=_network_device(),
-        history=header.history,
+        history=header.history if is_trained else {},
     )
     return RetrievalStrategy(
-        label=header.label,
-        open=partial(open_index, header.kind, checkpoint=path, device=_DEVICE),
-        published=published_key(network),
+        label=header.label if is_trained else f"{header.label}, untrained",
+        open=partial(_open_network, path, is_trained),
+        published=published_key(network) if is_trained else None,
         network=network,
         check=partial(_fits, path),
     )
+
+
+def _open_network(checkpoint: Path, is_trained: bool, database: SimulationDatabase, **settings: Any) -> Index:
+    from gliofield_papers.indexes.embedding.index import EmbeddingIndex
+
+    return EmbeddingIndex.open(database, checkpoint=checkpoint, is_trained=is_trained, device=_DEVICE, **settings)
+
+
+def _start_of(header: EmbeddingHeader) -> object:
+    """What first weights depend on: the shape of the network, and the seed; losses are of the training alone."""
+    network = dataclasses.replace(header.settings.network, loss="dice", kl_weight=0.0, quantization_weight=0.0)
+    return network, header.box, header.settings.training.seed
+
+
+def _header_of(checkpoint: str | os.PathLike[str]) -> EmbeddingHeader:
+    require_torch()
+    from gliofield_papers.indexes.embedding import read_embedding_header
+
+    return read_embedding_header(checkpoint)
 
 
 def published_key(network: NetworkDescription) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gliofield.metrics.statistics import Mean, mean_of, paired_difference
 from gliofield.report.tables import NOTHING, Column, ResultTable, number
 from gliofield_papers.queries.matching_queries import REAL_GROUP
 from gliofield_papers.queries.retrieval_queries import SYNTHETIC_GROUP
@@ -31,6 +32,7 @@ TABLE_NAMES = (
     "table_2_real_and_synthetic",
     "best_dice",
     "ranks_and_dice_lost",
+    "what_training_buys",
     "cases",
     "models_compared",
     "reconstructions",
@@ -49,6 +51,7 @@ def retrieval_tables(evaluation: RetrievalEvaluation) -> tuple[ResultTable, ...]
         real_and_synthetic,
         best_dice,
         ranks,
+        gains,
         thesis_cases,
         models_compared,
         reconstructions,
@@ -80,6 +83,11 @@ class _Published:
         return {
             **asdict(self.score),
             **({} if self.timing is None else asdict(self.timing)),
+            **{
+                f"top{n}_{end}": bound
+                for n in TOP
+                for end, bound in zip(("low", "high"), self.score.top_interval(n), strict=True)
+            },
             **{f"papers_top{n}_percent": percent for n, percent in zip(TOP, top, strict=True)},
         }
 
@@ -94,7 +102,7 @@ def _of_timing(title: str, name: str, form: str) -> Column:
 
 _QUERIES = (_of_score("queries", "group"), _of_score("strategy", "label"), _of_score("number", "num_queries"))
 _TOP = (
-    *(_of_score(f"top-{n}", f"top{n}", ".1%") for n in TOP),
+    *(Column(f"top-{n}", lambda row, n=n: _share(row.score, n)) for n in TOP),
     Column(
         "papers' top-1/5/15",
         lambda row: None if row.percents is None else "/".join(f"{percent:g}" for percent in row.percents),
@@ -117,9 +125,9 @@ def accuracy_and_runtime(evaluation: RetrievalEvaluation) -> ResultTable:
         title=f"Table 1: accuracy and runtime ({group})",
         note=(
             "Top-n: share of queries whose best match by the strategy is among the exact n best; a tumor's rank is one "
-            "more than the number strictly nearer, so equal Dice shares a rank. Runtime of a query over all groups, "
-            "loading excluded (median, 90th percentile) and included (database, index, network); timed is "
-            f"{timed}. Pipeline: "
+            "more than the number strictly nearer, so equal Dice shares a rank; in parentheses Wilson's 95 % interval. "
+            "Runtime of a query over all groups, loading excluded (median, 90th percentile) and included (database, "
+            f"index, network); timed is {timed}. Pipeline: "
             "registration, loading, query and way back, medians over patients; the papers give "
             f"{low:g} to {high:g} min. Papers: 62 patients, 50,000 tumors, 32 processes or a GPU, loading included."
         ),
@@ -160,7 +168,7 @@ def real_and_synthetic(evaluation: RetrievalEvaluation) -> ResultTable:
         title="Table 2: real and synthetic queries",
         note=(
             "`synthetic` are held-out tumors of the database's own design, as in the papers; other groups come from "
-            "files. Unanswered queries count as misses."
+            "files. Unanswered queries count as misses. In parentheses Wilson's 95 % interval."
         ),
         columns=(*_QUERIES, *_TOP, _of_score("unanswered", "num_unanswered")),
         rows=[
@@ -173,11 +181,12 @@ def real_and_synthetic(evaluation: RetrievalEvaluation) -> ResultTable:
 
 @dataclass(frozen=True, kw_only=True)
 class _BestOfGroup:
-    """Dice of the exact best matches of a group of queries, in a database."""
+    """Dice of the exact best matches of a group of queries, in a database; `gain`: of the sum over another one."""
 
     group: str
     best: Matches
     database: DatabaseDescription
+    gain: Mean | None = None
 
     @property
     def num_queries(self) -> int:
@@ -191,7 +200,7 @@ class _BestOfGroup:
 
     def means(self) -> dict[str, float]:
         """Mean Dice over queries that have it."""
-        return {f"mean_{name}": _defined_mean(getattr(self.best, name)) for name in _DICE}
+        return {f"mean_{name}": mean_of(getattr(self.best, name)).mean for name in _DICE}
 
 
 _DICE = ("dice_t1gd", "dice_flair", "combined_dice")
@@ -240,7 +249,7 @@ def ranks(evaluation: RetrievalEvaluation) -> ResultTable:
         note=(
             "Δ: Dice sum of the exact best less that of the strategy's best match (FLAIR alone without a core). Of the "
             "15 hits those count whose exact rank is 15 or better. The last column is the mean sum of the strategy's "
-            "own best match."
+            "own best match. ±: standard error."
         ),
         columns=(
             Column("queries", "group"),
@@ -249,12 +258,42 @@ def ranks(evaluation: RetrievalEvaluation) -> ResultTable:
             Column("median rank", "median_rank", "g"),
             Column("worst rank", "worst_rank", "g"),
             Column("of the exact 15", "num_shared", ".1f"),
-            Column("mean Δ", "dice_lost", ".3f"),
+            Column("mean Δ", lambda score: plus_minus(score.dice_lost, score.dice_lost_error)),
             Column("p90 Δ", "dice_lost_p90", ".3f"),
             Column("T1Gd + FLAIR", "combined_dice", ".3f"),
         ),
         rows=_scores_by_group(evaluation),
         record=asdict,
+    )
+
+
+def gains(evaluation: RetrievalEvaluation) -> ResultTable:
+    """What networks find beyond controls that learned nothing; no row without networks."""
+    return ResultTable(
+        name="what_training_buys",
+        title="What training buys",
+        note=(
+            "Networks less controls, mean ± standard error of the differences query by query: points of per cent for "
+            "top-n, Dice for Δ (below 0: the network loses less). Untrained: the weights that the training began with."
+        ),
+        columns=(
+            Column("queries", "group"),
+            Column("network", "label"),
+            Column("less the control", "control"),
+            *(Column(f"top-{n}", lambda row, n=n: _points(getattr(row, f"top{n}"))) for n in TOP),
+            Column("Δ", lambda row: plus_minus(row.dice_lost.mean, row.dice_lost.standard_error, "+.3f")),
+        ),
+        rows=evaluation.gains(),
+        record=lambda row: {
+            "group": row.group,
+            "label": row.label,
+            "control": row.control,
+            **{
+                f"{name}_{part}": getattr(getattr(row, name), part)
+                for name in (*(f"top{n}" for n in TOP), "dice_lost")
+                for part in ("mean", "standard_error")
+            },
+        },
     )
 
 
@@ -304,18 +343,28 @@ def models_compared(evaluation: RetrievalEvaluation) -> ResultTable:
         _best_of_groups(evaluation, matches, database)
         for database, matches in (() if comparison is None else zip(comparison.databases, comparison.best, strict=True))
     ]
+    if by_database:
+        by_database[1] = [
+            replace(own, gain=paired_difference(own.best.combined_dice, first.best.combined_dice).mean)
+            for first, own in zip(*by_database, strict=True)
+        ]
     return ResultTable(
         name="models_compared",
         title="Growth models at equal N",
         note=(
             "Mean Dice ± standard error of the exact best among the first N tumors of each database, on its own grid. "
-            "Synthetic queries come from the first database's design and model, which favors it."
+            "Synthetic queries come from the first database's design and model, which favors it. Last column: query by "
+            "query, the second less the first."
         ),
         columns=(
             Column("queries", "group"),
             Column("database", lambda row: f"{row.database.name} ({row.database.model})"),
             Column("N", lambda row: num_tumors, ","),
             *_BEST_DICE,
+            Column(
+                "difference",
+                lambda row: None if row.gain is None else plus_minus(row.gain.mean, row.gain.standard_error, "+.3f"),
+            ),
         ),
         rows=[row for rows in zip(*by_database, strict=True) for row in rows],
         record=lambda row: {
@@ -326,6 +375,8 @@ def models_compared(evaluation: RetrievalEvaluation) -> ResultTable:
             "num_tumors": num_tumors,
             "num_queries": row.num_queries,
             **row.means(),
+            "difference": None if row.gain is None else row.gain.mean,
+            "difference_error": None if row.gain is None else row.gain.standard_error,
         },
     )
 
@@ -342,7 +393,7 @@ def reconstructions(evaluation: RetrievalEvaluation) -> ResultTable:
     return ResultTable(
         name="reconstructions",
         title="Reconstruction by the networks",
-        note="Mean Dice. The thesis' synthetic tumors are those of its database, ours are held out.",
+        note="Mean Dice. `database`: its first tumors, some of which a network may have learned from.",
         columns=(
             Column("network", "label"),
             Column("queries", "group"),
@@ -442,12 +493,20 @@ def _rank_and_loss(rank: float, dice_lost: float) -> str:
     return "no answer" if math.isinf(rank) else f"{rank:.0f} (Δ={dice_lost:.2f})"
 
 
-def _defined_mean(values: Any) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else math.nan
-
-
 def _mean_and_error(values: Any) -> str:
-    defined = values[~np.isnan(values)]
-    error = float(defined.std(ddof=1)) / math.sqrt(len(defined)) if len(defined) > 1 else math.nan
-    return f"{number(_defined_mean(values), '.3f')} ± {number(error, '.3f')}"
+    found = mean_of(values)
+    return plus_minus(found.mean, found.standard_error)
+
+
+def plus_minus(mean: float, error: float, form: str = ".3f") -> str:
+    """A mean with its standard error."""
+    return f"{number(mean, form)} ± {number(error, form.removeprefix('+'))}"
+
+
+def _share(score: StrategyScore, n: int) -> str:
+    low, high = score.top_interval(n)
+    return f"{number(getattr(score, f'top{n}'), '.1%')} ({number(100 * low, '.0f')}-{number(100 * high, '.0f')})"
+
+
+def _points(difference: Mean) -> str:
+    return plus_minus(100.0 * difference.mean, 100.0 * difference.standard_error, "+.1f")

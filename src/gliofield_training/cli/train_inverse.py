@@ -55,6 +55,9 @@ _Scale = Annotated[
 _Separate = Annotated[
     bool, network("--separate", help="One network for growth and one for the seed, instead of one for both.")
 ]
+_PredictPush = Annotated[
+    bool, network("--predict-push", help="Predict the push of tumors with mass effect too; beyond the paper.")
+]
 _NumMembers = Annotated[int, network("--members", min=1, help="Networks of an ensemble; their spread is reported.")]
 _Pooling = Annotated[int | None, network(min=1, help="Voxels per axis averaged for the network; default 1, --small 2.")]
 
@@ -70,6 +73,7 @@ def train_inverse(
     force: training_options.Force = False,
     design: _Design = options.DEFAULT_DESIGN,
     model: Annotated[str, _fly_choice(*options.MODELS, kind="growth model", help="Growth model.")] = "fk",
+    push_pa: options.DesignPush = None,
     atlas: Annotated[str, _fly(help="Name or folder of the atlas.")] = "sri24",
     spacing_mm: Annotated[float, _fly(help="Voxel spacing of the simulation grid [mm].")] = 1.875,
     solver_device: _SolverDevice = "cpu",
@@ -80,6 +84,7 @@ def train_inverse(
     targets: _Targets = "invariants",
     scale: _Scale = "linear",
     separate: _Separate = False,
+    predict_push: _PredictPush = False,
     num_members: _NumMembers = 1,
     small: training_options.Small = False,
     channels: Annotated[int | None, network(min=1, help="Channels; default 64, --small 16.")] = None,
@@ -97,7 +102,7 @@ def train_inverse(
         raise ParameterError("give either --database or --on-the-fly: where do the tumors come from?")
     if database is not None:
         console.refuse(
-            *("design", "model", "atlas", "spacing_mm", "solver_device"),
+            *("design", "model", "push_pa", "atlas", "spacing_mm", "solver_device"),
             because="with --database, whose tumors are simulated already",
         )
 
@@ -111,7 +116,7 @@ def train_inverse(
     preset = InverseSettings.small() if small else InverseSettings.papers()
     settings = with_given(
         preset,
-        targets=with_given(preset.targets, growth=targets, scale=scale, is_joint=not separate),
+        targets=with_given(preset.targets, growth=targets, scale=scale, is_joint=not separate, has_push=predict_push),
         observation=with_given(
             preset.observation,
             t1gd_thresholds=t1gd_thresholds,
@@ -131,7 +136,7 @@ def train_inverse(
         usual = _SIMULATED_SMALL if small else _SIMULATED
         chosen = (usual[0] if numbers[0] is None else numbers[0], usual[1] if numbers[1] is None else numbers[1])
         source = _simulated_source(
-            console, design, model, atlas, spacing_mm, solver_device, numbers=chosen, num_threads=threads
+            console, design, model, push_pa, atlas, spacing_mm, solver_device, numbers=chosen, num_threads=threads
         )
     console.notes(_notices_of_source(source, settings))
     header = train(source, settings, out, replace=force, restart=restart, report=console.report)
@@ -144,6 +149,7 @@ def _simulated_source(
     console: Console,
     design: str,
     model: str,
+    push_pa: float | None,
     atlas: str,
     spacing_mm: float,
     device: str,
@@ -159,7 +165,7 @@ def _simulated_source(
     return SimulatedTumors(
         atlas=loaded,
         grid=loaded.simulation_grid(spacing_mm=spacing_mm),
-        design=named_design(design, mass_effect=model == "mass-effect"),
+        design=named_design(design, mass_effect=model == "mass-effect", push_pa=push_pa),
         model=named_model(model),
         device=device,
         num_training_tumors=numbers[0],

@@ -10,6 +10,7 @@ from typing import Any
 
 from gliofield.database.schema import without_backend
 from gliofield.errors import ParameterError
+from gliofield.growth.parameters import PUSH_NAME
 from gliofield.inverse.checkpoint import CHECKPOINT_KIND, InverseHeader, network_names
 from gliofield.inverse.config import InverseSettings
 from gliofield.inverse.origin import TumorOrigin
@@ -81,6 +82,12 @@ def train_inverse(
         raise ParameterError(
             f"the network would see volumes of {layout.shape} voxels: expected at least {SMALLEST_INPUT} along each "
             "axis. Choose less pooling, or a finer grid."
+        )
+    low, high = origin.design_settings.get(PUSH_NAME) or (0.0, 0.0)
+    if settings.targets.has_push and low == high:
+        raise ParameterError(
+            "no push can be learned from tumors that all push alike, or not at all: expected tumors with mass effect "
+            "whose push is drawn."
         )
     groups = target_groups(settings.targets)
     seed_ranges_mm = origin.shown_with(settings.observation).seed_ranges_mm

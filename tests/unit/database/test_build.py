@@ -682,7 +682,7 @@ def _build_hopeless(path, atlas, settings):
         ({"model": "kf"}, "growth model 'kf' is unknown"),
         (
             {"model": GrowingBall},
-            r"model must be GrowthModel or str, got the class GrowingBall\. Name one \(fk, mass-effect, learned\)",
+            r"got the class GrowingBall\. Name one \(fk, mass-effect, learned, published\)",
         ),
         ({"workers": "all"}, r"workers must be Workforce or int, got 'all' \(str\)\. Give a number of processes"),
         ({"workers": -1}, "num_workers must be 0 or more, got -1"),

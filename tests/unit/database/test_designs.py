@@ -287,6 +287,8 @@ def test_unknown_designs_name_the_known_ones():
         (lambda: PapersDesign(screening_seed_share=1.5), "screening_seed_share must lie in .0, 1., got 1.5"),
         (lambda: PapersDesign(seed_box_fractions=((0.0, 2.0),) * 3), "seed_box_fractions must be three"),
         (lambda: named_design("papers", snapshots_per_run=0), "snapshots_per_run must be at least 1"),
+        (lambda: named_design("papers", push_pa=5_000.0), "needs the growth model mass-effect"),
+        (lambda: named_design("papers", mass_effect=True, push_pa=-1.0), "0 <= low <= high"),
     ],
 )
 def test_impossible_designs_are_refused(make, message):

@@ -8,6 +8,7 @@ from gliofield.cores import with_one_blas_thread
 
 def test_linear_algebra_has_one_thread_within_and_what_it_had_after():
     """However many it had."""
+
     def threads() -> set[int]:
         return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 

@@ -19,12 +19,10 @@ from gliofield.grid import Grid
 from gliofield.learning import TrainingHistory
 from gliofield.learning.checkpoint import read_header_as
 from gliofield.records import from_record, to_record
-from gliofield_papers.indexes.embedding.settings import EmbeddingSettings, label_of
+from gliofield_papers.indexes.embedding.settings import MODALITIES, EmbeddingSettings, label_of
 
 #: Name in a checkpoint of what it holds.
 CHECKPOINT_KIND = "embedding"
-#: In the order of a database's levels and volumes.
-MODALITIES = ("flair", "t1gd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,7 @@ class EmbeddingHeader:
     def from_dict(cls, content: Mapping[str, Any]) -> EmbeddingHeader:
         """The header `to_dict` described."""
         flair_level, t1gd_level = content["levels"]
-        settings = {field.name: content[field.name] for field in fields(EmbeddingSettings)}
+        settings = {field.name: content[field.name] for field in fields(EmbeddingSettings) if field.name in content}
         return cls(
             settings=from_record(EmbeddingSettings, settings),
             grid=from_record(Grid, content["grid"]),
@@ -135,6 +133,11 @@ def require_fit(
         If they do not fit.
     """
     wanted: DatabaseHeader = database.header
+    if set(header.settings.modalities) != set(MODALITIES):
+        raise DatabaseError(
+            f"{path} holds a network of {', '.join(header.settings.modalities)} alone, for tuning: a search needs "
+            "both modalities. Train it without --modality."
+        )
     if header.atlas_hash != wanted.atlas_hash:
         raise DatabaseError(
             f"{path} was trained on tumors of the atlas {header.atlas_name!r} (content hash "

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import USUAL_THRESHOLDS, VisibilityThresholds
 from gliofield.learning import read_checkpoint, resolve_device
 from gliofield.progress import Reporter, ignore_progress
+from gliofield.records import to_record
 from gliofield.retrieval.index_cache import Piece, PreparedSegments, Segment, open_segments
 from gliofield.retrieval.index_file import Arrays
 from gliofield.retrieval.query import on_database_grid, require_count
 from gliofield_papers.indexes.embedding.checkpoint import (
     CHECKPOINT_KIND,
-    MODALITIES,
     EmbeddingHeader,
     read_embedding_header,
     require_fit,
@@ -44,10 +45,12 @@ from gliofield_papers.indexes.embedding.latent_tables import BitTable, LatentTab
 from gliofield_papers.indexes.embedding.networks import (
     MaskDecoder,
     MaskEncoder,
+    first_network,
     latent_of,
     make_decoder,
     make_encoder,
 )
+from gliofield_papers.indexes.embedding.settings import MODALITIES
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes, VolumeLayout
 from gliofield_papers.indexes.ranking_index import RankingIndex
 
@@ -101,6 +104,7 @@ class EmbeddingIndex(RankingIndex):
         *,
         checkpoint: str | os.PathLike[str],
         thresholds: VisibilityThresholds = USUAL_THRESHOLDS,
+        is_trained: bool = True,
         device: str = "auto",
         num_threads: int | None = None,
         folder: str | os.PathLike[str] | None = None,
@@ -116,6 +120,9 @@ class EmbeddingIndex(RankingIndex):
             Networks, as `train_embedding` writes them.
         thresholds : VisibilityThresholds
             Cell densities above which a tumor shows; those of the training.
+        is_trained : bool
+            Whether networks have the weights of the checkpoint; otherwise those that its training began with, as a
+            control of what was learned.
         device : str
             ``auto``, ``cpu`` or ``cuda``: where masks are encoded.
         num_threads : int or None
@@ -137,7 +144,7 @@ class EmbeddingIndex(RankingIndex):
         header = read_embedding_header(checkpoint)
         require_fit(checkpoint, header, database, levels=levels_of(thresholds))
         threads = require_threads(num_threads)
-        encoding = MaskEncoding(checkpoint, header, device=resolve_device(device))
+        encoding = MaskEncoding(checkpoint, header, is_trained=is_trained, device=resolve_device(device))
         prepared = open_segments(
             database,
             encoding,
@@ -190,7 +197,7 @@ class EmbeddingIndex(RankingIndex):
             If the decoders cannot be read.
         """
         if not self._decoders:
-            self._decoders = [self._encoding.read_decoder(self.checkpoint, name) for name in MODALITIES]
+            self._decoders = [self._encoding.read_decoder(name) for name in MODALITIES]
         whole, core = (
             self._encoding.layout.mask(self._encoding.decode(decoder, latent))
             for decoder, latent in zip(self._decoders, self.latent(query), strict=True)
@@ -207,12 +214,23 @@ class MaskEncoding:
         Networks.
     header : EmbeddingHeader
         What it says of them.
+    is_trained : bool
+        Whether their weights are those of the checkpoint, or those that its training began with.
     device : torch.device
         Where masks are encoded.
     """
 
-    def __init__(self, checkpoint: str | os.PathLike[str], header: EmbeddingHeader, *, device: torch.device) -> None:
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike[str],
+        header: EmbeddingHeader,
+        *,
+        is_trained: bool = True,
+        device: torch.device,
+    ) -> None:
         self.header = header
+        self._checkpoint = checkpoint
+        self._is_trained = is_trained
         self.layout = VolumeLayout(header.settings.network, header.grid.shape, header.box)
         self._settings = header.settings.network
         self._device = device
@@ -221,9 +239,9 @@ class MaskEncoding:
         self._encoders: list[MaskEncoder] = []
         self._digests: list[str] = []
         for name in MODALITIES:
-            found = read_checkpoint(checkpoint, kind=CHECKPOINT_KIND, prefix=f"{name}.encoder.")
-            self._encoders.append(make_encoder(self._settings, self.layout.shape, found.tensors).to(device))
-            self._digests.append(found.digest)
+            weights, digest = self._weights(name, "encoder")
+            self._encoders.append(make_encoder(self._settings, self.layout.shape, weights).to(device))
+            self._digests.append(digest)
 
     @property
     def name(self) -> str:
@@ -254,10 +272,19 @@ class MaskEncoding:
             batch = torch.from_numpy(np.ascontiguousarray(volumes[:, None])).to(self._device)
             return latent_of(encoder, self._settings, batch).cpu().numpy()
 
-    def read_decoder(self, checkpoint: str | os.PathLike[str], modality: str) -> MaskDecoder:
+    def read_decoder(self, modality: str) -> MaskDecoder:
         """Decoder of a modality, where the encoders are."""
-        found = read_checkpoint(checkpoint, kind=CHECKPOINT_KIND, prefix=f"{modality}.decoder.")
-        return make_decoder(self._settings, self.layout.shape, found.tensors).to(self._device)
+        weights, _ = self._weights(modality, "decoder")
+        return make_decoder(self._settings, self.layout.shape, weights).to(self._device)
+
+    def _weights(self, modality: str, part: str) -> tuple[Mapping[str, torch.Tensor], str]:
+        """Weights of a part of a modality's network by their names in it, and what tells them from others."""
+        if self._is_trained:
+            found = read_checkpoint(self._checkpoint, kind=CHECKPOINT_KIND, prefix=f"{modality}.{part}.")
+            return found.tensors, found.digest
+        seed = self.header.settings.training.seed
+        network = first_network(self._settings, self.layout.shape, seed=seed)
+        return getattr(network, part).state_dict(), f"untrained, seed {seed}, {to_record(self._settings)}"
 
     def decode(self, decoder: MaskDecoder, latent: NDArray[np.float32]) -> NDArray[np.float32]:
         """Share of tumor in each voxel of the volume (X, Y, Z) that a latent vector (L,) stands for."""

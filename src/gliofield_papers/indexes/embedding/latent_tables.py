@@ -25,7 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield_papers.indexes.embedding.checkpoint import MODALITIES
+from gliofield_papers.indexes.embedding.settings import MODALITIES
 
 _WORD_BITS = 64
 

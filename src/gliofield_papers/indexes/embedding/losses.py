@@ -3,11 +3,14 @@
 Between a mask m and its reconstruction p = sigmoid(logits), per volume:
 
     dice   1 − (2 Σ p m + ε) / (Σ p + Σ m + ε)     ε = 1e-5, so two empty masks have loss 0
+    dice-squared   the same with Σ p² + Σ m² below
+    jaccard        1 − (Σ p m + ε) / (Σ p + Σ m − Σ p m + ε)
     bce    mean of −m log p − (1 − m) log(1 − p)
     mse    mean of (p − m)²
 
-and their mean over the batch. A VAE adds β D_KL, the divergence of its latent normal distribution from N(0, 1), summed
-over the latent numbers:
+and their mean over the batch. The thesis tried "a variation of dice losses" of MONAI without naming them; the two
+variants are those that MONAI's DiceLoss offers by an option. A VAE adds β D_KL, the divergence of its latent normal
+distribution from N(0, 1), summed over the latent numbers:
 
     D_KL = ½ Σ (μ² + σ² − log σ² − 1)
 
@@ -37,6 +40,20 @@ def dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
     return 1.0 - (2.0 * _sums(shares * masks) + _SMOOTHING) / (_sums(shares) + _sums(masks) + _SMOOTHING)
 
 
+def squared_dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Soft Dice loss with squares in the denominator per volume, (B,)."""
+    shares = torch.sigmoid(logits)
+    sizes = _sums(shares.square()) + _sums(masks.square())
+    return 1.0 - (2.0 * _sums(shares * masks) + _SMOOTHING) / (sizes + _SMOOTHING)
+
+
+def jaccard_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Soft Jaccard loss per volume, (B,)."""
+    shares = torch.sigmoid(logits)
+    shared = _sums(shares * masks)
+    return 1.0 - (shared + _SMOOTHING) / (_sums(shares) + _sums(masks) - shared + _SMOOTHING)
+
+
 def cross_entropy_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """Binary cross-entropy per volume, (B,)."""
     return binary_cross_entropy_with_logits(logits, masks, reduction="none").flatten(1).mean(1)
@@ -49,6 +66,8 @@ def squared_error_loss(logits: Tensor, masks: Tensor) -> Tensor:
 
 RECONSTRUCTION_LOSS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "dice": dice_loss,
+    "dice-squared": squared_dice_loss,
+    "jaccard": jaccard_loss,
     "bce": cross_entropy_loss,
     "mse": squared_error_loss,
 }

@@ -141,6 +141,14 @@ class MaskAutoencoder(nn.Module):
         return Reconstruction(logits=self.decoder(outputs))
 
 
+def first_network(settings: NetworkSettings, shape: tuple[int, int, int], *, seed: int) -> MaskAutoencoder:
+    """The network that a training of that seed begins with."""
+    # PyTorch's layers draw from its global generator alone.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MaskAutoencoder(settings, shape)
+
+
 def _start_as_he(layer: nn.Module) -> None:
     """Normal weights of variance 2 / fan-in, so that signals keep their size from layer to layer; no bias [1]_.
 

@@ -27,7 +27,10 @@ from gliofield.learning import TrainingSettings
 #: Kinds of networks, by their names on the command line.
 EMBEDDING_KINDS: tuple[str, ...] = ("ae", "vae", "hash")
 #: What a reconstruction is compared by.
-RECONSTRUCTION_LOSSES = ("dice", "bce", "mse")
+RECONSTRUCTION_LOSSES = ("dice", "dice-squared", "jaccard", "bce", "mse")
+
+#: In the order of a database's levels and volumes.
+MODALITIES = ("flair", "t1gd")
 
 _PAPERS_LATENT_SIZE = 1024
 _PAPERS_CHANNELS = (16, 32, 64)
@@ -54,7 +57,7 @@ class NetworkSettings:
         Whether the network sees only the box that holds the tumors of its database, some third of the grid; the
         papers' sees the whole.
     loss : str
-        ``dice`` as in the papers, ``bce`` or ``mse``, between a mask and its reconstruction.
+        ``dice`` as in the papers, or another of `RECONSTRUCTION_LOSSES`, between a mask and its reconstruction.
     kl_weight : float
         β, weight of the Kullback-Leibler divergence in a VAE's loss.
     quantization_weight : float
@@ -121,22 +124,27 @@ class EmbeddingSettings:
         Optimizer, rates, epochs, device.
     num_training_tumors, num_validation_tumors : int
         Tumors drawn from the database, different ones, ≥ 1 each.
+    modalities : tuple of str
+        Which networks are trained; the thesis tuned with ``t1gd`` alone, which searches nothing.
 
     Raises
     ------
     ParameterError
-        If there are too few tumors.
+        If there are too few tumors, or a modality is unknown.
     """
 
     network: NetworkSettings
     training: TrainingSettings
     num_training_tumors: int = _PAPERS_NUM_TRAINING
     num_validation_tumors: int = _PAPERS_NUM_VALIDATION
+    modalities: tuple[str, ...] = MODALITIES
 
     def __post_init__(self) -> None:
         for name in ("num_training_tumors", "num_validation_tumors"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if not self.modalities or not set(self.modalities) <= set(MODALITIES):
+            raise ParameterError(f"modalities must be among {', '.join(MODALITIES)}, got {self.modalities}.")
 
     @classmethod
     def papers(cls, kind: str) -> EmbeddingSettings:

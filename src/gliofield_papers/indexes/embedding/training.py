@@ -18,8 +18,8 @@ from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.learning import require_torch
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.records import to_record
-from gliofield_papers.indexes.embedding.checkpoint import CHECKPOINT_KIND, MODALITIES, EmbeddingHeader
-from gliofield_papers.indexes.embedding.settings import EmbeddingSettings
+from gliofield_papers.indexes.embedding.checkpoint import CHECKPOINT_KIND, EmbeddingHeader
+from gliofield_papers.indexes.embedding.settings import MODALITIES, EmbeddingSettings
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes, VolumeLayout
 from gliofield_training import ProcessGroup
 from gliofield_training.members import Member, train_members
@@ -111,6 +111,8 @@ def _make_members(
     from gliofield_papers.indexes.embedding.training_task import ReconstructionTask
 
     for modality, name in enumerate(MODALITIES):
+        if name not in settings.modalities:
+            continue
         yield Member(
             name=name,
             task=ReconstructionTask(
@@ -130,6 +132,8 @@ def _make_members(
                 "modality": name,
                 **shown,
             },
+            # The thesis takes the epoch of the lowest validation loss of its autoencoders, and the last of its VAEs.
+            keep="last" if settings.network.kind == "vae" else "best",
         )
 
 

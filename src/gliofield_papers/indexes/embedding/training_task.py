@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gliofield_papers.indexes.embedding.bi_half import quantization_loss
 from gliofield_papers.indexes.embedding.losses import RECONSTRUCTION_LOSS, kl_divergence, reconstruction_dice
-from gliofield_papers.indexes.embedding.networks import MaskAutoencoder, Reconstruction
+from gliofield_papers.indexes.embedding.networks import Reconstruction, first_network
 from gliofield_papers.indexes.embedding.settings import NetworkSettings
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes
 from gliofield_training import Batch, Part
@@ -48,10 +48,7 @@ class ReconstructionTask:
         self.modality = modality
         self._volumes = volumes
         self._tumors = {"training": training_tumors, "validation": validation_tumors}
-        # PyTorch's layers draw from its global generator alone.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self._network = MaskAutoencoder(settings, volumes.layout.shape)
+        self._network = first_network(settings, volumes.layout.shape, seed=seed)
 
     @property
     def network(self) -> nn.Module:

@@ -12,6 +12,7 @@ from gliofield.errors import NumericalError, ParameterError, RegistrationError
 from gliofield.growth import FisherKolmogorov
 from gliofield.pipeline import PersonalizationSettings, find_patients
 from gliofield.pipeline.sample_method import SampleSettings
+from gliofield_papers.bayes.evaluation import BayesEvaluationSettings, _patient_models
 from gliofield_papers.bayes.measuring import MachineConditions
 from gliofield_papers.bayes.patient_files import ModelPosterior, ParameterEstimate, patient_file, read_patient
 from gliofield_papers.bayes.patients import OBSERVATION, SOLVER, SURROGATE, PatientModel, PatientSampler
@@ -82,6 +83,38 @@ def test_a_run_that_was_killed_goes_on_inside_the_patient(sampler, patients, ans
     assert patient.map_distance == 0.0
     assert left_out == {}
     assert not list(sampler.folder.glob("*.stage.npz"))
+
+
+def test_as_published_a_tumor_grows_in_the_patient(sampler, patients, monkeypatch):
+    """On a grid of its own, with the atlas's tissue in its brain; what was sampled in the atlas is of other inputs."""
+    seen = []
+
+    def answer(self, method, observation):
+        seen.append(observation)
+        return POSTERIOR, np.full(observation.grid.shape, 0.5, dtype=np.float32)
+
+    monkeypatch.setattr(PatientSampler, "_model_posterior", answer)
+    own = dataclasses.replace(sampler, in_patient=True)
+
+    ((patient,), left_out) = own.run(patients)
+
+    assert left_out == {}
+    assert seen[0].require_space().name == "patient"
+    assert seen[0].grid.spacing_mm == (8.0, 8.0, 8.0)
+    assert patient.masks["whole_tumor"].shape == seen[0].grid.shape
+    with pytest.raises(ParameterError, match="other inputs .*space"):
+        sampler.run(patients)
+
+
+def test_the_published_setting_samples_as_the_paper():
+    """2,048 samples of one step, independent voxels, PET without background, no limit of the volume."""
+    settings = BayesEvaluationSettings(is_published=True, seed=3)
+    sampling = _patient_models(settings, 2, None, None)[SOLVER].settings
+
+    assert (sampling.sampler.num_samples, sampling.sampler.num_steps, sampling.sampler.seed) == (2048, 1, 3)
+    assert (sampling.correlation_length_mm, sampling.pet_model, sampling.max_volume_ml) == (0.0, "paper", None)
+    assert "is_published" in settings.identity()
+    assert "is_published" not in BayesEvaluationSettings().identity()
 
 
 def test_a_failed_model_is_recorded_and_not_tried_again(sampler, patients, answers):

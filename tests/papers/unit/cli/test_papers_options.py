@@ -7,13 +7,14 @@ from gliofield_papers.cli import options
 
 def test_the_names_to_choose_from_are_those_of_the_library():
     """They stand twice, because asking the library would take seconds; here both are equal."""
-    from gliofield_papers.indexes.embedding.settings import EMBEDDING_KINDS, RECONSTRUCTION_LOSSES
+    from gliofield_papers.indexes.embedding.settings import EMBEDDING_KINDS, MODALITIES, RECONSTRUCTION_LOSSES
     from gliofield_papers.retrieval.strategies import CLASSICAL_NAMES
     from gliofield_papers.surrogate.config import SURROGATE_LOSSES
 
     assert options.NETWORK_INDEXES == EMBEDDING_KINDS
     assert options.CLASSICAL_INDEXES == CLASSICAL_NAMES
     assert options.LOSSES == RECONSTRUCTION_LOSSES
+    assert options.MODALITIES == MODALITIES
     assert options.SURROGATE_LOSSES == SURROGATE_LOSSES
 
 

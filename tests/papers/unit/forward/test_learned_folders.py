@@ -46,7 +46,7 @@ def test_a_surrogate_folder_holds_the_values_of_each_tumor(tmp_path):
     """Behind the histograms; undefined ones are null."""
     assert write_surrogate(tmp_path / "figures") == ()
 
-    assert names_in(tmp_path / "figures") == ["dice.png", "errors.png", "surrogate.json", "times.png"]
+    assert names_in(tmp_path / "figures") == ["dice.png", "errors.png", "losses.png", "surrogate.json", "times.png"]
     content = json.loads((tmp_path / "figures" / "surrogate.json").read_text(encoding="utf-8"))
     assert [error["dice"]["0.2"] for error in content["scores"][0]["errors"]] == [0.2, 0.4]
     assert content["scores"][0]["errors"][0]["published"]["csf"] is None
@@ -78,4 +78,4 @@ def test_a_picture_that_cannot_be_drawn_is_a_note(tmp_path, monkeypatch):
     monkeypatch.setattr(forward_folder, "surrogate_dice_figure", fail)
 
     assert write_surrogate(tmp_path / "figures") == ("not drawn: dice.png (ValueError: no ink)",)
-    assert names_in(tmp_path / "figures") == ["errors.png", "surrogate.json", "times.png"]
+    assert names_in(tmp_path / "figures") == ["errors.png", "losses.png", "surrogate.json", "times.png"]

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from made_up_evaluations import surrogate_evaluation, tumor_at_times
 
-from gliofield_papers.forward.figures import surrogate_dice_figure, surrogate_errors_figure, surrogate_times_figure
+from gliofield_papers.forward.figures import (
+    surrogate_dice_figure,
+    surrogate_errors_figure,
+    surrogate_loss_figure,
+    surrogate_times_figure,
+)
 from gliofield_papers.forward.tables import surrogate_record
 
 NAMES = ("first.safetensors", "second.safetensors")
@@ -37,14 +42,22 @@ def test_histograms_hold_all_tumors():
 
 
 def test_dice_has_a_panel_per_level_with_the_mean_of_the_paper():
-    """0.2, 0.4, 0.8; from 0 to 1 whatever the values."""
+    """0.2, 0.4, 0.8 of the network alone, as published, and of the model; from 0 to 1 whatever the values."""
     figure = surrogate_dice_figure(surrogate_evaluation([0.2, 0.4]))
 
-    assert [axes.get_title() for axes in figure.axes] == [f"density above {level:g}" for level in (0.2, 0.4, 0.8)]
-    assert [means_of(axes)[-1] for axes in figure.axes] == [
-        f"paper, network alone {published}" for published in ("0.821", "0.813", "0.815")
-    ]
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == [f"{whose}, above {level:g}" for whose in ("network alone", "model") for level in (0.2, 0.4, 0.8)]
+    assert [means_of(axes)[-1] for axes in figure.axes[:3]] == ["paper 0.821", "paper 0.813", "paper 0.815"]
+    assert all(len(means_of(axes)) == 1 for axes in figure.axes[3:])
     assert all(axes.get_xlim() == (0.0, 1.0) for axes in figure.axes)
+
+
+def test_losses_have_two_curves_per_surrogate():
+    """Training and validation over the epochs."""
+    (axes,) = surrogate_loss_figure(surrogate_evaluation([0.5], NAMES)).axes
+
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[1.0, 0.5], [2.0, 1.0]] * 2
+    assert means_of(axes)[:2] == ["first (small), training", "first (small), validation"]
 
 
 def test_times_have_a_row_for_the_solver_and_two_per_surrogate():

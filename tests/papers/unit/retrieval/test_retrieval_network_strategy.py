@@ -11,7 +11,13 @@ from gliofield.errors import CheckpointError, DatabaseError
 from gliofield_papers.indexes.ranking_index import RankingIndex
 from gliofield_papers.retrieval.evaluation import RetrievalEvaluationSettings, evaluate_retrieval
 from gliofield_papers.retrieval.networks import learning_curves, network_rows
-from gliofield_papers.retrieval.strategies import ReconstructingIndex, network_strategy
+from gliofield_papers.retrieval.strategies import (
+    ReconstructingIndex,
+    named_strategy,
+    network_strategies,
+    network_strategy,
+)
+from gliofield_papers.retrieval.tables import gains
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -83,6 +89,50 @@ def test_a_network_is_asked_shown_and_drawn_like_any_strategy(checkpoint, databa
     assert np.isfinite(result.answers.reconstruction_dice[0, 0])
     assert {curve.part for curve in learning_curves(evaluation.strategies)} >= {"loss", "kl"}
     assert [row.num_epochs for row in network_rows(evaluation)] == [2, 2]
+
+
+def test_networks_come_with_controls(checkpoint, database):
+    """Itself untrained, once for networks that began alike, and no published figure beside it."""
+    strategies = network_strategies([checkpoint, checkpoint])
+
+    assert [strategy.network.is_trained for strategy in strategies] == [True, True, False]
+    assert strategies[2].label == f"{strategies[0].label}, untrained"
+    assert strategies[2].published is None
+    assert strategies[2].is_control_of(strategies[0])
+    assert not strategies[0].is_control_of(strategies[2])
+    assert not named_strategy("ds32").is_control_of(strategies[0])
+
+
+def test_an_untrained_network_is_that_which_the_training_began_with(checkpoint, database):
+    """Another one than the trained, the same at every opening."""
+    trained, untrained = network_strategies([checkpoint])
+    query = queries_of(database, ("real",)).packed.query(0)
+
+    def latent(strategy):
+        return strategy.open(
+            database, thresholds=database.header.thresholds, num_threads=1, report=lambda event: None
+        ).latent(query)
+
+    assert np.array_equal(latent(untrained), latent(untrained))
+    assert not np.allclose(latent(untrained), latent(trained))
+
+
+def test_what_training_buys_is_measured_on_the_same_queries(checkpoint, database):
+    """Against both controls, with differences of the shares; the table holds them in points."""
+    strategies = [named_strategy("random-projection"), *network_strategies([checkpoint])]
+    queries = queries_of(database, ("real", "synthetic", "synthetic", "synthetic"))
+
+    evaluation = evaluate_retrieval(database, queries, strategies, settings=RetrievalEvaluationSettings(num_threads=1))
+
+    found = {(gain.group, gain.control): gain for gain in evaluation.gains()}
+    scores = {(score.group, score.label): score for score in evaluation.scores()}
+    label = evaluation.strategies[1].label
+    assert set(found) == {(group, control) for group in ("real", "synthetic") for control in
+                          ("random projection", f"{label}, untrained")}  # fmt: skip
+    for (group, control), gain in found.items():
+        assert gain.top5.mean == pytest.approx(scores[group, label].top5 - scores[group, control].top5)
+        assert gain.dice_lost.number == scores[group, label].num_queries
+    assert f"| {label} | random projection |" in gains(evaluation).markdown().replace("  ", "")
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):

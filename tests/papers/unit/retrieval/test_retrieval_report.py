@@ -88,7 +88,7 @@ def test_table_1_puts_the_papers_beside_what_was_measured(evaluation):
 
     assert rows["DS64"][5] == "88.7/100/100"
     assert rows["DS64"][11] == "130"
-    assert rows["silent"][2:6] == ["0.0%", "0.0%", "0.0%", "-"]
+    assert rows["silent"][2:6] == ["0.0% (0-66)", "0.0% (0-66)", "0.0% (0-66)", "-"]
     assert "VAE 8 (small)" in rows
     assert records["exact index"]["pipeline_s"] == pytest.approx(11.5 + records["exact index"]["with_loading_s"])
 

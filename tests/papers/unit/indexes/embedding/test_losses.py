@@ -32,6 +32,17 @@ def test_dice_loss_is_one_minus_the_soft_dice(volumes):
     assert dice_loss(*volumes).numpy() == pytest.approx(expected, abs=1e-6)
 
 
+def test_variants_of_the_dice_loss(volumes):
+    """Squares below, and Jaccard J = D / (2 − D) of the same soft overlap."""
+    logits, masks = (part.double().numpy().reshape(3, -1) for part in volumes)
+    shares = 1.0 / (1.0 + np.exp(-logits))
+    shared = (shares * masks).sum(1)
+    squared = 1.0 - (2.0 * shared + 1e-5) / ((shares**2).sum(1) + (masks**2).sum(1) + 1e-5)
+    overlap = 1.0 - dice_loss(*volumes).numpy()
+    assert RECONSTRUCTION_LOSS["dice-squared"](*volumes).numpy() == pytest.approx(squared, abs=1e-6)
+    assert RECONSTRUCTION_LOSS["jaccard"](*volumes).numpy() == pytest.approx(1.0 - overlap / (2.0 - overlap), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("logits", "masks", "expected"),
     [(EMPTY - SURE, EMPTY, 0.0), (FULL * SURE, FULL, 0.0), (FULL * SURE, EMPTY, 1.0), (EMPTY - SURE, FULL, 1.0)],

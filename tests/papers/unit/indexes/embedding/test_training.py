@@ -11,7 +11,7 @@ import small_embeddings
 from growing_ball import ball_anatomy, build_balls
 from small_embeddings import tiny_settings
 
-from gliofield.errors import CheckpointError, OutputError, ParameterError
+from gliofield.errors import CheckpointError, DatabaseError, OutputError, ParameterError
 from gliofield.learning import read_checkpoint, write_checkpoint
 from gliofield_papers.indexes.embedding import (
     EMBEDDING_KINDS,
@@ -19,6 +19,7 @@ from gliofield_papers.indexes.embedding import (
     read_embedding_header,
     train_embedding,
 )
+from gliofield_papers.indexes.embedding.index import EmbeddingIndex
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes
 
 torch = pytest.importorskip("torch")
@@ -48,6 +49,33 @@ def test_one_file_holds_both_modalities_and_what_they_came_from(database, tmp_pa
     )
     assert flair.tensors.keys() == t1gd.tensors.keys()
     assert flair.digest != t1gd.digest
+
+
+def test_one_modality_may_be_trained_alone_and_searches_nothing(database, tmp_path):
+    """As the thesis tuned; the index says why it refuses."""
+    settings = dataclasses.replace(tiny_settings("ae"), modalities=("t1gd",))
+    header = train_embedding(database, settings, tmp_path / "net.safetensors")
+
+    assert list(header.history) == ["t1gd"]
+    assert not read_checkpoint(tmp_path / "net.safetensors", prefix="flair.").tensors
+    with pytest.raises(DatabaseError, match="of t1gd alone, for tuning"):
+        EmbeddingIndex.open(database, checkpoint=tmp_path / "net.safetensors", folder=tmp_path)
+    with pytest.raises(ParameterError, match="modalities must be among flair, t1gd"):
+        dataclasses.replace(settings, modalities=("t2",))
+
+
+@pytest.mark.parametrize(("kind", "is_last"), [("ae", False), ("vae", True)])
+def test_a_vae_keeps_its_last_epoch_and_an_autoencoder_its_best(database, tmp_path, kind, is_last):
+    """Going on for an epoch that is the worst by far changes the weights of the VAE alone."""
+
+    def weights(num_epochs):
+        path = tmp_path / f"{num_epochs}.safetensors"
+        settings = tiny_settings(kind, num_epochs=num_epochs, learning_rate=10.0)
+        header = train_embedding(database, settings, path)
+        assert header.history["flair"].best_epoch == 1
+        return read_checkpoint(path, prefix="flair.").digest
+
+    assert (weights(1) != weights(2)) == is_last
 
 
 def test_the_loss_falls(database, tmp_path):
