@@ -19,7 +19,7 @@ RANKINGS = (
     *("core distance", "whole-tumor distance", "ellipsoid", "turned ellipsoid"),
     *("distance map, corrected", "constant map, corrected", "growth", "growth, corrected"),
     *("growth, isotropic", "growth, isotropic, corrected", "growth, ratio 1", "growth, ratio 1, corrected"),
-    *("growth, tissue alone", "growth, tissue alone, corrected", "growth, corrected, and ellipsoid"),
+    *("growth, tissue alone", "growth, tissue alone, corrected", "growth and turned ellipsoid"),
 )
 
 _Out = Annotated[Path, typer.Option(help="Folder of all results; an interrupted evaluation goes on in it.")]

@@ -44,7 +44,7 @@ def _constant(third: HiddenThird) -> Values:
 
 
 def _with_ellipsoid(third: HiddenThird) -> Values:
-    return third.corrected(third.growth(_TENSOR)) - _ELLIPSOID_WEIGHT * third.turned_level
+    return third.log_density(third.growth(_TENSOR)) - _ELLIPSOID_WEIGHT * third.turned_level
 
 
 RANKINGS: dict[str, Ranking] = {
@@ -62,7 +62,7 @@ RANKINGS: dict[str, Ranking] = {
     "growth, ratio 1, corrected": _corrected(_RATIO_1),
     "growth, tissue alone": _growth(_TENSOR, tissue_alone=True),
     "growth, tissue alone, corrected": _corrected(_TENSOR, tissue_alone=True),
-    "growth, corrected, and ellipsoid": _with_ellipsoid,
+    "growth and turned ellipsoid": _with_ellipsoid,
 }
 
 
