@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from gliofield.anatomy import Anatomy, Atlas, AtlasSpace, load_atlas
-from gliofield.bayes import ImportanceSettings, TmcmcSettings
+from gliofield.bayes import ImportanceSettings
 from gliofield.imaging import Observation
 from gliofield.pipeline import (
     PersonalizationSettings,
@@ -39,6 +39,7 @@ from gliofield.pipeline import (
 )
 from gliofield.progress import ProgressEvent
 from gliofield_papers.bayes.cases import VirtualCohort
+from gliofield_papers.tmcmc import TmcmcSettings
 
 WHOLE_ML = (15.0, 120.0)
 LEAST_FLAIR_THRESHOLD = 0.25

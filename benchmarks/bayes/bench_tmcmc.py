@@ -16,7 +16,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.bayes import TmcmcSettings, sample_posterior
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
 
 SETTINGS: dict[str, dict[str, object]] = {
     "paper: β² = 0.04, 1 step": {},

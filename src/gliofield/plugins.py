@@ -10,6 +10,7 @@ A package offers them by entry points in its metadata, for instance in its ``pyp
 ``gliofield.growth_models``    a class of models, or a function that makes one, for ``--model``
 ``gliofield.methods``          a class of options with ``name``, ``summary`` and ``prepare``, for ``--method``
 ``gliofield.commands``         a `typer.Typer`, as ``gliofield NAME``
+``gliofield.presets``          a function of a ``seed`` that makes `SampleSettings`, for ``--method sample --preset``
 ``gliofield.devices``          what grows many tumors at once, a `growth.many.Device`, for ``device="…"``
 =============================  =====================================================================================
 
@@ -34,6 +35,7 @@ GROUPS: Mapping[str, str] = {
     "growth model": "gliofield.growth_models",
     "method": "gliofield.methods",
     "command": "gliofield.commands",
+    "preset": "gliofield.presets",
     "device": "gliofield.devices",
 }
 
@@ -89,7 +91,7 @@ def find_plugins(kind: str, *, own: Iterable[str] = ()) -> dict[str, Plugin]:
     Parameters
     ----------
     kind : str
-        ``index``, ``growth model``, ``method``, ``command`` or ``device``.
+        ``index``, ``growth model``, ``method``, ``command``, ``preset`` or ``device``.
     own : iterable of str
         Names that are gliofield's own, and stay so.
     """

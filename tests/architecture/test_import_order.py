@@ -52,12 +52,13 @@ ALLOWED = {
 # The same inside the papers.
 _METHODS = {"indexes", "surrogate"}
 _QUERIES = _METHODS | {"queries"}
-_STUDIES = _QUERIES | {"figures"}
+_STUDIES = _QUERIES | {"figures", "tmcmc"}
 PAPERS_ALLOWED = {
     "": set(),
     "indexes": set(),
     "surrogate": set(),
     "figures": set(),
+    "tmcmc": set(),
     "queries": {"indexes"},
     "solver": _STUDIES,
     "retrieval": _STUDIES,

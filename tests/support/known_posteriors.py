@@ -16,11 +16,10 @@ from gliofield.bayes import (
     ImportanceSettings,
     ParameterRange,
     PosteriorTarget,
-    TmcmcSettings,
     TMixture,
     sample_by_importance,
-    sample_posterior,
 )
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
 
 _LOG_2_PI = np.log(2.0 * np.pi)
 

@@ -21,10 +21,9 @@ from gliofield.bayes.posterior import CredibleInterval, PosteriorSamples
 from gliofield.bayes.predictive_check import MaskCheck, check_mask
 from gliofield.bayes.prior import BoxPrior, GrowthTimePrior, ParameterRange, Prior
 from gliofield.bayes.published_priors import patient_specific_prior, surrogate_paper_prior
-from gliofield.bayes.sampling import sample_posterior
+from gliofield.bayes.sampler import SampledPosterior, Sampler, SamplerStage
 from gliofield.bayes.t_mixture import TMixture
 from gliofield.bayes.target import LogLikelihood, PosteriorTarget, Target
-from gliofield.bayes.tmcmc_state import StageInfo, TmcmcResult, TmcmcSettings, TmcmcState
 from gliofield.bayes.transforms import BoxTransform, CoordinateTransform, GrowthTimeTransform, ScanTransform
 
 __all__ = [
@@ -53,14 +52,13 @@ __all__ = [
     "PosteriorTarget",
     "Prior",
     "ScanTransform",
+    "SampledPosterior",
+    "Sampler",
+    "SamplerStage",
     "SimulationCounts",
-    "StageInfo",
     "TMixture",
     "Target",
     "ThresholdGrid",
-    "TmcmcResult",
-    "TmcmcSettings",
-    "TmcmcState",
     "check_mask",
     "database_posterior",
     "effective_number_of_distinct",
@@ -73,7 +71,6 @@ __all__ = [
     "rank_uniformity",
     "sample_by_importance",
     "sample_growth",
-    "sample_posterior",
     "smoothed_log_weights",
     "surrogate_paper_prior",
     "truth_ranks",

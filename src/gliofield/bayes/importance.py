@@ -32,6 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,12 +115,30 @@ class BatchInfo:
         Effective samples per draw of this batch alone, at p = 1.
     """
 
+    name: ClassVar[str] = "batch"
+    share_name: ClassVar[str] = "effective draws"
+
     kind: str
     num_draws: int
     num_simulations: int
     tempering_exponent: float
     num_components: int
     effective_share: float
+
+    @property
+    def share(self) -> float:
+        """Effective samples per draw."""
+        return self.effective_share
+
+    @property
+    def num_likelihoods(self) -> int:
+        """Likelihoods computed."""
+        return self.num_simulations
+
+    @property
+    def is_adapting(self) -> bool:
+        """Whether its draws do not count."""
+        return self.kind == "adapting"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

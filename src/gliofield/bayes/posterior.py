@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from gliofield.bayes.diagnostics import effective_sample_size
 from gliofield.bayes.imaging_integral import tumors_of
-from gliofield.bayes.target import PosteriorTarget
-from gliofield.bayes.tmcmc_state import TmcmcResult
 from gliofield.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -77,19 +75,6 @@ class PosteriorSamples:
         if not np.isfinite(self.parameters).all():
             raise ParameterError("PosteriorSamples: parameters must be finite.")
         effective_sample_size(self.log_weights)  # raises without weight
-
-    @classmethod
-    def from_tmcmc(cls, target: PosteriorTarget, sampled: TmcmcResult) -> PosteriorSamples:
-        """Equally weighted samples of a TMCMC run."""
-        parameters = target.to_parameters(sampled.coordinates)
-        return cls(
-            names=target.prior.names,
-            units=target.prior.units,
-            parameters=parameters,
-            log_weights=np.zeros(len(parameters)),
-            log_prior=target.prior.log_density(parameters),
-            log_likelihood=sampled.log_likelihood,
-        )
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ optional part of its answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Space
-from gliofield.bayes import BatchInfo, CredibleInterval, PosteriorSamples, StageInfo
+from gliofield.bayes import CredibleInterval, PosteriorSamples, SamplerStage
 from gliofield.bayes.predictive_check import MaskCheck
 from gliofield.grid import Grid
 from gliofield.growth.parameters import SEED_NAMES
@@ -136,7 +136,7 @@ class DensityPosterior:
         Of all parameters and of what a scan determines of them.
     details : mapping
         How it was found: effective sample size, weights, counts; JSON-ready.
-    stages : tuple of StageInfo or BatchInfo
+    stages : sequence of SamplerStage
         Stages or batches of the sampler, if there was one.
     mask_checks : mapping of str to MaskCheck
         Posterior predictive checks of the masks, by ``t1gd`` and ``flair``.
@@ -152,7 +152,7 @@ class DensityPosterior:
     samples: PosteriorSamples
     intervals: Mapping[str, CredibleInterval]
     details: Mapping[str, Any] = field(default_factory=dict)
-    stages: tuple[StageInfo, ...] | tuple[BatchInfo, ...] = ()
+    stages: Sequence[SamplerStage] = ()
     mask_checks: Mapping[str, MaskCheck] = field(default_factory=dict)
     cells_outside_core: ExpectedCells | None = None
     members: MemberDensities | None = None

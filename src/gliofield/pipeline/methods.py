@@ -20,6 +20,7 @@ from gliofield.pipeline.method_options import (
     WholeMargin,
 )
 from gliofield.pipeline.settings import PersonalizationSettings
+from gliofield.plugins import load_plugin
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.worker_processes import require_guarded_script
 
@@ -136,8 +137,8 @@ def _sample(options: Sample, settings: PersonalizationSettings) -> InverseMethod
     num_workers = available_cores() if threads is None else threads
     if num_workers > 1:
         require_guarded_script()  # before the registration, which takes longer than anybody wants to wait for this
-    if options.preset == "paper":
-        chosen = SampleSettings.paper(seed=settings.seed)
+    if options.preset != "default":
+        chosen: SampleSettings = load_plugin("preset", options.preset, own=("default",))(seed=settings.seed)
     else:
         chosen = SampleSettings(
             sampler=ImportanceSettings(seed=settings.seed, num_effective=options.num_samples),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.bayes import BoxPrior, CredibleInterval, GrowthTimePrior, PosteriorSamples, TmcmcSettings
+from gliofield.bayes import BoxPrior, CredibleInterval, GrowthTimePrior, PosteriorSamples
 from gliofield.bayes.identifiable import IdentifiableTumors
 from gliofield.bayes.pareto_smoothing import LARGEST_RELIABLE_SHAPE
 from gliofield.bayes.predictive_check import MaskCheck
@@ -16,8 +16,6 @@ from gliofield.bayes.published_priors import BACKGROUND_NAME
 from gliofield.concern import Concern, named_concern
 from gliofield.growth.parameters import DIFFUSIVITY_NAME, RATE_NAME, TIME_NAME
 
-# Fewer leave a bias that a run does not show. *Chosen* by the table of docs/design/0008-bayes-decisions.md.
-_SAMPLES_PER_PARAMETER, _LEAST_STEPS = 10, 5
 # So many samples leave five beyond each end of a 95 % interval.
 _LEAST_EFFECTIVE = 200
 # Part of a prior's range at its end, and share of a posterior there that counts. *Chosen*.
@@ -111,18 +109,6 @@ def pet_concerns(
                 is_noise = bounds.name == "pet_noise_std" and side == "upper"
                 remarks.append(named_concern("pet-unexplained" if is_noise else "prior-edge", text, share))
     return tuple(remarks)
-
-
-def sampler_concerns(sampler: TmcmcSettings, num_parameters: int) -> tuple[Concern, ...]:
-    """What docs/design/0008-bayes-decisions.md says of settings that leave samples where resampling put them."""
-    if sampler.num_samples >= _SAMPLES_PER_PARAMETER * num_parameters and sampler.num_steps >= _LEAST_STEPS:
-        return ()
-    text = (
-        f"The sampler had {sampler.num_samples} samples of {num_parameters} parameters and {sampler.num_steps} steps "
-        f"per stage: with fewer than {_SAMPLES_PER_PARAMETER} per parameter, or {_LEAST_STEPS} steps, samples may "
-        "collapse, and intervals be far too narrow."
-    )
-    return (named_concern("few-samples", text, sampler.num_samples),)
 
 
 def importance_concerns(pareto_shape: float, effective_samples: float) -> tuple[Concern, ...]:

@@ -8,7 +8,7 @@ of all parameters, and a check whether masks drawn from the posterior look like 
 Growth alone is sampled: thresholds, width and those of PET are integrated over their prior, and drawn beside
 (`bayes.imaging_integral`). A tumor fitted to the outlines says where the mode is searched, and importance sampling
 begins there (`bayes.growth_importance`); each voxel counts as its share of an independent one. The paper's own
-algorithm, TMCMC of all parameters, is `SampleSettings.paper`.
+algorithm, TMCMC of all parameters, is a `Sampler` that the papers plug in (`gliofield_papers.tmcmc`).
 """
 
 from __future__ import annotations
@@ -29,23 +29,19 @@ from gliofield.assimilation import FitSettings, fit_tumor
 from gliofield.bayes import (
     BoxPrior,
     GrowthLikelihood,
+    GrowthPosterior,
     GrowthTimePrior,
-    ImportanceResult,
     ImportanceSettings,
     LikelihoodJournal,
-    PosteriorSamples,
     PosteriorTarget,
+    SampledPosterior,
+    Sampler,
     SimulationCounts,
-    TmcmcResult,
-    TmcmcSettings,
-    effective_number_of_distinct,
     patient_specific_prior,
     sample_growth,
-    sample_posterior,
     surrogate_paper_prior,
 )
 from gliofield.bayes.predictive_check import MaskCheck, check_mask
-from gliofield.concern import Concern
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorov, GrowthModel, VolumeLimit
@@ -66,7 +62,6 @@ from gliofield.pipeline.sample_concerns import (
     importance_concerns,
     pet_concerns,
     prior_edge_concerns,
-    sampler_concerns,
     simulation_concerns,
 )
 from gliofield.pipeline.thin_front_concerns import FINER_PATIENT, thin_front_share, thin_front_share_concerns
@@ -75,17 +70,10 @@ from gliofield.volume import Volume
 
 PriorName = Literal["paper", "patient"]
 _REFERENCES = ("Ezhov et al. (2021), Real-time Bayesian personalization via a learnable brain tumor growth model",)
-_SAMPLER_REFERENCES = {
-    "importance": (
-        "Cornuet, Marin, Mira, Robert (2012), Adaptive multiple importance sampling, "
-        "doi:10.1111/j.1467-9469.2011.00756.x",
-        "Vehtari, Simpson, Gelman, Yao, Gabry (2024), Pareto smoothed importance sampling, JMLR 25(72)",
-    ),
-    "tmcmc": (
-        "Ching and Chen (2007), Transitional Markov chain Monte Carlo method for Bayesian model updating, model class "
-        "selection, and model averaging, doi:10.1061/(ASCE)0733-9399(2007)133:7(816)",
-    ),
-}
+_IMPORTANCE_REFERENCES = (
+    "Cornuet, Marin, Mira, Robert (2012), Adaptive multiple importance sampling, doi:10.1111/j.1467-9469.2011.00756.x",
+    "Vehtari, Simpson, Gelman, Yao, Gabry (2024), Pareto smoothed importance sampling, JMLR 25(72)",
+)
 # Every how many voxels along each axis the published code compares PET.
 _PUBLISHED_PET_STRIDE = 3
 # The fit that says where the mode is searched: a start, not an answer. *Chosen*.
@@ -98,9 +86,9 @@ class SampleSettings:
 
     Parameters
     ----------
-    sampler : ImportanceSettings or TmcmcSettings
-        Effective samples and seed of importance sampling; or samples, steps and seed of TMCMC, which samples imaging
-        parameters beside those of growth.
+    sampler : ImportanceSettings or Sampler
+        Effective samples and seed of importance sampling; or another sampler, of imaging parameters beside those of
+        growth.
     prior : str
         ``"paper"`` (`surrogate_paper_prior`) or ``"patient"`` (`patient_specific_prior`).
     pet_model : str
@@ -128,7 +116,7 @@ class SampleSettings:
         If a number is out of range, or prior or PET model are unknown.
     """
 
-    sampler: ImportanceSettings | TmcmcSettings = field(default_factory=ImportanceSettings)
+    sampler: ImportanceSettings | Sampler = field(default_factory=ImportanceSettings)
     prior: PriorName = "paper"
     pet_model: PetModel = "background"
     pet_fwhm_mm: float = PET_FWHM_MM
@@ -151,23 +139,10 @@ class SampleSettings:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0.0):
                 raise ParameterError(f"{name} must be finite and ≥ 0 [mm], got {getattr(self, name)}.")
 
-    @classmethod
-    def paper(cls, *, seed: int = 0) -> SampleSettings:
-        """The paper's: 2,048 samples of all eleven parameters, one short step each, independent voxels.
-
-        It is biased in eleven dimensions (docs/design/0008-bayes-decisions.md).
-        """
-        return cls(
-            sampler=TmcmcSettings(seed=seed),
-            pet_model="paper",
-            correlation_length_mm=0.0,
-            max_volume_ml=None,
-        )
-
     @property
     def sampler_name(self) -> str:
-        """``importance`` or ``tmcmc``."""
-        return "importance" if isinstance(self.sampler, ImportanceSettings) else "tmcmc"
+        """``importance``, or what the sampler is called."""
+        return "importance" if isinstance(self.sampler, ImportanceSettings) else self.sampler.name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -205,7 +180,9 @@ class SampleMethod:
     @property
     def references(self) -> tuple[str, ...]:
         """The papers of model and sampler."""
-        return (*_REFERENCES, *_SAMPLER_REFERENCES[self.settings.sampler_name])
+        sampler = self.settings.sampler
+        of_sampler = _IMPORTANCE_REFERENCES if isinstance(sampler, ImportanceSettings) else sampler.references
+        return (*_REFERENCES, *of_sampler)
 
     def request_space(self, wanted: SpaceName | None) -> SpaceRequest:
         """The atlas unless the patient is wanted."""
@@ -239,8 +216,8 @@ class SampleMethod:
             num_workers=self.settings.num_workers,
             device=self.device,
         ) as whole:
-            sampled = self._sampled(whole, prior, observation, report)
-            return self._answer(whole, sampled, prior, observation, report)
+            sampled, counts = self._sampled(whole, prior, observation, report)
+            return self._answer(whole, sampled, counts, prior, observation, report)
 
     def _imaging_likelihood(self, observation: Observation, anatomy: Anatomy) -> ImagingLikelihood:
         is_paper = self.settings.pet_model == "paper"
@@ -269,8 +246,8 @@ class SampleMethod:
 
     def _sampled(
         self, whole: GrowthLikelihood, prior: BoxPrior | GrowthTimePrior, seen: Observation, report: Reporter
-    ) -> _Sampled:
-        """Samples of all parameters."""
+    ) -> tuple[SampledPosterior, SimulationCounts]:
+        """Samples of all parameters, and what became of the simulations."""
         sampler = self.settings.sampler
         journal = LikelihoodJournal(self.settings.stage_file, self._fingerprint(whole, prior))
         if isinstance(sampler, ImportanceSettings):
@@ -278,14 +255,13 @@ class SampleMethod:
             starts = self._starts(seen, whole.simulation.anatomy)
             report(ProgressEvent(task="start of the posterior", completed=1, total=1))
             found = sample_growth(whole, prior, sampler, tumors=starts, journal=journal, report=report)
-            return _Sampled(samples=found.samples, run=found.run, counts=found.counts, num_modes=found.num_modes)
+            return _sampled_by_importance(found), found.counts
         target = PosteriorTarget(prior=prior, log_likelihood_of=journal.kept(whole))
         try:
-            run = sample_posterior(target, sampler, report=report)
+            return sampler.sample(target, report=report), whole.counts
         except NumericalError as error:
             whole.counts.require_some(error)
             raise
-        return _Sampled(samples=PosteriorSamples.from_tmcmc(target, run), run=run, counts=whole.counts)
 
     def _starts(self, seen: Observation, anatomy: Anatomy) -> list[tuple[float, ...]]:
         """Tumors near which modes are searched: one fitted to the outlines, and its like amid the whole tumor."""
@@ -327,22 +303,16 @@ class SampleMethod:
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    def _sampler_concerns(self, sampled: _Sampled, num_parameters: int) -> tuple[Concern, ...]:
-        sampler, run = self.settings.sampler, sampled.run
-        if isinstance(sampler, ImportanceSettings) and isinstance(run, ImportanceResult):
-            return importance_concerns(run.pareto_shape, run.effective_samples)
-        assert isinstance(sampler, TmcmcSettings)
-        return sampler_concerns(sampler, num_parameters)
-
     def _answer(
         self,
         whole: GrowthLikelihood,
-        sampled: _Sampled,
+        sampled: SampledPosterior,
+        counts: SimulationCounts,
         prior: BoxPrior | GrowthTimePrior,
         observation: Observation,
         report: Reporter,
     ) -> Estimate:
-        samples, counts = sampled.samples, sampled.counts
+        samples = sampled.samples
         space = observation.require_space()
         report(ProgressEvent(task="densities of the posterior", completed=0, total=1))
         rows = samples.resampled(self.settings.num_densities, np.random.default_rng([self.settings.sampler.seed, 0]))
@@ -358,7 +328,7 @@ class SampleMethod:
             exceedance=maps.exceedance,
             samples=samples,
             intervals={**samples.credible_intervals(), **identifiable_intervals(samples)},
-            stages=sampled.run.stages,
+            stages=sampled.stages,
             mask_checks=checks,
             details={
                 "num_samples": len(samples.parameters),
@@ -380,7 +350,7 @@ class SampleMethod:
             parameters={name: values[name] for name in (*TUMOR_NAMES, *sorted(self.fixed))},
             posterior=posterior if space.name == "atlas" else name_seeds_of_patient(posterior, space),
             concerns=(
-                *self._sampler_concerns(sampled, len(prior.names)),
+                *sampled.concerns,
                 *prior_edge_concerns(prior, samples),
                 *pet_concerns(prior, dict(zip(samples.names, samples.parameters.T, strict=True)), samples.weights),
                 *thin_front_share_concerns(share, observation.grid.spacing_mm, advice=FINER_PATIENT),
@@ -397,39 +367,21 @@ class SampleMethod:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Sampled:
-    """What either sampler came back with."""
-
-    samples: PosteriorSamples
-    run: ImportanceResult | TmcmcResult
-    counts: SimulationCounts
-    num_modes: int | None = None
-
-    @property
-    def effective_samples(self) -> float:
-        if isinstance(self.run, ImportanceResult):
-            return self.run.effective_samples
-        return effective_number_of_distinct(self.samples.tumors)
-
-    @property
-    def num_likelihoods(self) -> int:
-        """Of the whole run, restarts included, less those of the search for the mode."""
-        if isinstance(self.run, ImportanceResult):
-            return self.run.num_simulations
-        return sum(info.num_evaluations for info in self.run.stages) + len(self.run.coordinates)
-
-    @property
-    def details(self) -> dict[str, Any]:
-        run = self.run
-        if isinstance(run, ImportanceResult):
-            return {
-                "log_evidence": run.log_evidence,
-                "log_evidence_error": run.log_evidence_error,
-                "pareto_shape": run.pareto_shape,
-                "num_modes": self.num_modes,
-            }
-        return {"log_evidence": run.log_evidence, "log_evidence_error_at_least": run.log_evidence_error}
+def _sampled_by_importance(found: GrowthPosterior) -> SampledPosterior:
+    run = found.run
+    return SampledPosterior(
+        samples=found.samples,
+        stages=run.stages,
+        effective_samples=run.effective_samples,
+        num_likelihoods=run.num_simulations,
+        details={
+            "log_evidence": run.log_evidence,
+            "log_evidence_error": run.log_evidence_error,
+            "pareto_shape": run.pareto_shape,
+            "num_modes": found.num_modes,
+        },
+        concerns=importance_concerns(run.pareto_shape, run.effective_samples),
+    )
 
 
 def _mask_checks(

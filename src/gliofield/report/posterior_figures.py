@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.bayes import BatchInfo, PosteriorSamples, StageInfo
+from gliofield.bayes import PosteriorSamples, SamplerStage
 from gliofield.report.page_layout import TEXT_COLOR, plain_text
 
 if TYPE_CHECKING:
@@ -100,30 +100,26 @@ def _add_titles(figure: Figure, samples: PosteriorSamples, columns: Sequence[int
     figure.text(0.99, 0.99, plain_text(lines), ha="right", va="top", fontsize=10, color=TEXT_COLOR)
 
 
-def stage_figure(stages: Sequence[StageInfo | BatchInfo]) -> Figure:
-    """Trace of a sampler: exponent, effective samples or acceptance, and simulations of each stage or batch."""
+def stage_figure(stages: Sequence[SamplerStage]) -> Figure:
+    """Trace of a sampler: exponent, effective samples or acceptance, and simulations of each stage or batch, ≥ 1."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 5.5), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(3, 1, sharex=True)
-    chains = [info for info in stages if isinstance(info, StageInfo)]
-    batches = [info for info in stages if isinstance(info, BatchInfo)]
-    shares = [info.acceptance_rate for info in chains] + [info.effective_share for info in batches]
-    counts = [info.num_evaluations for info in chains] + [info.num_simulations for info in batches]
     numbers = range(1, len(stages) + 1)
     panels[0].semilogy(numbers, [info.tempering_exponent for info in stages], marker="o", color=_COLOR)
     panels[0].set_ylabel("exponent p")
-    panels[1].plot(numbers, shares, marker="o", color=_COLOR)
-    panels[1].set_ylabel("steps accepted" if chains else "effective draws")
+    panels[1].plot(numbers, [info.share for info in stages], marker="o", color=_COLOR)
+    panels[1].set_ylabel(stages[0].share_name)
     panels[1].set_ylim(0.0, 1.0)
-    panels[2].plot(numbers, counts, marker="o", color=_COLOR)
+    panels[2].plot(numbers, [info.num_likelihoods for info in stages], marker="o", color=_COLOR)
     panels[2].set_ylabel("simulations")
-    panels[2].set_xlabel("stage" if chains else "batch")
+    panels[2].set_xlabel(stages[0].name)
     for panel in panels:
         panel.tick_params(labelsize=8)
-        num_adapting = sum(info.kind == "adapting" for info in batches)
+        num_adapting = sum(info.is_adapting for info in stages)
         if 0 < num_adapting < len(stages):
             panel.axvline(num_adapting + 0.5, color="0.6", linestyle=":")
     return figure

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Anatomy, AtlasSpace
-from gliofield.bayes import DatabasePosteriorSettings, IdentifiableTumors, ImportanceSettings, TmcmcSettings
+from gliofield.bayes import DatabasePosteriorSettings, IdentifiableTumors, ImportanceSettings
 from gliofield.database import SimulationDatabase
 from gliofield.errors import NumericalError, ParameterError
 from gliofield.imaging import Estimate, Observation
@@ -30,6 +30,7 @@ from gliofield.progress import Reporter, ignore_progress
 from gliofield_papers.bayes.cases import VirtualCohort
 from gliofield_papers.bayes.measuring import MachineConditions, require_failure_of_data, timed_sampling
 from gliofield_papers.measuring import RunCounter
+from gliofield_papers.tmcmc import TmcmcSettings
 
 #: The way others are compared with.
 REFERENCE_WAY = "importance sampling"

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy import Atlas
-from gliofield.bayes import ImportanceSettings, TmcmcSettings
+from gliofield.bayes import ImportanceSettings
 from gliofield.cores import require_threads
 from gliofield.database import SimulationDatabase
 from gliofield.database.schema import describe_settings
@@ -49,6 +49,7 @@ from gliofield_papers.bayes.patient_files import PatientPosterior
 from gliofield_papers.bayes.patients import SOLVER, SURROGATE, PatientModel, PatientSampler
 from gliofield_papers.bayes.sampling import RUN_NAMES, CaseRecord, CaseSampler, CaseSettings, sample_cases
 from gliofield_papers.queries.retrieval_queries import require_atlas_of
+from gliofield_papers.tmcmc import TmcmcSettings
 
 if TYPE_CHECKING:
     from gliofield_papers.surrogate import LearnedFisherKolmogorov

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from known_posteriors import correlated
 
-from gliofield.bayes import BoxPrior, BoxTransform, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes import BoxPrior, BoxTransform, ParameterRange, PosteriorTarget
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
 
 _COORDINATE = st.floats(-30, 30)
 

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 from known_posteriors import Known, sample_known
 
-from gliofield.bayes import (
-    BoxPrior,
-    ImportanceSettings,
-    ParameterRange,
-    PosteriorTarget,
-    TmcmcSettings,
-    sample_posterior,
-)
+from gliofield.bayes import BoxPrior, ImportanceSettings, ParameterRange, PosteriorTarget
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
 
 CENTER = np.array([1.0, np.log(3.0), -2.0])
 WIDTHS = np.array([0.4, 0.2, 0.7])

@@ -13,15 +13,14 @@ from gliofield.bayes import (
     ImportanceSettings,
     ParameterRange,
     PosteriorTarget,
-    TmcmcSettings,
     find_mode,
     interval_coverage,
     rank_uniformity,
-    sample_posterior,
     truth_ranks,
 )
 from gliofield.bayes.growth_importance import mixture_of_modes
 from gliofield.imaging import log_visibility, mask_log_likelihood, pet_log_likelihood
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
 
 NUM_DRAWS = 31
 IMAGING = BoxPrior(

@@ -18,15 +18,13 @@ from gliofield.bayes import (
     ImagingPrior,
     ImportanceSettings,
     ParameterRange,
-    PosteriorSamples,
     PosteriorTarget,
-    TmcmcSettings,
     sample_growth,
-    sample_posterior,
 )
 from gliofield.growth import FisherKolmogorov, FisherKolmogorovParameters
 from gliofield.imaging import ImagingLikelihood, LikelihoodOptions, Observation, log_visibility
 from gliofield.volume import Volume
+from gliofield_papers.tmcmc import TmcmcSettings, equally_weighted, sample_posterior
 
 NUM_SEEDS = 6
 ANATOMY = uniform_anatomy((8, 8, 8), spacing_mm=4.0)
@@ -125,7 +123,7 @@ def sampled():
     """Summaries of runs that sample all seven parameters, (seeds, quantities)."""
     target = PosteriorTarget(prior=PRIOR, log_likelihood_of=likelihood_of_all())
     runs = [sample_posterior(target, settings_of(seed)) for seed in range(NUM_SEEDS)]
-    return np.array([summary_of(PosteriorSamples.from_tmcmc(target, run), run.log_evidence) for run in runs])
+    return np.array([summary_of(equally_weighted(target, run), run.log_evidence) for run in runs])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from known_posteriors import bimodal, conjugate_gaussian, correlated, deviations, moving, skewed, worst
 
-from gliofield.bayes import PosteriorTarget, TmcmcSettings, sample_posterior, tmcmc
+from gliofield.bayes import PosteriorTarget
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior, tmcmc
 
 TOLERANCE = 4.5
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
 
 GROWTH = [
     ParameterRange(name="white_matter_diffusivity_mm2_per_day", unit="mm²/day", low=0.001, high=0.09),

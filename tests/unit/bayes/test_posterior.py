@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from gliofield.bayes import BoxPrior, ParameterRange, PosteriorSamples, PosteriorTarget, TmcmcSettings, sample_posterior
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorSamples, PosteriorTarget
 from gliofield.errors import ParameterError
+from gliofield_papers.tmcmc import TmcmcSettings, equally_weighted, sample_posterior
 
 VALUES = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [4.0, 40.0]])
 
@@ -48,7 +49,7 @@ def test_the_best_sample_of_a_flat_likelihood_is_the_densest_of_the_prior():
     """Log-uniform: the smallest value, though the sampler's coordinates are densest in the middle."""
     prior = BoxPrior(ranges=[ParameterRange(name="x", unit="1", low=1.0, high=100.0, scale="log-uniform")])
     target = PosteriorTarget(prior=prior, log_likelihood_of=lambda rows: np.zeros(len(rows)))
-    posterior = PosteriorSamples.from_tmcmc(target, sample_posterior(target, TmcmcSettings(num_samples=4000)))
+    posterior = equally_weighted(target, sample_posterior(target, TmcmcSettings(num_samples=4000)))
 
     assert posterior.map_parameters["x"] == posterior.parameters.min() < 1.1
     assert posterior.mean["x"] == pytest.approx(99 / math.log(100), rel=0.1)

@@ -22,7 +22,6 @@ from gliofield.pipeline import (
     QueryMethod,
     QueryWithPosterior,
     SampleMethod,
-    SampleSettings,
     find_case_files,
     options_named,
     prepare_method,
@@ -39,6 +38,7 @@ from gliofield.pipeline.method_options import (
     uses_pet,
 )
 from gliofield.volume import Volume
+from gliofield_papers.tmcmc import paper_settings
 
 ATLAS = phantom_atlas()
 NO_REGISTRATION = PersonalizationSettings(registration="none")
@@ -251,7 +251,7 @@ def test_options_become_methods(monkeypatch):
     assert (sample.settings.sampler.num_effective, sample.settings.sampler.seed) == (90, 3)
     assert (sample.settings.prior, sample.settings.num_workers) == ("patient", 2)
     assert (sample.settings.pet_model, sample.settings.pet_fwhm_mm) == ("paper", 6.0)
-    assert of_paper.settings == dataclasses.replace(SampleSettings.paper(seed=3), num_workers=2)
+    assert of_paper.settings == dataclasses.replace(paper_settings(seed=3), num_workers=2)
     assert (margin, whole) == (
         MarginMethod(margin_mm=10.0),
         MarginMethod(name="whole-margin", around="whole tumor"),

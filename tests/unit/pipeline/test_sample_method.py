@@ -7,7 +7,7 @@ from growth_likelihoods import ANATOMY, NAMES, TRUTH, BallModel, observation, us
 from killed_runs import KilledError, die_after_answer
 
 from gliofield.anatomy import AtlasSpace
-from gliofield.bayes import BoxPrior, ImportanceSettings, PosteriorSamples, TmcmcSettings, surrogate_paper_prior
+from gliofield.bayes import BoxPrior, ImportanceSettings, PosteriorSamples, surrogate_paper_prior
 from gliofield.errors import ImageError, NumericalError, ParameterError
 from gliofield.pipeline import sample_method
 from gliofield.pipeline.sample_concerns import (
@@ -19,6 +19,7 @@ from gliofield.pipeline.sample_concerns import (
 from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 from gliofield.progress import ignore_progress
 from gliofield.volume import Volume
+from gliofield_papers.tmcmc import TmcmcSettings, paper_settings
 
 
 def near(anatomy, **settings):
@@ -213,7 +214,7 @@ def test_the_papers_model_of_pet_has_eleven_parameters(seen, sampler):
 
 def test_the_papers_settings_have_the_papers_model_of_pet():
     """One switch with the rest of the paper."""
-    assert SampleSettings.paper().pet_model == "paper"
+    assert paper_settings().pet_model == "paper"
     assert SampleSettings().pet_model == "background"
 
 
@@ -320,7 +321,7 @@ def test_settings_out_of_range_are_refused(changes, message):
 
 def test_the_settings_of_the_paper():
     """2,048 samples, one short step, independent voxels, no limit of the volume."""
-    paper = SampleSettings.paper(seed=2)
+    paper = paper_settings(seed=2)
 
     assert (paper.sampler, paper.correlation_length_mm, paper.max_volume_ml) == (TmcmcSettings(seed=2), 0.0, None)
     assert (paper.sampler_name, SampleSettings().sampler_name) == ("tmcmc", "importance")

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from gliofield.bayes import BatchInfo, CredibleInterval, PosteriorSamples, StageInfo
+from gliofield.bayes import BatchInfo, CredibleInterval, PosteriorSamples
 from gliofield.grid import Grid
 from gliofield.pipeline.density_posterior import DensityPosterior
 from gliofield.report.posterior_figures import corner_figure, stage_figure
 from gliofield.report.posterior_folder import write_posterior
 from gliofield.volume import Volume
+from gliofield_papers.tmcmc import StageInfo
 
 GRID = Grid.axis_aligned((4, 4, 4), 2.0, (0.0, 0.0, 0.0))
 BACKGROUND = Volume(np.ones(GRID.shape, np.float32), GRID)

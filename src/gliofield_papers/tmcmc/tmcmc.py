@@ -20,11 +20,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.bayes.stage_moves import (
+from gliofield.bayes.target import Target
+from gliofield.errors import NumericalError, ParameterError
+from gliofield_papers.tmcmc.stage_moves import (
     Purpose,
     adapted_scale,
     covariance_root,
@@ -37,9 +40,10 @@ from gliofield.bayes.stage_moves import (
     target_cv_of,
     weights_of,
 )
-from gliofield.bayes.target import Target
-from gliofield.bayes.tmcmc_state import StageInfo, TmcmcResult, TmcmcSettings, TmcmcState, evidence_error
-from gliofield.errors import NumericalError, ParameterError
+from gliofield_papers.tmcmc.state import StageInfo, TmcmcResult, TmcmcState, evidence_error
+
+if TYPE_CHECKING:
+    from gliofield_papers.tmcmc.settings import TmcmcSettings
 
 _Matrix = NDArray[np.float64]
 _Vector = NDArray[np.float64]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gliofield.bayes.target import Target
-from gliofield.bayes.tmcmc import advance, result, start
-from gliofield.bayes.tmcmc_state import TmcmcResult, TmcmcSettings
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
+from gliofield_papers.tmcmc.state import TmcmcResult
+from gliofield_papers.tmcmc.tmcmc import advance, result, start
+
+if TYPE_CHECKING:
+    from gliofield_papers.tmcmc.settings import TmcmcSettings
 
 
 def sample_posterior(target: Target, settings: TmcmcSettings, *, report: Reporter = ignore_progress) -> TmcmcResult:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from known_posteriors import correlated
 
-from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
-from gliofield.bayes.stage_moves import first_coordinates, next_exponent, target_cv_of, weights_of
-from gliofield.bayes.tmcmc import advance, start
-from gliofield.bayes.tmcmc_state import StageInfo, evidence_error
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget
 from gliofield.errors import ParameterError
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
+from gliofield_papers.tmcmc.stage_moves import first_coordinates, next_exponent, target_cv_of, weights_of
+from gliofield_papers.tmcmc.state import StageInfo, evidence_error
+from gliofield_papers.tmcmc.tmcmc import advance, start
 
 SETTINGS = TmcmcSettings(
     seed=5, num_samples=100, num_first_samples=700, num_steps=3, proposal_scale=0.2, resampling="systematic"

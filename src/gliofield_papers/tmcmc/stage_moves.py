@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.bayes.target import Target
-from gliofield.bayes.tmcmc_state import TmcmcSettings
 from gliofield.errors import NumericalError
+
+if TYPE_CHECKING:
+    from gliofield_papers.tmcmc.settings import TmcmcSettings
 
 _Matrix = NDArray[np.float64]
 _Vector = NDArray[np.float64]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from known_posteriors import bimodal, correlated
 
-from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget, TmcmcSettings, sample_posterior
-from gliofield.bayes.stage_moves import next_exponent
-from gliofield.bayes.tmcmc import advance, result, start
+from gliofield.bayes import BoxPrior, ParameterRange, PosteriorTarget
 from gliofield.errors import NumericalError, ParameterError
+from gliofield_papers.tmcmc import TmcmcSettings, sample_posterior
+from gliofield_papers.tmcmc.stage_moves import next_exponent
+from gliofield_papers.tmcmc.tmcmc import advance, result, start
 
 SETTINGS = TmcmcSettings(seed=3, num_samples=200, num_steps=2)
 UNIT = BoxPrior(ranges=[ParameterRange(name="x", unit="1", low=0.0, high=1.0)])

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gliofield.bayes import TmcmcSettings
-from gliofield.bayes.stage_moves import proposals
+from gliofield_papers.tmcmc import TmcmcSettings
+from gliofield_papers.tmcmc.stage_moves import proposals
 
 COVARIANCE = np.array([[4.0, 1.2], [1.2, 1.0]])
 NUM_SAMPLES = 20_000
