@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Trains the networks that docs/infer.md compares, one checkpoint each. Started again, it goes on.
 #   scripts/train_inverse_networks.sh PAPERS MASS_EFFECT FOLDER [--small] [JOBS]
-# PAPERS, MASS_EFFECT: databases of the design papers, the second of tumors with mass effect.
+# PAPERS, MASS_EFFECT: databases of the design papers, the second of tumors with mass effect and one push, as the
+# paper's: gliofield database build MASS_EFFECT --design papers --model mass-effect --push 10000 …
 # --small: a setting for two cores, and MASS_EFFECT 400 tumors at 3.75 mm; without it that of the paper, for a GPU.
 # JOBS: networks trained at a time, with one thread each; default 1, with all cores.
 set -euo pipefail

@@ -129,15 +129,11 @@ def main() -> None:
     openings: list[Callable[[], DownsampledIndex | RadiomicsIndex | BlockIndex]] = [
         lambda: BlockIndex.open(database, **options),
         lambda: DownsampledIndex.open(database, **options),
-        lambda: DownsampledIndex.open(database, antialiased=True, **options),
         lambda: DownsampledIndex.open(database, size=32, **options),
-        lambda: DownsampledIndex.open(database, size=32, antialiased=True, **options),
         lambda: RadiomicsIndex.open(database, **options),
-        lambda: RadiomicsIndex.open(database, standardized=True, **options),
     ]
     if num_near < NUM_PRESELECTED:
         openings.append(lambda: RadiomicsIndex.open(database, num_preselected=num_near, **options))
-        openings.append(lambda: RadiomicsIndex.open(database, num_preselected=num_near, standardized=True, **options))
     records = [opened(database, open_index) for open_index in openings]
     for record in records:  # the first search compiles
         record.index.search(queries[0], NUM_HITS)

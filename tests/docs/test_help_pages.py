@@ -164,11 +164,11 @@ def test_choices_are_shown(path, choices):
 
 
 def test_many_choices_stand_in_the_text():
-    """A line of eleven names would be longer than the page."""
-    page = one_line(page_of("search"))
+    """A line of so many names would be longer than the page."""
+    page = one_line(page_of("papers", "retrieval"))
 
     assert "--index NAME" in page
-    assert "One of exact, direct, ae, ds32, ds32-antialiased," in page
+    assert "One of exact, direct, ds64, ds32, radiomics," in page
 
 
 def test_no_help_page_loads_a_heavy_library():

@@ -11,10 +11,7 @@ from typing import Annotated
 import typer
 
 NETWORK_INDEXES = ("ae", "vae", "hash")
-CLASSICAL_INDEXES = (
-    *("exact", "direct", "ds64", "ds32", "ds64-antialiased", "ds32-antialiased"),
-    *("radiomics", "radiomics-standardized", "random-projection"),
-)
+CLASSICAL_INDEXES = ("exact", "direct", "ds64", "ds32", "radiomics", "random-projection")
 LOSSES = ("dice", "dice-squared", "jaccard", "bce", "mse")
 MODALITIES = ("flair", "t1gd")
 SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")

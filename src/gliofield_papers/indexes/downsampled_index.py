@@ -2,9 +2,7 @@
 
 Query and tumors are brought to 64³ or 32³ voxels and compared there, by the same distance as in full resolution; there
 is no re-ranking. The published code thresholds the densities at 128³ and zooms the masks with order 0, inside each
-query; picking voxels and thresholding commute, so what is kept here, once, are the picked voxels as bits. The variant
-``ds64-antialiased`` is no part of the papers: its voxels are set where the mask fills more than half of them, which
-keeps thin parts no better but places outlines more truly.
+query; picking voxels and thresholding commute, so what is kept here, once, are the picked voxels as bits.
 
 A mask that is all between the sampled voxels vanishes. A vanished core has Dice 0 with every tumor, so FLAIR decides
 alone; a vanished whole tumor would leave nothing to rank by, and is refused.
@@ -43,7 +41,7 @@ from gliofield.retrieval.index_file import Arrays
 from gliofield.retrieval.mask_blocks import MODALITIES
 from gliofield.retrieval.query import AtThresholds, Hit, Hits, on_database_grid, require_count
 from gliofield.retrieval.tumor_overlap import dice_of_tumors
-from gliofield_papers.indexes.downsampling import majority, sample
+from gliofield_papers.indexes.downsampling import sample
 
 TASK_NAME = "search database"
 _BLOCK = 1024
@@ -68,7 +66,7 @@ class _Part:
 
 
 class DownsampledIndex(AtThresholds):
-    """Index ``ds64``, ``ds32``, ``ds64-antialiased`` …; made by `open`.
+    """Index ``ds64``, ``ds32`` …; made by `open`.
 
     Parameters
     ----------
@@ -111,7 +109,6 @@ class DownsampledIndex(AtThresholds):
         database: SimulationDatabase,
         *,
         size: int = 64,
-        antialiased: bool = False,
         thresholds: VisibilityThresholds = USUAL_THRESHOLDS,
         rescore: bool = False,
         num_threads: int | None = None,
@@ -126,8 +123,6 @@ class DownsampledIndex(AtThresholds):
             What is searched.
         size : int
             Voxels along each axis, ≥ 2; the papers use 64 and 32.
-        antialiased : bool
-            Whether a voxel is set by the share of it that is tumor, instead of by one sample.
         thresholds : VisibilityThresholds
             Cell densities above which a tumor shows, rounded to multiples of 1/255 as by `ExhaustiveIndex`.
         rescore : bool
@@ -152,7 +147,7 @@ class DownsampledIndex(AtThresholds):
                 f"size must be at least 2 voxels along each axis (64 or 32 in the papers), got {size}."
             )
         threads = require_threads(num_threads)
-        downsampling = Downsampling(size=size, antialiased=antialiased, levels=levels_of(thresholds))
+        downsampling = Downsampling(size=size, levels=levels_of(thresholds))
         prepared = open_segments(
             database,
             downsampling,
@@ -171,7 +166,7 @@ class DownsampledIndex(AtThresholds):
 
     @property
     def name(self) -> str:
-        """``ds64`` for samples at 64³, ``ds64-antialiased`` for the variant."""
+        """``ds64`` for samples at 64³."""
         return self.downsampling.name
 
     def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
@@ -255,22 +250,19 @@ class Downsampling:
     ----------
     size : int
         Voxels along each axis.
-    antialiased : bool
-        Whether a voxel is set by the share of it that is tumor, instead of by one sample.
     levels : (int, int)
         Stored levels above which a tumor shows in FLAIR and in T1Gd.
     """
 
-    def __init__(self, *, size: int, antialiased: bool, levels: tuple[int, int]) -> None:
+    def __init__(self, *, size: int, levels: tuple[int, int]) -> None:
         self.size = size
-        self.antialiased = antialiased
         self.levels = levels
         self._buffers = threading.local()
 
     @property
     def name(self) -> str:
         """Name of the index."""
-        return f"ds{self.size}-antialiased" if self.antialiased else f"ds{self.size}"
+        return f"ds{self.size}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -279,7 +271,7 @@ class Downsampling:
             "kind": "downsampled",
             "version": 1,
             "size": self.size,
-            "sampling": "more than half covered" if self.antialiased else "order 0, corners aligned",
+            "sampling": "order 0, corners aligned",
             "flair_level": self.levels[0],
             "t1gd_level": self.levels[1],
         }
@@ -287,10 +279,7 @@ class Downsampling:
     def piece(self, database: SimulationDatabase, tumors: range) -> Piece:
         """Per modality: ``words`` of all masks, one after the other; ``boxes`` (n, 6) of words; ``sizes`` (n,)."""
         levels = np.empty(database.header.grid.shape, dtype=np.uint8)
-        masks = [
-            self._packed_tumor(database.density_levels(tumor, out=levels), database.bounding_box[tumor])
-            for tumor in tumors
-        ]
+        masks = [self._packed_tumor(database.density_levels(tumor, out=levels)) for tumor in tumors]
         piece: dict[str, NDArray[Any]] = {}
         for column, name in enumerate(MODALITIES):
             column_masks = [pair[column] for pair in masks]
@@ -314,8 +303,6 @@ class Downsampling:
 
     def packed_masks(self, masks: tuple[NDArray[np.bool_], ...]) -> tuple[_PackedMask, ...]:
         """Masks in full resolution, downsampled and packed."""
-        if self.antialiased:
-            return tuple(self._packed(majority(mask, self.size), 0) for mask in masks)
         return tuple(self._packed(sample(mask.view(np.uint8), self.size), 0) for mask in masks)
 
     def uncut(self, mask: _PackedMask) -> NDArray[np.uint64]:
@@ -324,9 +311,7 @@ class Downsampling:
         words[_slices(mask.box)] = mask.words.reshape(words[_slices(mask.box)].shape)
         return words
 
-    def _packed_tumor(self, levels: NDArray[np.uint8], box: NDArray[np.int16]) -> tuple[_PackedMask, ...]:
-        if self.antialiased:
-            return tuple(self._packed(majority(levels > level, self.size, box=box), 0) for level in self.levels)
+    def _packed_tumor(self, levels: NDArray[np.uint8]) -> tuple[_PackedMask, ...]:
         sampled = sample(levels, self.size)
         return tuple(self._packed(sampled, level) for level in self.levels)
 

@@ -1,9 +1,8 @@
 """The papers' indexes by name, as entry points of the group ``gliofield.indexes`` offer them.
 
 ========================== =============================================================================================
-``ds64``, ``ds32``         Dice on 64³ or 32³ samples, as the papers (`DownsampledIndex`); ``-antialiased`` by share
-``radiomics``              shape features among the 1,000 tumors nearest by center (`RadiomicsIndex`); with
-                           ``-standardized`` each feature divided by its spread
+``ds64``, ``ds32``         Dice on 64³ or 32³ samples, as the papers (`DownsampledIndex`)
+``radiomics``              shape features among the 1,000 tumors nearest by center (`RadiomicsIndex`)
 ``ae``, ``vae``, ``hash``  encodings by a trained network (`embedding`); each needs its checkpoint
 ========================== =============================================================================================
 """
@@ -28,9 +27,8 @@ _DATABASE_QUERY = (
 _BI_HALF = "Li, van Gemert (2021), Deep unsupervised image hashing by maximizing bit entropy"
 
 
-def _downsampled(size: int, *, antialiased: bool = False) -> IndexKind:
-    opened = partial(DownsampledIndex.open, size=size, antialiased=antialiased)
-    return IndexKind(open=opened, references=(_DATABASE_QUERY,))
+def _downsampled(size: int) -> IndexKind:
+    return IndexKind(open=partial(DownsampledIndex.open, size=size), references=(_DATABASE_QUERY,))
 
 
 def _embedded(name: str, *further: str) -> IndexKind:
@@ -57,8 +55,6 @@ def _open_embedding(
     return EmbeddingIndex.open(database, checkpoint=checkpoint, **settings)
 
 
-DS64, DS64_ANTIALIASED = _downsampled(64), _downsampled(64, antialiased=True)
-DS32, DS32_ANTIALIASED = _downsampled(32), _downsampled(32, antialiased=True)
+DS64, DS32 = _downsampled(64), _downsampled(32)
 RADIOMICS = IndexKind(open=RadiomicsIndex.open, references=(_DATABASE_QUERY,))
-RADIOMICS_STANDARDIZED = IndexKind(open=partial(RadiomicsIndex.open, standardized=True), references=(_DATABASE_QUERY,))
 AE, VAE, HASH = _embedded("ae"), _embedded("vae"), _embedded("hash", _BI_HALF)

@@ -5,8 +5,7 @@ The 1,000 tumors whose center of mass is nearest to the query's are ranked by sh
     distance = Σ_i ‖f_q^i − f_d^i‖₂
 
 where f^i holds feature i of both modalities, T1Gd and FLAIR (FLAIR alone for a query without core). Features are not
-scaled, so differences of volume in mm³, the largest numbers by far, decide nearly alone. `standardized` divides every
-feature by its standard deviation over the database; that is ours.
+scaled, so differences of volume in mm³, the largest numbers by far, decide nearly alone.
 
 The papers name three of their six features: voxel volume, elongation, major axis length, "etc."; the other three are
 chosen here: flatness, sphericity, largest diameter. They do not say of which mask the center of mass is; here it is the
@@ -63,7 +62,7 @@ _COLUMNS = [_ALL_NAMES.index(name) for name in FEATURE_NAMES]
 
 
 class RadiomicsIndex(RankingIndex):
-    """Index ``radiomics`` or ``radiomics-standardized``; made by `open`.
+    """Index ``radiomics``; made by `open`.
 
     Parameters
     ----------
@@ -73,8 +72,6 @@ class RadiomicsIndex(RankingIndex):
         Centers and features of its tumors.
     thresholds : VisibilityThresholds
         Those asked for.
-    standardized : bool
-        Whether each feature is divided by its standard deviation over the tumors that show in its modality.
     num_preselected : int
         Tumors nearest by center of mass that are compared by shape.
     """
@@ -85,25 +82,21 @@ class RadiomicsIndex(RankingIndex):
         prepared: PreparedSegments,
         *,
         thresholds: VisibilityThresholds,
-        standardized: bool,
         num_preselected: int,
     ) -> None:
         self.database = database
         self.prepared = prepared
         self.notices = prepared.notices
-        self.standardized = standardized
         self.num_preselected = num_preselected
         self.thresholds = thresholds
         self._center_mm = np.concatenate(prepared.rows("center_mm"))
         self._features = np.concatenate(prepared.rows("features"))[..., _COLUMNS]
-        self._scale = _standard_deviations(self._features) if standardized else np.ones(self._features.shape[1:])
 
     @classmethod
     def open(
         cls,
         database: SimulationDatabase,
         *,
-        standardized: bool = False,
         num_preselected: int = NUM_PRESELECTED,
         thresholds: VisibilityThresholds = USUAL_THRESHOLDS,
         num_threads: int | None = None,
@@ -116,8 +109,6 @@ class RadiomicsIndex(RankingIndex):
         ----------
         database : SimulationDatabase
             What is searched.
-        standardized : bool
-            Whether each feature is divided by its standard deviation; the papers do not.
         num_preselected : int
             Tumors nearest by center of mass that are compared by shape, ≥ 1; more if more hits are asked for.
         thresholds : VisibilityThresholds
@@ -147,14 +138,12 @@ class RadiomicsIndex(RankingIndex):
             num_threads=threads,
             report=report,
         )
-        return cls(
-            database, prepared, thresholds=thresholds, standardized=standardized, num_preselected=num_preselected
-        )
+        return cls(database, prepared, thresholds=thresholds, num_preselected=num_preselected)
 
     @property
     def name(self) -> str:
-        """``radiomics``, or ``radiomics-standardized``."""
-        return "radiomics-standardized" if self.standardized else "radiomics"
+        """``radiomics``."""
+        return "radiomics"
 
     def nearest(self, query: Observation, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """The k nearest by shape of the tumors nearest by place, ties by lower index: numbers and distances."""
@@ -172,7 +161,7 @@ class RadiomicsIndex(RankingIndex):
     def _distances(self, query: Observation, tumors: NDArray[np.intp]) -> NDArray[np.float64]:
         grid = self.database.header.grid
         features = np.stack([_features_of(mask, grid) for mask in (query.whole_tumor, query.tumor_core)])[:, _COLUMNS]
-        differences = (self._features[tumors] - features) / self._scale
+        differences = self._features[tumors] - features
         differences = differences[:, : query.num_modalities]
         return np.sqrt(np.sum(differences**2, axis=1)).sum(axis=-1)
 
@@ -191,7 +180,7 @@ class ShapeDescription:
 
     @property
     def name(self) -> str:
-        """``radiomics``; scaling happens in the search."""
+        """``radiomics``."""
         return "radiomics"
 
     @property
@@ -232,16 +221,3 @@ class ShapeDescription:
 def _features_of(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
     """All features of a mask, (F,); zeros for an empty one."""
     return np.array(astuple(shape_features(mask, grid.spacing_mm)) if mask.any() else np.zeros(len(_ALL_NAMES)))
-
-
-def _standard_deviations(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard deviation of each feature over the masks that have voxels, (2, F); 1 where all are equal."""
-    deviations = np.ones(features.shape[1:])
-    for column in range(2):
-        shown = features[:, column][features[:, column, 0] > 0.0]
-        if len(shown):
-            spread = shown.std(axis=0)
-            # Equal values may seem to differ by a rounding of their mean.
-            differ = spread > 1e-9 * np.abs(shown).max(axis=0)
-            deviations[column] = np.where(differ, spread, 1.0)
-    return deviations

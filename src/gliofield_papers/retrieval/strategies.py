@@ -41,10 +41,7 @@ _LABELS = {
     DIRECT_NAME: "direct query",
     "ds64": "DS64",
     "ds32": "DS32",
-    "ds64-antialiased": "DS64, anti-aliased",
-    "ds32-antialiased": "DS32, anti-aliased",
     "radiomics": "radiomics",
-    "radiomics-standardized": "radiomics, standardized",
     PROJECTION_NAME: "random projection",
 }
 #: Strategies that need no training, in the order of the papers' Table 1.

@@ -32,18 +32,6 @@ def _zoomed(mask, size):
     return ndimage.zoom(mask.astype(np.uint8), [size / length for length in mask.shape], order=0) > 0
 
 
-def _averaged(mask, size):
-    """More than half, with lengths in units in which all are whole numbers."""
-
-    def shared(length):
-        new, old = np.arange(size)[:, None] * length, np.arange(length) * size
-        return np.clip(np.minimum(new + length, old + size) - np.maximum(new, old), 0, None)
-
-    x, y, z = (shared(length) for length in mask.shape)
-    covered = np.einsum("ax,by,cz,xyz->abc", x, y, z, mask.astype(np.int64), optimize=True)
-    return 2 * covered > mask.size
-
-
 def _loop(database, query, k, downsample):
     """Ezhov et al. 2022, section 2.3: every tumor, thresholded, downsampled, compared."""
     found = []
@@ -75,14 +63,6 @@ def test_order_0_equals_the_loop(folder, database, size, with_core):
     index = DownsampledIndex.open(database, size=size, folder=folder)
     for query in _queries(database, with_core=with_core):
         assert _found(index, query, 30) == _loop(database, query, 30, lambda mask: _zoomed(mask, size))
-
-
-@pytest.mark.parametrize("size", [16, 11])
-def test_antialiased_equals_the_loop(folder, database, size):
-    """Masks averaged over each new voxel, more than half."""
-    index = DownsampledIndex.open(database, size=size, antialiased=True, folder=folder)
-    for query in _queries(database):
-        assert _found(index, query, 30) == _loop(database, query, 30, lambda mask: _averaged(mask, size))
 
 
 def test_threads_and_parts_change_nothing(folder, database, monkeypatch):

@@ -35,12 +35,9 @@ def _indexes(hits):
 
 
 def test_the_name_says_how_it_was_made(database, tmp_path):
-    """Size and variant, in the name and in the recorded settings."""
-    plain = DownsampledIndex.open(database, folder=tmp_path)
-    variant = DownsampledIndex.open(database, size=32, antialiased=True, folder=tmp_path)
-    assert (plain.name, variant.name) == ("ds64", "ds32-antialiased")
-    assert plain.downsampling.settings["sampling"] == "order 0, corners aligned"
-    assert variant.downsampling.settings["sampling"] == "more than half covered"
+    """Its size."""
+    both = [DownsampledIndex.open(database, size=size, folder=tmp_path) for size in (64, 32)]
+    assert [index.name for index in both] == ["ds64", "ds32"]
 
 
 def test_a_tumor_of_the_database_finds_itself(database, tmp_path):

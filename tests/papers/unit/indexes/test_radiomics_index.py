@@ -1,11 +1,10 @@
 """Settings, limits and bookkeeping of the search by shape; its rankings are in tests/equivalence."""
 
 import importlib.util
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from growing_ball import GrowingBall, ball_anatomy, build_balls
+from growing_ball import ball_anatomy, build_balls
 from level_database import database_of_levels
 
 from gliofield.errors import ParameterError
@@ -26,17 +25,6 @@ def database(tmp_path_factory):
     return _build(tmp_path_factory.mktemp("radiomics") / "db", 20)
 
 
-class _EqualBalls(GrowingBall):
-    """The same ball in the middle, whatever the parameters."""
-
-    def simulate(self, anatomy, parameters, times_days, *, volume_limit=None):
-        """A ball of 5 mm around the center."""
-        middle_mm = tuple(float(place) for place in anatomy.grid.center_mm)
-        return super().simulate(
-            anatomy, replace(parameters, seed_mm=middle_mm), [100.0] * len(times_days), volume_limit=volume_limit
-        )
-
-
 def _query_of(database, tumor):
     levels = database.density_levels(tumor)
     return Observation(tumor_core=levels > 153, whole_tumor=levels > 51, grid=database.header.grid)
@@ -50,19 +38,16 @@ def _indexes(answer):
     return [hit.index for hit in answer.hits]
 
 
-def test_the_name_says_whether_features_are_scaled(database, tmp_path):
-    """Published is the default; both use the same features, read once."""
-    published = RadiomicsIndex.open(database, folder=tmp_path)
-    standardized = RadiomicsIndex.open(database, standardized=True, folder=tmp_path)
-    assert (published.name, standardized.name) == ("radiomics", "radiomics-standardized")
-    assert (published.prepared.num_tumors_read, standardized.prepared.num_tumors_read) == (20, 0)
+def test_features_are_read_once(database, tmp_path):
+    """The second opening finds them in the cache."""
+    first, second = (RadiomicsIndex.open(database, folder=tmp_path) for _ in range(2))
+    assert (first.name, first.prepared.num_tumors_read, second.prepared.num_tumors_read) == ("radiomics", 20, 0)
 
 
-@pytest.mark.parametrize("standardized", [False, True])
-def test_a_tumor_of_the_database_finds_itself(database, tmp_path, standardized):
+def test_a_tumor_of_the_database_finds_itself(database, tmp_path):
     """At distance exactly 0, with Dice 1 in both modalities."""
     tumor = _with_core(database)
-    index = RadiomicsIndex.open(database, standardized=standardized, folder=tmp_path)
+    index = RadiomicsIndex.open(database, folder=tmp_path)
     best = index.search(_query_of(database, tumor), 1).hits[0]
     assert (best.index, best.distance, best.dice_t1gd, best.dice_flair) == (tumor, 0.0, 1.0, 1.0)
     assert best.parameters == database.parameters_of(tumor)
@@ -142,17 +127,6 @@ def test_tumors_that_do_not_show_come_last(database, tmp_path):
     answer = index.search(query, 20)
     assert sorted(_indexes(answer)) == list(range(20))
     assert all(np.isfinite(hit.distance) for hit in answer.hits)
-
-
-def test_a_feature_that_is_equal_everywhere_is_not_scaled(tmp_path):
-    """Among equal tumors standardizing changes nothing, instead of dividing by a rounding error."""
-    database = build_balls(tmp_path / "db", num_tumors=3, anatomy=ball_anatomy(20, 1.2), model=_EqualBalls())
-    query = _query_of(database, 0)
-    shifted = Observation(
-        tumor_core=query.tumor_core, whole_tumor=query.whole_tumor | np.roll(query.whole_tumor, 1, 0), grid=query.grid
-    )
-    published = RadiomicsIndex.open(database, folder=tmp_path).search(shifted, 3).hits
-    assert RadiomicsIndex.open(database, standardized=True, folder=tmp_path).search(shifted, 3).hits == published
 
 
 def test_a_grown_database_extends_the_index(tmp_path):
