@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 
 def compare(
     console: Console,
-    patient: Annotated[Path, typer.Argument(metavar="PATIENT", help="BraTS folder of one patient.")],
     out: Annotated[Path, typer.Option(help="New folder for the sheet: comparison.html, .json and .csv.")],
+    patient: options.PatientFolder = None,
+    t1c: options.T1c = None,
+    flair: options.Flair = None,
+    t1: options.T1 = None,
+    t2: options.T2 = None,
+    pet: options.Pet = None,
+    seg: options.Seg = None,
+    core: options.Core = None,
+    whole: options.Whole = None,
+    brain_mask: options.BrainMask = None,
+    labels: options.Labels = None,
     method: Annotated[
         list[str] | None,
         choice(*method_names(), kind="method", help="Method to compare; repeatable. Default: all that are ready."),
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="SCHEME", help="What labels mean; default: told by them.")
     ] = None,
     sectors: Annotated[int, typer.Option(min=0, max=12, help="Directions of the masked third; 0 leaves it out.")] = 3,
     atlas: options.Atlas = "sri24",
@@ -36,17 +43,21 @@ def compare(
 ) -> None:
     """Run all methods and controls on one patient, and put them side by side: numbers, targets, pictures.
 
-    One registration serves all. What cannot run is listed with its reason; no ranking is made.
+    Give a BraTS folder, single files, or both, as to gliofield personalize. One registration serves all. What cannot
+    run is listed with its reason; no ranking is made.
     """
     from gliofield.output import require_absent
 
     require_absent(out, replace=force)
     from gliofield.anatomy import label_scheme, load_atlas
-    from gliofield.pipeline import PersonalizationSettings, find_case_files, read_case
+    from gliofield.pipeline import PersonalizationSettings, read_case
     from gliofield.scoring import compare_methods, comparison_record, write_comparison
     from gliofield.scoring.comparison_sheet import COMPARISON_MARKER
 
-    files = find_case_files(patient)
+    files = options.case_files(
+        patient, t1c=t1c, flair=flair, t1=t1, t2=t2, pet=pet, segmentation=seg, tumor_core=core,
+        whole_tumor=whole, brain_mask=brain_mask,
+    )  # fmt: skip
     inputs = list(files.given.values())
     require_absent(out, replace=force, marker=COMPARISON_MARKER, inputs=inputs)
     case = read_case(files, scheme=None if labels is None else label_scheme(labels))
@@ -58,7 +69,9 @@ def compare(
         num_sectors=sectors,
         report=console.report,
     )
-    page = write_comparison(comparison, out, name=patient.resolve().name, force=force, inputs=inputs)
+    page = write_comparison(
+        comparison, out, name=(out if patient is None else patient).resolve().name, force=force, inputs=inputs
+    )
     content = {"page": page, **comparison_record(comparison)}
     console.result(content, lambda: _lines(comparison, page))
 
@@ -88,6 +101,7 @@ def add_to(app: typer.Typer) -> None:
         examples=[
             "gliofield compare PATIENT --out SHEET",
             "gliofield compare PATIENT --method assimilate --method margin --out SHEET",
+            "gliofield compare --t1c T1C.nii.gz --flair FLAIR.nii.gz --seg SEG.nii.gz --out SHEET",
         ],
         runs_long=True,
         reads_images=True,

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gliofield.cli.settings_options import choice
 from gliofield.plugins import find_plugins
+
+if TYPE_CHECKING:
+    from gliofield.pipeline import CaseFiles
 
 REGISTRATIONS = ("fast", "papers", "affine", "none")
 DEFAULT_REGISTRATION = "fast"
@@ -43,6 +46,28 @@ def panel(title: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 shared, shared_choice = panel("Shared")
+_patient, _ = panel("Patient")
+
+PatientFolder = Annotated[
+    Path | None,
+    typer.Argument(metavar="PATIENT", help="BraTS folder of one patient.", rich_help_panel="Patient"),
+]
+T1c = Annotated[Path | None, _patient(help="T1 with contrast (T1Gd), skull-stripped.")]
+Flair = Annotated[Path | None, _patient(help="FLAIR.")]
+T1 = Annotated[Path | None, _patient(help="T1; what is registered to the atlas, if it is there.")]
+T2 = Annotated[Path | None, _patient(help="T2.")]
+Pet = Annotated[Path | None, _patient(help="FET-PET, in any unit of uptake (SUV, ratio to brain).")]
+Seg = Annotated[Path | None, _patient(help="Tumor segmentation: an image of labels.")]
+Core = Annotated[Path | None, _patient(help="Tumor-core mask, instead of labels.")]
+Whole = Annotated[Path | None, _patient(help="Whole-tumor mask, instead of labels.")]
+BrainMask = Annotated[Path | None, _patient(help="Brain mask; default: the voxels that are not zero.")]
+Labels = Annotated[
+    str | None,
+    _patient(
+        metavar="SCHEME",
+        help="What labels mean: brats2021, brats2023, nnunet, hd-glio or others, or necrotic=1,edema=2,…",
+    ),
+]
 
 Database = Annotated[Path, typer.Argument(metavar="DB", help="Folder of a simulation database.")]
 Patients = Annotated[
@@ -78,3 +103,11 @@ FlairThresholds = Annotated[
     tuple[float, float], _masks(help="Range from which thresholds of FLAIR are drawn, in (0, 1).")
 ]
 Perturb = Annotated[bool, _masks("--perturb", help="Imitate errors of registration and annotation.")]
+
+
+def case_files(folder: Path | None, **given: Path | None) -> CaseFiles:
+    """Files of a patient, by field of `CaseFiles`: those of a folder, completed or replaced by single ones."""
+    from gliofield.pipeline import CaseFiles, find_case_files
+
+    files = {name: path for name, path in given.items() if path is not None}
+    return CaseFiles(**files) if folder is None else find_case_files(folder, given=files)

@@ -7,7 +7,7 @@ with that method.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,21 +32,9 @@ _SPELLINGS = {
     "num_members": "--members",
 }
 
-_patient, _ = panel("Patient")
 _method, _method_choice = panel("Method and output")
 
 
-_Folder = Annotated[
-    Path | None,
-    typer.Argument(metavar="PATIENT", help="BraTS folder of one patient.", rich_help_panel="Patient"),
-]
-_Labels = Annotated[
-    str | None,
-    _patient(
-        metavar="SCHEME",
-        help="What labels mean: brats2021, brats2023, nnunet, hd-glio or others, or necrotic=1,edema=2,…",
-    ),
-]
 _Method = Annotated[
     str,
     _method_choice(
@@ -80,17 +68,17 @@ _DryRun = Annotated[
 
 def personalize(
     console: Console,
-    folder: _Folder = None,
-    t1c: Annotated[Path | None, _patient(help="T1 with contrast (T1Gd), skull-stripped.")] = None,
-    flair: Annotated[Path | None, _patient(help="FLAIR.")] = None,
-    t1: Annotated[Path | None, _patient(help="T1; what is registered to the atlas, if it is there.")] = None,
-    t2: Annotated[Path | None, _patient(help="T2.")] = None,
-    pet: Annotated[Path | None, _patient(help="FET-PET, in any unit of uptake (SUV, ratio to brain).")] = None,
-    seg: Annotated[Path | None, _patient(help="Tumor segmentation: an image of labels.")] = None,
-    core: Annotated[Path | None, _patient(help="Tumor-core mask, instead of labels.")] = None,
-    whole: Annotated[Path | None, _patient(help="Whole-tumor mask, instead of labels.")] = None,
-    brain_mask: Annotated[Path | None, _patient(help="Brain mask; default: the voxels that are not zero.")] = None,
-    labels: _Labels = None,
+    folder: options.PatientFolder = None,
+    t1c: options.T1c = None,
+    flair: options.Flair = None,
+    t1: options.T1 = None,
+    t2: options.T2 = None,
+    pet: options.Pet = None,
+    seg: options.Seg = None,
+    core: options.Core = None,
+    whole: options.Whole = None,
+    brain_mask: options.BrainMask = None,
+    labels: options.Labels = None,
     out: Annotated[Path | None, _method(help="Folder of the result; not needed with --dry-run.")] = None,
     method: _Method = DEFAULT_METHOD,
     space: _Space = None,
@@ -128,15 +116,14 @@ def personalize(
         deterministic=deterministic,
         num_threads=num_threads,
     )
-    given = {
-        "t1c": t1c, "flair": flair, "t1": t1, "t2": t2, "pet": pet, "segmentation": seg, "tumor_core": core,
-        "whole_tumor": whole, "brain_mask": brain_mask,
-    }  # fmt: skip
     clock = StageClock(console.report)
     console.steps = ("read", "load atlas", "prepare", "register", "observe", method, "move densities", "score", "write")
     with clock.stage("read"):
         scheme = None if labels is None else label_scheme(labels)
-        files = _case_files(folder, given)
+        files = options.case_files(
+            folder, t1c=t1c, flair=flair, t1=t1, t2=t2, pet=pet, segmentation=seg, tumor_core=core,
+            whole_tumor=whole, brain_mask=brain_mask,
+        )  # fmt: skip
         _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
         case = read_case(files, scheme=scheme)
     if pet is not None and not uses_pet(method_options):
@@ -173,13 +160,6 @@ def _require_place(out: Path | None, *, dry_run: bool, force: bool, inputs: Iter
         from gliofield.report.result_folder import RESULT_MARKER
 
         require_absent(out, replace=force, marker=RESULT_MARKER, inputs=inputs)
-
-
-def _case_files(folder: Path | None, given: Mapping[str, Path | None]) -> Any:
-    from gliofield.pipeline import CaseFiles, find_case_files
-
-    files = {name: path for name, path in given.items() if path is not None}
-    return CaseFiles(**files) if folder is None else find_case_files(folder, given=files)
 
 
 def _print_plan(console: Console, case: Case, options: MethodOptions, atlas: str, *, strict: bool) -> None:

@@ -144,6 +144,8 @@ class DensityPosterior:
         Where the method states them.
     members : MemberDensities or None
         Equally likely densities, where they are kept.
+    prior : (M, P) float64 array or None
+        Draws of the prior, with the columns of `samples`; None where parameters follow a convention instead.
     """
 
     mean: Volume
@@ -156,6 +158,7 @@ class DensityPosterior:
     mask_checks: Mapping[str, MaskCheck] = field(default_factory=dict)
     cells_outside_core: ExpectedCells | None = None
     members: MemberDensities | None = None
+    prior: NDArray[np.float64] | None = None
 
     @property
     def maps(self) -> dict[str, Volume]:

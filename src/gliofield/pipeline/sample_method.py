@@ -76,6 +76,8 @@ _IMPORTANCE_REFERENCES = (
 )
 # Every how many voxels along each axis the published code compares PET.
 _PUBLISHED_PET_STRIDE = 3
+# For the figure of the posterior, where most of them lie outside of a panel.
+_NUM_PRIOR_DRAWS = 20_000
 # The fit that says where the mode is searched: a start, not an answer. *Chosen*.
 _START_FIT = FitSettings(num_starts=2, num_evaluations=20, num_refinements=30, num_stretched=0, t1gd_weight=1.0)
 
@@ -330,6 +332,7 @@ class SampleMethod:
             intervals={**samples.credible_intervals(), **identifiable_intervals(samples)},
             stages=sampled.stages,
             mask_checks=checks,
+            prior=_prior_draws(prior, samples.names),
             details={
                 "num_samples": len(samples.parameters),
                 "effective_samples": sampled.effective_samples,
@@ -365,6 +368,12 @@ class SampleMethod:
                 "correlation_length_mm": self.settings.correlation_length_mm,
             },
         )
+
+
+def _prior_draws(prior: BoxPrior | GrowthTimePrior, names: Sequence[str]) -> NDArray[np.float64]:
+    """What to draw beside the samples, with their columns."""
+    columns = [prior.names.index(name) for name in names]
+    return prior.sample(_NUM_PRIOR_DRAWS, np.random.default_rng(0))[:, columns]
 
 
 def _sampled_by_importance(found: GrowthPosterior) -> SampledPosterior:

@@ -23,7 +23,7 @@ from gliofield.report.page_layout import TEXT_COLOR, plain_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOR, _TRUTH_COLOR = "#0B3C5D", "#D55E00"
+_COLOR, _TRUTH_COLOR, _PRIOR_COLOR = "#0B3C5D", "#D55E00", "0.55"
 _INCHES_PER_PARAMETER = 1.7
 _NUM_BINS = 20
 _LABEL_INCHES = 1.2
@@ -32,7 +32,13 @@ _LABEL_LINE = 14
 _MANY_SAMPLES = 2000
 
 
-def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | None = None, title: str = "") -> Figure:
+def corner_figure(
+    samples: PosteriorSamples,
+    *,
+    truth: Mapping[str, float] | None = None,
+    prior: NDArray[np.float64] | None = None,
+    title: str = "",
+) -> Figure:
     """All pairs of parameters and each alone, weighted; parameters without spread are left out.
 
     Parameters
@@ -41,6 +47,9 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         What to draw.
     truth : mapping of str to float, optional
         True values to mark, by name.
+    prior : (M, P) float64 array, optional
+        Draws of the prior, with the columns of the samples: a gray line on the diagonal, on the scale of the posterior.
+        Where the two agree the scan has said nothing.
     title : str
         Text above; the diagonal has medians with 95 % intervals in any case.
     """
@@ -60,6 +69,7 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
         return figure
     if importlib.util.find_spec("corner") is None or len(np.unique(values, axis=0)) <= len(columns):
         _plain_corner(figure, values, labels, marks)
+        _add_prior(figure, values, None if prior is None else prior[:, columns])
         _add_titles(figure, samples, columns, title)
         return figure
     has_many = len(values) >= _MANY_SAMPLES
@@ -83,8 +93,23 @@ def corner_figure(samples: PosteriorSamples, *, truth: Mapping[str, float] | Non
     )
     # Room for numbers and two lines of words below and left of them.
     figure.subplots_adjust(left=_LABEL_INCHES / side, bottom=_LABEL_INCHES / side)
+    _add_prior(figure, values, None if prior is None else prior[:, columns])
     _add_titles(figure, samples, columns, title)
     return figure
+
+
+def _add_prior(figure: Figure, values: NDArray[np.float64], prior: NDArray[np.float64] | None) -> None:
+    """As many draws of the prior as there are samples, in the bins of their histograms; most lie outside of them."""
+    if prior is None:
+        return
+    number = values.shape[1]
+    for column in range(number):
+        axes = figure.axes[column * (number + 1)]
+        ends = (float(values[:, column].min()), float(values[:, column].max()))
+        counts, edges = np.histogram(prior[:, column], bins=_NUM_BINS, range=ends)
+        expected = counts * (len(values) / len(prior))
+        axes.stairs(expected, edges, color=_PRIOR_COLOR, linewidth=1.3, zorder=3)
+        axes.set_ylim(0.0, max(axes.get_ylim()[1], 1.1 * float(expected.max())))
 
 
 def _add_titles(figure: Figure, samples: PosteriorSamples, columns: Sequence[int], title: str) -> None:

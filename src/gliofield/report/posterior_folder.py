@@ -75,7 +75,8 @@ def write_posterior(folder: Path, result: PersonalizationResult, background: Vol
         write_members(folder / Path(MEMBERS_FILE).name, posterior.members)
     number, effective = len(posterior.samples.parameters), posterior.samples.effective_sample_size
     title = f"method {result.method_name}: {number} samples, {effective:.0f} effective; median and 95 %"
-    corner_figure(posterior.samples, title=title).savefig(folder / "corner.png")
+    title += "" if posterior.prior is None else "; gray: the prior"
+    corner_figure(posterior.samples, prior=posterior.prior, title=title).savefig(folder / "corner.png")
     if posterior.stages:
         stage_figure(posterior.stages).savefig(folder / "stages.png")
 

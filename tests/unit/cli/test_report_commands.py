@@ -83,3 +83,20 @@ def test_compare_writes_one_sheet(tmp_path):
     again = run("compare", patient, "--out", tmp_path / "sheet", *common)
     assert again.exit_code == 1
     assert "--force" in again.stderr
+
+
+def test_compare_takes_single_files(tmp_path):
+    """As personalize does; the sheet is named after its folder."""
+    write_phantom_atlas(tmp_path / "atlas")
+    patient = write_phantom_patient(tmp_path / "P1", name="P1")
+    endings = {"--flair": "flair", "--t1c": "t1ce", "--seg": "seg"}
+    files = [word for option, ending in endings.items() for word in (option, patient / f"P1_{ending}.nii.gz")]
+    common = ["--atlas", tmp_path / "atlas", "--registration", "none", "--sectors", "0", "--method", "margin"]
+
+    done = run("compare", *files, "--out", tmp_path / "sheet", *common)
+
+    assert done.exit_code == 0
+    assert "<title>sheet" in (tmp_path / "sheet" / "comparison.html").read_text(encoding="utf-8").replace("\n", "")
+    nothing = run("compare", "--out", tmp_path / "none", *common)
+    assert nothing.exit_code == 2
+    assert "a case needs at least one structural image" in nothing.stderr

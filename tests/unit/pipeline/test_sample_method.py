@@ -71,6 +71,17 @@ def test_the_density_is_that_of_the_best_sample(estimate):
     assert set(estimate.parameters) == set(NAMES[:6])
 
 
+def test_the_prior_stands_beside_the_samples(estimate):
+    """Draws of it, with their columns; samples lie inside its range, and those of the seed are narrower."""
+    samples, prior = estimate.posterior.samples, estimate.posterior.prior
+    seeds = [samples.names.index(name) for name in ("seed_x_mm", "seed_y_mm", "seed_z_mm")]
+
+    assert prior.shape[1] == len(samples.names)
+    assert (samples.parameters >= prior.min(axis=0) - 0.05 * np.ptp(prior, axis=0)).all()
+    assert (samples.parameters <= prior.max(axis=0) + 0.05 * np.ptp(prior, axis=0)).all()
+    assert (np.ptp(samples.parameters, axis=0)[seeds] < np.ptp(prior, axis=0)[seeds]).all()
+
+
 def test_the_posterior_explains_the_masks(estimate):
     """What a scan determines lies near the truth, maps are probabilities, and drawn masks look like the seen ones."""
     posterior = estimate.posterior

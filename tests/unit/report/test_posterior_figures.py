@@ -64,6 +64,27 @@ def test_all_pairs_are_drawn_with_names_and_units(monkeypatch, log_weights, has_
     assert len(figure.axes) == 9
 
 
+@pytest.mark.parametrize("has_corner", [True, False])
+def test_the_prior_stands_on_the_scale_of_the_posterior(monkeypatch, has_corner):
+    """A prior that the samples were drawn from follows their histogram; one ten times as wide lies low."""
+    if has_corner:
+        pytest.importorskip("corner")
+    else:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    drawn = samples(400)
+    prior = np.random.default_rng(1).normal(size=(50_000, 3)) * (1.0, 10.0, 1.0)
+
+    figure = corner_figure(drawn, prior=prior)
+    without = corner_figure(drawn)
+    added = [len(one.patches) - len(other.patches) for one, other in zip(figure.axes, without.axes, strict=True)]
+    areas = [figure.axes[4 * column].patches[-1].get_data().values.sum() for column in range(3)]
+
+    assert added == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    assert areas[0] == pytest.approx(400, rel=0.02)
+    assert areas[1] < 150
+    assert all(axes.get_ylim()[1] > axes.patches[-1].get_data().values.max() for axes in figure.axes[::4])
+
+
 def test_parameters_without_spread_are_left_out():
     """One that never moves has no picture; without any there is a remark."""
     still = samples().parameters.copy()
