@@ -49,7 +49,7 @@ from gliofield_papers.bayes.patient_files import PatientPosterior
 from gliofield_papers.bayes.patients import SOLVER, SURROGATE, PatientModel, PatientSampler
 from gliofield_papers.bayes.sampling import RUN_NAMES, CaseRecord, CaseSampler, CaseSettings, sample_cases
 from gliofield_papers.queries.retrieval_queries import require_atlas_of
-from gliofield_papers.tmcmc import TmcmcSettings
+from gliofield_papers.tmcmc import TmcmcSettings, paper_settings
 
 if TYPE_CHECKING:
     from gliofield_papers.surrogate import LearnedFisherKolmogorov
@@ -424,7 +424,7 @@ def _patient_models(
     sampling = SampleSettings(sampler=sampler, num_workers=num_workers)
     if settings.is_published:
         published = TmcmcSettings(seed=settings.seed, num_samples=settings.num_paper_samples)
-        sampling = replace(SampleSettings.paper(), sampler=published, num_workers=num_workers)
+        sampling = replace(paper_settings(), sampler=published, num_workers=num_workers)
     solver = FisherKolmogorov()
     models = {SOLVER: PatientModel(model=solver, identity=describe_settings(solver), settings=sampling)}
     if identity is not None:
