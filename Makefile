@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.gliofield-core
 DEV := $(VENV)/.gliofield-dev
+DOCS := $(VENV)/.gliofield-docs
 SETUP := pyproject.toml constraints.txt scripts/setup_environment.sh
 WORKERS ?= 2
 export VENV PYTHON WORKERS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev test test-slow test-all lint types format docs bench size clean
+.PHONY: help demo core dev test test-slow test-all lint types format docs gallery wheel bench size clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -41,8 +42,15 @@ format: $(DEV)  ## Lay out the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-docs: $(DEV)  ## Check that the prose is true: links, code blocks, help pages, docstring examples
+docs: $(DOCS)  ## Check that the prose is true, and build the site build/site (needs no network)
 	@scripts/run_tests.sh all tests/docs $(ARGS)
+	@$(BIN)/python scripts/build_site.py
+
+gallery: $(DOCS)  ## Run the examples and draw their figures anew (ARGS=--stale: those that changed)
+	@$(BIN)/python scripts/gallery.py $(ARGS)
+
+wheel: $(DEV)  ## Build wheel and sdist, and try them in an environment outside of this folder
+	@scripts/try_wheel.sh build/wheel-trial
 
 bench: $(DEV)  ## Run the benchmarks (ARGS=benchmarks/growth/bench_reaction_diffusion.py for one)
 	@for script in $(if $(ARGS),$(ARGS),$(sort $(wildcard benchmarks/*/bench_*.py))); do \
@@ -58,6 +66,10 @@ clean:  ## Remove the environment and everything that was built
 
 $(CORE): $(SETUP)
 	@scripts/setup_environment.sh $(VENV) core
+	@touch $@
+
+$(DOCS): $(DEV)
+	@scripts/setup_environment.sh $(VENV) docs
 	@touch $@
 
 $(DEV): $(SETUP)

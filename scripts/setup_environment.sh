@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs gliofield from this checkout into a virtual environment, under the pinned versions of constraints.txt.
-#   scripts/setup_environment.sh FOLDER core|dev
+#   scripts/setup_environment.sh FOLDER core|dev|docs
 # For dev that includes PyTorch: a build for the processor, or for CUDA where there is a device. Where none can be had,
 # the rest is installed all the same, and the tests of networks are skipped.
 set -euo pipefail
@@ -10,7 +10,8 @@ folder=$1
 case "$2" in
     core) target="." ;;
     dev) target=".[dev]" ;;
-    *) echo "unknown kind of environment '$2': expected core or dev." >&2; exit 2 ;;
+    docs) target=".[docs]" ;;
+    *) echo "unknown kind of environment '$2': expected core, dev or docs." >&2; exit 2 ;;
 esac
 
 pip_install() {

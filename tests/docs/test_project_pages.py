@@ -68,9 +68,9 @@ def test_every_dependency_stands_in_the_licence_table(extra):
     assert [name for name in names if not re.search(rf"^\| {re.escape(name)} \|", table, flags=re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize("extra", ["core", "dev"])
+@pytest.mark.parametrize("extra", ["core", "dev", "docs"])
 def test_what_is_tested_is_pinned(extra):
-    """Every dependency of core and dev has an exact version in constraints.txt."""
+    """Every dependency of core, dev and docs has an exact version in constraints.txt."""
     requirements = PROJECT["dependencies"] if extra == "core" else PROJECT["optional-dependencies"][extra]
     pinned = set(re.findall(r"^([a-z0-9-]+)==", text_of("constraints.txt"), flags=re.MULTILINE))
 

@@ -25,7 +25,7 @@ DECLARED_EXCEPTIONS: dict[tuple[str, str], str] = {
 
 _LEFT_OUT = {"build", "dist", "htmlcov", "node_modules", "venv", "gliofield-demo", "gliofield-result"}
 _KEPT_HIDDEN = {".ci", ".gitignore", ".github"}
-_BINARY = {".nbi", ".nbc", ".pyc", ".png", ".nii", ".gz", ".npz", ".safetensors"}
+_BINARY = {".nbi", ".nbc", ".pyc", ".png", ".webp", ".nii", ".gz", ".npz", ".safetensors"}
 
 
 def repository_files() -> list[Path]:
