@@ -5,9 +5,6 @@ import ast
 import pytest
 from repository import PAPERS, SOURCE, TRAINING, imported_modules, module_name, parsed, source_files
 
-# Not yet: a coarser level of the sampler is made for the models of the solver alone.
-_STILL_ASKS = {"gliofield.bayes.growth_target"}
-
 
 @pytest.mark.parametrize("path", source_files(), ids=module_name)
 def test_kinds_of_growth_models_are_told_apart_inside_growth_alone(path):
@@ -19,7 +16,7 @@ def test_kinds_of_growth_models_are_told_apart_inside_growth_alone(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and "MassEffect" in ast.unparse(node)
     ]
 
-    assert not asked or name.startswith(("gliofield.growth.", "gliofield_gpu.")) or name in _STILL_ASKS
+    assert not asked or name.startswith(("gliofield.growth.", "gliofield_gpu."))
 
 
 @pytest.mark.parametrize("path", source_files(SOURCE, TRAINING, PAPERS), ids=module_name)

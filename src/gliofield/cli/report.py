@@ -70,9 +70,10 @@ def view(
 
 def cite(console: Console, result: _Result) -> None:
     """Print BibTeX of exactly what a result used: the software, the atlas, and the papers behind the methods."""
-    from gliofield.report.citations import bibtex_of, methods_paragraph, read_provenance, references_of
+    from gliofield.pipeline.read_provenance import CITED_PARTS, read_provenance
+    from gliofield.report.citations import bibtex_of, methods_paragraph, references_of
 
-    record = read_provenance(result)
+    record = read_provenance(result, parts=CITED_PARTS)
     text = bibtex_of(record)
     content = {
         "bibtex": text,

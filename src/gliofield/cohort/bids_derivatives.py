@@ -29,6 +29,7 @@ from gliofield.cohort.table import TABLE, Row, write_table
 from gliofield.errors import OutputError, ParameterError
 from gliofield.leftovers import is_temporary
 from gliofield.output import atomic_file
+from gliofield.pipeline.read_provenance import read_provenance
 from gliofield.report.json_files import write_json
 
 _DESCRIPTION, _ROWS, _BIDS_VERSION, _LINK = "dataset_description.json", "logs", "1.10.0", "raw"
@@ -145,7 +146,7 @@ def _copy(source: Path, target: Path) -> None:
 def _sidecar(patient: CohortPatient, result: Path) -> dict[str, Any]:
     """What BIDS wants to know of the map, and what a reader should."""
     quality = json.loads((result / "quality.json").read_text(encoding="utf-8"))
-    provenance = json.loads((result / "provenance.json").read_text(encoding="utf-8"))
+    provenance = read_provenance(result)
     return {
         "Description": "Tumor-cell density relative to the carrying capacity, in [0, 1], on the grid of the scan.",
         "SpatialReference": _address(patient, provenance["inputs"]["structural_image"]),

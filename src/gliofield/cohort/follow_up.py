@@ -17,7 +17,6 @@ follow.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -35,6 +34,7 @@ from gliofield.metrics import CoverageCurve, best_first, dice
 from gliofield.nifti import read_volume, write_volume
 from gliofield.output import FolderMarker, atomic_folder
 from gliofield.pipeline import Case
+from gliofield.pipeline.read_provenance import read_provenance
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.registration import RegistrationResult, Transform, register, write_transform
 from gliofield.registration.transform_files import TRANSFORM_MARKER
@@ -283,13 +283,7 @@ def _rankings(first: Case, result: Path, settings: FollowUpSettings) -> dict[str
 
 def _maps(first: Case, result: Path) -> dict[str, NDArray[np.floating]]:
     """Density and priority of the result, which must be that of the first scan."""
-    try:
-        made_of = json.loads((result / "provenance.json").read_text(encoding="utf-8"))["inputs"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ParameterError(
-            f"{result} holds no result: expected the folder that gliofield personalize wrote of the first scan."
-        ) from error
-    if made_of != dict(first.file_hashes):
+    if read_provenance(result, parts=("inputs",))["inputs"].get("sha256") != dict(first.file_hashes):
         raise ParameterError(
             f"{result} was made of other files than the first scan given here (by SHA-256). Give the scan that it "
             "was made of, or personalize the one given."

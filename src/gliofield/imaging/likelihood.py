@@ -240,11 +240,6 @@ class ImagingLikelihood:
         """Voxels compared in each mask."""
         return self._mask_voxels.size
 
-    @property
-    def num_pet_voxels(self) -> int:
-        """Voxels compared in PET: those measured, where it was taken."""
-        return self._pet_voxels.size
-
     def log_likelihood(self, cell_density: NDArray[np.floating], parameters: ImagingParameters) -> LogLikelihoodTerms:
         """Log-likelihood of the observation [nats], per modality.
 

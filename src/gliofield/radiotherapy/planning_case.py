@@ -10,13 +10,11 @@ needed again.
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +25,7 @@ from gliofield.errors import AtlasError, GliofieldError, ImageError, ParameterEr
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume
 from gliofield.pipeline import Case, MemberDensities, PatientSpace, PersonalizationResult
+from gliofield.pipeline.read_provenance import read_provenance
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.registration import read_transform
 from gliofield.volume import Volume
@@ -166,7 +165,7 @@ def read_planning_case(
         If a file is damaged.
     """
     place = Path(folder)
-    about = _read_provenance(place)
+    about = read_provenance(place)
     outlines = _read_outlines(place)
     settings = about["settings"]
     loaded = resolve_atlas(settings["atlas"] if atlas is None else atlas, report=report)
@@ -196,19 +195,6 @@ def read_planning_case(
         members=_read_members(place / MEMBERS_FILE),
         method_name=str(about["method"]["name"]),
     )
-
-
-def _read_provenance(place: Path) -> dict[str, Any]:
-    try:
-        about: dict[str, Any] = json.loads((place / "provenance.json").read_text(encoding="utf-8"))
-        if not isinstance(about["settings"]["atlas"], str) or "stored_grid" not in about["inputs"]:
-            raise KeyError("settings")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ParameterError(
-            f"{place} is no result of `gliofield personalize`: its provenance.json is missing or cannot be understood. "
-            "Give the folder that --out named."
-        ) from error
-    return about
 
 
 def _read_outlines(place: Path) -> Case:

@@ -7,14 +7,11 @@ knows.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from gliofield.errors import ParameterError
 from gliofield.report.page_layers import IMAGE_NAMES
 
 _REFERENCE = re.compile(
@@ -81,26 +78,6 @@ class Reference:
         }
         lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value)
         return f"@{'article' if self.doi else 'misc'}{{{key},\n{lines}\n}}"
-
-
-def read_provenance(folder: Path) -> dict[str, Any]:
-    """Content of `provenance.json` of a result folder.
-
-    Raises
-    ------
-    ParameterError
-        If the folder is no result of ``gliofield personalize``.
-    """
-    try:
-        record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ParameterError(
-            f"{folder} is no result: expected a folder that 'gliofield personalize' has written, with a readable "
-            "provenance.json."
-        ) from error
-    if not isinstance(record, dict) or not {"settings", "references", "versions"} <= record.keys():
-        raise ParameterError(f"{folder}: provenance.json lacks settings, references or versions. It is no result's.")
-    return record
 
 
 def references_of(record: Mapping[str, Any]) -> tuple[Reference, ...]:

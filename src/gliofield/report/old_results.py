@@ -9,9 +9,9 @@ from gliofield.anatomy import atlas_sources
 from gliofield.errors import ParameterError
 from gliofield.output import FolderMarker, atomic_folder
 from gliofield.pipeline.case import find_case_files, read_case
+from gliofield.pipeline.read_provenance import read_provenance
 from gliofield.progress import Reporter, StageClock, ignore_progress
 from gliofield.registration.transform_files import read_transform
-from gliofield.report.citations import read_provenance
 from gliofield.report.view_files import VIEW_FILES, VIEW_FOLDER, make_view, write_view
 
 _MARKER = FolderMarker("view.json", files=VIEW_FILES)

@@ -19,8 +19,9 @@ import numpy as np
 from gliofield.concern import Concern, verdict_in_words
 from gliofield.errors import ParameterError
 from gliofield.output import atomic_file
+from gliofield.pipeline.read_provenance import CITED_PARTS, read_provenance
 from gliofield.progress import Reporter, ignore_progress
-from gliofield.report.citations import bibtex_of, methods_paragraph, read_provenance, references_of
+from gliofield.report.citations import bibtex_of, methods_paragraph, references_of
 from gliofield.report.color_maps import (
     CORE_COLOR,
     DENSITY,
@@ -161,7 +162,7 @@ def report_content(folder: Path, *, name: str | None = None) -> dict[str, Any]:
     ImageError
         If a volume in it cannot be used.
     """
-    record = read_provenance(folder)
+    record = read_provenance(folder, parts=CITED_PARTS)
     quality, parameters = _read_json(folder / "quality.json"), _read_json(folder / "parameters.json")
     concerns = [Concern(**each) for each in quality.get("concerns", ())]
     view = read_view(folder)

@@ -83,7 +83,7 @@ def require_bounded(metric: OverlapMetric, distance: NDArray[np.float64], bounds
     if np.any(distance < bounds - metric.rounding):
         raise ParameterError(
             f"metric {metric.name!r}: the similarity falls while the shared voxels grow, so it has no bound. Expected "
-            "f(|A|, |B|, s) ≤ f(|A|, |B|, t) wherever s ≤ t. Search with a plain loop (LoopIndex) instead."
+            "f(|A|, |B|, s) ≤ f(|A|, |B|, t) wherever s ≤ t."
         )
 
 

@@ -132,16 +132,6 @@ class BlockIndex(AtThresholds):
         """``exact``."""
         return "exact"
 
-    def with_metric(self, metric: OverlapMetric) -> BlockIndex:
-        """The same index with another metric; nothing is read."""
-        return BlockIndex(
-            self.database,
-            self.prepared,
-            thresholds=self.thresholds,
-            metric=metric,
-            num_threads=self._threads.num_threads,
-        )
-
     def search(self, query: Observation, k: int, *, report: Reporter = ignore_progress) -> Hits:
         """The k nearest tumors, nearest first, ties by lower index; all of them if the database holds fewer.
 

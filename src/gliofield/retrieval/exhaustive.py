@@ -4,7 +4,7 @@ Every tumor is decoded and compared; nothing is approximated, so this is also th
 cost is decoding: about a millisecond per tumor at 128³ and core. Threads share the work, since decompression and
 counting release the interpreter lock.
 
-`nearest_by_reference` is the same search as one plain loop over masks; tests hold the two equal.
+`tests/support/plain_search.py` is the same search as one plain loop over masks; tests hold the two equal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gliofield.database.quantization import levels_of
 from gliofield.database.store import SimulationDatabase
 from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import USUAL_THRESHOLDS, VisibilityThresholds
-from gliofield.metrics.overlap import dice, dice_from_counts
+from gliofield.metrics.overlap import dice_from_counts
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.retrieval.query import AtThresholds, Hit, Hits, distance_from_dice, on_database_grid, require_count
 from gliofield.retrieval.tumor_overlap import DecodedLevels, count_overlap
@@ -137,27 +137,3 @@ def nearest_hits(
         )
         for index in order
     )
-
-
-def nearest_by_reference(
-    database: SimulationDatabase, query: Observation, k: int, *, thresholds: VisibilityThresholds
-) -> tuple[Hit, ...]:
-    """The search of `ExhaustiveIndex` as a plain loop over decoded densities, for tests and for reading."""
-    on_grid = on_database_grid(query, database.header.grid)
-    hits = []
-    for index in range(database.num_tumors):
-        cell_density = database.cell_density(index)
-        core, whole = thresholds.tumor_core(cell_density), thresholds.whole_tumor(cell_density)
-        dice_flair = dice(whole, on_grid.whole_tumor, if_both_empty=0.0)
-        dice_t1gd = dice(core, on_grid.tumor_core, if_both_empty=0.0) if on_grid.has_core else None
-        distance = 1.0 - dice_flair if dice_t1gd is None else 2.0 - (dice_t1gd + dice_flair)
-        hits.append(
-            Hit(
-                index=index,
-                distance=distance,
-                dice_t1gd=dice_t1gd,
-                dice_flair=dice_flair,
-                parameters=database.parameters_of(index),
-            )
-        )
-    return tuple(sorted(hits, key=lambda hit: (hit.distance, hit.index))[:k])

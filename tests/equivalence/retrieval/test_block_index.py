@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from level_database import database_of_levels
+from plain_search import nearest_by_reference
 
 from gliofield.grid import Grid
 from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.retrieval import ExhaustiveIndex, index_cache
 from gliofield.retrieval.block_index import BlockIndex
-from gliofield.retrieval.exhaustive import nearest_by_reference
 from gliofield.retrieval.free_thresholds import FreeThresholdIndex, ThresholdRanges
 from gliofield.retrieval.overlap_metric import OverlapMetric, dice_similarity, jaccard_similarity
 from gliofield_papers.indexes.full_scan import dice_of_all
@@ -300,11 +300,13 @@ def test_only_candidates_that_may_enter_are_compared(new_folder):
 def test_jaccard_and_dice_of_one_modality_rank_alike(new_folder, rng):
     """J = D / (2 − D) grows with D, so FLAIR alone gives one order."""
     database = _random_database(rng, (12, 12, 12), 14)
-    index = BlockIndex.open(database, folder=new_folder())
+    folder = new_folder()
+    index = BlockIndex.open(database, folder=folder)
+    of_jaccard = BlockIndex.open(database, metric=OverlapMetric.jaccard(), folder=folder)
     whole = _query_of(_blob(rng, (12, 12, 12), dust=False), database.header.grid).whole_tumor
     query = Observation(tumor_core=np.zeros_like(whole), whole_tumor=whole, grid=database.header.grid)
 
-    jaccard = index.with_metric(OverlapMetric.jaccard()).search(query, 14).hits
+    jaccard = of_jaccard.search(query, 14).hits
 
     assert [hit.index for hit in jaccard] == [hit.index for hit in index.search(query, 14).hits]
     for hit in jaccard:

@@ -5,12 +5,12 @@ import pytest
 from growing_ball import build_balls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain_search import nearest_by_reference
 
 from gliofield.grid import Grid
 from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.retrieval import ExhaustiveIndex
-from gliofield.retrieval.exhaustive import nearest_by_reference
 from gliofield.retrieval.query import on_database_grid
 
 

@@ -150,7 +150,7 @@ def test_the_result_of_another_scan_is_refused(tmp_path):
 
     with pytest.raises(ParameterError, match=r"was made of other files than the first scan"):
         scored(first, result_of(tmp_path / "r", first, hashes={"t1": "b"}), scan())
-    with pytest.raises(ParameterError, match="holds no result: expected the folder"):
+    with pytest.raises(ParameterError, match="is no result: expected a folder"):
         scored(first, tmp_path / "nothing", scan())
 
 

@@ -113,10 +113,10 @@ def test_a_picture_is_drawn_on_the_scan_alone(kept):
 
 def test_a_folder_of_something_else_is_no_result(tmp_path):
     """Without provenance, or with one of something else."""
-    with pytest.raises(ParameterError, match="is no result of"):
+    with pytest.raises(ParameterError, match="is no result: expected a folder"):
         read_planning_case(tmp_path)
     (tmp_path / "provenance.json").write_text('{"settings": {}}')
-    with pytest.raises(ParameterError, match="is no result of"):
+    with pytest.raises(ParameterError, match="is no result: expected a folder"):
         read_planning_case(tmp_path)
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from gliofield.errors import ParameterError
-from gliofield.report.citations import Reference, bibtex_of, methods_paragraph, read_provenance, references_of
+from gliofield.pipeline.read_provenance import read_provenance
+from gliofield.report.citations import Reference, bibtex_of, methods_paragraph, references_of
 
 LIPKOVA = "Lipková et al. (2019), Personalized Radiotherapy, doi:10.1109/TMI.2019.2902044"
 RECORD = {

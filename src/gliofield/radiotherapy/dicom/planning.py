@@ -21,6 +21,7 @@ import numpy as np
 from gliofield.errors import DicomError
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume
+from gliofield.pipeline.read_provenance import read_provenance
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.radiotherapy.dicom.alignment import Alignment, align
 from gliofield.radiotherapy.dicom.case_import import HEAD_FILE, RECORD_FILE, patient_key
@@ -106,8 +107,7 @@ def require_same_case(record: ImportedRecord, result: str | os.PathLike[str]) ->
         If the T1Gd differs, by its hash in the result's provenance.
     """
     try:
-        record_of_result = json.loads((Path(result) / "provenance.json").read_text(encoding="utf-8"))
-        used = record_of_result["inputs"]["sha256"].get("t1c")
+        used = read_provenance(result, parts=("inputs",))["inputs"]["sha256"].get("t1c")
         own = hashlib.sha256((record.folder / "case_t1c.nii.gz").read_bytes()).hexdigest()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DicomError(f"{result} or {record.folder} is incomplete ({error}). Make it again.") from error

@@ -5,12 +5,12 @@ import pytest
 from growing_ball import ball_anatomy, build_balls
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_search import nearest_by_reference
 
 from gliofield.grid import Grid
 from gliofield.imaging.observation import Observation
 from gliofield.imaging.visibility import VisibilityThresholds
 from gliofield.retrieval import ExhaustiveIndex
-from gliofield.retrieval.exhaustive import nearest_by_reference
 from gliofield_papers.indexes.full_scan import PackedQueries, dice_of_all, dice_of_levels
 
 NUM_TUMORS = 30
