@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from gliofield.grid import Grid
 from gliofield.volume import Volume
@@ -46,6 +45,8 @@ def resample(volume: Volume, onto: Grid, *, interpolation: Interpolation = "line
             coordinates = matrix[axis, axis] * np.arange(onto.shape[axis]) + offset[axis]
             data = _along_axis(data, axis, coordinates, interpolation)
     else:
+        from scipy import ndimage  # takes longer to import than a refusal in all
+
         order = _SPLINE_ORDER[interpolation]
         data = ndimage.affine_transform(
             data, matrix, offset=offset, output_shape=onto.shape, output=np.float32, order=order, mode="constant"

@@ -52,6 +52,17 @@ def test_no_heavy_library_is_loaded(code):
     assert loaded.isdisjoint(_HEAVY)
 
 
+def test_a_refused_patient_loads_no_heavy_library(tmp_path):
+    """What is wrong with a folder is said before anything slow is loaded."""
+    arguments = ["gliofield", "personalize", str(tmp_path), "--out", str(tmp_path / "result")]
+    loaded = modules_after(
+        f"sys.argv = {arguments!r}; import runpy; runpy.run_module('gliofield', run_name='__main__')"
+    )
+
+    assert "gliofield" in loaded
+    assert loaded.isdisjoint(_HEAVY)
+
+
 @pytest.mark.parametrize("command", [["papers", "--help"], ["papers", "solver", "--help"], ["search", "--help"]])
 def test_help_of_other_packages_loads_no_heavy_library_either(command):
     """Their commands are imported, and no more; what `search` can choose from stands in the metadata."""

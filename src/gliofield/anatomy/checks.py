@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from gliofield.errors import ImageError
 from gliofield.volume import Volume
@@ -32,6 +31,8 @@ def brain_of(name: str, image: Volume) -> NDArray[np.bool_]:
     ImageError
         If that volume is no brain's (below 400 ml or above 2,600 ml), as for images with skull.
     """
+    from scipy import ndimage  # takes longer to import than a refusal in all
+
     labels, num_components = ndimage.label(image.data != 0)
     if num_components == 0:
         raise ImageError(f"{name}: all voxels are 0, so there is no brain in the image.")

@@ -111,11 +111,27 @@ def faces_between(
     x, y, z = (
         np.float32(factor) * _harmonic_mean_with_predecessor(cells, axis) for axis, factor in enumerate(axis_stretch)
     )
+    return _coefficients(np.pad(domain[box], 1), (x, y, z), box, domain.shape)
+
+
+def faces_on(padded_domain: NDArray[np.bool_], faces: NDArray[np.float32]) -> FaceCoefficients:
+    """Coefficients (3, X', Y', Z') that were found elsewhere, on a whole array and its padding (X', Y', Z')."""
+    num_x, num_y, num_z = (extent - 2 for extent in padded_domain.shape)
+    box = (slice(0, num_x), slice(0, num_y), slice(0, num_z))
+    return _coefficients(padded_domain, (faces[0], faces[1], faces[2]), box, (num_x, num_y, num_z))
+
+
+def _coefficients(
+    inside: NDArray[np.bool_],
+    faces: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    box: tuple[slice, slice, slice],
+    grid_shape: tuple[int, int, int],
+) -> FaceCoefficients:
+    x, y, z = faces
     face_sum = x + y + z
     face_sum[:-1] += x[1:]
     face_sum[:, :-1] += y[:, 1:]
     face_sum[:, :, :-1] += z[:, :, 1:]
-    inside = np.pad(domain[box], 1)
     occupied = inside.any(axis=2)
     row_start = np.where(occupied, inside.argmax(axis=2), EMPTY_START).astype(np.int32)
     row_stop = np.where(occupied, inside.shape[2] - inside[:, :, ::-1].argmax(axis=2), EMPTY_STOP).astype(np.int32)
@@ -126,7 +142,7 @@ def faces_between(
         y=y,
         z=z,
         box=box,
-        grid_shape=domain.shape,
+        grid_shape=grid_shape,
         row_start=row_start,
         row_stop=row_stop,
         max_face_sum=float(face_sum.max()),

@@ -29,7 +29,7 @@ from gliofield.anatomy.growth_domain import TRACE_OF_TISSUE
 from gliofield.anatomy.tissue_maps import TissueMaps
 from gliofield.errors import NumericalError
 from gliofield.growth.coupling_plan import CouplingStep, coupling_plan, growth_steps, half_step_ends, stretch_between
-from gliofield.growth.diffusivity import FaceCoefficients, faces_between
+from gliofield.growth.diffusivity import FaceCoefficients, faces_on
 from gliofield.growth.evolution import advanced
 from gliofield.growth.mechanics import tissue_kernels as kernels
 from gliofield.growth.mechanics.brain_box import BrainBox
@@ -267,7 +267,7 @@ class MassEffectRun:
         self._solver.set_stiffness(lame, shear)
         self.planes.run(kernels.push_force, density, np.float32(push_pa * self._spacing_mm), self._force)
         missing = self._solver.residual(self._displacement + increment, self._force)
-        error, size = self._solver.norm(missing), self._solver.norm(self._force, live_only=True)
+        error, size = self._solver.norm(missing), self._solver.norm(self._force)
         if not math.isfinite(error):
             raise self._failure("the forces left the range of numbers")
         if error <= self._settings.force_tolerance * size:
@@ -336,18 +336,14 @@ class MassEffectRun:
 
     def _medium_of(self, tissue: NDArray[np.float32]) -> _Medium:
         """Where cells may live in moved tissue, and how they pass there: at rest the anatomy's own."""
-        inner = (slice(1, -1),) * 3
-        white, gray, _, volume, domain = (amount[inner] for amount in tissue)
-        share = domain / np.where(volume > 0.0, volume, np.float32(1.0))
-        opening = np.clip((share - CLOSED_BELOW) / np.float32(1.0 - CLOSED_BELOW), 0.0, 1.0)
-        solid = white + gray
-        fraction = np.where(solid > TRACE_OF_TISSUE * volume, white / np.where(solid > 0.0, solid, 1.0), 0.0)
+        diffusivity, faces = np.zeros(self.box.shape, np.float32), np.zeros((3, *self.box.shape), np.float32)
         slower = np.float32(1.0 / self._parameters.diffusivity_ratio)
-        diffusivity = opening * (fraction + (np.float32(1.0) - fraction) * slower)
-        is_open = self.brain[inner] & (opening > 0.0)
-        return _Medium(
-            domain=is_open, faces=faces_between(diffusivity.astype(np.float32), is_open, self._parameters.axis_stretch)
-        )
+        limits = (CLOSED_BELOW, np.float32(TRACE_OF_TISSUE), slower)
+        self.planes.run(kernels.open_diffusivity, tissue, self.brain, *limits, diffusivity)
+        stretch = np.array(self._parameters.axis_stretch, np.float32)
+        self.planes.run(kernels.open_faces, diffusivity, stretch, faces)
+        is_open = diffusivity > 0.0
+        return _Medium(domain=is_open[1:-1, 1:-1, 1:-1], faces=faces_on(is_open, faces))
 
 
 class _Relaxation:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from gliofield.anatomy.segmentation import (
     segmentation_from_labels,
     segmentation_from_masks,
 )
+from gliofield.cores import available_cores
 from gliofield.errors import ImageError, ParameterError, SegmentationError, require_type
 from gliofield.grid import Grid
 from gliofield.nifti import read_grid, read_volume
@@ -257,10 +259,9 @@ def read_case(patient: CaseFiles | str | os.PathLike[str], *, scheme: LabelSchem
             "scheme out, or give a segmentation."
         )
     given = files.given
-    images = {name: read_volume(given[name]) for name in MODALITIES if name in given}
-    for name, image in images.items():
-        require_structural_image(str(given[name]), image)
+    # First what is small and most often refused.
     segmentation = _read_outlines(files, chosen)
+    images = _read_images({name: given[name] for name in MODALITIES if name in given})
     outline_file = files.segmentation or files.whole_tumor
     for name, image in images.items():
         segmentation.grid.require_same_as(
@@ -274,6 +275,15 @@ def read_case(patient: CaseFiles | str | os.PathLike[str], *, scheme: LabelSchem
         stored_grid=read_grid(Path(str(outline_file))),
         file_hashes=files.hashes(),
     )
+
+
+def _read_images(files: Mapping[str, Path]) -> dict[str, Volume]:
+    """Images by modality, unpacked by one thread each as far as there are cores."""
+    with ThreadPoolExecutor(min(len(files), available_cores())) as executor:
+        images = dict(zip(files, executor.map(read_volume, files.values()), strict=True))
+    for name, image in images.items():
+        require_structural_image(str(files[name]), image)
+    return images
 
 
 def _read_outlines(files: CaseFiles, scheme: LabelScheme | None) -> Segmentation:

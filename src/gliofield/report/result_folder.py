@@ -24,7 +24,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.concern import verdict_in_words
+from gliofield.cores import available_cores
+from gliofield.grid import Grid
 from gliofield.growth.parameters import RATE_NAMES, seed_values
 from gliofield.imaging import Candidate
 from gliofield.metrics import MaskAgreement
@@ -118,20 +123,8 @@ def write_result_folder(
     target = Path(folder)
     clock = StageClock()
     with atomic_folder(target, replace=force, marker=RESULT_MARKER, inputs=inputs) as partial:
-        with clock.stage("write"):
-            write_volume(
-                partial / "density_patient.nii.gz",
-                result.density_patient,
-                stored_as=result.case.stored_grid,
-                description="tumor-cell density, relative; research use only",
-            )
-            write_volume(
-                partial / "density_atlas.nii.gz",
-                result.density_atlas,
-                description="tumor-cell density, relative; atlas space",
-            )
-            _write_maps(partial, result)
-            _write_candidates(partial / "candidates", result)
+        # To compress volumes takes as long as all the rest, and runs beside it.
+        with clock.stage("write"), _written_beside(partial, _volume_files(result)):
             write_posterior(partial / "posterior", result, _picture_image(result)[1])
             write_transform(partial / "transforms", result.registration.transform)
             write_json(partial / "parameters.json", _parameters(result))
@@ -260,45 +253,83 @@ def _agreement(agreement: MaskAgreement) -> dict[str, Any]:
     }
 
 
-def _write_maps(folder: Path, result: PersonalizationResult) -> None:
-    """Priorities, further maps of the method and the outlines, on the patient's grid."""
-    descriptions = {"target_priority": "target priority, ranks; research use only"}
-    write_volume(
-        folder / OUTLINES_FILE,
-        outlines_of(result.case),
-        stored_as=result.case.stored_grid,
-        description="1 brain, 2 whole tumor, 3 core, 4 cavity; research use only",
-    )
-    maps = dict(result.maps_patient)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _VolumeFile:
+    """A volume of a result folder: its path there, on which grid it is stored (None: its own), and what it is."""
+
+    path: str
+    volume: Volume
+    stored_as: Grid | None
+    description: str
+
+    def write(self, folder: Path) -> None:
+        write_volume(folder / self.path, self.volume, stored_as=self.stored_as, description=self.description)
+
+
+@contextmanager
+def _written_beside(folder: Path, files: Sequence[_VolumeFile]) -> Iterator[None]:
+    """Threads write files while the block does something else; all are there at its end."""
+    for path in {(folder / file.path).parent for file in files}:
+        path.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(available_cores()) as executor:
+        try:
+            waiting = [executor.submit(file.write, folder) for file in files]
+            yield
+            for one in waiting:
+                one.result()
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _volume_files(result: PersonalizationResult) -> list[_VolumeFile]:
+    """Densities, further maps of the method, priorities and outlines, and the densities of candidates."""
+    stored_as = result.case.stored_grid
+    in_words = {
+        "density": "tumor-cell density, relative; research use only",
+        "target_priority": "target priority, ranks; research use only",
+        "outlines": "1 brain, 2 whole tumor, 3 core, 4 cavity; research use only",
+    }
+    maps = {"density": result.density_patient, **result.maps_patient}
     if result.rankings is not None:
         maps["target_priority"] = result.rankings.priority
-    for name, volume in maps.items():
-        write_volume(
-            folder / f"{name}_patient.nii.gz",
-            volume,
-            stored_as=result.case.stored_grid,
-            description=descriptions.get(name, f"{name.replace('_', ' ')}; research use only"),
+    files = [
+        _VolumeFile(
+            path=f"{name}_patient.nii.gz",
+            volume=volume,
+            stored_as=stored_as,
+            description=in_words.get(name, f"{name.replace('_', ' ')}; research use only"),
         )
-
-
-def _write_candidates(folder: Path, result: PersonalizationResult) -> None:
-    in_atlas = [one.cell_density for one in result.estimate.candidates if one.cell_density is not None]
-    if not in_atlas:
-        return
-    folder.mkdir()
-    pairs = zip(in_atlas, result.candidate_densities_patient, strict=True)
+        for name, volume in maps.items()
+    ]
+    in_atlas = "tumor-cell density, relative; atlas space"
+    files += [
+        _VolumeFile(
+            path=OUTLINES_FILE,
+            volume=outlines_of(result.case),
+            stored_as=stored_as,
+            description=in_words["outlines"],
+        ),
+        _VolumeFile(path="density_atlas.nii.gz", volume=result.density_atlas, stored_as=None, description=in_atlas),
+    ]
+    candidates = [one.cell_density for one in result.estimate.candidates if one.cell_density is not None]
+    pairs = zip(candidates, result.candidate_densities_patient, strict=True) if candidates else ()
     for rank, (atlas_density, patient_density) in enumerate(pairs, start=1):
-        write_volume(
-            folder / f"patient_{rank:02d}.nii.gz",
-            patient_density,
-            stored_as=result.case.stored_grid,
-            description=f"tumor-cell density of match {rank}; research use only",
-        )
-        write_volume(
-            folder / f"atlas_{rank:02d}.nii.gz",
-            atlas_density,
-            description=f"tumor-cell density of match {rank}; atlas space",
-        )
+        of_match = f"tumor-cell density of match {rank}"
+        files += [
+            _VolumeFile(
+                path=f"candidates/patient_{rank:02d}.nii.gz",
+                volume=patient_density,
+                stored_as=stored_as,
+                description=f"{of_match}; research use only",
+            ),
+            _VolumeFile(
+                path=f"candidates/atlas_{rank:02d}.nii.gz",
+                volume=atlas_density,
+                stored_as=None,
+                description=f"{of_match}; atlas space",
+            ),
+        ]
+    return files
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:

@@ -10,8 +10,9 @@ cells and shear strains to edges, so every derivative is a difference of neighbo
 A is symmetric and positive definite on the faces whose both cells are brain ("live"); all other faces hold 0. Its
 entries are stiffnesses in Pa: h² is on the other side of the equation.
 
-Kernels take a range of x and may run on disjoint ranges at once. `start` and `stop` (X', Y') are the extents of the
-brain along z in each row.
+Kernels take a range of x and may run on disjoint ranges at once (`planes`). Most see a plane as a line of voxels, `row`
+of them from a voxel to the next one along y, and visit those from `start` to `stop` (X'); transfers between grids go by
+rows, whose extents along z are then `start` and `stop` (X', Y').
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from gliofield.compiled import compiled, compiled_sum, inlined
 
 Sums = NDArray[np.float64]
 Field = NDArray[np.float32]
+# (X', Y'), extents of rows, or (X',), those of planes.
 Rows = NDArray[np.int32]
+Lines = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 _ZERO = np.float32(0.0)
@@ -35,73 +38,95 @@ _THREE_QUARTERS = np.float32(0.75)
 
 
 @inlined
-def _elastic_row(
-    i: int, j: int, a: int, b: int, u: Field, lame: Field, twice_shear: Field, shear_edges: Field, out: Field
-) -> None:
-    """The three components of A u on voxels a to b of row (i, j), dead faces included.
+def _stresses(
+    i: int, a: int, b: int, row: int, u: Field, lame: Field, twice_shear: Field, shear_edges: Field,
+    normal: Field, across: Field,
+) -> None:  # fmt: skip
+    """Stress of the cells of plane i and of the edges of plane i + 1 that faces a to b of both planes need.
 
-    One loop a component: with all three in one loop there would be more pairs of pointers than the compiler checks for
-    overlap, and it would not vectorize.
+    Into two planes of buffers in turns, even and odd: normal (3, 2, Y' · Z') holds the pressure λ ∇·u, 2 μ ∂_x u_x, and
+    2 μ ∂_y u_y and 2 μ ∂_z u_z of plane i; across likewise T_xy, T_xz, and T_yz of plane i.
     """
-    ux, uy, uz = u[0], u[1], u[2]
-    xy, xz, yz = shear_edges[0], shear_edges[1], shear_edges[2]
-    x_c, x_im, x_ip = ux[i, j, a:b], ux[i - 1, j, a:b], ux[i + 1, j, a:b]
-    x_jm, x_jp, x_ip_jm = ux[i, j - 1, a:b], ux[i, j + 1, a:b], ux[i + 1, j - 1, a:b]
-    x_km, x_kp, x_ip_km = ux[i, j, a - 1 : b - 1], ux[i, j, a + 1 : b + 1], ux[i + 1, j, a - 1 : b - 1]
-    y_c, y_jm, y_jp = uy[i, j, a:b], uy[i, j - 1, a:b], uy[i, j + 1, a:b]
-    y_im, y_ip, y_im_jp = uy[i - 1, j, a:b], uy[i + 1, j, a:b], uy[i - 1, j + 1, a:b]
-    y_km, y_kp, y_jp_km = uy[i, j, a - 1 : b - 1], uy[i, j, a + 1 : b + 1], uy[i, j + 1, a - 1 : b - 1]
-    z_c, z_km, z_kp = uz[i, j, a:b], uz[i, j, a - 1 : b - 1], uz[i, j, a + 1 : b + 1]
-    z_im, z_ip, z_im_kp = uz[i - 1, j, a:b], uz[i + 1, j, a:b], uz[i - 1, j, a + 1 : b + 1]
-    z_jm, z_jp, z_jm_kp = uz[i, j - 1, a:b], uz[i, j + 1, a:b], uz[i, j - 1, a + 1 : b + 1]
-    lame_c, lame_i = lame[i, j, a:b], lame[i - 1, j, a:b]
-    lame_j, lame_k = lame[i, j - 1, a:b], lame[i, j, a - 1 : b - 1]
-    shear_c, shear_i = twice_shear[i, j, a:b], twice_shear[i - 1, j, a:b]
-    shear_j, shear_k = twice_shear[i, j - 1, a:b], twice_shear[i, j, a - 1 : b - 1]
-    xy_c, xy_ip, xy_jp = xy[i, j, a:b], xy[i + 1, j, a:b], xy[i, j + 1, a:b]
-    xz_c, xz_ip, xz_kp = xz[i, j, a:b], xz[i + 1, j, a:b], xz[i, j, a + 1 : b + 1]
-    yz_c, yz_jp, yz_kp = yz[i, j, a:b], yz[i, j + 1, a:b], yz[i, j, a + 1 : b + 1]
-    out_x, out_y, out_z = out[0, : b - a], out[1, : b - a], out[2, : b - a]
+    here, ahead, first, last = i % 2, (i + 1) % 2, a - row, b + row
+    # A face needs its cell and the one before, its edges and those behind.
+    x_c, x_ip = u[0, i, first:b], u[0, i + 1, first:b]
+    y_c, y_jp = u[1, i, first:b], u[1, i, first + row : b + row]
+    z_c, z_kp = u[2, i, first:b], u[2, i, first + 1 : b + 1]
+    lame_c, shear_c = lame[i, first:b], twice_shear[i, first:b]
+    pressure, along_x = normal[0, here, first:b], normal[1, here, first:b]
+    along_y, along_z = normal[2, 0, first:b], normal[2, 1, first:b]
+    for k in range(b - first):
+        xx, yy, zz = x_ip[k] - x_c[k], y_jp[k] - y_c[k], z_kp[k] - z_c[k]
+        pressure[k] = lame_c[k] * ((xx + yy) + zz)
+        along_x[k] = shear_c[k] * xx
+        along_y[k] = shear_c[k] * yy
+        along_z[k] = shear_c[k] * zz
+    y_c, y_km, y_ip = u[1, i, a:last], u[1, i, a - 1 : last - 1], u[1, i + 1, a:last]
+    z_c, z_jm, z_ip = u[2, i, a:last], u[2, i, a - row : last - row], u[2, i + 1, a:last]
+    x_ip, x_ip_jm, x_ip_km = u[0, i + 1, a:last], u[0, i + 1, a - row : last - row], u[0, i + 1, a - 1 : last - 1]
+    xy, xz, yz = shear_edges[0, i + 1, a:last], shear_edges[1, i + 1, a:last], shear_edges[2, i, a:last]
+    shear_xy, shear_xz, shear_yz = across[0, ahead, a:last], across[1, ahead, a:last], across[2, 0, a:last]
+    for k in range(last - a):
+        shear_xy[k] = xy[k] * ((x_ip[k] - x_ip_jm[k]) + (y_ip[k] - y_c[k]))
+        shear_xz[k] = xz[k] * ((x_ip[k] - x_ip_km[k]) + (z_ip[k] - z_c[k]))
+        shear_yz[k] = yz[k] * ((y_c[k] - y_km[k]) + (z_c[k] - z_jm[k]))
+
+
+@inlined
+def _elastic_plane(i: int, a: int, b: int, row: int, normal: Field, across: Field, out: Field) -> None:
+    """The three components of A u on faces a to b of plane i, dead ones included, from `_stresses`.
+
+    Each stress enters the two faces beside it with opposite signs, which makes A symmetric.
+    """
+    here, other = i % 2, (i + 1) % 2
+    p, p_i = normal[0, here, a:b], normal[0, other, a:b]
+    p_j, p_k = normal[0, here, a - row : b - row], normal[0, here, a - 1 : b - 1]
+    xx, xx_i = normal[1, here, a:b], normal[1, other, a:b]
+    yy, yy_j = normal[2, 0, a:b], normal[2, 0, a - row : b - row]
+    zz, zz_k = normal[2, 1, a:b], normal[2, 1, a - 1 : b - 1]
+    xy, xy_jp, xy_ip = across[0, here, a:b], across[0, here, a + row : b + row], across[0, other, a:b]
+    xz, xz_kp, xz_ip = across[1, here, a:b], across[1, here, a + 1 : b + 1], across[1, other, a:b]
+    yz, yz_kp, yz_jp = across[2, 0, a:b], across[2, 0, a + 1 : b + 1], across[2, 0, a + row : b + row]
+    out_x, out_y, out_z = out[0, a:b], out[1, a:b], out[2, a:b]
     for k in range(b - a):
-        # Stress of the cell and of its predecessor, of this edge and the next: each enters the two faces beside it
-        # with opposite signs, which makes A symmetric.
-        xx, xx_i = x_ip[k] - x_c[k], x_c[k] - x_im[k]
-        pressure = lame_c[k] * ((xx + (y_jp[k] - y_c[k])) + (z_kp[k] - z_c[k]))
-        pressure_i = lame_i[k] * ((xx_i + (y_im_jp[k] - y_im[k])) + (z_im_kp[k] - z_im[k]))
-        shear_xy = xy_c[k] * ((x_c[k] - x_jm[k]) + (y_c[k] - y_im[k]))
-        shear_xz = xz_c[k] * ((x_c[k] - x_km[k]) + (z_c[k] - z_im[k]))
-        shear_xy_jp = xy_jp[k] * ((x_jp[k] - x_c[k]) + (y_jp[k] - y_im_jp[k]))
-        shear_xz_kp = xz_kp[k] * ((x_kp[k] - x_c[k]) + (z_kp[k] - z_im_kp[k]))
-        normal = (pressure_i - pressure) + (shear_i[k] * xx_i - shear_c[k] * xx)
-        out_x[k] = normal + ((shear_xy - shear_xy_jp) + (shear_xz - shear_xz_kp))
-    for k in range(b - a):
-        yy, yy_j = y_jp[k] - y_c[k], y_c[k] - y_jm[k]
-        pressure = lame_c[k] * (((x_ip[k] - x_c[k]) + yy) + (z_kp[k] - z_c[k]))
-        pressure_j = lame_j[k] * (((x_ip_jm[k] - x_jm[k]) + yy_j) + (z_jm_kp[k] - z_jm[k]))
-        shear_xy = xy_c[k] * ((x_c[k] - x_jm[k]) + (y_c[k] - y_im[k]))
-        shear_yz = yz_c[k] * ((y_c[k] - y_km[k]) + (z_c[k] - z_jm[k]))
-        shear_xy_ip = xy_ip[k] * ((x_ip[k] - x_ip_jm[k]) + (y_ip[k] - y_c[k]))
-        shear_yz_kp = yz_kp[k] * ((y_kp[k] - y_c[k]) + (z_kp[k] - z_jm_kp[k]))
-        normal = (pressure_j - pressure) + (shear_j[k] * yy_j - shear_c[k] * yy)
-        out_y[k] = normal + ((shear_xy - shear_xy_ip) + (shear_yz - shear_yz_kp))
-    for k in range(b - a):
-        zz, zz_k = z_kp[k] - z_c[k], z_c[k] - z_km[k]
-        pressure = lame_c[k] * (((x_ip[k] - x_c[k]) + (y_jp[k] - y_c[k])) + zz)
-        pressure_k = lame_k[k] * (((x_ip_km[k] - x_km[k]) + (y_jp_km[k] - y_km[k])) + zz_k)
-        shear_xz = xz_c[k] * ((x_c[k] - x_km[k]) + (z_c[k] - z_im[k]))
-        shear_yz = yz_c[k] * ((y_c[k] - y_km[k]) + (z_c[k] - z_jm[k]))
-        shear_xz_ip = xz_ip[k] * ((x_ip[k] - x_ip_km[k]) + (z_ip[k] - z_c[k]))
-        shear_yz_jp = yz_jp[k] * ((y_jp[k] - y_jp_km[k]) + (z_jp[k] - z_c[k]))
-        normal = (pressure_k - pressure) + (shear_k[k] * zz_k - shear_c[k] * zz)
-        out_z[k] = normal + ((shear_xz - shear_xz_ip) + (shear_yz - shear_yz_jp))
+        out_x[k] = ((p_i[k] - p[k]) + (xx_i[k] - xx[k])) + ((xy[k] - xy_jp[k]) + (xz[k] - xz_kp[k]))
+        out_y[k] = ((p_j[k] - p[k]) + (yy_j[k] - yy[k])) + ((xy[k] - xy_ip[k]) + (yz[k] - yz_kp[k]))
+        out_z[k] = ((p_k[k] - p[k]) + (zz_k[k] - zz[k])) + ((xz[k] - xz_ip[k]) + (yz[k] - yz_jp[k]))
+
+
+@inlined
+def _has_image(
+    i: int, x0: int, start: Lines, stop: Lines, row: int, u: Field, lame: Field, twice_shear: Field,
+    shear_edges: Field, normal: Field, across: Field, image: Field,
+) -> bool:  # fmt: skip
+    """Whether plane i of a sweep has faces; then `image` holds A u there.
+
+    A sweep begins at plane x0 − 1, of which it needs the stresses alone.
+    """
+    a, b = min(start[i], start[i + 1]), max(stop[i], stop[i + 1])
+    if b > a:
+        _stresses(i, a, b, row, u, lame, twice_shear, shear_edges, normal, across)
+    has_faces = i >= x0 and stop[i] > start[i]
+    if has_faces:
+        _elastic_plane(i, start[i], stop[i], row, normal, across, image)
+    return has_faces
+
+
+@inlined
+def _buffers(u: Field) -> tuple[Field, Field, Field]:
+    """Planes for a sweep: A u, and stresses, of which faces at the edge of the box read some that no cell has."""
+    image = np.empty((3, u.shape[2]), np.float32)
+    normal, across = np.zeros((3, 2, u.shape[2]), np.float32), np.zeros((3, 2, u.shape[2]), np.float32)
+    return image, normal, across
 
 
 @compiled
 def apply(
     x0: int,
     x1: int,
-    start: Rows,
-    stop: Rows,
+    start: Lines,
+    stop: Lines,
+    row: int,
     u: Field,
     lame: Field,
     twice_shear: Field,
@@ -110,28 +135,26 @@ def apply(
     out: Field,
 ) -> None:
     """out = A u on live faces, 0 elsewhere."""
-    rows = np.empty((3, u.shape[3]), np.float32)
+    image, normal, across = _buffers(u)
     # A range reads one plane beyond itself and writes none there: ranges may run at once.
-    for i in range(x0, x1):
-        for j in range(1, start.shape[1] - 1):
-            a, b = start[i, j], stop[i, j]
-            if b <= a:
-                continue
-            _elastic_row(i, j, a, b, u, lame, twice_shear, shear_edges, rows)
-            for axis in range(3):
-                row = rows[axis, : b - a]
-                live, out_row = inverse_diagonal[axis, i, j, a:b], out[axis, i, j, a:b]
-                for k in range(b - a):
-                    # A face is live where its inverse diagonal is positive; dead faces keep the 0 they began with.
-                    out_row[k] = row[k] if live[k] > _ZERO else _ZERO
+    for i in range(x0 - 1, x1):
+        if not _has_image(i, x0, start, stop, row, u, lame, twice_shear, shear_edges, normal, across, image):
+            continue
+        a, b = start[i], stop[i]
+        for axis in range(3):
+            line, live, out_line = image[axis, a:b], inverse_diagonal[axis, i, a:b], out[axis, i, a:b]
+            for k in range(b - a):
+                # A face is live where its inverse diagonal is positive.
+                out_line[k] = line[k] if live[k] > _ZERO else _ZERO
 
 
 @compiled
 def residual(
     x0: int,
     x1: int,
-    start: Rows,
-    stop: Rows,
+    start: Lines,
+    stop: Lines,
+    row: int,
     u: Field,
     lame: Field,
     twice_shear: Field,
@@ -141,47 +164,45 @@ def residual(
     out: Field,
 ) -> None:
     """out = force − A u on live faces, 0 elsewhere."""
-    rows = np.empty((3, u.shape[3]), np.float32)
-    for i in range(x0, x1):
-        for j in range(1, start.shape[1] - 1):
-            a, b = start[i, j], stop[i, j]
-            if b <= a:
-                continue
-            _elastic_row(i, j, a, b, u, lame, twice_shear, shear_edges, rows)
-            for axis in range(3):
-                row, wanted = rows[axis, : b - a], force[axis, i, j, a:b]
-                live, out_row = inverse_diagonal[axis, i, j, a:b], out[axis, i, j, a:b]
-                for k in range(b - a):
-                    out_row[k] = wanted[k] - row[k] if live[k] > _ZERO else _ZERO
+    image, normal, across = _buffers(u)
+    for i in range(x0 - 1, x1):
+        if not _has_image(i, x0, start, stop, row, u, lame, twice_shear, shear_edges, normal, across, image):
+            continue
+        a, b = start[i], stop[i]
+        for axis in range(3):
+            line, wanted = image[axis, a:b], force[axis, i, a:b]
+            live, out_line = inverse_diagonal[axis, i, a:b], out[axis, i, a:b]
+            for k in range(b - a):
+                out_line[k] = wanted[k] - line[k] if live[k] > _ZERO else _ZERO
 
 
 @compiled
 def first_smoothing(
-    x0: int, x1: int, start: Rows, stop: Rows, force: Field, inverse_diagonal: Field, weight: np.float32,
+    x0: int, x1: int, start: Lines, stop: Lines, row: int, force: Field, inverse_diagonal: Field, weight: np.float32,
     change: Field, u: Field,
 ) -> None:  # fmt: skip
     """The first Chebyshev step from u = 0: change = u = weight · force / diagonal."""
     for i in range(x0, x1):
-        for j in range(1, start.shape[1] - 1):
-            a, b = start[i, j], stop[i, j]
-            if b <= a:
-                continue
-            for axis in range(3):
-                wanted, inverse = force[axis, i, j, a:b], inverse_diagonal[axis, i, j, a:b]
-                change_row, u_row = change[axis, i, j, a:b], u[axis, i, j, a:b]
-                for k in range(b - a):
-                    # Inverse 0 on dead faces: they stay at 0.
-                    step = weight * (inverse[k] * wanted[k])
-                    change_row[k] = step
-                    u_row[k] = step
+        a, b = start[i], stop[i]
+        if b <= a:
+            continue
+        for axis in range(3):
+            wanted, inverse = force[axis, i, a:b], inverse_diagonal[axis, i, a:b]
+            change_line, u_line = change[axis, i, a:b], u[axis, i, a:b]
+            for k in range(b - a):
+                # Inverse 0 on dead faces: they stay at 0.
+                step = weight * (inverse[k] * wanted[k])
+                change_line[k] = step
+                u_line[k] = step
 
 
 @compiled
 def smoothing(
     x0: int,
     x1: int,
-    start: Rows,
-    stop: Rows,
+    start: Lines,
+    stop: Lines,
+    row: int,
     u: Field,
     lame: Field,
     twice_shear: Field,
@@ -194,22 +215,20 @@ def smoothing(
     newer: Field,
 ) -> None:
     """One Chebyshev step: change ← momentum · change + weight · (force − A u) / diagonal, newer = u + change."""
-    rows = np.empty((3, u.shape[3]), np.float32)
-    for i in range(x0, x1):
-        for j in range(1, start.shape[1] - 1):
-            a, b = start[i, j], stop[i, j]
-            if b <= a:
-                continue
-            _elastic_row(i, j, a, b, u, lame, twice_shear, shear_edges, rows)
-            for axis in range(3):
-                row, own, wanted = rows[axis, : b - a], u[axis, i, j, a:b], force[axis, i, j, a:b]
-                inverse, change_row = inverse_diagonal[axis, i, j, a:b], change[axis, i, j, a:b]
-                newer_row = newer[axis, i, j, a:b]
-                for k in range(b - a):
-                    # No test for live faces: on dead ones the inverse diagonal is 0, so change and u stay 0.
-                    step = momentum * change_row[k] + weight * (inverse[k] * (wanted[k] - row[k]))
-                    change_row[k] = step
-                    newer_row[k] = own[k] + step
+    image, normal, across = _buffers(u)
+    for i in range(x0 - 1, x1):
+        if not _has_image(i, x0, start, stop, row, u, lame, twice_shear, shear_edges, normal, across, image):
+            continue
+        a, b = start[i], stop[i]
+        for axis in range(3):
+            line, own, wanted = image[axis, a:b], u[axis, i, a:b], force[axis, i, a:b]
+            inverse, change_line = inverse_diagonal[axis, i, a:b], change[axis, i, a:b]
+            newer_line = newer[axis, i, a:b]
+            for k in range(b - a):
+                # No test for live faces: on dead ones the inverse diagonal is 0, so change and u stay 0.
+                step = momentum * change_line[k] + weight * (inverse[k] * (wanted[k] - line[k]))
+                change_line[k] = step
+                newer_line[k] = own[k] + step
 
 
 @compiled
@@ -265,7 +284,7 @@ def _transfer_weight(is_normal: bool, offset: int) -> np.float32:
 @compiled
 def prolong_add(x0: int, x1: int, start: Rows, stop: Rows, coarse: Field, inverse_diagonal: Field, fine: Field) -> None:
     """fine ← fine + coarse, linearly interpolated, on live faces. `x0` and `x1` are fine indices."""
-    line = np.empty(coarse.shape[3], np.float32)
+    line, wide = np.empty(coarse.shape[3], np.float32), np.empty(fine.shape[3], np.float32)
     for i in range(x0, x1):
         for j in range(1, start.shape[1] - 1):
             a, b = start[i, j], stop[i, j]
@@ -280,11 +299,12 @@ def prolong_add(x0: int, x1: int, start: Rows, stop: Rows, coarse: Field, invers
                     near = weight_j * r00[k] + (np.float32(1.0) - weight_j) * r01[k]
                     far = weight_j * r10[k] + (np.float32(1.0) - weight_j) * r11[k]
                     line[k] = weight_i * near + (np.float32(1.0) - weight_i) * far
-                live, fine_row = inverse_diagonal[axis, i, j], fine[axis, i, j]
                 for k in range(a, b):
-                    if live[k] > _ZERO:
-                        k0, k1, weight_k = _parents(axis == 2, k)
-                        fine_row[k] += weight_k * line[k0] + (np.float32(1.0) - weight_k) * line[k1]
+                    k0, k1, weight_k = _parents(axis == 2, k)
+                    wide[k] = weight_k * line[k0] + (np.float32(1.0) - weight_k) * line[k1]
+                live, fine_row, change = inverse_diagonal[axis, i, j, a:b], fine[axis, i, j, a:b], wide[a:b]
+                for k in range(b - a):
+                    fine_row[k] += change[k] if live[k] > _ZERO else _ZERO
 
 
 @compiled
@@ -300,55 +320,69 @@ def _parents(is_normal: bool, fine_index: int) -> tuple[int, int, np.float32]:
 
 @compiled_sum
 def add_scaled_and_norm(
-    x0: int, x1: int, start: Rows, stop: Rows, scale: np.float32, x: Field, y: Field, sums: Sums
+    x0: int, x1: int, start: Lines, stop: Lines, row: int, scale: np.float32, x: Field, y: Field, sums: Sums
 ) -> None:
     """y ← y + scale · x; sums[i] = |y|² of plane i."""
     for i in range(x0, x1):
         total = 0.0
-        for j in range(1, start.shape[1] - 1):
-            a, b = start[i, j], stop[i, j]
-            if b <= a:
-                continue
-            for axis in range(3):
-                x_row, y_row = x[axis, i, j, a:b], y[axis, i, j, a:b]
-                # A row in float32, in the order of its vectors; rows and planes in float64.
+        for axis in range(3):
+            for first in range(start[i], stop[i], row):
+                last = min(first + row, stop[i])
+                x_part, y_part = x[axis, i, first:last], y[axis, i, first:last]
+                # As many voxels as a row in float32, in the order of its vectors; all else in float64.
                 part = _ZERO
-                for k in range(b - a):
-                    value = y_row[k] + scale * x_row[k]
-                    y_row[k] = value
+                for k in range(last - first):
+                    value = y_part[k] + scale * x_part[k]
+                    y_part[k] = value
                     part += value * value
                 total += float(part)
         sums[i] = total
 
 
 @compiled
-def scale_and_add(x0: int, x1: int, start: Rows, stop: Rows, scale: np.float32, x: Field, y: Field) -> None:
+def scale_and_add(x0: int, x1: int, start: Lines, stop: Lines, row: int, scale: np.float32, x: Field, y: Field) -> None:
     """y ← x + scale · y."""
     for i in range(x0, x1):
-        for j in range(1, start.shape[1] - 1):
-            a, b = start[i, j], stop[i, j]
-            if b <= a:
-                continue
-            for axis in range(3):
-                x_row, y_row = x[axis, i, j, a:b], y[axis, i, j, a:b]
-                for k in range(b - a):
-                    y_row[k] = x_row[k] + scale * y_row[k]
+        a, b = start[i], stop[i]
+        if b <= a:
+            continue
+        for axis in range(3):
+            x_line, y_line = x[axis, i, a:b], y[axis, i, a:b]
+            for k in range(b - a):
+                y_line[k] = x_line[k] + scale * y_line[k]
 
 
 @compiled_sum
-def dot(x0: int, x1: int, start: Rows, stop: Rows, x: Field, y: Field, sums: Sums) -> None:
+def dot(x0: int, x1: int, start: Lines, stop: Lines, row: int, x: Field, y: Field, sums: Sums) -> None:
     """sums[i] = x · y of plane i. Plane by plane, so that the sum of all does not depend on how planes are shared."""
     for i in range(x0, x1):
         total = 0.0
-        for j in range(1, start.shape[1] - 1):
-            a, b = start[i, j], stop[i, j]
-            if b <= a:
-                continue
-            for axis in range(3):
-                x_row, y_row = x[axis, i, j, a:b], y[axis, i, j, a:b]
+        for axis in range(3):
+            for first in range(start[i], stop[i], row):
+                last = min(first + row, stop[i])
+                x_part, y_part = x[axis, i, first:last], y[axis, i, first:last]
                 part = _ZERO
-                for k in range(b - a):
-                    part += x_row[k] * y_row[k]
+                for k in range(last - first):
+                    part += x_part[k] * y_part[k]
+                total += float(part)
+        sums[i] = total
+
+
+@compiled_sum
+def live_norm(
+    x0: int, x1: int, start: Lines, stop: Lines, row: int, x: Field, inverse_diagonal: Field, sums: Sums
+) -> None:
+    """sums[i] = |x|² on the live faces of plane i."""
+    for i in range(x0, x1):
+        total = 0.0
+        for axis in range(3):
+            for first in range(start[i], stop[i], row):
+                last = min(first + row, stop[i])
+                x_part, live = x[axis, i, first:last], inverse_diagonal[axis, i, first:last]
+                part = _ZERO
+                for k in range(last - first):
+                    value = x_part[k] if live[k] > _ZERO else _ZERO
+                    part += value * value
                 total += float(part)
         sums[i] = total
 

@@ -81,10 +81,9 @@ class ElasticitySolver:
         self._levels[0].residual(u, force, out)
         return out
 
-    def norm(self, force: NDArray[np.float32], *, live_only: bool = False) -> float:
-        """Euclidean norm of forces on faces; with `live_only`, of those on live faces."""
-        kept = np.where(self.live, force, np.float32(0.0)) if live_only else force
-        return math.sqrt(self._levels[0].dot(kept, kept))
+    def norm(self, force: NDArray[np.float32]) -> float:
+        """Euclidean norm of forces on live faces."""
+        return self._levels[0].norm(force)
 
     def solve(
         self,
@@ -142,6 +141,7 @@ class _Level:
     def __init__(self, brain: NDArray[np.bool_], executor: Executor | None, num_threads: int) -> None:
         self.brain = brain
         self._planes = PlaneRunner(brain, executor, num_threads)
+        self._rows = PlaneRunner(brain, executor, num_threads, extents="rows")
         shape = brain.shape
         self.lame, self.shear, self.twice_shear = np.zeros((3, *shape), np.float32)
         self.shear_edges, self.inverse_diagonal = np.zeros((2, 3, *shape), np.float32)
@@ -155,14 +155,14 @@ class _Level:
 
     def take_stiffness(self, fine: _Level) -> None:
         for own, finer in ((self.lame, fine.lame), (self.shear, fine.shear)):
-            self._planes.run(kernels.coarsened, fine.brain, finer, own)
+            self._rows.run(kernels.coarsened, fine.brain, finer, own)
         self._prepare()
 
     def _prepare(self) -> None:
         np.add(self.shear, self.shear, out=self.twice_shear)
         # Edges lie behind their cells, so those of the last cells have the indices of cells beyond them.
         kernels.edge_stiffness(self.brain, self.shear, self.shear_edges)
-        bounds = self._planes.map(
+        bounds = self._rows.map(
             kernels.diagonal, self.brain, self.lame, self.twice_shear, self.shear_edges, self.inverse_diagonal
         )
         self._largest_eigenvalue = float(max(bounds))
@@ -192,13 +192,16 @@ class _Level:
         return self.u
 
     def restrict(self, fine_residual: NDArray[np.float32]) -> None:
-        self._planes.run(kernels.restrict, fine_residual, self.inverse_diagonal, self.force)
+        self._rows.run(kernels.restrict, fine_residual, self.inverse_diagonal, self.force)
 
     def prolong_add(self, coarse: NDArray[np.float32]) -> None:
-        self._planes.run(kernels.prolong_add, coarse, self.inverse_diagonal, self.u)
+        self._rows.run(kernels.prolong_add, coarse, self.inverse_diagonal, self.u)
 
     def dot(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
         return self._planes.total(kernels.dot, x, y)
+
+    def norm(self, x: NDArray[np.float32]) -> float:
+        return math.sqrt(self._planes.total(kernels.live_norm, x, self.inverse_diagonal))
 
     def add_scaled_and_norm(self, scale: float, x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
         return self._planes.total(kernels.add_scaled_and_norm, np.float32(scale), x, y)
