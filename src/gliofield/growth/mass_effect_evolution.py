@@ -44,8 +44,13 @@ from gliofield.growth.time_step import TimeStep
 from gliofield.growth.volume_limit import VoxelLimit
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 
-# Each correction of the increment is solved to this part of the error it starts with. *Chosen*.
+# A correction of the increment is solved to this part of the error it starts with; about half as much is left because
+# the problem is not linear. *Chosen*.
 _CORRECTION_TOLERANCE = 0.1
+# One that can be the last is solved to this part of the tolerance of the push instead. *Chosen*.
+_LAST_TOLERANCE = 0.4
+# Increments of the first steps grow too unevenly to be carried on in a straight line. *Chosen*.
+_FEWEST_INCREMENTS = 4
 # A step that does not reach equilibrium in so many corrections never does.
 _MAX_CORRECTIONS = 25
 # A voxel opens to cells as the domain comes to fill it: from this part of it on, and wholly when it is full. *Chosen*:
@@ -154,7 +159,7 @@ class MassEffectRun:
         self._tissue = np.stack([self.box.padded(amount.astype(np.float32)) for amount in tissue])
         self._medium = self._medium_of(self._tissue)
         self._displacement = np.zeros((3, *self.box.shape), np.float32)
-        self._last_increment = np.zeros_like(self._displacement)
+        self._increments = _Increments(self._displacement)
         self._force = np.zeros_like(self._displacement)
         self._solver = ElasticitySolver(
             self.brain, num_levels=self.box.num_levels, executor=executor, num_threads=num_threads
@@ -183,7 +188,7 @@ class MassEffectRun:
         wanted, last = next(requested), CouplingStep(end_days=0.0, growth=math.inf)
         # The seed pushes from the start: without a step for it alone, the first one would be a jump of finite size.
         self._couple([], [], 0.0)
-        self._last_increment[...] = 0.0
+        self._increments = _Increments(self._displacement)
         for step in plan:
             now = step.end_days
             self._couple(next(segments), next(segments), stretch_between(last, step))
@@ -213,9 +218,9 @@ class MassEffectRun:
         return int(np.count_nonzero(self._density > np.float32(threshold)))
 
     def _couple(self, first: list[TimeStep], second: list[TimeStep], stretch: float) -> None:
-        """One coupling step, predicted to move tissue by `stretch` times the increment of the last one."""
+        """One coupling step in which the radius grows by `stretch` times that of the last one."""
         half = self._reacted(self._density, self._medium, first)
-        increment = self._last_increment * np.float32(stretch)
+        increment = self._increments.next(stretch)
         # The prediction decides on domain and stiffness of this step: voxels that turn from CSF to tissue and back with
         # every correction would keep the corrections from converging.
         num_parts = self._num_parts(increment)
@@ -233,7 +238,7 @@ class MassEffectRun:
         else:
             raise self._failure(f"no equilibrium of push and tissue after {_MAX_CORRECTIONS} corrections of one step")
         self._displacement = self._displacement + increment
-        self._last_increment = increment
+        self._increments.add(increment)
         self._tissue = self._moved(self._tissue, increment, num_parts)
         self._density, self._medium = density, self._medium_of(self._tissue)
         self.cost.num_coupling_steps += 1
@@ -275,7 +280,11 @@ class MassEffectRun:
         lame += np.float32(push_pa) * bounded
         self._solver.set_stiffness(lame, shear)
         correction = np.zeros_like(increment)
-        solved = self._solver.solve(missing, correction, absolute_tolerance=_CORRECTION_TOLERANCE * error)
+        allowed = self._settings.force_tolerance * size
+        left = _CORRECTION_TOLERANCE * error
+        if left < allowed:
+            left = _LAST_TOLERANCE * allowed
+        solved = self._solver.solve(missing, correction, absolute_tolerance=left)
         self.cost.num_corrections += 1
         self.cost.num_solver_iterations += solved.num_iterations
         return correction
@@ -344,6 +353,39 @@ class MassEffectRun:
         self.planes.run(kernels.open_faces, diffusivity, stretch, faces)
         is_open = diffusivity > 0.0
         return _Medium(domain=is_open[1:-1, 1:-1, 1:-1], faces=faces_on(is_open, faces))
+
+
+class _Increments:
+    """Increments of the displacement in the coupling steps, to predict the next one from.
+
+    Parameters
+    ----------
+    at_rest : (3, X', Y', Z') float32 array
+        Zeros.
+    """
+
+    def __init__(self, at_rest: NDArray[np.float32]) -> None:
+        self._last, self._before_last = at_rest, at_rest
+        self._stretch, self._number = 0.0, 0
+
+    def next(self, stretch: float) -> NDArray[np.float32]:
+        """The increment of a step in which the radius grows by `stretch` times that of the last one.
+
+        In proportion to that, and later on in a straight line through the last two.
+        """
+        before, self._stretch = self._stretch, stretch
+        if self._number < _FEWEST_INCREMENTS or before == 0.0:
+            return self._last * np.float32(stretch)
+        # Increments over growth belong to the middles of their steps.
+        ahead = (1.0 + stretch) / (1.0 + 1.0 / before)
+        predicted = self._last * np.float32(stretch * (1.0 + ahead))
+        predicted -= self._before_last * np.float32(stretch * ahead * before)
+        return predicted
+
+    def add(self, increment: NDArray[np.float32]) -> None:
+        """Note the increment of the step whose stretch was given last."""
+        self._last, self._before_last = increment, self._last
+        self._number += 1
 
 
 class _Relaxation:

@@ -1,10 +1,10 @@
-"""Where cells may live in moved tissue: how a voxel opens as the domain comes to fill it."""
+"""How a voxel of moved tissue opens as the domain comes to fill it, and how increments are predicted."""
 
 import numpy as np
 import pytest
 from mass_effect_phantoms import pushing_tumor, uniform_anatomy_with_skull
 
-from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun
+from gliofield.growth.mass_effect_evolution import CouplingSettings, MassEffectRun, _Increments
 from gliofield.growth.mechanics.stiffness import TissueElasticity
 
 ANATOMY = uniform_anatomy_with_skull(num_voxels=12)
@@ -61,3 +61,29 @@ def test_the_domain_counts_as_a_part_of_what_is_in_the_voxel(run):
 
     assert is_open == [True, True, False, False]
     assert faces == pytest.approx([1.0, 0.0, 0.0])
+
+
+def predictions(sizes, stretches):
+    """What is predicted for each step before its increment, all of one size, is known."""
+    increments = _Increments(np.zeros((3, 2, 2, 2), np.float32))
+    found = []
+    for size, stretch in zip(sizes, stretches, strict=True):
+        found.append(float(increments.next(stretch).mean()))
+        increments.add(np.full((3, 2, 2, 2), size, np.float32))
+    return found
+
+
+def test_the_first_increments_are_predicted_in_proportion_to_growth():
+    """The one before times the stretch; nothing for the first."""
+    assert predictions([1.0, 2.0, 4.0, 5.0], [0.0, 1.0, 2.0, 0.5]) == pytest.approx([0.0, 1.0, 4.0, 2.0])
+
+
+def test_later_increments_are_predicted_by_a_straight_line():
+    """Those that grow evenly exactly, also where a step is shorter than the one before."""
+    even = predictions([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0, *[1.0] * 5])
+    # An increment per growth that rises by 1 a step: 4 in the fourth step, whose middle lies 3/4 before that of the
+    # fifth, half as long: half of 4.75.
+    shorter = predictions([1.0, 2.0, 3.0, 4.0, 2.375], [0.0, 1.0, 1.0, 1.0, 0.5])
+
+    assert even[4:] == pytest.approx([5.0, 6.0])
+    assert shorter[4] == pytest.approx(2.375)

@@ -158,6 +158,15 @@ def test_a_segmentation_without_tumor_is_refused(tmp_path):
         read_case(files)
 
 
+def test_outlines_are_refused_before_images_are_unpacked(tmp_path):
+    """A wrong scheme is said at once, whatever the images hold."""
+    folder = write_phantom_patient(tmp_path / "case")
+    (folder / "case_t1.nii.gz").write_bytes(b"no image")
+
+    with pytest.raises(SegmentationError, match="case_seg"):
+        read_case(folder, scheme="necrotic=7,edema=8")
+
+
 def test_a_segmentation_on_another_grid_is_refused_with_both_grids(tmp_path):
     """Half the resolution: both files, shapes and spacings are shown."""
     coarse = Grid.axis_aligned((22, 25, 20), 8.0, (-84.0, -96.0, -76.0))
