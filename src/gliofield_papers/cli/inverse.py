@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gliofield.anatomy import Atlas
     from gliofield.database import SimulationDatabase
     from gliofield.progress import Reporter
+    from gliofield_papers.inverse.comparison import MethodAnswer
     from gliofield_papers.queries.matching_queries import MatchingQueries
 
 
@@ -53,7 +54,6 @@ def evaluate_inverse(
     from gliofield.anatomy import load_atlas
     from gliofield.database import SimulationDatabase
     from gliofield.inverse import MaskPerturbation, ObservationSettings
-    from gliofield_papers.inverse.comparison import compare_with_query
     from gliofield_papers.inverse.evaluation import InverseEvaluationSettings
     from gliofield_papers.inverse.evaluation import evaluate_inverse as evaluate
     from gliofield_papers.inverse.figures import MOST_PAIRS
@@ -81,18 +81,9 @@ def evaluate_inverse(
         report=console.report,
     )
     asked, left_out = _queries(opened, loaded, queries or [], patients or [], registration, threads, console.report)
-    answers: Any = ()
-    if asked is not None:
-        answers = compare_with_query(
-            opened,
-            loaded,
-            [*fitting, *other],
-            asked,
-            num_threads=threads,
-            device=device,
-            num_slices=0 if figures is None else MOST_PAIRS,
-            report=console.report,
-        )
+    answers = _answers(
+        opened, loaded, [*fitting, *other], asked, threads, device, 0 if figures is None else MOST_PAIRS, console.report
+    )
     text = "\n\n".join([inverse_report(evaluation), *([methods_report(answers)] if answers else [])])
     write_tables(out, text, replace=force)
     notes = [f"{path} was trained on another grid or growth model: asked about the masks alone" for path in other]
@@ -109,6 +100,26 @@ def evaluate_inverse(
         "patients_left_out": left_out,
     }
     console.result(content, lambda: text)
+
+
+def _answers(
+    database: SimulationDatabase,
+    atlas: Atlas,
+    checkpoints: list[Path],
+    asked: MatchingQueries | None,
+    threads: int | None,
+    device: str,
+    num_slices: int,
+    report: Reporter,
+) -> tuple[MethodAnswer, ...]:
+    """Answers of all methods to the masks, if there are any."""
+    from gliofield_papers.inverse.comparison import compare_with_query
+
+    if asked is None:
+        return ()
+    return compare_with_query(
+        database, atlas, checkpoints, asked, num_threads=threads, device=device, num_slices=num_slices, report=report
+    )
 
 
 def _by_growth_model(

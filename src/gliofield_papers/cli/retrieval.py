@@ -91,8 +91,7 @@ def evaluate_retrieval(
 
     strategies = _strategies(index, checkpoint)
     opening_s, opened = timed(lambda: SimulationDatabase.open(database))
-    for strategy in strategies:
-        strategy.check(opened)
+    _check(strategies, opened)
     sources = _QuerySources(
         opened=opened,
         compare=None if compare is None else SimulationDatabase.open(compare),
@@ -224,6 +223,11 @@ class _QuerySources:
             workers=LocalWorkers(require_threads(self.num_threads)),
             report=report,
         )
+
+
+def _check(strategies: list[RetrievalStrategy], database: SimulationDatabase) -> None:
+    for strategy in strategies:
+        strategy.check(database)
 
 
 def _strategies(names: list[str] | None, checkpoints: list[Path] | None) -> list[RetrievalStrategy]:

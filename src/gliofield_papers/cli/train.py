@@ -87,14 +87,11 @@ def _embedding_command(kind: str) -> Callable[..., None]:
         require_torch()
         checkpoint_path(out, replace=force)
         preset = EmbeddingSettings.small(kind) if small else EmbeddingSettings.papers(kind)
+        channels = None if num_halvings is None else _channels(preset.network.channels, num_halvings)
         settings = with_given(
             preset,
             network=with_given(
-                preset.network,
-                latent_size=latent_size,
-                loss=loss,
-                kl_weight=kl_weight,
-                channels=None if num_halvings is None else _channels(preset.network.channels, num_halvings),
+                preset.network, latent_size=latent_size, loss=loss, kl_weight=kl_weight, channels=channels
             ),
             modalities=None if modality is None else (modality,),
             training=with_given(preset.training, **training),

@@ -128,8 +128,7 @@ def train_inverse(
         training=with_given(preset.training, **training),
         num_members=num_members,
     )
-    numbers = (num_training_tumors, num_validation_tumors)
-    threads = training.get("num_threads")
+    numbers, threads = (num_training_tumors, num_validation_tumors), training.get("num_threads")
     if database is not None:
         source = _database_source(database, numbers, threads)
     else:

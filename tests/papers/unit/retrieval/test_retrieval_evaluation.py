@@ -189,7 +189,8 @@ def test_reconstructions_are_scored_where_there_are_masks(evaluation):
     """The fake keeps whole tumors and half of a core's voxels; the query without core has no Dice of T1Gd."""
     scores = {score.group: score for score in evaluation.reconstructions()}
 
-    assert set(scores) == {"real", "synthetic", "papers"}
+    assert set(scores) == {"real", "synthetic", "papers", "database"}
+    assert (scores["database"].num_flair, scores["database"].dice_flair) == (2, 1.0)
     assert scores["synthetic"].label == "VAE 8 (small)"
     assert scores["synthetic"].dice_flair == 1.0
     assert (scores["synthetic"].num_flair, scores["synthetic"].num_t1gd) == (2, 1)

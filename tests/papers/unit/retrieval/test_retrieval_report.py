@@ -21,6 +21,7 @@ from gliofield_papers.retrieval.evaluation import RetrievalEvaluationSettings, e
 from gliofield_papers.retrieval.figures import (
     best_dice_figure,
     compared_dice_figure,
+    each_query_figure,
     learning_figure,
     rank_figure,
     reconstruction_figure,
@@ -208,9 +209,22 @@ def test_figures_have_a_column_per_group(evaluation):
     assert len(best_dice_figure(evaluation).axes) == 6
     assert len(compared_dice_figure(evaluation).axes) == 6
     assert len(rank_figure(evaluation).axes) == 4
-    assert len(reconstruction_figure(evaluation).axes) == 4
+    # And the database's own tumors.
+    assert len(reconstruction_figure(evaluation).axes) == 6
     titles = [axes.get_title() for axes in learning_figure(evaluation).axes]
     assert titles == ["FLAIR: loss", "FLAIR: kl", "T1Gd: loss", "T1Gd: kl"]
+
+
+def test_each_query_is_marked_where_a_strategy_has_its_best(evaluation):
+    """A line per strategy and n; of one that finds nothing no mark, of DS64 all of the group's queries."""
+    upper, lower = each_query_figure(evaluation).axes[::2]
+    names = [label.get_text() for label in lower.get_yticklabels()]
+    marks = dict(zip(names, (line.get_xdata().tolist() for line in lower.lines), strict=True))
+
+    assert len(names) == 3 * len(evaluation.strategies)
+    assert marks["silent, top 15"] == []
+    assert marks["DS64, top 1"] == [1, 2]
+    assert len(upper.lines) == 6
 
 
 def test_ranks_are_drawn_as_shares_of_all_queries(evaluation):
