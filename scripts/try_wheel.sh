@@ -4,8 +4,8 @@
 #   scripts/try_wheel.sh FOLDER [PYTHON]
 #
 # From the wheel: what it must carry is in it, both commands and the plug-ins of the papers are there, and the
-# demonstration runs. From the sdist: it holds what builds
-# the same wheel again. FOLDER is made anew. Needs a package index; the atlas comes from the cache, or the index.
+# demonstration runs. From the sdist: it holds what builds the same wheel again. FOLDER is made anew. Needs a package
+# index; the atlas comes from the cache, or the index.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:?expected a folder to work in}
