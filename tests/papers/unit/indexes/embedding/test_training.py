@@ -12,7 +12,7 @@ from growing_ball import ball_anatomy, build_balls
 from small_embeddings import tiny_settings
 
 from gliofield.errors import CheckpointError, OutputError, ParameterError
-from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.learning import read_checkpoint
 from gliofield_papers.indexes.embedding import (
     EMBEDDING_KINDS,
     EmbeddingSettings,
@@ -20,6 +20,7 @@ from gliofield_papers.indexes.embedding import (
     train_embedding,
 )
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes
+from gliofield_training import write_checkpoint
 
 torch = pytest.importorskip("torch")
 
