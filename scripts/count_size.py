@@ -1,4 +1,4 @@
-"""Counts files, lines and lines of code: of each folder of both packages in src/, and of tests/ and benchmarks/.
+"""Counts files, lines and lines of code: of each folder of the packages in src/, and of tests/ and benchmarks/.
 
 Lines of code are those without blanks, comments and docstrings. `make size` prints the table.
 """

@@ -47,7 +47,7 @@ def write_weights(path: Path) -> None:
     """A checkpoint."""
     import torch
 
-    from gliofield.learning import write_checkpoint
+    from gliofield_training import write_checkpoint
 
     weights = {"a": torch.arange(64.0), "b": torch.ones(3, 5)}
     write_checkpoint(path, kind="network", header={"size": 5}, tensors=weights)

@@ -22,7 +22,7 @@ import torch
 
 from gliofield.anatomy import Anatomy, load_atlas
 from gliofield.growth import FisherKolmogorov
-from gliofield.learning import TrainingHistory, write_checkpoint
+from gliofield.learning import TrainingHistory
 from gliofield_papers.forward.seconds import TIMED_BATCH
 from gliofield_papers.measuring import timed
 from gliofield_papers.surrogate import (
@@ -35,6 +35,7 @@ from gliofield_papers.surrogate.anatomies import crop_around, tissue_channels
 from gliofield_papers.surrogate.checkpoint import CHECKPOINT_KIND
 from gliofield_papers.surrogate.network import make_network
 from gliofield_papers.surrogate.samples import SampleDraw, drawn_sample
+from gliofield_training import write_checkpoint
 
 # The small setting works on a coarser grid, so that its cube covers as much.
 SPACING_MM = {"small": 3.75, "papers": 1.875}

@@ -219,26 +219,6 @@ def resolve_target(path: str | os.PathLike[str]) -> Path:
         raise OutputError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, with those above it, unless it is there.
-
-    Raises
-    ------
-    OutputError
-        If that cannot be done.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unusable_folder(folder, error) from error
-
-
-def unusable_folder(folder: Path, error: OSError) -> OutputError:
-    """What to raise for a folder that cannot be made or written to."""
-    reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror or type(error).__name__
-    return OutputError(f"{folder} cannot be written: {reason}. Choose another place, or ask for the right to write.")
-
-
 def flush_to_disk(folder: Path) -> None:
     """Wait until every file and folder below a folder, and the folder itself, are on the disk.
 

@@ -4,6 +4,7 @@ A package of its own, since a patient's map needs none of it: gliofield reads th
 (docs/design/0013-what-stands-beside-the-product.md). It plugs in the command ``gliofield train``.
 """
 
+from gliofield_training.checkpoint_files import write_checkpoint
 from gliofield_training.interrupts import TrainingInterruptedError
 from gliofield_training.processes import ProcessGroup, process_group
 from gliofield_training.task import Batch, Part, TrainingTask
@@ -18,4 +19,5 @@ __all__ = [
     "TrainingTask",
     "process_group",
     "train",
+    "write_checkpoint",
 ]

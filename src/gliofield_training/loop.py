@@ -21,11 +21,10 @@ from gliofield.file_lock import file_lock
 from gliofield.learning.devices import threads_of_worker
 from gliofield.learning.history import EpochRecord, TrainingHistory
 from gliofield.learning.settings import TrainingSettings
-from gliofield.output import make_folder, unusable_folder
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield_training.event_log import EventLog
 from gliofield_training.interrupts import Interrupts, TrainingInterruptedError
-from gliofield_training.outputs import STATE_NAME, TENSORBOARD_NAME
+from gliofield_training.outputs import STATE_NAME, TENSORBOARD_NAME, make_folder, unusable_folder
 from gliofield_training.precision import Precision
 from gliofield_training.processes import ProcessGroup, process_group
 from gliofield_training.running_state import (

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from gliofield.errors import ParameterError
+from gliofield.errors import OutputError, ParameterError
 from gliofield.output import require_absent
 from gliofield.progress import ProgressEvent, Reporter
 
@@ -47,6 +47,26 @@ def checkpoint_path(out: str | os.PathLike[str], *, replace: bool) -> Path:
 def training_folder(checkpoint: Path) -> Path:
     """Folder of the running state, beside the checkpoint."""
     return checkpoint.with_name(checkpoint.name + ".training")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        If that cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable_folder(folder, error) from error
+
+
+def unusable_folder(folder: Path, error: OSError) -> OutputError:
+    """What to raise for a folder that cannot be made or written to."""
+    reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror or type(error).__name__
+    return OutputError(f"{folder} cannot be written: {reason}. Choose another place, or ask for the right to write.")
 
 
 def keep_logs_alone(folder: Path) -> None:

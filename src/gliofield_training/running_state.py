@@ -17,10 +17,11 @@ from typing import Any
 import torch
 
 from gliofield.errors import CheckpointError, ParameterError
-from gliofield.learning.checkpoint import read_checkpoint, write_checkpoint
+from gliofield.learning.checkpoint import read_checkpoint
 from gliofield.learning.history import EpochRecord
 from gliofield.learning.settings import TrainingSettings
 from gliofield.records import to_record
+from gliofield_training.checkpoint_files import write_checkpoint
 from gliofield_training.outputs import BEST_PATTERN, STATE_NAME
 
 _KIND = "training state"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from gliofield.learning.checkpoint import write_checkpoint
+from gliofield_training.checkpoint_files import write_checkpoint
 from gliofield_training.outputs import keep_logs_alone, training_folder
 from gliofield_training.processes import ProcessGroup, process_group
 

@@ -6,7 +6,6 @@ from gliofield.learning.checkpoint import (
     CheckpointHeader,
     read_checkpoint,
     read_checkpoint_header,
-    write_checkpoint,
 )
 from gliofield.learning.devices import DEVICE_NAMES, resolve_device, threads_of_worker
 from gliofield.learning.history import EpochRecord, TrainingHistory
@@ -38,5 +37,4 @@ __all__ = [
     "require_torch",
     "resolve_device",
     "threads_of_worker",
-    "write_checkpoint",
 ]

@@ -2,7 +2,7 @@
 
 The file is what safetensors says (8 bytes of length, JSON, tensors); its metadata hold gliofield's own header under the
 key "gliofield" and the CRC-32C of that header under "gliofield_crc32c". The header in turn holds the CRC-32C of each
-tensor with its name, type and shape, so a flipped byte anywhere is noticed. Files appear whole or not at all.
+tensor with its name, type and shape, so a flipped byte anywhere is noticed. `gliofield_training` writes such files.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import google_crc32c
 
 from gliofield import __version__
-from gliofield.errors import CheckpointError, ParameterError
+from gliofield.errors import CheckpointError
 from gliofield.learning.require import require_torch
-from gliofield.output import atomic_file, make_folder
 
 if TYPE_CHECKING:
     import torch
@@ -29,10 +27,12 @@ HeaderT = TypeVar("HeaderT")
 
 CHECKPOINT_VERSION = 1
 
-_FORMAT = "gliofield checkpoint"
+#: What its header says it is.
+FORMAT_NAME = "gliofield checkpoint"
 # Keys of the metadata, and of the version in the header: now, and before the package was renamed.
 _NAMES = ("gliofield", "gliomap")
-_LENGTH_BYTES = 8
+#: Length of the safetensors header, in front of it.
+LENGTH_BYTES = 8
 _BLOCK_BYTES = 1 << 24
 
 
@@ -68,65 +68,13 @@ class Checkpoint:
     digest: str
 
 
-def write_checkpoint(
-    path: str | os.PathLike[str],
-    *,
-    kind: str,
-    header: Mapping[str, Any],
-    tensors: Mapping[str, torch.Tensor],
-    replace: bool = True,
-) -> None:
-    """Write tensors and a header, replacing an older file at once; missing folders are made.
-
-    Parameters
-    ----------
-    path : path
-        File to write; its name should end in .safetensors.
-    kind : str
-        What the tensors are; readers ask for it.
-    header : mapping
-        JSON values: everything that is needed to make the network again, and what its model card says.
-    tensors : mapping of str to torch.Tensor
-        Tensors of any device; those that share memory are stored one by one.
-    replace : bool
-        Whether an older file is replaced, also one that has appeared meanwhile.
-
-    Raises
-    ------
-    ParameterError
-        If the header is not JSON, or PyTorch or safetensors is not installed.
-    OutputError
-        If the file cannot be written.
-    """
-    require_torch()
-    stored = {name: tensor.detach().contiguous() for name, tensor in sorted(tensors.items())}
-    content = {
-        "format": _FORMAT,
-        "version": CHECKPOINT_VERSION,
-        "kind": kind,
-        "gliofield_version": __version__,
-        "tensors_crc32c": {name: _checksum_of(name, tensor) for name, tensor in stored.items()},
-        "header": dict(header),
-    }
-    text = _json_of(content)
-    metadata = {"gliofield": text, "gliofield_crc32c": str(google_crc32c.value(text.encode()))}
-    make_folder(Path(path).parent)
-    # Not safetensors' own save: it needs the whole file in memory, and what it leaves behind when killed has no name
-    # to find it by.
-    with atomic_file(path, replace=replace) as partial, open(partial, "wb") as handle:
-        handle.write(_safetensors_header(stored, metadata))
-        for tensor in stored.values():
-            for block in _blocks_of(tensor):
-                handle.write(block)
-
-
 def read_checkpoint(path: str | os.PathLike[str], *, kind: str | None = None, prefix: str = "") -> Checkpoint:
     """Checkpoint of a file; every byte that is read is checked.
 
     Parameters
     ----------
     path : path
-        File of `write_checkpoint`.
+        File of `gliofield_training.write_checkpoint`.
     kind : str, optional
         The kind it must have.
     prefix : str
@@ -152,7 +100,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, kind: str | None = None, pr
             mapped = {name: handle.get_tensor(name) for name in expected}
     except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
         raise _damaged(path, str(error)) from error
-    if any(_checksum_of(name, mapped[name]) != crc for name, crc in expected.items()):
+    if any(checksum_of(name, mapped[name]) != crc for name, crc in expected.items()):
         raise _damaged(path, "its tensors fail the checksum")
     return Checkpoint(
         kind=content["kind"],
@@ -185,7 +133,7 @@ def read_header_as(
     Parameters
     ----------
     path : path
-        File of `write_checkpoint`.
+        File of `gliofield_training.write_checkpoint`.
     from_dict : callable
         Makes the object of the stored header; raises `KeyError`, `TypeError` or `ValueError` where it cannot.
     kind : str
@@ -248,8 +196,8 @@ def _metadata_of(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         size = os.path.getsize(path)
         with open(path, "rb") as handle:
-            length = int.from_bytes(handle.read(_LENGTH_BYTES), "little")
-            if size < _LENGTH_BYTES or not 2 <= length:
+            length = int.from_bytes(handle.read(LENGTH_BYTES), "little")
+            if size < LENGTH_BYTES or not 2 <= length:
                 raise CheckpointError(f"{path} is no checkpoint: it is no safetensors file. Choose another file.")
             text = handle.read(min(length, size))
     except OSError as error:
@@ -262,21 +210,21 @@ def _metadata_of(path: str | os.PathLike[str]) -> dict[str, Any]:
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise _damaged(path, f"its header cannot be read ({error})") from error
-    if size != _LENGTH_BYTES + length + end:
-        raise _damaged(path, f"it has {size} bytes instead of {_LENGTH_BYTES + length + end}")
+    if size != LENGTH_BYTES + length + end:
+        raise _damaged(path, f"it has {size} bytes instead of {LENGTH_BYTES + length + end}")
     return metadata
 
 
-def _checksum_of(name: str, tensor: torch.Tensor) -> int:
+def checksum_of(name: str, tensor: torch.Tensor) -> int:
     """CRC-32C of name, type, shape and bytes."""
 
     checksum = int(google_crc32c.value(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()))
-    for block in _blocks_of(tensor):
+    for block in blocks_of(tensor):
         checksum = int(google_crc32c.extend(checksum, block))
     return checksum
 
 
-def _blocks_of(tensor: torch.Tensor) -> Iterator[bytes]:
+def blocks_of(tensor: torch.Tensor) -> Iterator[bytes]:
     """Bytes of a tensor, little-endian, a few megabytes at a time."""
     import torch
 
@@ -284,39 +232,6 @@ def _blocks_of(tensor: torch.Tensor) -> Iterator[bytes]:
     length = max(1, _BLOCK_BYTES // flat.element_size())
     for first in range(0, flat.numel(), length):
         yield flat[first : first + length].cpu().view(torch.uint8).numpy().tobytes()
-
-
-def _safetensors_header(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
-    """Length and JSON of a safetensors file: types, shapes and places of the tensors, one after the other."""
-    entries: dict[str, Any] = {"__metadata__": dict(metadata)}
-    begin = 0
-    for name, tensor in tensors.items():
-        end = begin + tensor.numel() * tensor.element_size()
-        entries[name] = {"dtype": _type_name(tensor), "shape": list(tensor.shape), "data_offsets": [begin, end]}
-        begin = end
-    text = json.dumps(entries).encode()
-    text += b" " * (-len(text) % _LENGTH_BYTES)
-    return len(text).to_bytes(_LENGTH_BYTES, "little") + text
-
-
-def _type_name(tensor: torch.Tensor) -> str:
-    """Name of a tensor's type in a safetensors file."""
-    import torch
-
-    names = {
-        torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
-        torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
-    }  # fmt: skip
-    if tensor.dtype not in names:
-        raise ParameterError(f"tensors of type {tensor.dtype} cannot be stored: expected {', '.join(map(str, names))}.")
-    return names[tensor.dtype]
-
-
-def _json_of(content: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(content, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"header of a checkpoint must be JSON with finite numbers: {error}.") from error
 
 
 def _damaged(path: str | os.PathLike[str], reason: str) -> CheckpointError:

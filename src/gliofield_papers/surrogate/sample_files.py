@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from gliofield.errors import OutputError
 from gliofield.growth import FisherKolmogorov
-from gliofield.output import atomic_file, make_folder
+from gliofield.output import atomic_file
+from gliofield_training.outputs import make_folder
 
 _IDENTITY_NAME = "samples.json"
 _DEFAULT_TIME_STEP_SCALE = FisherKolmogorov().time_step_scale

@@ -3,9 +3,8 @@
 import pytest
 
 from gliofield.errors import OutputError, ParameterError
-from gliofield.output import make_folder
 from gliofield.progress import ProgressEvent
-from gliofield_training.outputs import checkpoint_path, keep_logs_alone, named_progress, training_folder
+from gliofield_training.outputs import checkpoint_path, keep_logs_alone, make_folder, named_progress, training_folder
 
 
 def test_a_checkpoint_to_write_is_checked_first(tmp_path):

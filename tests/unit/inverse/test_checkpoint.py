@@ -9,7 +9,8 @@ from gliofield.database import ClinicalDesign
 from gliofield.database.schema import describe_settings
 from gliofield.errors import CheckpointError
 from gliofield.inverse import read_inverse_header
-from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.learning import read_checkpoint
+from gliofield_training import write_checkpoint
 from gliofield_training.inverse import train_inverse
 
 pytest.importorskip("torch")

@@ -9,7 +9,8 @@ from gliofield.errors import CheckpointError, DatabaseError, GridMismatchError, 
 from gliofield.grid import Grid
 from gliofield.growth.parameters import SEED_NAMES
 from gliofield.inverse import InversePredictor, TargetSettings, read_inverse_header
-from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.learning import read_checkpoint
+from gliofield_training import write_checkpoint
 from gliofield_training.inverse import train_inverse
 
 torch = pytest.importorskip("torch")

@@ -11,7 +11,6 @@ from growth_likelihoods import use_small_batches
 from phantom_brain import phantom_atlas, write_phantom_patient
 
 from gliofield.errors import DatabaseError, GliofieldError, NumericalError, ParameterError
-from gliofield.learning import write_checkpoint
 from gliofield.pipeline import PersonalizationSettings, find_patients
 from gliofield_papers.bayes.cost import REFERENCE_WAY, mean_distance
 from gliofield_papers.bayes.evaluation import BayesEvaluationSettings, evaluate_bayes
@@ -20,6 +19,7 @@ from gliofield_papers.bayes.measuring import MachineConditions
 from gliofield_papers.bayes.patients import SOLVER, PatientSampler
 from gliofield_papers.bayes.sampling import RUN_NAMES, CaseRecord, CaseSettings
 from gliofield_papers.surrogate.checkpoint import CHECKPOINT_KIND
+from gliofield_training import write_checkpoint
 
 TINY = BayesEvaluationSettings.small(
     num_cases=1,

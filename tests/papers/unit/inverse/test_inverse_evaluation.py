@@ -17,9 +17,10 @@ from gliofield.database import (
 )
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.inverse import InversePredictor, MaskPerturbation, ObservationSettings, TargetSettings
-from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.learning import read_checkpoint
 from gliofield_papers.inverse.evaluation import InverseEvaluationSettings, evaluate_inverse
 from gliofield_papers.inverse.tables import inverse_report
+from gliofield_training import write_checkpoint
 from gliofield_training.inverse import DatabaseTumors, train_inverse
 
 pytest.importorskip("torch")

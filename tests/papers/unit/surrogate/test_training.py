@@ -7,7 +7,7 @@ from small_surrogates import SHAPE, SPACING_MM, phantom, tiny_samples, tiny_surr
 
 from gliofield.anatomy import growth_domain
 from gliofield.errors import CheckpointError, OutputError, ParameterError
-from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.learning import read_checkpoint
 from gliofield.records import from_record
 from gliofield_papers.surrogate import (
     LearnedFisherKolmogorov,
@@ -18,6 +18,7 @@ from gliofield_papers.surrogate import (
     simulate_samples,
     train_surrogate,
 )
+from gliofield_training import write_checkpoint
 
 pytest.importorskip("torch")
 

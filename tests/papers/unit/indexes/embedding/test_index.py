@@ -183,7 +183,8 @@ def test_networks_of_another_atlas_are_refused(database, checkpoints, tmp_path, 
 def test_a_checkpoint_of_another_version_is_refused(database, checkpoints, tmp_path, monkeypatch):
     """Written by a gliofield to come."""
     with monkeypatch.context() as patch:
-        patch.setattr("gliofield.learning.checkpoint.CHECKPOINT_VERSION", 99)
+        for module in ("gliofield.learning.checkpoint", "gliofield_training.checkpoint_files"):
+            patch.setattr(f"{module}.CHECKPOINT_VERSION", 99)
         newer = train_tiny(database, "ae", tmp_path / "newer.safetensors", num_epochs=1)
     with pytest.raises(CheckpointError, match="checkpoint version 99"):
         EmbeddingIndex.open(database, checkpoint=newer, folder=tmp_path)

@@ -12,7 +12,7 @@ from growing_ball import ball_anatomy, build_balls
 from small_embeddings import tiny_settings
 
 from gliofield.errors import CheckpointError, DatabaseError, OutputError, ParameterError
-from gliofield.learning import read_checkpoint, write_checkpoint
+from gliofield.learning import read_checkpoint
 from gliofield_papers.indexes.embedding import (
     EMBEDDING_KINDS,
     EmbeddingSettings,
@@ -21,6 +21,7 @@ from gliofield_papers.indexes.embedding import (
 )
 from gliofield_papers.indexes.embedding.index import EmbeddingIndex
 from gliofield_papers.indexes.embedding.volumes import TumorVolumes
+from gliofield_training import write_checkpoint
 
 torch = pytest.importorskip("torch")
 
