@@ -125,7 +125,9 @@ def _remarks(evaluation: RetrievalEvaluation) -> str:
     small = [
         result.label
         for result in evaluation.strategies
-        if result.strategy.network is not None and result.strategy.network.is_small
+        if result.strategy.network is not None
+        and result.strategy.network.is_small
+        and result.strategy.network.is_trained
     ]
     if small:
         lines.append(f"Trained at less than the papers' setting: {', '.join(small)}.")

@@ -276,7 +276,7 @@ def test_unknown_designs_name_the_known_ones():
             "infiltration_length_mm must be .low, mode, high.",
         ),
         (lambda: ClinicalDesign(gray_matter_seed_weight=-0.1), "gray_matter_seed_weight must be finite"),
-        (lambda: ClinicalDesign(push_pa=(5.0, 5.0)), "push_pa must be None or .low, high."),
+        (lambda: ClinicalDesign(push_pa=(5.0, 4.0)), "push_pa must be None or .low, high."),
         (lambda: PapersDesign(push_pa=(-1.0, 5.0)), "push_pa must be None or .low, high."),
         (lambda: ClinicalDesign(front_speed_mm_per_day=0.0), "front_speed_mm_per_day must be > 0"),
         (lambda: ClinicalDesign(max_whole_to_core_ratio=0.5), "max_whole_to_core_ratio must be at least 1"),

@@ -23,7 +23,7 @@ def test_model_and_network_have_columns_of_their_own():
     header, own, paper, _ = lines_of(surrogate_report(dataclasses.replace(evaluation, scores=(score,))), "Dice")
 
     assert header[3:] == ["0.2", "0.4", "0.8", "network 0.2", "network 0.4", "network 0.8"]
-    assert own[3:] == ["0.100"] * 3 + ["0.300 (1)"] * 3
+    assert own[3:] == ["0.100 ± -"] * 3 + ["0.300 ± - (1)"] * 3
     assert paper[3:] == ["-"] * 3 + ["0.821", "0.813", "0.815"]
 
 
