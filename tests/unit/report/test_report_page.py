@@ -131,6 +131,16 @@ def test_the_policy_of_maps_that_are_varied_is_told():
     }  # fmt: skip
 
 
+def test_a_unit_stands_beside_its_number(copy):
+    """Beside the value, and where there is an interval alone beside that."""
+    path = copy / "parameters.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["intervals"] = {"edema_mm": {"low": 0.0, "high": 2.0, "level": 0.95}}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    assert "<td></td><td>0 to 2 mm</td>" in render_report(copy)
+
+
 def test_targets_of_the_folder_are_layers_and_rows(copy):
     """What `targets.json` lists, if its mask is there; a name is text like any other."""
     (copy / "targets").mkdir()
