@@ -269,13 +269,18 @@ def kill_workers(command: list[str], chosen: argparse.Namespace, seconds: float,
 
 
 def start_together(command: list[str], number: int, place: Path) -> list[int]:
-    """Exit codes of processes that start at once on an empty cache and one output."""
+    """Exit codes of processes that start at once on an empty cache and one output; what a failed one says is shown."""
     environment = {**os.environ, "GLIOFIELD_CACHE_DIR": str(place / "empty-cache")}
-    processes = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(number)
-    ]
-    return [process.wait() for process in processes]
+    said = [place / f"said-{index}.txt" for index in range(number)]
+    processes = []
+    for path in said:
+        with path.open("w", encoding="utf-8") as file:
+            processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=file))
+    codes = [process.wait() for process in processes]
+    for code, path in zip(codes, said, strict=True):
+        if code:
+            print(path.read_text(encoding="utf-8").strip()[-1000:], flush=True)
+    return codes
 
 
 def print_memory(rows: Sequence[dict], folder: Path) -> None:

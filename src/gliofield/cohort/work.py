@@ -202,16 +202,24 @@ class PatientWorker:
         GliofieldError
             If no patient could be done: atlas or method are not there, or the output cannot be written.
         """
-        claims = self.work.out / CLAIMS
-        claims.mkdir(parents=True, exist_ok=True)
         try:
-            with file_lock(claims / f"{job.patient.folder_name}.lock", busy):
+            with self._claim(f"{job.patient.folder_name}.lock"):
                 found = self.work.outcome(job.patient, job.identity)
                 if found is not None and found != job.known:
                     return found, False
                 return self._done(job), True
         except BusyError:
             return None
+
+    def _claim(self, name: str) -> contextlib.ExitStack:
+        """A lock that is held; its folder is made again where a run that ended swept it away in between."""
+        claims = self.work.out / CLAIMS
+        with contextlib.ExitStack() as held:
+            while True:
+                claims.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    held.enter_context(file_lock(claims / name, busy))
+                    return held.pop_all()
 
     def _done(self, job: PatientJob) -> Outcome:
         atlas, method = self.atlas, self.method

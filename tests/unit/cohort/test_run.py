@@ -191,6 +191,23 @@ def test_runs_at_once_work_on_each_patient_once(tmp_path, atlas_folder, stand_in
     assert sum(result.num_computed for result in results) == 8
 
 
+def test_a_claim_whose_folder_was_swept_away_is_made_again(tmp_path, patients, atlas_folder, stand_in, monkeypatch):
+    """Another run may end between the folder and the lock of this one; here once for every patient."""
+    swept = set()
+
+    def lock(path, busy):
+        if path not in swept:
+            swept.add(path)
+            path.parent.rmdir()
+        return file_lock(path, busy)
+
+    monkeypatch.setattr("gliofield.cohort.work.file_lock", lock)
+    found = cohort_of(patients, tmp_path / "out", atlas_folder)
+
+    assert [row["status"] for row in found.rows] == ["done", "done", "failed", "done"]
+    assert len(swept) == 4
+
+
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path, patients, atlas_folder):
     """Nothing is written into it."""
     (tmp_path / "out").mkdir()
