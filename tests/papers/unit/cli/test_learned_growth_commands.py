@@ -66,9 +66,11 @@ def test_an_inverse_network_is_trained_and_evaluated(database, atlas_folder, tmp
     assert content["num_tumors"] == 2
     assert content["scores"][0]["num_members"] == 2
     assert [set(answer) for answer in content["methods"]] == 2 * [
-        {"query", "group", "method", "agreement", "failure", "seconds"}
+        {"query", "group", "method", "agreement", "caption", "failure", "seconds"}
     ]
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["errors.png", "inverse.json", "pairs.png"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "cases.png", "errors.png", "inverse.json", "pairs.png",
+    ]  # fmt: skip
     assert "### Dice at the paper's levels" in (tmp_path / "inverse.md").read_text(encoding="utf-8")
 
 
@@ -117,7 +119,7 @@ def test_a_surrogate_is_trained_and_evaluated(atlas_folder, tmp_path):
     assert "### Seconds per tumor" in evaluated.stdout
     assert "net.safetensors (small)" in evaluated.stdout
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
-        "dice.png", "errors.png", "surrogate.json", "times.png",
+        "dice.png", "errors.png", "losses.png", "surrogate.json", "times.png",
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def no_device(device):
 
 def test_backends_agree_and_one_that_is_missing_is_said_to_be(anatomy, tumors, monkeypatch):
     """The plain reference differs by float32 rounding; a row without figures says why."""
-    monkeypatch.setattr(solver_backends, "require_device", no_such_software)
+    monkeypatch.setattr(solver_backends, "load_device", lambda device: SimpleNamespace(require_device=no_such_software))
 
     numba, numpy, cuda = backend_comparison(anatomy, tumors, num_repeats=1)
 
@@ -213,7 +214,7 @@ def test_backends_agree_and_one_that_is_missing_is_said_to_be(anatomy, tumors, m
 
 def test_a_machine_without_device_says_so(anatomy, tumors, monkeypatch):
     """The software is there, the device is not."""
-    monkeypatch.setattr(solver_backends, "require_device", no_device)
+    monkeypatch.setattr(solver_backends, "load_device", lambda device: SimpleNamespace(require_device=no_device))
 
     cuda = backend_comparison(anatomy, tumors[:1], num_repeats=1)[-1]
 
@@ -230,9 +231,9 @@ def test_a_batch_is_full_and_compared_with_numba(anatomy, tumors, monkeypatch):
             yield replace(solution, cell_density=solution.cell_density + np.float32(0.25))
 
     sizes = []
-    monkeypatch.setattr(solver_backends, "require_device", lambda device: None)
+    there = SimpleNamespace(require_device=lambda device: None, useful_batch=lambda model: 5)
+    monkeypatch.setattr(solver_backends, "load_device", lambda device: there)
     monkeypatch.setattr(solver_backends, "simulate_many", batch)
-    monkeypatch.setattr(solver_backends, "useful_batch", lambda model: 5)
 
     cuda = backend_comparison(anatomy, tumors, num_repeats=2)[-1]
 
