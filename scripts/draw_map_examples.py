@@ -11,11 +11,10 @@ import io
 import sys
 from pathlib import Path
 
-from PIL import Image
+from gallery import write_webp
 
 import gliofield
 from gliofield.metrics import dice
-from gliofield.output import atomic_file
 from gliofield.report import result_figure
 from gliofield.virtual import cohort_design, read_cohort, write_cohort
 
@@ -27,7 +26,7 @@ MAPS = (
     ("map_middling", "tune-006", "severe", "assimilate"),
     ("map_failed", "tune-003", "none", "infer"),
 )
-_WIDTH_PIXELS, _QUALITY = 960, 82
+_WIDTH_PIXELS = 960
 
 
 def main(names: list[str]) -> None:
@@ -49,11 +48,7 @@ def main(names: list[str]) -> None:
 def _draw(figure, path: Path) -> None:
     drawn = io.BytesIO()
     figure.savefig(drawn, facecolor=figure.get_facecolor(), format="png", dpi=100)
-    with Image.open(drawn) as image:
-        size = (_WIDTH_PIXELS, round(image.height * _WIDTH_PIXELS / image.width))
-        smaller = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    with atomic_file(path, replace=True) as partial:
-        smaller.save(partial, format="webp", quality=_QUALITY, method=6)
+    write_webp(drawn, path, width_pixels=_WIDTH_PIXELS)
 
 
 if __name__ == "__main__":

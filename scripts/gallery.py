@@ -87,10 +87,9 @@ def notebook(name: str):
     """The script as a notebook: its docstring, then a cell at each ``# %%``, the words behind it above the cell."""
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    docstring, rest = _split(name)
-    title, _, text = docstring.partition("\n")
-    cells = [new_markdown_cell(f"# {title.removesuffix('.')}\n\n{text.strip()}", id="title")]
-    for number, part in enumerate(re.split(r"^# %%", rest, flags=re.MULTILINE)):
+    title, text = explanation(name)
+    cells = [new_markdown_cell(f"# {title}\n\n{text}", id="title")]
+    for number, part in enumerate(re.split(r"^# %%", _split(name)[1], flags=re.MULTILINE)):
         words, _, lines = part.partition("\n") if number else ("", "", part)
         if words.strip():
             cells.append(new_markdown_cell(words.strip(), id=f"words-{number}"))
@@ -147,6 +146,20 @@ _GIVEN = (
 )
 
 
+def write_webp(drawn, path: Path, *, width_pixels: int) -> None:
+    """A picture, from a file or a stream of one, as WebP of at most this width."""
+    from PIL import Image
+
+    from gliofield.output import atomic_file
+
+    with Image.open(drawn) as image:
+        width = min(image.width, width_pixels)
+        height = round(image.height * width / image.width)
+        smaller = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    with atomic_file(path, replace=True) as partial:
+        smaller.save(partial, format="webp", quality=_QUALITY, method=6)
+
+
 def _split(name: str) -> tuple[str, str]:
     _, docstring, rest = (SCRIPTS / f"{name}.py").read_text(encoding="utf-8").split('"""', 2)
     return docstring.strip(), rest
@@ -169,13 +182,7 @@ def _run(program: str, *arguments: str) -> str:
 
 def _keep(name: str, printed: str) -> None:
     """The figure, made smaller, what was printed, and of which script they are."""
-    from PIL import Image
-
-    with Image.open(WORK / f"{name}.png") as image:
-        drawn = image.convert("RGB")
-    width = min(drawn.width, _WIDTH_PIXELS)
-    drawn = drawn.resize((width, round(drawn.height * width / drawn.width)), Image.Resampling.LANCZOS)
-    drawn.save(KEPT / f"{name}.webp", quality=_QUALITY, method=6)
+    write_webp(WORK / f"{name}.png", KEPT / f"{name}.webp", width_pixels=_WIDTH_PIXELS)
     (KEPT / f"{name}.txt").write_text(printed, encoding="utf-8")
     kept = json.loads(_DIGESTS.read_text(encoding="utf-8")) if _DIGESTS.is_file() else {}
     kept = {each: value for each, value in (kept | {name: digest(name)}).items() if each in NAMES}
