@@ -125,7 +125,7 @@ def personalize(
             whole_tumor=whole, brain_mask=brain_mask,
         )  # fmt: skip
         _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
-        case = read_case(files, scheme=scheme)
+        case = read_case(files, scheme=scheme, num_threads=num_threads)
     if pet is not None and not uses_pet(method_options):
         others = "assimilate and sample do, and query with --posterior"
         console.notes([f"method {method!r} does not use the PET image; {others}"])
@@ -142,7 +142,9 @@ def personalize(
     name = (folder if folder is not None else out).resolve().name
     with clock.stage("write"):
         viewer = ViewerSource.fetched(console.report, in_passing=True)
-        write_result_folder(result, out, name=name, force=force, inputs=files.given.values(), viewer=viewer)
+        write_result_folder(
+            result, out, name=name, force=force, inputs=files.given.values(), viewer=viewer, num_threads=num_threads
+        )
     _print_outcome(console, result, out, strict=strict)
 
 

@@ -254,7 +254,7 @@ class PatientWorker:
             raise ValueError(f"{patient.shown} has no files")
         clock = StageClock(report)
         with clock.stage("read"):
-            case = read_case(files, scheme=patient.labels)
+            case = read_case(files, scheme=patient.labels, num_threads=self.work.settings.num_threads)
         result = personalize(case, method=method, atlas=atlas, settings=self.work.settings, report=report)
         result = dataclasses.replace(result, seconds={**result.seconds, **clock.seconds})
         with clock.stage("write"):
@@ -264,6 +264,7 @@ class PatientWorker:
                 name=patient.shown,
                 force=True,
                 inputs=files.given.values(),
+                num_threads=self.work.settings.num_threads,
             )
 
 

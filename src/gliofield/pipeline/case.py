@@ -26,7 +26,7 @@ from gliofield.anatomy.segmentation import (
     segmentation_from_labels,
     segmentation_from_masks,
 )
-from gliofield.cores import available_cores
+from gliofield.cores import require_threads
 from gliofield.errors import ImageError, ParameterError, SegmentationError, require_type
 from gliofield.grid import Grid
 from gliofield.nifti import read_grid, read_volume
@@ -228,7 +228,12 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def read_case(patient: CaseFiles | str | os.PathLike[str], *, scheme: LabelScheme | str | None = None) -> Case:
+def read_case(
+    patient: CaseFiles | str | os.PathLike[str],
+    *,
+    scheme: LabelScheme | str | None = None,
+    num_threads: int | None = None,
+) -> Case:
     """Read and check one case.
 
     Parameters
@@ -237,11 +242,13 @@ def read_case(patient: CaseFiles | str | os.PathLike[str], *, scheme: LabelSchem
         What to read; a path is the BraTS folder of one patient.
     scheme : LabelScheme or str, optional
         Meaning of the labels, or its name (`label_scheme`); told from them if left out.
+    num_threads : int, optional
+        Threads that unpack images; None: all cores.
 
     Raises
     ------
     ParameterError
-        If a scheme is given for masks, which have no labels.
+        If a scheme is given for masks, which have no labels, or the number is below 1.
     ImageError, SegmentationError, GridMismatchError
         If a file cannot be used, labels are unknown, there is no tumor, or files lie on different grids.
     """
@@ -258,10 +265,10 @@ def read_case(patient: CaseFiles | str | os.PathLike[str], *, scheme: LabelSchem
             f"a label scheme ({chosen.name}) was given, but the tumor comes as masks, which have no labels. Leave the "
             "scheme out, or give a segmentation."
         )
-    given = files.given
+    given, threads = files.given, require_threads(num_threads)
     # First what is small and most often refused.
     segmentation = _read_outlines(files, chosen)
-    images = _read_images({name: given[name] for name in MODALITIES if name in given})
+    images = _read_images({name: given[name] for name in MODALITIES if name in given}, threads)
     outline_file = files.segmentation or files.whole_tumor
     for name, image in images.items():
         segmentation.grid.require_same_as(
@@ -277,9 +284,9 @@ def read_case(patient: CaseFiles | str | os.PathLike[str], *, scheme: LabelSchem
     )
 
 
-def _read_images(files: Mapping[str, Path]) -> dict[str, Volume]:
-    """Images by modality, unpacked by one thread each as far as there are cores."""
-    with ThreadPoolExecutor(min(len(files), available_cores())) as executor:
+def _read_images(files: Mapping[str, Path], num_threads: int) -> dict[str, Volume]:
+    """Images by modality, unpacked by one thread each as far as there are threads."""
+    with ThreadPoolExecutor(min(len(files), num_threads)) as executor:
         images = dict(zip(files, executor.map(read_volume, files.values()), strict=True))
     for name, image in images.items():
         require_structural_image(str(files[name]), image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gliofield.anatomy import Atlas
-from gliofield.cores import available_cores, require_threads
+from gliofield.cores import require_threads
 from gliofield.imaging import InverseMethod
 from gliofield.pipeline.distance_methods import DistanceMethod, MarginMethod
 from gliofield.pipeline.method_options import (
@@ -133,8 +133,7 @@ def _sample(options: Sample, settings: PersonalizationSettings) -> InverseMethod
     from gliofield.bayes import ImportanceSettings
     from gliofield.pipeline.sample_method import SampleMethod, SampleSettings
 
-    threads = settings.num_threads
-    num_workers = available_cores() if threads is None else threads
+    num_workers = require_threads(settings.num_threads)
     if num_workers > 1:
         require_guarded_script()  # before the registration, which takes longer than anybody wants to wait for this
     if options.preset != "default":

@@ -26,7 +26,7 @@ from gliofield.grid import Grid
 from gliofield.growth import GrowthModel
 from gliofield.imaging import Estimate, InverseMethod, Observation, VisibilityThresholds, move_pet
 from gliofield.metrics import MaskAgreement, mask_agreement
-from gliofield.pipeline.case import Case, CaseFiles, find_case_files, read_case
+from gliofield.pipeline.case import Case, CaseFiles, read_case
 from gliofield.pipeline.input_checks import InputChecks, check_input
 from gliofield.pipeline.method_options import DEFAULT_METHOD, MethodOptions, Sample, options_named
 from gliofield.pipeline.methods import prepare_method
@@ -104,7 +104,7 @@ def personalize(
     clock = StageClock(report)
     chosen = _require_settings(settings)
     with clock.stage("read"):
-        case = _read_patient(patient)
+        case = _read_patient(patient, chosen.num_threads)
     with clock.stage("load atlas"):
         loaded = resolve_atlas(atlas, report=report)
     ready, chosen = _prepare(method, loaded, chosen, clock, report)
@@ -275,13 +275,11 @@ def _registered(
     return given
 
 
-def _read_patient(patient: Case | CaseFiles | str | os.PathLike[str]) -> Case:
+def _read_patient(patient: Case | CaseFiles | str | os.PathLike[str], num_threads: int | None) -> Case:
     if isinstance(patient, Case):
         return patient
-    if isinstance(patient, CaseFiles):
-        return read_case(patient)
-    if isinstance(patient, str | os.PathLike):
-        return read_case(find_case_files(patient))
+    if isinstance(patient, CaseFiles | str | os.PathLike):
+        return read_case(patient, num_threads=num_threads)
     raise ParameterError(
         f"patient must be a Case, CaseFiles or the path of a BraTS folder, got {type(patient).__name__}."
     )

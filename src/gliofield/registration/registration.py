@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gliofield.cores import available_cores
+from gliofield.cores import require_threads
 from gliofield.errors import ParameterError, RegistrationError, unknown_name
 from gliofield.progress import Reporter, ignore_progress
 from gliofield.registration.ants_backend import AntsBackend
@@ -216,8 +216,5 @@ def _backend(backend: str | RegistrationBackend) -> RegistrationBackend:
 
 
 def _thread_count(num_threads: int | None, *, deterministic: bool) -> int:
-    if num_threads is not None and num_threads < 1:
-        raise ParameterError(f"num_threads must be at least 1, got {num_threads}. Leave it out to use all cores.")
-    if deterministic:
-        return 1
-    return available_cores() if num_threads is None else num_threads
+    threads = require_threads(num_threads)
+    return 1 if deterministic else threads

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.concern import verdict_in_words
-from gliofield.cores import available_cores
+from gliofield.cores import require_threads
 from gliofield.grid import Grid
 from gliofield.growth.parameters import RATE_NAMES, seed_values
 from gliofield.imaging import Candidate
@@ -94,6 +94,7 @@ def write_result_folder(
     inputs: Iterable[str | os.PathLike[str]] = (),
     seconds_before: Mapping[str, float] | None = None,
     viewer: ViewerSource | None = None,
+    num_threads: int | None = None,
 ) -> Path:
     """Write a result folder and return its path.
 
@@ -113,18 +114,22 @@ def write_result_folder(
         Wall time of stages before `personalize`, for the provenance [s].
     viewer : ViewerSource, optional
         The viewer of the page; None: as the cache has it.
+    num_threads : int, optional
+        Threads that compress volumes beside the pictures; None: all cores.
 
     Raises
     ------
     OutputError
         If the folder exists and `force` is false or it is no result folder, or it cannot be written (nothing is left
         then).
+    ParameterError
+        If the number of threads is below 1.
     """
-    target = Path(folder)
+    target, threads = Path(folder), require_threads(num_threads)
     clock = StageClock()
     with atomic_folder(target, replace=force, marker=RESULT_MARKER, inputs=inputs) as partial:
         # To compress volumes takes as long as all the rest, and runs beside it.
-        with clock.stage("write"), _written_beside(partial, _volume_files(result)):
+        with clock.stage("write"), _written_beside(partial, _volume_files(result), threads):
             write_posterior(partial / "posterior", result, _picture_image(result)[1])
             write_transform(partial / "transforms", result.registration.transform)
             write_json(partial / "parameters.json", _parameters(result))
@@ -267,11 +272,11 @@ class _VolumeFile:
 
 
 @contextmanager
-def _written_beside(folder: Path, files: Sequence[_VolumeFile]) -> Iterator[None]:
+def _written_beside(folder: Path, files: Sequence[_VolumeFile], num_threads: int) -> Iterator[None]:
     """Threads write files while the block does something else; all are there at its end."""
     for path in {(folder / file.path).parent for file in files}:
         path.mkdir(exist_ok=True)
-    with ThreadPoolExecutor(available_cores()) as executor:
+    with ThreadPoolExecutor(num_threads) as executor:
         try:
             waiting = [executor.submit(file.write, folder) for file in files]
             yield

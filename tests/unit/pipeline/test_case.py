@@ -229,3 +229,9 @@ def test_real_patients_are_read(shared_data):
     assert no_enhancing.stored_grid.orientation == "LPS"
     assert all_labels.segmentation.core_ml == pytest.approx(4.076)
     assert all_labels.segmentation.whole_ml == pytest.approx(56.512)
+
+
+def test_no_threads_to_read_with_are_refused(tmp_path):
+    """Before any image is read."""
+    with pytest.raises(ParameterError, match="num_threads must be at least 1, got 0"):
+        read_case(CaseFiles(t1c=tmp_path / "t1c.nii.gz", segmentation=tmp_path / "seg.nii.gz"), num_threads=0)
