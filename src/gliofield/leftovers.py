@@ -136,11 +136,17 @@ def _claimed(target: Path, *, is_folder: bool) -> tuple[Path, int]:
             partial.mkdir(parents=True)
         else:
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        # Between making and locking it a sweep of another process may have taken it for a leftover.
+        # Between making and locking it a sweep, of another process or thread, may have taken it for a leftover: then it
+        # is gone, or will be.
         with suppress(FileNotFoundError):
             handle = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW)
-            with suppress(OSError):
+            try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                continue
+            except OSError:
+                pass  # a file system without locks, where nothing is swept
             if _has_name(handle, partial):
                 return partial, handle
             os.close(handle)

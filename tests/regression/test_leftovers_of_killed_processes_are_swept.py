@@ -3,11 +3,17 @@ the patient's brain in the folder for temporary files) stayed for ever.
 
 Cause: nobody could tell a leftover from what another process was writing at that moment.
 Guard: whoever writes holds a lock on the temporary file or folder; one without a lock is removed by the next.
+
+Symptom: of volumes and folders that threads wrote into one folder at once, one now and then was not there to be filled.
+Cause: a sweep that held a new name for a moment, before its maker could, was taken for a file system without locks.
+Guard: a name that somebody else holds is given up for another.
 """
 
+import fcntl
 import os
 import signal
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -78,6 +84,39 @@ def test_links_are_left_alone(tmp_path):
     (tmp_path / ".partial-12345678-x").symlink_to(tmp_path / "thesis")
     sweep_leftovers(tmp_path)
     assert names_in(tmp_path) == [".partial-12345678-x", "thesis"]
+
+
+@pytest.mark.parametrize("make", [atomic_file, atomic_folder])
+def test_a_new_name_that_a_sweep_holds_is_given_up(tmp_path, monkeypatch, make):
+    """What the sweep is about to remove is not written into."""
+    swept, lock = [], fcntl.flock
+
+    def lock_second(handle, operation):
+        if not swept:
+            swept.extend(tmp_path.iterdir())
+            raise BlockingIOError
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_second)
+    with make(tmp_path / "result") as partial:
+        assert partial != swept[0]
+        (partial / "x" if partial.is_dir() else partial).write_text("x")
+
+    assert (tmp_path / "result").exists()
+
+
+def test_threads_write_into_one_folder_at_once(tmp_path):
+    """Files and folders, whose sweeps see each other's temporary names."""
+
+    def write(number):
+        make = atomic_folder if number % 2 else atomic_file
+        with make(tmp_path / f"{number}") as partial:
+            (partial / "x" if partial.is_dir() else partial).write_text("x")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(600)))
+
+    assert len(names_in(tmp_path)) == 600
 
 
 def test_scratch_folders_are_private_and_do_not_outlive_their_process_for_long(temporary):
