@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from gliofield.errors import ParameterError
@@ -91,3 +91,35 @@ def shared_threads(num_threads: int) -> Iterator[Executor | None]:
         return
     with ThreadPoolExecutor(max_workers=num_threads, thread_name_prefix="gliofield") as executor:
         yield executor
+
+
+class Meanwhile:
+    """Begins computations while the caller does something else; `meanwhile` makes one."""
+
+    def __init__(self, executor: Executor | None) -> None:
+        self._executor = executor
+
+    def begin(self, function: Callable[..., R], /, *arguments: Any) -> Callable[[], R]:
+        """Begin a computation; what is returned waits for its result, or its error, whenever it is asked.
+
+        Without threads the computation waits until it is asked for.
+        """
+        if self._executor is None:
+            return cache(partial(function, *arguments))
+        return self._executor.submit(function, *arguments).result
+
+
+@contextmanager
+def meanwhile(num_threads: int) -> Iterator[Meanwhile]:
+    """The threads that the calling one leaves free, for what can be computed meanwhile.
+
+    After an error or an interrupt nobody waits for what has not begun.
+    """
+    if num_threads == 1:
+        yield Meanwhile(None)
+        return
+    with ThreadPoolExecutor(num_threads - 1, thread_name_prefix="gliofield") as executor:
+        try:
+            yield Meanwhile(executor)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gliofield.box import box_of, slices_of
 from gliofield.errors import ImageError
 from gliofield.volume import Volume
 
@@ -33,11 +34,15 @@ def brain_of(name: str, image: Volume) -> NDArray[np.bool_]:
     """
     from scipy import ndimage  # takes longer to import than a refusal in all
 
-    labels, num_components = ndimage.label(image.data != 0)
+    shown = image.data != 0
+    window = slices_of(box_of(shown))
+    labels, num_components = ndimage.label(shown[window])
     if num_components == 0:
         raise ImageError(f"{name}: all voxels are 0, so there is no brain in the image.")
     largest = int(np.argmax(np.bincount(labels.ravel())[1:])) + 1
-    brain: NDArray[np.bool_] = ndimage.binary_fill_holes(labels == largest)
+    brain = np.zeros(shown.shape, dtype=bool)
+    # Filling needs the outside in one piece, so a layer of it around.
+    brain[window] = ndimage.binary_fill_holes(np.pad(labels == largest, 1))[1:-1, 1:-1, 1:-1]
     require_brain_size(name, brain, image)
     return brain
 

@@ -198,8 +198,8 @@ class _Fit:
 
     def run(self, num_threads: int) -> TumorFit:
         chosen = self.settings
-        starts, count = self._starts()
         with ThreadPoolExecutor(num_threads) as threads:
+            starts, count = self._starts(threads)
             found = list(threads.map(lambda start: self._descend(start, chosen.num_evaluations, 1.0, 5), starts))
         count += sum(number for _, _, number in found)
         best = min(found, key=lambda one: one[1])[0]
@@ -289,7 +289,7 @@ class _Fit:
         )
         return np.concatenate([found.x, start[num_free:]]), float(found.fun), int(found.nfev)
 
-    def _starts(self) -> tuple[list[NDArray[np.float64]], int]:
+    def _starts(self, threads: ThreadPoolExecutor) -> tuple[list[NDArray[np.float64]], int]:
         """The best of a few seeds, front widths and sizes; and how many were looked at."""
         grid, ml = self.anatomy.grid, self.anatomy.grid.voxel_volume_ml
         visible = self.seen.whole_tumor if self.where is None else self.seen.whole_tumor & self.where
@@ -310,7 +310,7 @@ class _Fit:
                 for number in (1.9, 2.4, 3.0, 3.8, 4.8):
                     mu1 = min(max(length * number, _MU1_MM[0]), _MU1_MM[1])
                     candidates.append(np.array([math.log(mu1), math.log(number), *point, *stretch]))
-        costs = [self.cost(candidate) for candidate in candidates]
+        costs = list(threads.map(self.cost, candidates))
         if not candidates or min(costs) >= self._largest_cost:
             raise NumericalError(
                 "no tumor could be grown where the scan shows one: expected tissue in the middle of the outlines. "

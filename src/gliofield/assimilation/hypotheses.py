@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
-from scipy.stats import qmc
 
 from gliofield.assimilation.rim import Rim, RimSurface
 from gliofield.errors import ParameterError
@@ -204,6 +203,8 @@ def draw_hypotheses(
 
 def _draw(rim: Rim, thresholds: VisibilityThresholds, ranges: HypothesisRanges, rng: np.random.Generator) -> Hypotheses:
     """Draws from the priors with the likelihood of the rim."""
+    from scipy.stats import qmc  # loads for longer than a run without uncertainty needs
+
     uniform = np.clip(qmc.Sobol(_NUM_DIMENSIONS, seed=rng).random(_NUM_DRAWS), 1e-9, 1.0 - 1e-9)
     normal = ndtri(uniform)
     t1gd = logit(thresholds.t1gd_threshold) + ranges.t1gd_logit_std * normal[:, 0]

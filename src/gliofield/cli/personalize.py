@@ -7,6 +7,7 @@ with that method.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +32,9 @@ _SPELLINGS = {
     "num_samples": "--samples",
     "num_members": "--members",
 }
+
+# Modules that write a result folder, half a second of imports.
+_NEEDED_TO_WRITE = ("matplotlib.backends.backend_agg", "gliofield.report.result_folder", "gliofield.report.report_page")
 
 _method, _method_choice = panel("Method and output")
 
@@ -102,7 +106,8 @@ def personalize(
     """
     _require_place(out, dry_run=dry_run, force=force)
 
-    from gliofield.anatomy import label_scheme
+    from gliofield.anatomy import label_scheme, load_atlas
+    from gliofield.cores import meanwhile, require_threads
     from gliofield.imaging import VisibilityThresholds
     from gliofield.pipeline import PersonalizationSettings, read_case
     from gliofield.progress import StageClock
@@ -118,26 +123,34 @@ def personalize(
     )
     clock = StageClock(console.report)
     console.steps = ("read", "load atlas", "prepare", "register", "observe", method, "move densities", "score", "write")
-    with clock.stage("read"):
-        scheme = None if labels is None else label_scheme(labels)
-        files = options.case_files(
-            folder, t1c=t1c, flair=flair, t1=t1, t2=t2, pet=pet, segmentation=seg, tumor_core=core,
-            whole_tumor=whole, brain_mask=brain_mask,
-        )  # fmt: skip
-        _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
-        case = read_case(files, scheme=scheme, num_threads=num_threads)
-    if pet is not None and not uses_pet(method_options):
-        others = "assimilate and sample do, and query with --posterior"
-        console.notes([f"method {method!r} does not use the PET image; {others}"])
-    if out is None or dry_run:
-        _print_plan(console, case, method_options, atlas, strict=strict)
-        return
+    with meanwhile(require_threads(num_threads)) as beside:
+        with clock.stage("read"):
+            scheme = None if labels is None else label_scheme(labels)
+            files = options.case_files(
+                folder, t1c=t1c, flair=flair, t1=t1, t2=t2, pet=pet, segmentation=seg, tumor_core=core,
+                whole_tumor=whole, brain_mask=brain_mask,
+            )  # fmt: skip
+            _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
+            if out is not None and not dry_run:
+                # What comes next loads while images are unpacked, and what draws while they are registered.
+                loaded = beside.begin(load_atlas, atlas)
+                beside.begin(_load, "gliofield.pipeline.run", *_NEEDED_TO_WRITE)
+            case = read_case(files, scheme=scheme, num_threads=num_threads)
+        if pet is not None and not uses_pet(method_options):
+            others = "assimilate and sample do, and query with --posterior"
+            console.notes([f"method {method!r} does not use the PET image; {others}"])
+        if out is None or dry_run:
+            _print_plan(console, case, method_options, atlas, strict=strict)
+            return
+        with clock.stage("load atlas"):
+            ready = loaded()
+        from gliofield.pipeline import personalize as run
 
-    from gliofield.pipeline import personalize as run
+        result = run(case, method=method_options, atlas=ready, settings=settings, report=console.report)
+
     from gliofield.report import write_result_folder
     from gliofield.report.report_page import ViewerSource
 
-    result = run(case, method=method_options, atlas=atlas, settings=settings, report=console.report)
     result = dataclasses.replace(result, seconds={**result.seconds, **clock.seconds})
     name = (folder if folder is not None else out).resolve().name
     with clock.stage("write"):
@@ -146,6 +159,11 @@ def personalize(
             result, out, name=name, force=force, inputs=files.given.values(), viewer=viewer, num_threads=num_threads
         )
     _print_outcome(console, result, out, strict=strict)
+
+
+def _load(*modules: str) -> None:
+    for module in modules:
+        importlib.import_module(module)
 
 
 def _require_place(out: Path | None, *, dry_run: bool, force: bool, inputs: Iterable[Path] = ()) -> None:

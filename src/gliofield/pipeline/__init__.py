@@ -30,7 +30,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "patient_folders": ("find_patients",),
     "query_method": ("QueryMethod",),
     "query_posterior": ("QueryWithPosterior",),
-    "rankings": ("RankedRegion", "Rankings", "rank_targets", "target_priority"),
+    "rankings": ("OutlineRankings", "RankedRegion", "Rankings", "rank_outlines", "rank_targets", "target_priority"),
     "regrowth": ("regrow",),
     "result": ("PersonalizationResult",),
     "run": ("density_in_patient", "observe", "observe_in_atlas", "personalize", "register_case"),

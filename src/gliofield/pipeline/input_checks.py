@@ -23,7 +23,7 @@ from gliofield.box import box_of, slices_of, widened
 from gliofield.concern import Concern, by_harm, named_concern
 from gliofield.metrics import distribution_gap, roc_area
 from gliofield.pipeline.case import Case
-from gliofield.registration import OrientationCheck, Transform, check_orientation
+from gliofield.registration import OrientationCheck, Transform, TurnSearch, check_orientation, search_turns
 from gliofield.volume import Volume
 
 # Right heads: 1.00, the next turn at least 1.5; wrong heads: at least 1.5. *Chosen* between them.
@@ -106,16 +106,34 @@ class InputChecks:
         return {**values, "orientation": {**dataclasses.asdict(found), "misfit_ratio": found.misfit_ratio}}
 
 
-def check_input(case: Case, atlas: Atlas, transform: Transform) -> InputChecks:
-    """Checks of a patient and of how the affine stage of a registration took it to the atlas."""
-    found = check_case(case)
-    orientation = check_orientation(
-        transform,
-        patient_brain=Volume(case.brain, case.grid),
-        atlas_brain=Volume(atlas.tissue_maps.brain, atlas.grid),
-    )
-    concerns = by_harm((*found.concerns, *orientation_concerns(orientation)))
-    return dataclasses.replace(found, orientation=orientation, concerns=concerns)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CaseChecks:
+    """What can be checked before a registration: scan and outlines, and how the head could lie in the atlas."""
+
+    found: InputChecks
+    turns: TurnSearch
+
+    @classmethod
+    def of(cls, case: Case, atlas: Atlas) -> CaseChecks:
+        """The checks of a patient and an atlas."""
+        brains = Volume(case.brain, case.grid), Volume(atlas.tissue_maps.brain, atlas.grid)
+        return cls(found=check_case(case), turns=search_turns(*brains))
+
+
+def check_input(case: Case, atlas: Atlas, transform: Transform, before: CaseChecks | None = None) -> InputChecks:
+    """Checks of a patient and of how the affine stage of a registration took it to the atlas.
+
+    Parameters
+    ----------
+    case, atlas, transform : Case, Atlas, Transform
+        The patient, the atlas, and the way between them.
+    before : CaseChecks, optional
+        `CaseChecks.of` the same patient and atlas, if it is there already.
+    """
+    known = CaseChecks.of(case, atlas) if before is None else before
+    orientation = check_orientation(transform, known.turns)
+    concerns = by_harm((*known.found.concerns, *orientation_concerns(orientation)))
+    return dataclasses.replace(known.found, orientation=orientation, concerns=concerns)
 
 
 def check_case(case: Case) -> InputChecks:

@@ -86,7 +86,44 @@ def _without_name(region: RankedRegion) -> dict[str, Any]:
     return values
 
 
-def rank_targets(density: Volume, scan: PatientSpace, thresholds: VisibilityThresholds) -> Rankings:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OutlineRankings:
+    """What the outlines alone say of a patient's voxels, whatever the density.
+
+    Parameters
+    ----------
+    window : 3 slices
+        The box of the brain: distances are needed there only, which is a fraction of the scan.
+    from_core_mm, from_whole_mm : (X, Y, Z) float32 arrays
+        Distances to core (without one: to the whole tumor) and whole tumor in that box [mm].
+    priority : Volume
+        Ranks on the scan's grid.
+    """
+
+    window: tuple[slice, slice, slice]
+    from_core_mm: NDArray[np.float32]
+    from_whole_mm: NDArray[np.float32]
+    priority: Volume
+
+
+def rank_outlines(scan: PatientSpace, thresholds: VisibilityThresholds) -> OutlineRankings:
+    """The part of `rank_targets` that needs no density; arguments as there."""
+    window, segmentation = slices_of(box_of(scan.case.brain)), scan.case.segmentation
+    from_whole_mm = distance_mm(segmentation.whole_tumor[window], scan.grid.spacing_mm)
+    from_core_mm = from_whole_mm
+    if segmentation.has_core:
+        from_core_mm = distance_mm(segmentation.tumor_core[window], scan.grid.spacing_mm)
+    return OutlineRankings(
+        window=window,
+        from_core_mm=from_core_mm,
+        from_whole_mm=from_whole_mm,
+        priority=target_priority(scan, from_core_mm, thresholds),
+    )
+
+
+def rank_targets(
+    density: Volume, scan: PatientSpace, thresholds: VisibilityThresholds, outlines: OutlineRankings | None = None
+) -> Rankings:
     """The four rankings of a patient.
 
     Parameters
@@ -97,20 +134,19 @@ def rank_targets(density: Volume, scan: PatientSpace, thresholds: VisibilityThre
         The patient's brain on that grid.
     thresholds : VisibilityThresholds
         Densities that T1Gd and FLAIR show.
+    outlines : OutlineRankings, optional
+        `rank_outlines` of the same scan, if it is there already.
     """
     case, grid = scan.case, scan.grid
-    # Distances are needed in the brain only, which is a fraction of the scan.
-    window = slices_of(box_of(case.brain))
-    core, whole = case.segmentation.tumor_core[window], case.segmentation.whole_tumor[window]
-    from_whole_mm = distance_mm(whole, grid.spacing_mm)
-    from_core_mm = distance_mm(core, grid.spacing_mm) if case.segmentation.has_core else from_whole_mm
-    priority = target_priority(scan, from_core_mm, thresholds)
+    found = rank_outlines(scan, thresholds) if outlines is None else outlines
+    priority, window, from_core_mm = found.priority, found.window, found.from_core_mm
     if not case.segmentation.has_core:
         return Rankings(priority=priority, margin_mm=MARGIN_MM, volume_ml=None, regions=())
+    core, whole = case.segmentation.tumor_core[window], case.segmentation.whole_tumor[window]
     treatable = _treatable(scan)[window]
     margin = treatable & (from_core_mm <= MARGIN_MM)
     count, cells = int(np.count_nonzero(margin)), density.data[window] * (treatable & ~core)
-    scores = {"whole-margin": -from_whole_mm, "density": density.data[window], "priority": priority.data[window]}
+    scores = {"whole-margin": -found.from_whole_mm, "density": density.data[window], "priority": priority.data[window]}
     regions = {"core-margin": margin} | {
         name: highest_voxels(score, count, within=treatable, distance_mm=from_core_mm) for name, score in scores.items()
     }

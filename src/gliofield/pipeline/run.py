@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 from gliofield.anatomy import DEFAULT_ATLAS, Atlas, Segmentation, Space, SpaceRequest
 from gliofield.anatomy.atlas_sources import resolve_atlas
 from gliofield.concern import Concern, by_harm, named_concern
-from gliofield.cores import with_one_blas_thread
+from gliofield.cores import meanwhile, require_threads, with_one_blas_thread
 from gliofield.errors import ParameterError, RegistrationError
 from gliofield.grid import Grid
 from gliofield.growth import GrowthModel
 from gliofield.imaging import Estimate, InverseMethod, Observation, VisibilityThresholds, move_pet
 from gliofield.metrics import MaskAgreement, mask_agreement
 from gliofield.pipeline.case import Case, CaseFiles, read_case
-from gliofield.pipeline.input_checks import InputChecks, check_input
+from gliofield.pipeline.input_checks import CaseChecks, InputChecks, check_input
 from gliofield.pipeline.method_options import DEFAULT_METHOD, MethodOptions, Sample, options_named
 from gliofield.pipeline.methods import prepare_method
-from gliofield.pipeline.rankings import rank_targets
+from gliofield.pipeline.rankings import rank_outlines, rank_targets
 from gliofield.pipeline.regrowth import regrow
 from gliofield.pipeline.result import PersonalizationResult
 from gliofield.pipeline.settings import PersonalizationSettings
@@ -109,22 +109,26 @@ def personalize(
         loaded = resolve_atlas(atlas, report=report)
     ready, chosen = _prepare(method, loaded, chosen, clock, report)
     request = _fitting_request(ready, loaded, chosen)
-    registration = _registered(registration, case, loaded, chosen, clock, report)
-    with clock.stage("observe"):
-        spaces = _Spaces(case=case, atlas=loaded, registration=registration, settings=chosen)
-        space = spaces.make(request)
-        observation = observe(case, space, chosen.thresholds)
-        in_atlas = observation if space.name == "atlas" else observe(case, spaces.make(), chosen.thresholds)
-    with clock.stage(ready.name):
-        estimate = ready.estimate(observation, report=report)
-    final = _grown_in_patient(estimate, spaces, request, model, clock)
-    with clock.stage("move densities"):
-        moved = _move(case, estimate, final, in_atlas)
-    with clock.stage("rank"):
-        rankings = rank_targets(moved.density_patient, spaces.scan, chosen.thresholds)
-    with clock.stage("score"):
-        judged = _judged(case, estimate, moved, in_atlas)
-        scores = _score(case, loaded, registration, observation, judged, in_atlas, final, request)
+    with meanwhile(require_threads(chosen.num_threads)) as beside:
+        before = beside.begin(CaseChecks.of, case, loaded)
+        registration = _registered(registration, case, loaded, chosen, clock, report)
+        with clock.stage("observe"):
+            spaces = _Spaces(case=case, atlas=loaded, registration=registration, settings=chosen)
+            space = spaces.make(request)
+            observation = observe(case, space, chosen.thresholds)
+            in_atlas = observation if space.name == "atlas" else observe(case, spaces.make(), chosen.thresholds)
+        outlines = beside.begin(rank_outlines, spaces.scan, chosen.thresholds)
+        checks = beside.begin(_checked, case, loaded, registration, before)
+        with clock.stage(ready.name):
+            estimate = ready.estimate(observation, report=report)
+        final = _grown_in_patient(estimate, spaces, request, model, clock)
+        with clock.stage("move densities"):
+            moved = _move(case, estimate, final, in_atlas)
+        with clock.stage("rank"):
+            rankings = rank_targets(moved.density_patient, spaces.scan, chosen.thresholds, outlines())
+        with clock.stage("score"):
+            judged = _judged(case, estimate, moved, in_atlas)
+            scores = _score(case, *checks(), observation, judged, in_atlas, final, request)
     return PersonalizationResult(
         case=case,
         estimate=estimate,
@@ -443,17 +447,15 @@ class _Scores:
 
 def _score(
     case: Case,
-    atlas: Atlas,
-    registration: RegistrationResult,
+    checks: InputChecks,
+    quality: RegistrationQuality,
     observation: Observation,
     judged: tuple[Volume, Volume],
     in_atlas: Observation,
     answer: Estimate,
     request: SpaceRequest,
 ) -> _Scores:
-    """Input, registration, agreement in both spaces, coverage; the domain counts where the method simulates on it."""
-    checks = check_input(case, atlas, registration.transform)
-    quality = _registration_quality(case, atlas, registration)
+    """Agreement in both spaces, coverage, all concerns; the domain counts where the method simulates on it."""
     outside: dict[str, float | None] = {"tumor_core": None, "whole_tumor": None}
     if not request.on_scan:
         outside = _outside_domain(observation, observation.require_space().anatomy.domain)
@@ -502,6 +504,14 @@ def _registration_references(registration: RegistrationResult) -> tuple[str, ...
     preset = registration.preset
     deformable = () if preset.deformable is None else (_DEFORMABLE_REFERENCE,)
     return (*deformable, *((preset.reference,) if preset.reference else ()))
+
+
+def _checked(
+    case: Case, atlas: Atlas, registration: RegistrationResult, before: Callable[[], CaseChecks]
+) -> tuple[InputChecks, RegistrationQuality]:
+    """What is found out about input and registration, whatever the method answers."""
+    checks = check_input(case, atlas, registration.transform, before())
+    return checks, _registration_quality(case, atlas, registration)
 
 
 def _registration_quality(case: Case, atlas: Atlas, registration: RegistrationResult) -> RegistrationQuality:

@@ -13,7 +13,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "image_pair": ("ImagePair",),
     "orientation": (
         "OrientationCheck",
+        "TurnSearch",
         "check_orientation",
+        "search_turns",
     ),
     "presets": (
         "AffineSettings",

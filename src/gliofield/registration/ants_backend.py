@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gliofield.errors import GridMismatchError, ParameterError, RegistrationError
 from gliofield.grid import Grid
 from gliofield.leftovers import scratch_folder
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield.registration import ants_worker
-from gliofield.registration.ants_worker import IMAGE_NAMES, JOB_FILE, STATUS_MARK
+from gliofield.registration.ants_worker import JOB_FILE, STATUS_MARK
 from gliofield.registration.backend import Alignment
 from gliofield.registration.image_pair import ImagePair
 from gliofield.registration.presets import AffineSettings, Levels, RegistrationPreset, SynSettings
@@ -38,6 +39,7 @@ from gliofield.registration.transform import Transform
 from gliofield.registration.transform_files import read_displacement, read_itk_affine
 from gliofield.volume import Volume
 
+_IMAGE_NAMES = ("patient", "atlas", "metric_region")
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0])
 _TASK = "registration"
 # ANTs stops a level when the metric changes by less than this over the last ten iterations.
@@ -81,13 +83,13 @@ class AntsBackend:
 
 
 def _stages(preset: RegistrationPreset, seed: int) -> list[dict[str, Any]]:
-    """antsRegistration calls in order; image names in braces stand for addresses the worker fills in."""
+    """antsRegistration calls in order; images are those of the job folder."""
     # 0 would mean "seed by the clock".
     common = ["--dimensionality", "3", "--float", "1", "--random-seed", str(1 + seed % _MAX_SEED)]
-    common += ["--masks", "[{metric_region},NA]"]
+    common += ["--masks", "[metric_region.mha,NA]"]
     stages = []
     if preset.affine is not None:
-        arguments = [*common, "--output", "affine_", "--initial-moving-transform", "[{patient},{atlas},1]"]
+        arguments = [*common, "--output", "affine_", "--initial-moving-transform", "[patient.mha,atlas.mha,1]"]
         for kind in ("Rigid",) if preset.affine.is_rigid else ("Rigid", "Affine"):
             arguments += _linear_arguments(kind, preset.affine)
         stages.append({"name": "affine", "arguments": arguments})
@@ -101,14 +103,14 @@ def _stages(preset: RegistrationPreset, seed: int) -> list[dict[str, Any]]:
 
 def _linear_arguments(kind: str, settings: AffineSettings) -> list[str]:
     sampling = f"Regular,{settings.sampling_fraction:g}"
-    metric = f"Mattes[{{patient}},{{atlas}},1,{settings.num_bins},{sampling}]"
+    metric = f"Mattes[patient.mha,atlas.mha,1,{settings.num_bins},{sampling}]"
     transform = f"{kind}[{settings.gradient_step:g}]"
     return ["--transform", transform, "--metric", metric, *_level_arguments(settings.levels)]
 
 
 def _syn_arguments(settings: SynSettings) -> list[str]:
     variances = f"{settings.update_variance_voxels2:g},{settings.total_variance_voxels2:g}"
-    metric = f"{_ANTS_METRICS[settings.metric]}[{{patient}},{{atlas}},1,{settings.metric_parameter}]"
+    metric = f"{_ANTS_METRICS[settings.metric]}[patient.mha,atlas.mha,1,{settings.metric_parameter}]"
     transform = f"SyN[{settings.gradient_step:g},{variances}]"
     return ["--transform", transform, "--metric", metric, *_level_arguments(settings.levels)]
 
@@ -141,20 +143,40 @@ def _cannot_write_job(error: OSError) -> RegistrationError:
 
 
 def _write_job(folder: Path, pair: ImagePair, stages: list[dict[str, Any]]) -> None:
-    images: dict[str, Volume] = {name: getattr(pair, name) for name in IMAGE_NAMES}
-    for name, image in images.items():
-        # ANTs reads masks as unsigned char and, with --float, images as float.
-        np.save(folder / f"{name}.npy", image.data.astype(np.uint8 if image.data.dtype == bool else np.float32))
-    job = {"stages": stages, "geometry": {name: _itk_geometry(image.grid) for name, image in images.items()}}
-    (folder / JOB_FILE).write_text(json.dumps(job), encoding="utf-8")
+    for name in _IMAGE_NAMES:
+        _write_meta_image(folder / f"{name}.mha", getattr(pair, name))
+    (folder / JOB_FILE).write_text(json.dumps({"stages": stages}), encoding="utf-8")
 
 
-def _itk_geometry(grid: Grid) -> dict[str, Any]:
-    """Origin [mm], spacing [mm] and direction cosines of a grid in ITK's LPS world."""
-    spacing = np.array(grid.spacing_mm)
-    direction = _LPS_FROM_RAS @ (grid.world_from_voxel[:3, :3] / spacing)
-    origin = _LPS_FROM_RAS @ grid.world_from_voxel[:3, 3]
-    return {"origin": origin.tolist(), "spacing": spacing.tolist(), "direction": direction.tolist()}
+def _write_meta_image(path: Path, image: Volume) -> None:
+    """Write an image as a MetaImage, which keeps its geometry in double precision (NIfTI: single), in ITK's LPS world.
+
+    ANTs reads masks as unsigned char and, with --float, images as float.
+    """
+    is_mask = image.data.dtype == bool
+    spacing = np.array(image.grid.spacing_mm)
+    direction = _LPS_FROM_RAS @ (image.grid.world_from_voxel[:3, :3] / spacing)
+    header = {
+        "ObjectType": "Image",
+        "NDims": "3",
+        "BinaryData": "True",
+        "BinaryDataByteOrderMSB": str(sys.byteorder == "big"),
+        # One axis after the other.
+        "TransformMatrix": _in_words(direction.T),
+        "Offset": _in_words(_LPS_FROM_RAS @ image.grid.world_from_voxel[:3, 3]),
+        "ElementSpacing": _in_words(spacing),
+        "DimSize": _in_words(np.array(image.grid.shape)),
+        "ElementType": "MET_UCHAR" if is_mask else "MET_FLOAT",
+        "ElementDataFile": "LOCAL",
+    }
+    text = "".join(f"{key} = {value}\n" for key, value in header.items())
+    values = image.data.astype(np.uint8 if is_mask else np.float32)
+    path.write_bytes(text.encode("ascii") + values.tobytes(order="F"))
+
+
+def _in_words(numbers: NDArray[np.float64] | NDArray[np.int64]) -> str:
+    """Numbers with all their digits."""
+    return " ".join(repr(number) for number in numbers.ravel().tolist())
 
 
 def _run_worker(

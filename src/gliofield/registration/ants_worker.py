@@ -1,11 +1,12 @@
 """Script that runs antsRegistration in a child process of `ants_backend`.
 
 ANTs takes its thread count from the environment, prints to the C++ stdout, and can end the process on bad input.
-In a process of its own none of that reaches the caller. The job folder holds `job.json` and the images as `.npy`;
-the process writes ANTs' transform files there, one status line per event to stdout (each begins with
+In a process of its own none of that reaches the caller. The job folder holds `job.json` and the images, as files of
+ITK; the process writes ANTs' transform files there, one status line per event to stdout (each begins with
 `STATUS_MARK`), and leaves with 0, or with 1 after a status of kind ``error``.
 
-This file imports nothing of gliofield and is run by its path, so the child loads ANTs and nothing else.
+This file imports nothing of gliofield and is run by its path, and of antspyx it loads the compiled library alone: the
+package around it imports scikit-learn, statsmodels and pandas, which takes as long as an affine registration.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import json
 import signal
 import sys
 import time
+from importlib import metadata, util
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
 STATUS_MARK = "@gliofield "
 JOB_FILE = "job.json"
-IMAGE_NAMES = ("patient", "atlas", "metric_region")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -29,16 +31,13 @@ def main(folder: Path) -> int:
     try:
         job = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
         start = time.perf_counter()
-        import ants
-        from ants.internal import get_lib_fn, process_arguments
-
-        images = {name: _ants_image(ants, folder, name, job["geometry"][name]) for name in IMAGE_NAMES}
-        _status(kind="ready", seconds=time.perf_counter() - start, versions={"antspyx": ants.__version__})
+        library = _load_library()
+        versions = {"antspyx": metadata.version("antspyx")}
+        _status(kind="ready", seconds=time.perf_counter() - start, versions=versions)
         for stage in job["stages"]:
             _status(kind="begin", stage=stage["name"])
             start = time.perf_counter()
-            arguments = process_arguments(_filled(stage["arguments"], images, ants.internal.get_pointer_string))
-            exit_code = get_lib_fn("antsRegistration")(arguments)
+            exit_code = library.antsRegistration(stage["arguments"])
             if exit_code != 0:
                 raise RuntimeError(f"antsRegistration ended with code {exit_code} in the {stage['name']} stage")
             _status(kind="end", stage=stage["name"], seconds=time.perf_counter() - start)
@@ -48,35 +47,24 @@ def main(folder: Path) -> int:
     return 0
 
 
+def _load_library() -> Any:
+    """The compiled library of antspyx."""
+    package = util.find_spec("ants")  # finds it, and runs nothing of it
+    places = None if package is None else package.submodule_search_locations
+    spec = None if places is None else PathFinder.find_spec("lib", list(places))
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError("No module named 'ants'")
+    library = util.module_from_spec(spec)
+    spec.loader.exec_module(library)
+    return library
+
+
 def _end_with_parent() -> None:
     """Have the kernel end this process when the caller is killed, else it would compute on for minutes (Linux)."""
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _ants_image(ants: Any, folder: Path, name: str, geometry: dict[str, Any]) -> Any:
-    """Image with its geometry (LPS), which `ants.from_numpy` drops unless told."""
-    import numpy as np
-
-    return ants.from_numpy(
-        np.load(folder / f"{name}.npy"),
-        origin=tuple(geometry["origin"]),
-        spacing=tuple(geometry["spacing"]),
-        direction=np.array(geometry["direction"]),
-    )
-
-
-def _filled(arguments: list[str], images: dict[str, Any], pointer: Any) -> list[str]:
-    """Arguments with `{patient}`, `{atlas}` and `{metric_region}` replaced by the images' addresses."""
-    addresses = {name: pointer(image) for name, image in images.items()}
-    filled = []
-    for argument in arguments:
-        for name, address in addresses.items():
-            argument = argument.replace("{" + name + "}", address)
-        filled.append(argument)
-    return filled
 
 
 def _status(**event: Any) -> None:

@@ -66,32 +66,52 @@ class OrientationCheck:
         return max(self.misfit, _PERFECT) / max(self.best_misfit, _PERFECT)
 
 
-def check_orientation(transform: Transform, *, patient_brain: Volume, atlas_brain: Volume) -> OrientationCheck:
-    """The affine part of a transform, judged by the shapes of both brains.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TurnSearch:
+    """How a head fits best, whatever a registration finds; made by `search_turns`."""
+
+    patient_brain: Volume
+    atlas_brain: Volume
+    shapes: _BrainShapes
+    best_turn: NDArray[np.float64]
+    best_misfit: float
+
+
+def search_turns(patient_brain: Volume, atlas_brain: Volume) -> TurnSearch:
+    """The turn of a header by 90 or 180 degrees from which the shapes of both brains fit best.
 
     Parameters
     ----------
-    transform : Transform
-        What the registration found; its displacement is left out.
     patient_brain, atlas_brain : Volume
         Brain masks (non-zero = set), not empty, each on its own grid.
     """
     shapes = _BrainShapes(patient=_CoarseBrain.of(patient_brain), atlas=_CoarseBrain.of(atlas_brain))
-    patient_from_atlas = np.asarray(np.linalg.inv(transform.atlas_from_patient), dtype=np.float64)
-    found = shapes.refined(shapes.start_at(patient_from_atlas), _FIRST_STEPS + _FURTHER_STEPS)
     turns = _turns()
     starts = [shapes.refined(_Fit(linear=turn, shift_mm=np.zeros(3)), _FIRST_STEPS) for turn in turns]
     misfits = np.array([shapes.misfit(start) for start in starts])
     kept = np.argsort(misfits, kind="stable")[:_NUM_KEPT]
     ends = {int(number): shapes.misfit(shapes.refined(starts[number], _FURTHER_STEPS)) for number in kept}
     best = min(ends, key=lambda number: ends[number])
-    misfit = shapes.misfit(found)
+    return TurnSearch(
+        patient_brain=patient_brain,
+        atlas_brain=atlas_brain,
+        shapes=shapes,
+        best_turn=turns[best],
+        best_misfit=ends[best],
+    )
+
+
+def check_orientation(transform: Transform, search: TurnSearch) -> OrientationCheck:
+    """The affine part of a transform, judged by the shapes of both brains; its displacement is left out."""
+    patient_from_atlas = np.asarray(np.linalg.inv(transform.atlas_from_patient), dtype=np.float64)
+    shapes = search.shapes
+    misfit = shapes.misfit(shapes.refined(shapes.start_at(patient_from_atlas), _FIRST_STEPS + _FURTHER_STEPS))
     return OrientationCheck(
-        affine_overlap=_overlap(patient_from_atlas, patient_brain, atlas_brain),
+        affine_overlap=_overlap(patient_from_atlas, search.patient_brain, search.atlas_brain),
         misfit=misfit,
-        best_misfit=min(misfit, ends[best]),
-        best_turn=_in_words(turns[best]),
-        is_turned=best != 0,
+        best_misfit=min(misfit, search.best_misfit),
+        best_turn=_in_words(search.best_turn),
+        is_turned=_degrees(search.best_turn) > 0.0,
         turned_degrees=_degrees(_nearest_rotation(patient_from_atlas[:3, :3])),
     )
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gliofield.box import Box, box_of, make_box
 from gliofield.errors import NumericalError, ParameterError, unknown_name
 from gliofield.grid import Grid
 from gliofield.registration import warp_kernels
@@ -301,18 +302,47 @@ def _warped(
     field_from_target = np.eye(4)
     if displacement_grid is not None:
         field_from_target = displacement_grid.voxel_from_world @ displaced_from_target_mm @ onto.world_from_voxel
-    result = np.empty(onto.shape, dtype=np.float32)
+    source_from_mm = np.ascontiguousarray(volume.grid.voxel_from_world[:3, :3] @ source_from_displacement)
+    reached = _reached_box(volume.data, source_from_target, source_from_mm, displacement_mm, onto.shape)
+    result = np.zeros(onto.shape, dtype=np.float32)
     warp_kernels.warp_volume(
         np.ascontiguousarray(volume.data, dtype=np.float32),
         warp_kernels.contiguous_field(displacement_mm),
         # Rounding as in `gliofield.resample`: halves stay halves however the affines were stored.
         np.round(source_from_target, 10),
         field_from_target,
-        np.ascontiguousarray(volume.grid.voxel_from_world[:3, :3] @ source_from_displacement),
+        source_from_mm,
         interpolation == "nearest",
+        reached,
         result,
     )
     return Volume(result, onto)
+
+
+def _reached_box(
+    source: NDArray[np.generic],
+    source_from_target: NDArray[np.float64],
+    source_from_mm: NDArray[np.float64],
+    displacement_mm: NDArray[np.float32] | None,
+    shape: tuple[int, ...],
+) -> Box:
+    """The box of target voxels that can see a source voxel other than 0; all others are 0.
+
+    Tumors and brains fill a small part of a scan, and a voxel costs the same whatever it sees.
+    """
+    box = np.array(box_of(source != 0), dtype=np.float64)
+    if (box[:, 0] == box[:, 1]).any():
+        return (0, 0), (0, 0), (0, 0)
+    # Interpolation sees one voxel further; the field moves a target by at most its largest component per axis.
+    reach = np.full(3, 1.0 + 1e-6)
+    if displacement_mm is not None:
+        reach += np.abs(source_from_mm) @ np.maximum(displacement_mm.max((0, 1, 2)), -displacement_mm.min((0, 1, 2)))
+    low, high = box[:, 0] - reach, box[:, 1] - 1.0 + reach
+    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
+    target_from_source = np.linalg.inv(source_from_target)
+    there = target_from_source[:3, :3] @ corners + target_from_source[:3, 3:]
+    first = np.clip(np.floor(there.min(axis=1)), 0, shape)
+    return make_box(zip(first, np.clip(np.ceil(there.max(axis=1)) + 1, first, shape), strict=True))
 
 
 def _indicator(mask: Volume) -> Volume:

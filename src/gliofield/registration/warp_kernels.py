@@ -101,7 +101,7 @@ def _nearest_at(source, x, y, z):  # type: ignore[no-untyped-def]
 
 @_compiled
 def warp_volume(  # type: ignore[no-untyped-def]
-    source, field, source_from_target, field_from_target, source_from_mm, is_nearest, result
+    source, field, source_from_target, field_from_target, source_from_mm, is_nearest, reached, result
 ):
     """Fill `result`: value of `source` at s(t) = S t + L u(F t) for every target voxel t.
 
@@ -116,13 +116,16 @@ def warp_volume(  # type: ignore[no-untyped-def]
         L, displacement [mm] to source voxels.
     is_nearest : bool
         Nearest voxel instead of trilinear interpolation.
+    reached : Box
+        Target voxels that are computed; the source must not be seen from elsewhere.
     result : (X'', Y'', Z'') float32 array
-        Written.
+        Written within `reached`.
     """
     s, f, m = source_from_target, field_from_target, source_from_mm
-    for i in range(result.shape[0]):
-        for j in range(result.shape[1]):
-            for k in range(result.shape[2]):
+    (i_start, i_stop), (j_start, j_stop), (k_start, k_stop) = reached
+    for i in range(i_start, i_stop):
+        for j in range(j_start, j_stop):
+            for k in range(k_start, k_stop):
                 u, v, w = _displacement_at(
                     field,
                     f[0, 0] * i + f[0, 1] * j + f[0, 2] * k + f[0, 3],

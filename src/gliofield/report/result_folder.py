@@ -22,9 +22,10 @@ The folder appears by one rename when everything in it is written.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,15 +129,17 @@ def write_result_folder(
     target, threads = Path(folder), require_threads(num_threads)
     clock = StageClock()
     with atomic_folder(target, replace=force, marker=RESULT_MARKER, inputs=inputs) as partial:
-        # To compress volumes takes as long as all the rest, and runs beside it.
-        with clock.stage("write"), _written_beside(partial, _volume_files(result), threads):
+        title = name or target.resolve().name
+        # To compress volumes takes as long as all the rest, and runs beside it, as what the page will show does.
+        beside = [lambda: write_view(partial / VIEW_FOLDER, _view(result, title))]
+        beside += [functools.partial(file.write, partial) for file in _volume_files(result)]
+        with clock.stage("write"), _done_beside(beside, threads):
             write_posterior(partial / "posterior", result, _picture_image(result)[1])
             write_transform(partial / "transforms", result.registration.transform)
             write_json(partial / "parameters.json", _parameters(result))
             write_json(partial / "quality.json", quality_summary(result))
             figure = result_figure(result, name=name)
             figure.savefig(partial / "overview.png", facecolor=figure.get_facecolor())
-            write_view(partial / VIEW_FOLDER, _view(result, name or target.resolve().name))
         record = provenance(result, seconds_before=seconds_before, seconds_after=clock.seconds)
         write_json(partial / RESULT_MARKER, record)
         write_report(partial, viewer=viewer or ViewerSource.cached())
@@ -268,17 +271,16 @@ class _VolumeFile:
     description: str
 
     def write(self, folder: Path) -> None:
+        (folder / self.path).parent.mkdir(exist_ok=True)
         write_volume(folder / self.path, self.volume, stored_as=self.stored_as, description=self.description)
 
 
 @contextmanager
-def _written_beside(folder: Path, files: Sequence[_VolumeFile], num_threads: int) -> Iterator[None]:
-    """Threads write files while the block does something else; all are there at its end."""
-    for path in {(folder / file.path).parent for file in files}:
-        path.mkdir(exist_ok=True)
+def _done_beside(tasks: Sequence[Callable[[], None]], num_threads: int) -> Iterator[None]:
+    """Threads do some tasks while the block does something else; all are done at its end."""
     with ThreadPoolExecutor(num_threads) as executor:
         try:
-            waiting = [executor.submit(file.write, folder) for file in files]
+            waiting = [executor.submit(task) for task in tasks]
             yield
             for one in waiting:
                 one.result()
