@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,8 @@ from gliofield.concern import verdict_of
 from gliofield.pipeline.method_options import DEFAULT_METHOD, METHOD_OPTIONS, method_names, options_class, uses_pet
 
 if TYPE_CHECKING:
+    from gliofield.anatomy import Atlas
+    from gliofield.cores import Meanwhile
     from gliofield.pipeline import Case, MethodOptions, PersonalizationResult
 
 _SPELLINGS = {
@@ -33,8 +35,13 @@ _SPELLINGS = {
     "num_members": "--members",
 }
 
-# Modules that write a result folder, half a second of imports.
-_NEEDED_TO_WRITE = ("matplotlib.backends.backend_agg", "gliofield.report.result_folder", "gliofield.report.report_page")
+# What takes over a second to import.
+_NEEDED_LATER = (
+    "gliofield.pipeline.run",
+    "matplotlib.backends.backend_agg",
+    "gliofield.report.result_folder",
+    "gliofield.report.report_page",
+)
 
 _method, _method_choice = panel("Method and output")
 
@@ -106,7 +113,7 @@ def personalize(
     """
     _require_place(out, dry_run=dry_run, force=force)
 
-    from gliofield.anatomy import label_scheme, load_atlas
+    from gliofield.anatomy import label_scheme
     from gliofield.cores import meanwhile, require_threads
     from gliofield.imaging import VisibilityThresholds
     from gliofield.pipeline import PersonalizationSettings, read_case
@@ -131,15 +138,12 @@ def personalize(
                 whole_tumor=whole, brain_mask=brain_mask,
             )  # fmt: skip
             _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
-            if out is not None and not dry_run:
-                # What comes next loads while images are unpacked, and what draws while they are registered.
-                loaded = beside.begin(load_atlas, atlas)
-                beside.begin(_load, "gliofield.pipeline.run", *_NEEDED_TO_WRITE)
+            loaded = None if out is None or dry_run else _load_meanwhile(beside, atlas)
             case = read_case(files, scheme=scheme, num_threads=num_threads)
         if pet is not None and not uses_pet(method_options):
             others = "assimilate and sample do, and query with --posterior"
             console.notes([f"method {method!r} does not use the PET image; {others}"])
-        if out is None or dry_run:
+        if out is None or loaded is None:
             _print_plan(console, case, method_options, atlas, strict=strict)
             return
         with clock.stage("load atlas"):
@@ -147,23 +151,29 @@ def personalize(
         from gliofield.pipeline import personalize as run
 
         result = run(case, method=method_options, atlas=ready, settings=settings, report=console.report)
-
-    from gliofield.report import write_result_folder
-    from gliofield.report.report_page import ViewerSource
-
     result = dataclasses.replace(result, seconds={**result.seconds, **clock.seconds})
-    name = (folder if folder is not None else out).resolve().name
     with clock.stage("write"):
-        viewer = ViewerSource.fetched(console.report, in_passing=True)
-        write_result_folder(
-            result, out, name=name, force=force, inputs=files.given.values(), viewer=viewer, num_threads=num_threads
-        )
+        name = (folder if folder is not None else out).resolve().name
+        inputs = files.given.values()
+        _write(console, result, out, name=name, force=force, inputs=inputs, num_threads=num_threads)
     _print_outcome(console, result, out, strict=strict)
 
 
-def _load(*modules: str) -> None:
-    for module in modules:
-        importlib.import_module(module)
+def _load_meanwhile(beside: Meanwhile, atlas: str) -> Callable[[], Atlas]:
+    """The atlas, and the modules that a run needs, loaded while images are unpacked and registered."""
+    from gliofield.anatomy import load_atlas
+
+    loaded = beside.begin(load_atlas, atlas)
+    for module in _NEEDED_LATER:
+        beside.begin(importlib.import_module, module)
+    return loaded
+
+
+def _write(console: Console, result: PersonalizationResult, out: Path, **how: Any) -> None:
+    from gliofield.report import write_result_folder
+    from gliofield.report.report_page import ViewerSource
+
+    write_result_folder(result, out, viewer=ViewerSource.fetched(console.report, in_passing=True), **how)
 
 
 def _require_place(out: Path | None, *, dry_run: bool, force: bool, inputs: Iterable[Path] = ()) -> None:

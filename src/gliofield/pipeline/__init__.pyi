@@ -59,8 +59,10 @@ from gliofield.pipeline.query_posterior import (
     QueryWithPosterior as QueryWithPosterior,
 )
 from gliofield.pipeline.rankings import (
+    OutlineRankings as OutlineRankings,
     RankedRegion as RankedRegion,
     Rankings as Rankings,
+    rank_outlines as rank_outlines,
     rank_targets as rank_targets,
     target_priority as target_priority,
 )

@@ -101,8 +101,7 @@ def personalize(
     RegistrationError
         If patient and atlas cannot be registered, or the tumor is lost on the way.
     """
-    clock = StageClock(report)
-    chosen = _require_settings(settings)
+    clock, chosen = StageClock(report), _require_settings(settings)
     with clock.stage("read"):
         case = _read_patient(patient, chosen.num_threads)
     with clock.stage("load atlas"):
@@ -114,9 +113,7 @@ def personalize(
         registration = _registered(registration, case, loaded, chosen, clock, report)
         with clock.stage("observe"):
             spaces = _Spaces(case=case, atlas=loaded, registration=registration, settings=chosen)
-            space = spaces.make(request)
-            observation = observe(case, space, chosen.thresholds)
-            in_atlas = observation if space.name == "atlas" else observe(case, spaces.make(), chosen.thresholds)
+            observation, in_atlas = _observed(spaces, request)
         outlines = beside.begin(rank_outlines, spaces.scan, chosen.thresholds)
         checks = beside.begin(_checked, case, loaded, registration, before)
         with clock.stage(ready.name):
@@ -243,6 +240,13 @@ def _require_settings(settings: PersonalizationSettings | None) -> Personalizati
             "method=, for example method=Sample(num_samples=64)."
         )
     return PersonalizationSettings() if settings is None else settings
+
+
+def _observed(spaces: _Spaces, request: SpaceRequest) -> tuple[Observation, Observation]:
+    """The patient in the space a method asks for, and in the atlas."""
+    space, thresholds = spaces.make(request), spaces.settings.thresholds
+    observation = observe(spaces.case, space, thresholds)
+    return observation, observation if space.name == "atlas" else observe(spaces.case, spaces.make(), thresholds)
 
 
 def _grown_in_patient(

@@ -7,7 +7,9 @@ from gliofield.registration.image_pair import (
 )
 from gliofield.registration.orientation import (
     OrientationCheck as OrientationCheck,
+    TurnSearch as TurnSearch,
     check_orientation as check_orientation,
+    search_turns as search_turns,
 )
 from gliofield.registration.presets import (
     AffineSettings as AffineSettings,

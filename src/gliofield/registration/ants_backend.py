@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.errors import GridMismatchError, ParameterError, RegistrationError
-from gliofield.grid import Grid
 from gliofield.leftovers import scratch_folder
 from gliofield.progress import ProgressEvent, Reporter
 from gliofield.registration import ants_worker

@@ -130,7 +130,7 @@ def make_virtual_brain(
     if not deformation_mm >= 0:  # NaN fails too
         raise ParameterError(f"deformation_mm must be ≥ 0, got {deformation_mm}.")
     grid = (resolution or Resolution()).image_grid
-    deformation = _random_deformation(atlas, grid, deformation_mm, rng)
+    deformation = random_deformation(atlas, grid, deformation_mm, rng)
     brain = _warped(deformation, atlas.tissue_maps.brain, atlas.grid, grid) > 0.5
     fractions = {
         name: np.clip(_warped(deformation, getattr(atlas.tissue_maps, name), atlas.grid, grid), 0.0, 1.0) * brain
@@ -180,7 +180,7 @@ def _warped(transform: Transform, data: NDArray[np.generic], source: Grid, onto:
     return np.asarray(warped.data, dtype=np.float32)
 
 
-def _random_deformation(atlas: Atlas, image_grid: Grid, deformation_mm: float, rng: np.random.Generator) -> Transform:
+def random_deformation(atlas: Atlas, image_grid: Grid, deformation_mm: float, rng: np.random.Generator) -> Transform:
     """Random smooth map from the patient's world to the atlas's: affine change, then displacement."""
     grid = Grid.axis_aligned((64, 64, 64), 4.0, np.round(image_grid.center_mm - 126.0, 6))
     smoothness_voxels = 30.0 / 4.0

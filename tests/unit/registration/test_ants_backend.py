@@ -22,6 +22,7 @@ from gliofield.registration import (
     write_displacement,
     write_itk_affine,
 )
+from gliofield.volume import Volume
 
 
 def _register(preset=AFFINE_PRESET, **more):
@@ -58,11 +59,11 @@ def test_the_papers_preset_becomes_the_published_metric_and_transform():
     affine, deformable = ants_backend._stages(REGISTRATION_PRESETS["papers"], 0)
 
     text = _flat(deformable["arguments"])
-    assert "--transform SyN[0.25,3,0] --metric CC[{patient},{atlas},1,4]" in text
+    assert "--transform SyN[0.25,3,0] --metric CC[patient.mha,atlas.mha,1,4]" in text
     assert "--convergence [50x20x0,1e-6,10] --shrink-factors 4x2x1" in text
-    assert "--masks [{metric_region},NA]" in text
-    assert "--masks [{metric_region},NA]" in _flat(affine["arguments"])
-    assert "--initial-moving-transform [{patient},{atlas},1]" in _flat(affine["arguments"])
+    assert "--masks [metric_region.mha,NA]" in text
+    assert "--masks [metric_region.mha,NA]" in _flat(affine["arguments"])
+    assert "--initial-moving-transform [patient.mha,atlas.mha,1]" in _flat(affine["arguments"])
 
 
 def test_the_seed_is_never_the_clock():
@@ -76,15 +77,24 @@ def test_the_seed_is_never_the_clock():
     assert int(values[2]) > 0
 
 
-def test_geometry_goes_to_itk_in_lps():
-    """Origin and directions change sign in x and y."""
-    grid = Grid.axis_aligned((4, 4, 4), (1.0, 2.0, 3.0), (10.0, 20.0, 30.0))
+@pytest.mark.parametrize("dtype", [np.float32, bool])
+def test_an_image_arrives_in_itk_as_it_is(tmp_path, dtype):
+    """Values, and origin and directions in LPS to the last digit, as ITK reads them."""
+    ants = pytest.importorskip("ants")
+    turn = np.array([[0.6, -0.8, 0.0], [0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
+    world_from_voxel = np.eye(4)
+    world_from_voxel[:3, :3], world_from_voxel[:3, 3] = turn * (1.0, 2.0, 1 / 3), (10.1, 20.0, 30.0)
+    values = np.arange(24).reshape(2, 3, 4).astype(dtype)
 
-    geometry = ants_backend._itk_geometry(grid)
+    ants_backend._write_meta_image(tmp_path / "image.mha", Volume(values, Grid((2, 3, 4), world_from_voxel)))
+    read = ants.image_read(str(tmp_path / "image.mha"))
 
-    assert geometry["origin"] == [-10.0, -20.0, 30.0]
-    assert geometry["spacing"] == [1.0, 2.0, 3.0]
-    assert np.array_equal(geometry["direction"], np.diag([-1.0, -1.0, 1.0]))
+    assert np.array_equal(read.numpy(), values)
+    pixels = ants.image_header_info(str(tmp_path / "image.mha"))["pixeltype"]
+    assert pixels == ("unsigned char" if dtype is bool else "float")
+    assert read.origin == (-10.1, -20.0, 30.0)
+    assert read.spacing == pytest.approx((1.0, 2.0, 1 / 3), abs=1e-15)
+    assert read.direction == pytest.approx(np.diag([-1.0, -1.0, 1.0]) @ turn, abs=1e-15)
 
 
 def test_an_exception_in_the_child_arrives_with_its_text(worker):
@@ -176,7 +186,7 @@ def test_a_full_disk_is_named(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ants_backend.np, "save", full)
+    monkeypatch.setattr(ants_backend.Path, "write_bytes", full)
 
     with pytest.raises(RegistrationError, match="No space left on device.*set TMPDIR"):
         _register()

@@ -6,7 +6,7 @@ from egg_brain import EGG_GRID, egg_brain, turned
 
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume
-from gliofield.registration import Transform, check_orientation
+from gliofield.registration import Transform, check_orientation, search_turns
 from gliofield.volume import Volume
 
 ATLAS = egg_brain()
@@ -30,7 +30,7 @@ def larger_head() -> Volume:
 def test_a_right_head_has_no_better_turn():
     """The misfit of the affine is the smallest, whatever the size of the head."""
     affine = np.diag([1 / 1.06] * 3 + [1.0])
-    found = check_orientation(Transform.affine(affine), patient_brain=larger_head(), atlas_brain=ATLAS)
+    found = check_orientation(Transform.affine(affine), search_turns(larger_head(), ATLAS))
 
     assert found.affine_overlap > 0.98
     assert found.misfit_ratio == pytest.approx(1.0, abs=0.05)
@@ -51,7 +51,7 @@ def test_a_right_head_has_no_better_turn():
 def test_a_turned_head_is_found_with_its_turn(axis, degrees, words):
     """The affine settles where the header puts it; the right turn fits better by far."""
     wrong = Volume(ATLAS.data, turned(EGG_GRID, turn_about(axis, degrees)))
-    found = check_orientation(Transform.identity(), patient_brain=wrong, atlas_brain=ATLAS)
+    found = check_orientation(Transform.identity(), search_turns(wrong, ATLAS))
 
     assert found.misfit_ratio > 1.3
     assert found.is_turned
@@ -64,7 +64,7 @@ def test_a_tilted_head_that_is_registered_is_no_wrong_one():
     tilted = Volume(ATLAS.data, turned(EGG_GRID, turn))
     undone = np.eye(4)
     undone[:3, :3], undone[:3, 3] = turn.T, EGG_GRID.center_mm - turn.T @ EGG_GRID.center_mm
-    found = check_orientation(Transform.affine(undone), patient_brain=tilted, atlas_brain=ATLAS)
+    found = check_orientation(Transform.affine(undone), search_turns(tilted, ATLAS))
 
     assert found.misfit_ratio == pytest.approx(1.0, abs=0.05)
     assert found.affine_overlap > 0.98
@@ -76,9 +76,7 @@ def test_the_order_of_the_axes_in_the_file_does_not_matter():
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])
     flip[0, 3] = EGG_GRID.shape[0] - 1
     stored = Volume(np.ascontiguousarray(ATLAS.data[::-1]), Grid(EGG_GRID.shape, EGG_GRID.world_from_voxel @ flip))
-    one, other = (
-        check_orientation(Transform.identity(), patient_brain=brain, atlas_brain=ATLAS) for brain in (ATLAS, stored)
-    )
+    one, other = (check_orientation(Transform.identity(), search_turns(brain, ATLAS)) for brain in (ATLAS, stored))
     assert other.affine_overlap == pytest.approx(one.affine_overlap, abs=0.01)
     assert not other.is_turned
 
@@ -91,8 +89,8 @@ def test_real_brains_lie_right_and_turned_ones_do_not(shared_data):
         image = read_volume(shared_data / "patients" / name / f"{name}_t1.nii.gz")
         right = Volume(image.data != 0, image.grid)
         wrong = Volume(image.data != 0, turned(image.grid, turn_about(2, 180.0)))
-        found = check_orientation(Transform.identity(), patient_brain=right, atlas_brain=brain)
-        lost = check_orientation(Transform.identity(), patient_brain=wrong, atlas_brain=brain)
+        found = check_orientation(Transform.identity(), search_turns(right, brain))
+        lost = check_orientation(Transform.identity(), search_turns(wrong, brain))
         assert found.misfit_ratio < 1.05
         assert lost.misfit_ratio > 1.5
         assert lost.is_turned
