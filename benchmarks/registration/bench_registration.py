@@ -171,6 +171,8 @@ def rows() -> dict[str, Row]:
         levels=Levels(iterations=(40, 20), shrink_factors=(4, 2), smoothing_voxels=(2.0, 1.0)),
         gradient_step=0.25,
     )
+    tenth = affine(sampling_fraction=0.1)
+    few = Levels(iterations=(20, 10), shrink_factors=(4, 2), smoothing_voxels=(2.0, 1.0))
     two = Levels(iterations=(40, 20), shrink_factors=(4, 2), smoothing_voxels=(2.0, 1.0))
     return {
         "affine": Row(preset=registration_preset("affine")),
@@ -184,6 +186,16 @@ def rows() -> dict[str, Row]:
         ),
         "fast, SyN at 8 and 4 mm": Row(preset=syn(levels=two)),
         "correlation at 8 and 4 mm": Row(preset=dataclasses.replace(fast, deformable=correlation)),
+        "a tenth, SyN at 8 and 4 mm": Row(preset=dataclasses.replace(tenth, deformable=syn(levels=two).deformable)),
+        "a tenth, SyN at 8 and 4 mm, 20 + 10 iterations": Row(
+            preset=dataclasses.replace(tenth, deformable=syn(levels=few).deformable)
+        ),
+        "a tenth, correlation at 8 and 4 mm": Row(preset=dataclasses.replace(tenth, deformable=correlation)),
+        "a tenth, correlation at 8 and 4 mm, smoothed": Row(
+            preset=dataclasses.replace(
+                tenth, deformable=dataclasses.replace(correlation, total_variance_voxels2=0.5)
+            )
+        ),
         "correlation at 8, 4 and 2 mm": Row(
             preset=dataclasses.replace(
                 fast,

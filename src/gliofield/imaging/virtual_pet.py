@@ -67,7 +67,8 @@ def make_virtual_pet(
         widths = [blur_fwhm_mm / FWHM_PER_STD / spacing for spacing in cell_density.grid.spacing_mm]
         return np.asarray(gaussian_filter(values, widths, mode=mode))
 
-    uptake = blurred(background + (1.0 - background) * cell_density.data.astype(np.float64), "nearest")
+    # No cells beyond the image, as `blurred_density` has it, but healthy tissue's uptake everywhere.
+    uptake = background + (1.0 - background) * blurred(cell_density.data.astype(np.float64), "constant")
     # Periodic, so that noise has one standard deviation up to the border of the image.
     noise = blurred(rng.standard_normal(uptake.shape), "wrap")
     image = uptake + noise_std / noise.std() * noise
