@@ -5,8 +5,8 @@
 Virtual patients are MNI152, deformed by a known map and painted with a tumor; they are registered with MNI152, so that
 the error of every point is known. Real patients are registered with SRI24, without a truth. `--tune` takes other
 virtual patients than the table, to choose settings by. Each row runs in a process of its own, so that its memory is
-its own. Rows that need a package which is not there (picsl-greedy, dipy) are left out, with a word. Prints two Markdown tables:
-means over the patients with standard errors, seconds as medians; CPU seconds count all threads and processes.
+its own. Rows that need a package which is not there (picsl-greedy, dipy) are left out, with a word. Prints two Markdown
+tables: means over the patients with standard errors, seconds as medians; CPU seconds count all threads and processes.
 """
 
 from __future__ import annotations
@@ -192,9 +192,7 @@ def rows() -> dict[str, Row]:
         ),
         "a tenth, correlation at 8 and 4 mm": Row(preset=dataclasses.replace(tenth, deformable=correlation)),
         "a tenth, correlation at 8 and 4 mm, smoothed": Row(
-            preset=dataclasses.replace(
-                tenth, deformable=dataclasses.replace(correlation, total_variance_voxels2=0.5)
-            )
+            preset=dataclasses.replace(tenth, deformable=dataclasses.replace(correlation, total_variance_voxels2=0.5))
         ),
         "correlation at 8, 4 and 2 mm": Row(
             preset=dataclasses.replace(

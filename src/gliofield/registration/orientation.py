@@ -183,14 +183,16 @@ class _BrainShapes:
         """Squared difference of the brains over the sum of their squares."""
         target = self.atlas.fraction[self._where].astype(np.float64)
         total = float(np.square(target).sum() + np.square(self.patient.fraction, dtype=np.float64).sum())
-        return self._cost(self._values(fit, self.patient.fraction)) / total
+        return self._cost(_values_at(self.patient.fraction, self._voxels(fit))) / total
 
     def refined(self, fit: _Fit, num_steps: int) -> _Fit:
         """Levenberg-Marquardt on the squared difference; sums are plain, so that threads change no bit."""
-        damping, cost = 1e-2, self._cost(self._values(fit, self.patient.fraction))
+        voxels = self._voxels(fit)
+        values = _values_at(self.patient.fraction, voxels)
+        damping, cost = 1e-2, self._cost(values)
         for _ in range(num_steps):
-            residual = self._values(fit, self.patient.fraction) - self.atlas.fraction[self._where]
-            slopes = np.stack([self._values(fit, slope) for slope in self._slopes], axis=1)
+            residual = values - self.atlas.fraction[self._where]
+            slopes = np.stack([_values_at(slope, voxels) for slope in self._slopes], axis=1)
             in_world = np.einsum("na,ab->nb", slopes, np.linalg.inv(self.patient.world_from_voxel[:3, :3]))
             by_linear = in_world[:, :, None] * self._offsets_mm[:, None, :] / _RADIUS_MM
             derivative = np.concatenate([by_linear.reshape(len(residual), 9), in_world], axis=1)
@@ -198,10 +200,13 @@ class _BrainShapes:
             downhill = -np.einsum("ni,n->i", derivative, residual)
             step = np.linalg.solve(normal + np.diag(damping * np.diag(normal) + 1e-9), downhill)
             tried = _Fit(linear=fit.linear + step[:9].reshape(3, 3) / _RADIUS_MM, shift_mm=fit.shift_mm + step[9:])
-            new_cost = self._cost(self._values(tried, self.patient.fraction))
+            new_voxels = self._voxels(tried)
+            new_values = _values_at(self.patient.fraction, new_voxels)
+            new_cost = self._cost(new_values)
             if new_cost < cost:
                 converged = cost - new_cost < 1e-4 * cost
-                fit, cost, damping = tried, new_cost, damping * 0.3
+                fit, voxels, values = tried, new_voxels, new_values
+                cost, damping = new_cost, damping * 0.3
                 if converged:
                     break
             else:
@@ -213,12 +218,16 @@ class _BrainShapes:
         target = self.atlas.fraction[self._where].astype(np.float64)
         return float(np.square(values - target).sum())
 
-    def _values(self, fit: _Fit, data: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Linear interpolation of an array of the patient at the places of the atlas's blocks."""
+    def _voxels(self, fit: _Fit) -> NDArray[np.float64]:
+        """Where the atlas's blocks lie in the patient, (3, n) in voxels of the coarse brain."""
         places_mm = np.einsum("nb,ab->na", self._offsets_mm, fit.linear) + fit.shift_mm + self.patient.middle_mm
         from_world = np.linalg.inv(self.patient.world_from_voxel)
-        voxels = np.einsum("nb,ab->an", places_mm, from_world[:3, :3]) + from_world[:3, 3][:, None]
-        return np.asarray(ndimage.map_coordinates(data, voxels, order=1), dtype=np.float64)
+        return np.asarray(np.einsum("nb,ab->an", places_mm, from_world[:3, :3]) + from_world[:3, 3][:, None])
+
+
+def _values_at(data: NDArray[np.float32], voxels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear interpolation of an array at (3, n) voxels."""
+    return np.asarray(ndimage.map_coordinates(data, voxels, order=1), dtype=np.float64)
 
 
 def _overlap(patient_from_atlas: NDArray[np.float64], patient_brain: Volume, atlas_brain: Volume) -> float:

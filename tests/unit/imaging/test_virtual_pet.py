@@ -3,7 +3,7 @@ import pytest
 
 from gliofield.errors import GridMismatchError, ParameterError
 from gliofield.grid import Grid
-from gliofield.imaging import independent_voxel_fraction, make_virtual_pet
+from gliofield.imaging import PET_FWHM_MM, blurred_density, independent_voxel_fraction, make_virtual_pet
 from gliofield.volume import Volume
 
 GRID = Grid.axis_aligned((32, 30, 28), 2.0, (0.0, 0.0, 0.0))
@@ -37,6 +37,18 @@ def test_the_blur_has_its_width_in_millimeters():
         beside[axis] += 2  # 4 mm
         assert pet[tuple(beside)] / pet[15, 15, 15] == pytest.approx(0.5, abs=0.01)
     np.testing.assert_array_equal(pet_of(noise_std=0.0, blur_fwhm_mm=0.0) > 0.5, BALL > 0.5)
+
+
+def test_a_tumor_at_the_border_is_seen_as_the_model_of_pet_sees_it():
+    """No cells beyond the image for either, or the scale of PET would be missed where a tumor is cut off."""
+    cut = np.roll(BALL, -14, axis=0)
+    pet = make_virtual_pet(
+        Volume(cut, GRID), np.ones(GRID.shape, bool), rng=np.random.default_rng(0), noise_std=0.0, background=0.25
+    ).data
+
+    seen = 0.25 + 0.75 * blurred_density(cut, GRID.spacing_mm, PET_FWHM_MM)
+    np.testing.assert_allclose(pet, seen, atol=1e-3)
+    assert pet[0].max() < 0.8
 
 
 def test_noise_has_its_standard_deviation_and_the_correlation_of_the_blur():
