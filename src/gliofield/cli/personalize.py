@@ -7,6 +7,7 @@ with that method.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gliofield.anatomy import Atlas
     from gliofield.cores import Meanwhile
     from gliofield.pipeline import Case, MethodOptions, PersonalizationResult
+    from gliofield.progress import Reporter
 
 _SPELLINGS = {
     "num_candidates": "-k, --candidates",
@@ -138,7 +140,7 @@ def personalize(
                 whole_tumor=whole, brain_mask=brain_mask,
             )  # fmt: skip
             _require_place(out, dry_run=dry_run, force=force, inputs=files.given.values())
-            loaded = None if out is None or dry_run else _load_meanwhile(beside, atlas)
+            loaded = None if out is None or dry_run else _load_meanwhile(beside, atlas, console.report)
             case = read_case(files, scheme=scheme, num_threads=num_threads)
         if pet is not None and not uses_pet(method_options):
             others = "assimilate and sample do, and query with --posterior"
@@ -159,11 +161,11 @@ def personalize(
     _print_outcome(console, result, out, strict=strict)
 
 
-def _load_meanwhile(beside: Meanwhile, atlas: str) -> Callable[[], Atlas]:
+def _load_meanwhile(beside: Meanwhile, atlas: str, report: Reporter) -> Callable[[], Atlas]:
     """The atlas, and the modules that a run needs, loaded while images are unpacked and registered."""
     from gliofield.anatomy import load_atlas
 
-    loaded = beside.begin(load_atlas, atlas)
+    loaded = beside.begin(functools.partial(load_atlas, atlas, report=report))
     for module in _NEEDED_LATER:
         beside.begin(importlib.import_module, module)
     return loaded
