@@ -15,7 +15,7 @@ A package offers them by entry points in its metadata, for instance in its ``pyp
 =============================  =====================================================================================
 
 Names are known from the metadata alone; a package is imported when a thing of it is first used. Names of gliofield's
-own come first: no plug-in can take their place. ``gliofield_papers`` and ``gliofield_gpu`` plug in the same way.
+own come first: no plug-in can take their place. What stands beside gliofield in its wheel plugs in the same way.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ class Plugin:
     def origin(self) -> str:
         """The module and the package that offer it, with version."""
         return " and ".join(_origin_of(entry) for entry in self.entries)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is installed with gliofield, in the same distribution."""
+        return all(entry.dist is not None and entry.dist.name == "gliofield" for entry in self.entries)
 
     def load(self) -> Any:
         """The thing itself, its package imported.

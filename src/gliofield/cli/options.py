@@ -30,7 +30,6 @@ MODELS = (*OWN_MODELS, *find_plugins("growth model", own=OWN_MODELS))
 SCHEMES = ("strang-rkl2", "published")
 DEVICES = ("cpu", *find_plugins("device", own=("cpu",)))
 NETWORK_DEVICES = ("auto", "cpu", "cuda")
-SPLITS = ("tune", "test")
 GUIDELINES = ("estro-eano-2023", "idh-mutant-grade2", "idh-mutant-grade3", "nrg")
 DEFAULT_GUIDELINE = "estro-eano-2023"
 METRICS = ("dice", "jaccard")

@@ -133,12 +133,13 @@ def test_the_command_line_takes_all_four(files, tmp_path):
 
 
 def test_help_lists_what_a_package_adds(files):
-    """With the package that it is of; one that cannot be imported is listed all the same."""
+    """With the package that it is of; one that cannot be imported is listed all the same. Our own say what they do."""
     root = run(files, "--help", NO_COLOR="1", COLUMNS="100")
     method = run(files, "personalize", "--method", "travel-time", "--help", NO_COLOR="1", COLUMNS="100")
 
     assert "Plug-in: outside_plugins (package outside 1.5)." in root.stdout
     assert "Plug-in: outside_broken (package outside 1.5)." in root.stdout
+    assert "Measure how good maps are." in root.stdout
     assert "--decay-length-mm X" in method.stdout
     assert "[mm]" in method.stdout
 

@@ -189,7 +189,6 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     from gliofield.plugins import find_plugins
     from gliofield.registration import DEFAULT_PRESET, REGISTRATION_PRESETS
     from gliofield.retrieval import index_names
-    from gliofield.virtual.design import SPLITS
 
     assert set(options.REGISTRATIONS) == set(REGISTRATION_PRESETS)
     assert options.DEFAULT_REGISTRATION == DEFAULT_PRESET
@@ -205,7 +204,6 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     assert options.GROWTH_TARGETS == GROWTH_TARGETS
     assert options.TARGET_SCALES == TARGET_SCALES
     assert options.INDEXES == index_names()
-    assert options.SPLITS == SPLITS
 
 
 @pytest.mark.parametrize("metric", options.METRICS)
