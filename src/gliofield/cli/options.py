@@ -23,7 +23,8 @@ REGISTRATIONS = ("fast", "papers", "affine", "none")
 DEFAULT_REGISTRATION = "fast"
 DOMAIN_RULES = ("tissue-majority", "csf-minority", "csf-below-0.9", "brain")
 DEFAULT_DOMAIN_RULE = "csf-below-0.9"
-DESIGNS = ("clinical", "papers")
+OWN_DESIGNS = ("clinical",)
+DESIGNS = (*OWN_DESIGNS, *find_plugins("design", own=OWN_DESIGNS))
 DEFAULT_DESIGN = "clinical"
 OWN_MODELS = ("fk", "mass-effect")
 MODELS = (*OWN_MODELS, *find_plugins("growth model", own=OWN_MODELS))

@@ -3,17 +3,19 @@
 D_w, ρ and T uniform over ranges, the seed uniform over a box, and a filter on size (Ezhov et al. 2023,
 "Learn-Morph-Infer", section 3; the filter was recovered from the released data, which neither paper nor code state).
 It makes large tumors with sharp edges: half of the cores exceed 100 ml. Use it to compare with the papers; for
-patients use ``clinical``.
+patients use ``clinical``. An entry point of the group ``gliofield.designs``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import Anatomy
+from gliofield.box import box_of
 from gliofield.database.design import (
     AttemptRng,
     Screening,
@@ -22,10 +24,9 @@ from gliofield.database.design import (
     require_push,
     require_range,
     require_snapshots,
-    seed_in_box,
     uniform,
 )
-from gliofield.errors import ParameterError
+from gliofield.errors import DatabaseError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import VolumeLimit
 
@@ -33,6 +34,8 @@ from gliofield.growth import VolumeLimit
 # published domain (326,274 nodes) the tissue's bounding box runs from node 13 to 94, 14 to 117 and 3 to 91 of 128,
 # half a node more on either side; these are the box's places within it, x turned to run from left to right.
 _SEED_BOX_FRACTIONS = ((0.0598, 0.9183), (0.1163, 0.8548), (0.1876, 0.9787))
+_MAX_SEED_DRAWS = 10_000
+_kept_bounds: WeakKeyDictionary[Anatomy, list[tuple[float, float]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,3 +152,43 @@ class PapersDesign:
             if not low <= volume_ml <= high:
                 return False
         return True
+
+
+def seed_in_box(
+    rng: np.random.Generator, anatomy: Anatomy, box_fractions: tuple[tuple[float, float], ...]
+) -> tuple[float, float, float]:
+    """Position uniform over the domain voxels inside a box, world [mm].
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of the draw.
+    anatomy : Anatomy
+        Domain and grid.
+    box_fractions : three (low, high) pairs
+        The box along each array axis, as fractions of the bounding box of the domain (voxel faces to voxel faces).
+
+    Raises
+    ------
+    DatabaseError
+        If none of 10,000 positions in the box fell into the domain.
+    """
+    low, high = np.empty(3), np.empty(3)
+    for axis, (start, stop) in enumerate(_domain_bounds(anatomy)):
+        low[axis], high[axis] = (start + fraction * (stop - start) for fraction in box_fractions[axis])
+    for _ in range(_MAX_SEED_DRAWS):
+        position = low + (high - low) * rng.random(3)
+        if anatomy.domain[tuple(np.rint(position).astype(int))]:
+            x_mm, y_mm, z_mm = anatomy.grid.world_of(position)
+            return float(x_mm), float(y_mm), float(z_mm)
+    raise DatabaseError(
+        f"none of {_MAX_SEED_DRAWS} seed positions in the design's box fell into tissue: the box (voxels "
+        f"{np.round(low, 1)} to {np.round(high, 1)}) does not fit this anatomy."
+    )
+
+
+def _domain_bounds(anatomy: Anatomy) -> list[tuple[float, float]]:
+    """Faces of the bounding box of the domain along each axis [voxels], kept as long as the anatomy lives."""
+    if anatomy not in _kept_bounds:
+        _kept_bounds[anatomy] = [(start - 0.5, stop - 0.5) for start, stop in box_of(anatomy.domain)]
+    return _kept_bounds[anatomy]
