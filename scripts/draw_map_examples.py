@@ -16,7 +16,7 @@ from gallery import write_webp
 import gliofield
 from gliofield.metrics import dice
 from gliofield.report import result_figure
-from gliofield.virtual import cohort_design, read_cohort, write_cohort
+from gliofield_evaluation.virtual import cohort_design, read_cohort, write_cohort
 
 ROOT = Path(__file__).resolve().parent.parent
 COHORT, IMAGES = ROOT / "build" / "map-examples", ROOT / "docs" / "images"

@@ -31,7 +31,7 @@ different = sorted(name for name in first | second if first.get(name) != second.
 assert not different, f"the sdist builds another wheel: {different}"
 for ending in ("report/templates/report.html.j2", "report/templates/report.js", "py.typed", ".safetensors", "__init__.pyi"):
     assert any(name.endswith(ending) for name in first), f"the wheel carries no {ending}"
-outside = [name for name in first if not name.startswith(("gliofield/", "gliofield_papers/", "gliofield-"))]
+outside = [name for name in first if not name.startswith(("gliofield/", "gliofield_", "gliofield-"))]
 assert not outside, f"the wheel carries {outside}"
 print(f"wheel: {len(first)} files, {sum(map(len, first.values())) / 1e6:.1f} MB unpacked; the sdist builds the same")
 PYTHON

@@ -9,6 +9,7 @@ import pkgutil
 from pathlib import Path
 
 import gliofield
+import gliofield_evaluation
 import gliofield_gpu
 import gliofield_papers
 import gliofield_training
@@ -19,7 +20,7 @@ LIST = ROOT / "tests" / "architecture" / "public_api.txt"
 
 def main() -> None:
     packages = []
-    for root in (gliofield, gliofield_gpu, gliofield_papers, gliofield_training):
+    for root in (gliofield, gliofield_evaluation, gliofield_gpu, gliofield_papers, gliofield_training):
         inner = pkgutil.walk_packages(root.__path__, f"{root.__name__}.")
         packages += [root.__name__, *(module.name for module in inner if module.ispkg)]
     names = [f"{name}.{public}" for name in sorted(packages) for public in _public_names(name)]

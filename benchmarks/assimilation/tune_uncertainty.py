@@ -34,8 +34,8 @@ from gliofield.pipeline import PatientSpace, PersonalizationSettings, register_c
 from gliofield.pipeline.ensemble_posterior import UncertaintySettings
 from gliofield.pipeline.tumor_box import TumorBox
 from gliofield.registration import Transform, read_transform, write_transform
-from gliofield.scoring.stated_uncertainty import best_relative_error, constant_interval, interval_score
-from gliofield.virtual import CohortCase, read_cohort
+from gliofield_evaluation.scoring.stated_uncertainty import best_relative_error, constant_interval, interval_score
+from gliofield_evaluation.virtual import CohortCase, read_cohort
 
 Values = NDArray[np.float64]
 THRESHOLDS = VisibilityThresholds()

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gliofield.cohort import read_table
-from gliofield.virtual import read_cohort
+from gliofield_evaluation.virtual import read_cohort
 
 COMMAND = [sys.executable, "-m", "gliofield"]
 MEASURES = ("throughput", "kills", "dask", "together")

@@ -22,8 +22,8 @@ from gliofield.nifti import read_volume, write_volume
 from gliofield.pipeline import Case, personalize, read_case
 from gliofield.registration import RegistrationResult, Transform, registration_preset
 from gliofield.report import write_result_folder
-from gliofield.virtual import CohortCase, read_cohort
 from gliofield.volume import Volume
+from gliofield_evaluation.virtual import CohortCase, read_cohort
 
 _NOISE = 0.03
 

@@ -29,12 +29,13 @@ from gliofield.anatomy import load_atlas
 from gliofield.anatomy.atlas import Atlas
 from gliofield.anatomy.coarsening import coarsened_anatomy
 from gliofield.anatomy.growth_domain import Anatomy
-from gliofield.database import LocalWorkers, PapersDesign, build_database
+from gliofield.database import LocalWorkers, build_database
 from gliofield.database.design import AttemptRng, TumorDraw
 from gliofield.database.quantization import quantize_density
 from gliofield.database.screening import SCREENING_MODEL, passes_screening
 from gliofield.database.sharding import encode_levels
 from gliofield.growth import FisherKolmogorov, VolumeLimit
+from gliofield_papers.queries.papers_design import PapersDesign
 
 ROOT_SEED = 0
 PROJECTED_NUMBER = 50_000

@@ -36,8 +36,8 @@ from gliofield.progress import ignore_progress
 from gliofield.radiotherapy import PlanningCase, TargetPlan, plan_targets
 from gliofield.radiotherapy.plan import expected_order, needed_voxels
 from gliofield.radiotherapy.targets import reach_mm
-from gliofield.scoring.registrations import Registrations
-from gliofield.virtual import CohortCase, read_cohort
+from gliofield_evaluation.scoring.registrations import Registrations
+from gliofield_evaluation.virtual import CohortCase, read_cohort
 
 SETTINGS = PersonalizationSettings(num_threads=1, deterministic=True)
 SHARE, MARGIN_MM = 0.95, 15.0

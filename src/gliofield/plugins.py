@@ -1,4 +1,4 @@
-"""What other packages add to gliofield: indexes, growth models, inverse methods, commands, devices.
+"""What other packages add to gliofield: indexes, growth models, designs, inverse methods, commands, devices.
 
 A package offers them by entry points in its metadata, for instance in its ``pyproject.toml``:
 
@@ -8,6 +8,7 @@ A package offers them by entry points in its metadata, for instance in its ``pyp
 =============================  =====================================================================================
 ``gliofield.indexes``          a `retrieval.IndexKind`, for ``--index center``
 ``gliofield.growth_models``    a class of models, or a function that makes one, for ``--model``
+``gliofield.designs``          a dataclass that is a `database.Design`, for ``--design``
 ``gliofield.methods``          a class of options with ``name``, ``summary`` and ``prepare``, for ``--method``
 ``gliofield.commands``         a `typer.Typer`, as ``gliofield NAME``
 ``gliofield.presets``          a function of a ``seed`` that makes `SampleSettings`, for ``--method sample --preset``
@@ -15,7 +16,7 @@ A package offers them by entry points in its metadata, for instance in its ``pyp
 =============================  =====================================================================================
 
 Names are known from the metadata alone; a package is imported when a thing of it is first used. Names of gliofield's
-own come first: no plug-in can take their place. ``gliofield_papers`` and ``gliofield_gpu`` plug in the same way.
+own come first: no plug-in can take their place. What stands beside gliofield in its wheel plugs in the same way.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from gliofield.errors import ParameterError, PluginError, unknown_name
 GROUPS: Mapping[str, str] = {
     "index": "gliofield.indexes",
     "growth model": "gliofield.growth_models",
+    "design": "gliofield.designs",
     "method": "gliofield.methods",
     "command": "gliofield.commands",
     "preset": "gliofield.presets",
@@ -63,6 +65,11 @@ class Plugin:
         """The module and the package that offer it, with version."""
         return " and ".join(_origin_of(entry) for entry in self.entries)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is installed with gliofield, in the same distribution."""
+        return all(entry.dist is not None and entry.dist.name == "gliofield" for entry in self.entries)
+
     def load(self) -> Any:
         """The thing itself, its package imported.
 
@@ -91,7 +98,7 @@ def find_plugins(kind: str, *, own: Iterable[str] = ()) -> dict[str, Plugin]:
     Parameters
     ----------
     kind : str
-        ``index``, ``growth model``, ``method``, ``command``, ``preset`` or ``device``.
+        ``index``, ``growth model``, ``design``, ``method``, ``command``, ``preset`` or ``device``.
     own : iterable of str
         Names that are gliofield's own, and stay so.
     """

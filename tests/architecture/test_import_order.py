@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from repository import (
     DECLARED_EXCEPTIONS,
+    EVALUATION,
     GPU,
     PAPERS,
     SOURCE,
@@ -70,12 +71,15 @@ PAPERS_ALLOWED = {
 }
 # And inside what trains networks.
 TRAINING_ALLOWED = {"": set(), "inverse": set(), "cli": {"inverse"}}
+# And inside what evaluates methods.
+EVALUATION_ALLOWED = {"": set(), "virtual": set(), "scoring": {"virtual"}, "cli": {"virtual", "scoring"}}
 # What each package of the wheel may import of the others. Whatever stands beside the product plugs in.
 PACKAGES_ALLOWED = {
     SOURCE: set(),
     GPU: {"gliofield"},
     TRAINING: {"gliofield"},
-    PAPERS: {"gliofield", "gliofield_training"},
+    EVALUATION: {"gliofield"},
+    PAPERS: {"gliofield", "gliofield_training", "gliofield_evaluation"},
 }
 # `python -m gliofield` is the command line and nothing else.
 _ENTRY_POINT = "gliofield.__main__"
@@ -89,9 +93,14 @@ def test_every_folder_has_its_place_in_the_order():
     assert folders <= set(ALLOWED)
     assert {package_of(module_name(path)) for path in source_files(PAPERS)} == set(PAPERS_ALLOWED)
     assert {package_of(module_name(path)) for path in source_files(TRAINING)} == set(TRAINING_ALLOWED)
+    assert {package_of(module_name(path)) for path in source_files(EVALUATION)} == set(EVALUATION_ALLOWED)
 
 
-@pytest.mark.parametrize("table", [ALLOWED, PAPERS_ALLOWED, TRAINING_ALLOWED], ids=["product", "papers", "training"])
+@pytest.mark.parametrize(
+    "table",
+    [ALLOWED, PAPERS_ALLOWED, TRAINING_ALLOWED, EVALUATION_ALLOWED],
+    ids=["product", "papers", "training", "evaluation"],
+)
 def test_the_order_has_no_cycle(table):
     """Each folder reaches only folders that do not reach it."""
 
@@ -115,7 +124,7 @@ def test_packages_import_each_other_one_way(path):
     ("path", "table"),
     [
         (path, table)
-        for root, table in ((PAPERS, PAPERS_ALLOWED), (TRAINING, TRAINING_ALLOWED))
+        for root, table in ((PAPERS, PAPERS_ALLOWED), (TRAINING, TRAINING_ALLOWED), (EVALUATION, EVALUATION_ALLOWED))
         for path in source_files(root)
     ],
     ids=lambda value: module_name(value) if isinstance(value, Path) else "",

@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from repository import PAPERS, SOURCE, TRAINING, imported_modules, module_name, parsed, source_files
+from repository import EVALUATION, PAPERS, SOURCE, TRAINING, imported_modules, module_name, parsed, source_files
 
 
 @pytest.mark.parametrize("path", source_files(), ids=module_name)
@@ -19,7 +19,7 @@ def test_kinds_of_growth_models_are_told_apart_inside_growth_alone(path):
     assert not asked or name.startswith(("gliofield.growth.", "gliofield_gpu."))
 
 
-@pytest.mark.parametrize("path", source_files(SOURCE, TRAINING, PAPERS), ids=module_name)
+@pytest.mark.parametrize("path", source_files(SOURCE, EVALUATION, TRAINING, PAPERS), ids=module_name)
 def test_a_gpu_is_reached_through_its_plug_in_alone(path):
     """`simulate_many` loads it by the name of the device; nobody imports it."""
     assert imported_modules(path, "gliofield_gpu") == set()

@@ -28,8 +28,8 @@ from gliofield.cohort.table import write_table
 from gliofield.nifti import write_volume
 from gliofield.radiotherapy.dicom import Alignment
 from gliofield.registration import Transform
-from gliofield.virtual import write_cohort
 from gliofield.volume import Volume
+from gliofield_evaluation.virtual import write_cohort
 
 SMALL_DATABASE = ["--number", "2", "--spacing-mm", "4", "--workers", "1"]
 ONE_STEP = ["--small", "--epochs", "1", "--threads", "1", "--device", "cpu"]
@@ -94,6 +94,7 @@ def examples() -> list[str]:
     """Every line at the end of a help page."""
 
     def walk(command):
+        command = getattr(command, "loaded", command)
         yield from (command.epilog or "").splitlines()
         for inner in getattr(command, "commands", {}).values():
             yield from walk(inner)
@@ -232,6 +233,7 @@ def test_an_example_that_is_not_run_is_understood(line):
     while hasattr(command, "commands"):
         context = command.make_context("gliofield", [], parent=context, resilient_parsing=True)
         command = command.commands[words.pop(0)]
+        command = getattr(command, "loaded", command)
 
     assert command.make_context("x", words, parent=context).params
 
@@ -248,6 +250,7 @@ def test_there_are_one_to_three_examples_per_command():
     """Enough to begin with, and no more."""
 
     def walk(command):
+        command = getattr(command, "loaded", command)
         inner = getattr(command, "commands", {})
         yield from ([command] if not inner and not command.hidden else [])
         for each in inner.values():

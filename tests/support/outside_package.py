@@ -60,6 +60,9 @@ missing = outside_plugins:MISSING
 richards = richards_growth:Richards
 wrong = outside_plugins:greetings
 
+[gliofield.designs]
+wrong = outside_plugins:TravelTimeOptions
+
 [gliofield.methods]
 travel-time = outside_plugins:TravelTimeOptions
 broken = outside_broken:Options

@@ -11,11 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "gliofield"
 # What reproduces the papers: an import package of its own, which the product never imports.
 PAPERS = ROOT / "src" / "gliofield_papers"
+# What evaluates methods: a plug-in, which the product never imports.
+EVALUATION = ROOT / "src" / "gliofield_evaluation"
 # What grows tumors on a CUDA device: a plug-in, which nobody imports.
 GPU = ROOT / "src" / "gliofield_gpu"
 # What trains the networks that product and papers answer with.
 TRAINING = ROOT / "src" / "gliofield_training"
-PACKAGES = (SOURCE, GPU, TRAINING, PAPERS)
+PACKAGES = (SOURCE, EVALUATION, GPU, TRAINING, PAPERS)
 
 # Imports upward, which close a circle: (importing module, imported module), and why nothing better was found.
 # They stand inside functions.

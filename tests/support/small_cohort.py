@@ -6,7 +6,8 @@ from functools import cache
 
 from phantom_brain import phantom_atlas, stored_orientation
 
-from gliofield.virtual import CohortPatient, GrownPatient, Resolution, cohort_design, grow_cohort_patient
+from gliofield.virtual import Resolution
+from gliofield_evaluation.virtual import CohortPatient, GrownPatient, cohort_design, grow_cohort_patient
 
 RESOLUTION = Resolution(stored_grid=stored_orientation("LPS"), simulation_spacing_mm=4.0)
 

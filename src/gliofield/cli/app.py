@@ -20,7 +20,6 @@ from gliofield.cli import (
     database,
     demo,
     dicom,
-    evaluate,
     follow_up,
     personalize,
     report,
@@ -28,7 +27,6 @@ from gliofield.cli import (
     setup,
     simulate,
     target,
-    virtual,
 )
 from gliofield.cli.commands import make_group
 from gliofield.cli.console import EXIT_FAILED
@@ -77,8 +75,7 @@ cohort.add_to(app)
 follow_up.add_to(app)
 simulate.add_to(app)
 search.add_to(app)
-virtual.add_to(app)
-for group in (atlas, database, evaluate):
+for group in (atlas, database):
     app.add_typer(group.app)
 
 

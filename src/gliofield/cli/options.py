@@ -23,14 +23,14 @@ REGISTRATIONS = ("fast", "papers", "affine", "none")
 DEFAULT_REGISTRATION = "fast"
 DOMAIN_RULES = ("tissue-majority", "csf-minority", "csf-below-0.9", "brain")
 DEFAULT_DOMAIN_RULE = "csf-below-0.9"
-DESIGNS = ("clinical", "papers")
+OWN_DESIGNS = ("clinical",)
+DESIGNS = (*OWN_DESIGNS, *find_plugins("design", own=OWN_DESIGNS))
 DEFAULT_DESIGN = "clinical"
 OWN_MODELS = ("fk", "mass-effect")
 MODELS = (*OWN_MODELS, *find_plugins("growth model", own=OWN_MODELS))
 SCHEMES = ("strang-rkl2", "published")
 DEVICES = ("cpu", *find_plugins("device", own=("cpu",)))
 NETWORK_DEVICES = ("auto", "cpu", "cuda")
-SPLITS = ("tune", "test")
 GUIDELINES = ("estro-eano-2023", "idh-mutant-grade2", "idh-mutant-grade3", "nrg")
 DEFAULT_GUIDELINE = "estro-eano-2023"
 METRICS = ("dice", "jaccard")

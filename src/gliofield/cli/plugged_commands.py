@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -25,20 +26,39 @@ class PluggedCommand(Group):
     """
 
     def __init__(self, plugin: Plugin) -> None:
-        super().__init__(name=plugin.name, help=f"Plug-in: {plugin.origin}.")
+        super().__init__(name=plugin.name)
         self._plugin = plugin
+
+    @property
+    def help(self) -> str:
+        """That of the command if it comes with gliofield: these load no library. Of any other, whose it is."""
+        if self._plugin.is_own:
+            with suppress(PluginError):
+                return self.loaded.help or ""
+        return f"Plug-in: {self._plugin.origin}."
+
+    @help.setter
+    def help(self, value: Any) -> None:
+        """Commands set theirs when they are made; this one has none of its own."""
 
     @property
     def commands(self) -> Any:
         """Those of the package; they are there once it is loaded, which this does."""
-        return self._command.commands
+        return self.loaded.commands
 
     @commands.setter
     def commands(self, value: Any) -> None:
         """Groups set theirs when they are made; this one has none of its own."""
 
     @cached_property
-    def _command(self) -> Any:
+    def loaded(self) -> Any:
+        """The command itself, its package imported.
+
+        Raises
+        ------
+        PluginError
+            If it cannot be loaded, or is no `typer.Typer`.
+        """
         found = self._plugin.load()
         if not isinstance(found, typer.Typer):
             raise PluginError(
@@ -50,7 +70,7 @@ class PluggedCommand(Group):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         with user_errors(Console(as_json="--json" in args)):
-            command = self._command
+            command = self.loaded
         return command.make_context(info_name, args, parent=parent, **extra)
 
 

@@ -4,11 +4,10 @@ from gliofield.database.build import build_database, part_of_database
 from gliofield.database.clinical_design import ClinicalDesign
 from gliofield.database.dask_workers import DaskWorkers
 from gliofield.database.design import Design, TumorDraw
-from gliofield.database.designs import DEFAULT_DESIGN, DESIGNS, named_design
+from gliofield.database.designs import DEFAULT_DESIGN, design_names, named_design
 from gliofield.database.local_workers import LocalWorkers
 from gliofield.database.merge import merge_databases
 from gliofield.database.models import named_model, recorded_model
-from gliofield.database.papers_design import PapersDesign
 from gliofield.database.quantization import dequantize, level_of_threshold, quantize_density
 from gliofield.database.schema import DatabaseHeader
 from gliofield.database.store import SimulationDatabase
@@ -19,14 +18,12 @@ from gliofield.database.workforce import Workforce
 
 __all__ = [
     "DEFAULT_DESIGN",
-    "DESIGNS",
     "ClinicalDesign",
     "DaskWorkers",
     "DatabaseHeader",
     "DatabaseSummary",
     "Design",
     "LocalWorkers",
-    "PapersDesign",
     "Problem",
     "Rejections",
     "SimulationDatabase",
@@ -35,6 +32,7 @@ __all__ = [
     "Workforce",
     "build_database",
     "dequantize",
+    "design_names",
     "level_of_threshold",
     "merge_databases",
     "named_design",

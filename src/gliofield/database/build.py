@@ -70,7 +70,7 @@ def build_database(
         Tumors wanted in the end, ≥ 1.
     atlas : Atlas, or what `load_atlas` takes
         Brain the tumors grow in.
-    design : Design, or one of `DESIGNS`
+    design : Design, or one of `design_names`
         What is drawn; by name it draws a push where the model has mass effect.
     model : GrowthModel, "fk" or "mass-effect"
         How it grows: with mass effect it needs a design with a range of `push_pa`, without one a design without.

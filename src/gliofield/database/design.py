@@ -1,8 +1,8 @@
 """How the tumors of a database are drawn.
 
 A `Design` says which tumors a database is made of: it draws the parameters of one simulation, and accepts or rejects
-what came out. Two stand here by name: ``clinical`` (the default: covers what patients show) and ``papers`` (the
-ranges and the size filter of the published data). A third is a frozen dataclass with the same members.
+what came out. gliofield's own is ``clinical``, which covers what patients show; another one is a frozen dataclass with
+the same members (`designs`).
 
 Tumor i depends on the design, the root seed and i alone: attempt j of run r has a source of random numbers of its own,
 `AttemptRng(root_seed, r, j)`, whoever computes it and whenever. With S snapshots per run, tumor i is snapshot i mod S
@@ -21,19 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliofield.anatomy.growth_domain import Anatomy
-from gliofield.box import box_of
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorovParameters, VolumeLimit, growth_parameters_of, seed_values
 from gliofield.growth.parameters import DIFFUSIVITY_NAME, PUSH_NAME, RATE_NAME
 
-_MAX_SEED_DRAWS = 10_000
 # More attempts than a run ever has.
 _INDEPENDENT = 1 << 30
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)
 _Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 _kept_weights: WeakKeyDictionary[Anatomy, dict[float, _Sums]] = WeakKeyDictionary()
-_kept_bounds: WeakKeyDictionary[Anatomy, list[tuple[float, float]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,46 +245,6 @@ def _cumulative_weights(anatomy: Anatomy, gray_matter_weight: float) -> _Sums:
             raise DatabaseError("the design's seeds lie in white matter alone, of which this anatomy has none.")
         kept[gray_matter_weight] = (np.cumsum(rows.sum(axis=1)), np.cumsum(rows, axis=1), np.cumsum(weights, axis=2))
     return kept[gray_matter_weight]
-
-
-def seed_in_box(
-    rng: np.random.Generator, anatomy: Anatomy, box_fractions: tuple[tuple[float, float], ...]
-) -> tuple[float, float, float]:
-    """Position uniform over the domain voxels inside a box, world [mm].
-
-    Parameters
-    ----------
-    rng : Generator
-        Source of the draw.
-    anatomy : Anatomy
-        Domain and grid.
-    box_fractions : three (low, high) pairs
-        The box along each array axis, as fractions of the bounding box of the domain (voxel faces to voxel faces).
-
-    Raises
-    ------
-    DatabaseError
-        If none of 10,000 positions in the box fell into the domain.
-    """
-    low, high = np.empty(3), np.empty(3)
-    for axis, (start, stop) in enumerate(_domain_bounds(anatomy)):
-        low[axis], high[axis] = (start + fraction * (stop - start) for fraction in box_fractions[axis])
-    for _ in range(_MAX_SEED_DRAWS):
-        position = low + (high - low) * rng.random(3)
-        if anatomy.domain[tuple(np.rint(position).astype(int))]:
-            x_mm, y_mm, z_mm = anatomy.grid.world_of(position)
-            return float(x_mm), float(y_mm), float(z_mm)
-    raise DatabaseError(
-        f"none of {_MAX_SEED_DRAWS} seed positions in the design's box fell into tissue: the box (voxels "
-        f"{np.round(low, 1)} to {np.round(high, 1)}) does not fit this anatomy."
-    )
-
-
-def _domain_bounds(anatomy: Anatomy) -> list[tuple[float, float]]:
-    """Faces of the bounding box of the domain along each axis [voxels], kept as long as the anatomy lives."""
-    if anatomy not in _kept_bounds:
-        _kept_bounds[anatomy] = [(start - 0.5, stop - 0.5) for start, stop in box_of(anatomy.domain)]
-    return _kept_bounds[anatomy]
 
 
 def uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:

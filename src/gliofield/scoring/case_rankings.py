@@ -1,8 +1,4 @@
-"""The rankings of one virtual case: both margins, controls under the correction of `assimilate`, the oracle, methods.
-
-Four always stand side by side: core margin, whole-tumor margin, priority, and the density of a method. The priority
-comes from the outlines alone (`pipeline.rankings`), so it is the same for every method.
-"""
+"""The rankings of one virtual case: both margins, the oracle, and what a method answers."""
 
 from __future__ import annotations
 
@@ -11,16 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.box import box_of, slices_of
-from gliofield.imaging import Observation
-from gliofield.pipeline import AssimilateMethod, PatientSpace, PersonalizationResult
-from gliofield.pipeline.distance_methods import density_by_distances
-from gliofield.pipeline.rankings import target_priority
+from gliofield.pipeline import PersonalizationResult
 from gliofield.pipeline.run import density_in_patient
-from gliofield.scoring.third_rankings import CONSTANT_DENSITY
 from gliofield.scoring.volume_scores import KnownTumor
 
-CORE_MARGIN, WHOLE_MARGIN, PRIORITY, ORACLE = "core margin", "whole-tumor margin", "priority", "oracle"
+CORE_MARGIN, WHOLE_MARGIN, ORACLE = "core margin", "whole-tumor margin", "oracle"
 #: What a method's name is followed by.
 DENSITY, UNCORRECTED = "density", "before correction"
 
@@ -48,30 +39,6 @@ def control_rankings(tumor: KnownTumor) -> dict[str, Ranked]:
         WHOLE_MARGIN: Ranked(values=-tumor.from_whole_mm),
         ORACLE: Ranked(values=tumor.cell_density),
     }
-
-
-def registered_controls(tumor: KnownTumor, observation: Observation, scan: PatientSpace) -> dict[str, Ranked]:
-    """The priority, and maps without growth under the correction of `assimilate`: method ``distance``, a constant.
-
-    Parameters
-    ----------
-    tumor : KnownTumor
-        For the distances.
-    observation : Observation
-        Outlines in the space of the patient, on the scan's grid.
-    scan : PatientSpace
-        That space.
-    """
-    near = slices_of(box_of(scan.case.brain))
-    priority = target_priority(scan, tumor.from_core_mm[near], observation.thresholds)
-    assimilate = AssimilateMethod()
-    maps = {
-        "distance map, corrected": density_by_distances(observation).astype(np.float32),
-        "constant map, corrected": np.full(observation.grid.shape, CONSTANT_DENSITY, np.float32),
-    }
-    corrected = {name: assimilate.correct(density, observation) for name, density in maps.items()}
-    densities = {name: Ranked(values=density, cell_density=density) for name, density in corrected.items()}
-    return {PRIORITY: Ranked(values=priority.data), **densities}
 
 
 def method_rankings(result: PersonalizationResult) -> dict[str, Ranked]:

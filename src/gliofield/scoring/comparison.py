@@ -39,9 +39,8 @@ from gliofield.pipeline.rankings import MARGIN_MM
 from gliofield.pipeline.spaces import tumor_grid
 from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.registration import RegistrationResult
-from gliofield.scoring.hidden_third import HiddenThird
-from gliofield.scoring.masked_third import REACH_MM, SPACING_MM, coverage_of, directions
-from gliofield.scoring.third_rankings import METHOD_RANKINGS
+from gliofield.scoring.hidden_third import REACH_MM, SPACING_MM, HiddenThird, directions
+from gliofield.scoring.third_rankings import METHOD_RANKINGS, coverage_of
 
 #: Methods that take minutes; they run only where they are named.
 SLOW_METHODS = ("sample",)

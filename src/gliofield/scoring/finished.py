@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gliofield
@@ -66,9 +67,17 @@ def _as_stored(identity: Mapping[str, Any]) -> Any:
 
 
 @functools.cache
-def source_digest(*parts: str) -> str:
-    """Version of gliofield and a digest of some of its source: folders, files, or ``""`` for the root's modules."""
-    root = Path(gliofield.__file__).parent
+def source_digest(*parts: str, package: ModuleType = gliofield) -> str:
+    """Version of gliofield and a digest of some of the source of a package: folders, files, ``""`` for its own modules.
+
+    Parameters
+    ----------
+    parts : str
+        Relative to the folder of the package.
+    package : module
+        An import package that lies in a folder.
+    """
+    (root,) = map(Path, package.__path__)
     digest = hashlib.sha256()
     for part in parts:
         place = root / part

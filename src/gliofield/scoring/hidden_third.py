@@ -13,11 +13,17 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from gliofield.anatomy import Anatomy
-from gliofield.assimilation import Ellipsoid, FitSettings, correct_phase, distance_mm, fit_tumor, open_domain
-from gliofield.assimilation import fit_ellipsoid as fit_turned_ellipsoid
+from gliofield.assimilation import (
+    Ellipsoid,
+    FitSettings,
+    correct_phase,
+    distance_mm,
+    fit_ellipsoid,
+    fit_tumor,
+    open_domain,
+)
 from gliofield.grid import Grid
 from gliofield.growth.parameters import ISOTROPIC
 from gliofield.imaging import Observation
@@ -27,6 +33,8 @@ from gliofield.volume import Volume
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
+#: As the method ``assimilate``: spacing of the simulations, and how far they reach beyond the tumor [mm].
+SPACING_MM, REACH_MM = 1.875, 34.0
 # Below this a logarithm of a density says nothing of order.
 _LEAST_LOG = -14.0
 
@@ -155,13 +163,7 @@ class HiddenThird:
     @cached_property
     def turned_ellipsoid(self) -> Ellipsoid:
         """The ellipsoid in any position that overlaps most with the visible part."""
-        return fit_turned_ellipsoid(self.seen.whole_tumor, self.seen.grid.spacing_mm, where=self.where)
-
-    @cached_property
-    def turned_level(self) -> Values:
-        """Its level: 1 on its surface."""
-        along_mm = np.moveaxis(np.indices(self.seen.grid.shape), 0, -1) * np.array(self.seen.grid.spacing_mm)
-        return self.turned_ellipsoid.level(along_mm)
+        return fit_ellipsoid(self.seen.whole_tumor, self.seen.grid.spacing_mm, where=self.where)
 
     def log_density(self, density: Values) -> Values:
         """Logarithm of a density, within what numbers can tell."""
@@ -181,43 +183,10 @@ class HiddenThird:
         ).shift
         return self.log_density(within) + shift
 
-    @cached_property
-    def ellipsoid(self) -> Values:
-        """Level of the axis-aligned ellipsoid that overlaps most with the visible part: 1 on its surface."""
-        return np.sqrt(fit_ellipsoid(self.whole_tumor, self.where, self.world))
-
     def _once(self, key: object, compute: Callable[[], Values]) -> Values:
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]
-
-
-def fit_ellipsoid(visible: Mask, where: Mask, world: Values) -> Values:
-    """Squared level of the axis-aligned ellipsoid that overlaps most with a mask, compared in a region only.
-
-    Six numbers, center and half-axes, by Nelder and Mead from the mask's moments.
-
-    Parameters
-    ----------
-    visible, where : (X, Y, Z) bool arrays
-        The mask, not empty, and the region.
-    world : (X, Y, Z, 3) float64 array
-        Positions of the voxels [mm].
-    """
-    points = world[visible]
-    # A mask may be flat along an axis.
-    start = np.concatenate([points.mean(axis=0), 0.5 * np.log(np.maximum(5.0 * points.var(axis=0), 1.0))])
-
-    def level(x: Values) -> Values:
-        return np.asarray(np.sum(((world - x[:3]) / np.exp(x[3:])) ** 2, axis=-1))
-
-    def cost(x: Values) -> float:
-        inside = (level(x) < 1.0) & where
-        return 1.0 - 2.0 * np.count_nonzero(inside & visible) / (np.count_nonzero(inside) + np.count_nonzero(visible))
-
-    simplex = np.vstack([start, start + np.diag([5.0, 5.0, 5.0, 0.2, 0.2, 0.2])])
-    found = optimize.minimize(cost, start, method="Nelder-Mead", options={"maxfev": 250, "initial_simplex": simplex})
-    return level(found.x)
 
 
 def turned_grid(grid: Grid, axes: Values) -> Grid:
@@ -230,3 +199,11 @@ def turned_grid(grid: Grid, axes: Values) -> Grid:
     world_from_voxel[:3, :3] = world_from_voxel[:3, :3] @ axes
     world_from_voxel[:3, 3] = grid.world_of(axes @ first)
     return Grid((x, y, z), world_from_voxel)
+
+
+def directions() -> NDArray[np.float64]:
+    """The twelve vertices of an icosahedron, (12, 3): unit vectors."""
+    golden = (1.0 + 5.0**0.5) / 2.0
+    corners = [(0.0, a, b * golden) for a in (1.0, -1.0) for b in (1.0, -1.0)]
+    turned = [tuple(np.roll(corner, shift)) for shift in range(3) for corner in corners]
+    return np.array(turned) / np.linalg.norm(corners[0])

@@ -30,8 +30,6 @@ Values = NDArray[np.float32]
 
 #: Width of the margin whose volume everything is compared at [mm], and the share of cells that V95 holds.
 MARGIN_MM, PART_TO_TREAT = 15.0, 0.95
-# Densities up to this are none, where densities are compared.
-_LEAST_DENSITY = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,12 +139,3 @@ def score_ranking(values: NDArray[np.floating], tumor: KnownTumor) -> VolumeScor
             for name, mask in tumor.recurrences.items()
         },
     )
-
-
-def density_error(cell_density: Values, tumor: KnownTumor) -> float:
-    """Mean |u − truth| outside the core where either exceeds 0.01, in what can be treated; NaN if neither does."""
-    either = (cell_density > _LEAST_DENSITY) | (tumor.cell_density > _LEAST_DENSITY)
-    compared = either & tumor.treatable & ~tumor.tumor_core
-    if not compared.any():
-        return math.nan
-    return float(np.abs(cell_density[compared] - tumor.cell_density[compared]).mean(dtype=np.float64))

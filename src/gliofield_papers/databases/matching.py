@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gliofield.database import PapersDesign, SimulationDatabase
+from gliofield.database import SimulationDatabase
 from gliofield.errors import ParameterError
 from gliofield.progress import Reporter, ignore_progress
 from gliofield_papers.indexes.full_scan import DiceTable, dice_of_all
 from gliofield_papers.queries.matching_queries import REAL_GROUP, MatchingQueries
+from gliofield_papers.queries.papers_design import PapersDesign
 
 #: All queries but the real ones.
 SYNTHETIC_GROUP = "synthetic"

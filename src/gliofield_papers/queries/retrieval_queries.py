@@ -17,7 +17,6 @@ from typing import Any
 
 from gliofield.anatomy.atlas import Atlas
 from gliofield.database import (
-    DESIGNS,
     DatabaseHeader,
     Design,
     LocalWorkers,
@@ -25,6 +24,7 @@ from gliofield.database import (
     build_database,
     named_model,
 )
+from gliofield.database.designs import design_class, design_names
 from gliofield.database.schema import describe_settings
 from gliofield.database.workforce import Workforce
 from gliofield.errors import (
@@ -169,12 +169,14 @@ def design_of(header: DatabaseHeader) -> Design:
         If its name is unknown, or its settings are not those of a design of this version.
     """
     name, settings = str(header.design["name"]), header.design["settings"]
-    if name not in DESIGNS:
-        raise ParameterError(_not_drawn(f"its design {name!r} is none of {sorted(DESIGNS)}"))
+    if name not in design_names():
+        raise ParameterError(_not_drawn(f"its design {name!r} is none of {sorted(design_names())}"))
+    given = {key: _as_tuples(value) for key, value in settings.items()}
     try:
-        return type(DESIGNS[name])(**{**{key: _as_tuples(value) for key, value in settings.items()}, **_SINGLE})
+        design: Design = design_class(name)(**{**given, **_SINGLE})
     except (TypeError, ParameterError) as error:
         raise ParameterError(_not_drawn(f"the settings of its design {name!r} do not fit ({error})")) from error
+    return design
 
 
 def model_of(header: DatabaseHeader) -> GrowthModel[Any]:

@@ -159,7 +159,7 @@ class SimulatedTumors:
         Brain they grow in.
     num_training_tumors, num_validation_tumors : int
         Tumors per epoch, ≥ 1; and to validate on, the same in every epoch, ≥ 0.
-    design : Design, or one of `DESIGNS`
+    design : Design, or one of `design_names`
         Which are drawn and accepted; one snapshot per run.
     model : GrowthModel, "fk" or "mass-effect"
         How they grow.

@@ -10,7 +10,7 @@ import pytest
 from outside_package import install_outside_package
 from phantom_brain import write_phantom_atlas, write_phantom_patient
 
-from gliofield.database import named_model, recorded_model
+from gliofield.database import named_design, named_model, recorded_model
 from gliofield.database.models import model_names
 from gliofield.database.schema import describe_settings
 from gliofield.errors import DatabaseError, ParameterError, PluginError
@@ -133,12 +133,13 @@ def test_the_command_line_takes_all_four(files, tmp_path):
 
 
 def test_help_lists_what_a_package_adds(files):
-    """With the package that it is of; one that cannot be imported is listed all the same."""
+    """With the package that it is of; one that cannot be imported is listed all the same. Our own say what they do."""
     root = run(files, "--help", NO_COLOR="1", COLUMNS="100")
     method = run(files, "personalize", "--method", "travel-time", "--help", NO_COLOR="1", COLUMNS="100")
 
     assert "Plug-in: outside_plugins (package outside 1.5)." in root.stdout
     assert "Plug-in: outside_broken (package outside 1.5)." in root.stdout
+    assert "Measure how good maps are." in root.stdout
     assert "--decay-length-mm X" in method.stdout
     assert "[mm]" in method.stdout
 
@@ -165,6 +166,7 @@ def test_what_cannot_be_loaded_is_a_message(files):
         (lambda: index_kind("centre"), ParameterError, r"'centre' is unknown: .* Did you mean 'center'\?"),
         (lambda: index_kind("centre"), ParameterError, rf"center, missing, wrong: of {ORIGIN}"),
         (lambda: named_model("wrong"), PluginError, rf"growth model 'wrong' of {ORIGIN}"),
+        (lambda: named_design("wrong"), PluginError, rf"design 'wrong' of {ORIGIN} is a type: expected the dataclass"),
         (lambda: named_model("fk", checkpoint="x"), ParameterError, "growth model 'fk' uses no network, but x was"),
         (lambda: named_model("learned"), ParameterError, "'learned' of .* needs a trained network"),
         (lambda: options_named("broken"), PluginError, r"method 'broken' of outside_broken \(package outside 1\.5\) c"),

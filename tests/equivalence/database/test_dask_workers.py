@@ -17,13 +17,14 @@ from dask_cluster import build_balls_with, kill_workers, local_cluster, num_task
 from growing_ball import DELAY_VARIABLE, folder_content
 from growth_phantoms import mixed_anatomy
 
-from gliofield.database import DatabaseHeader, LocalWorkers, PapersDesign
+from gliofield.database import DatabaseHeader, LocalWorkers
 from gliofield.database.dask_workers import DaskWorkers
 from gliofield.database.schema import describe_settings
 from gliofield.database.simulate import BatchSimulator
 from gliofield.errors import ClusterError, DatabaseError
 from gliofield.growth import FisherKolmogorov
 from gliofield.imaging.visibility import VisibilityThresholds
+from gliofield_papers.queries.papers_design import PapersDesign
 
 # Two shards and a piece of a third, which is finished long before the others.
 NUM_TUMORS = 2 * 128 + 11

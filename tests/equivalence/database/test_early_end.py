@@ -11,8 +11,9 @@ from growing_ball import folder_content
 from growth_phantoms import mixed_anatomy
 from one_brain_atlas import atlas_of
 
-from gliofield.database import ClinicalDesign, PapersDesign, build_database
+from gliofield.database import ClinicalDesign, build_database
 from gliofield.growth import FisherKolmogorov
+from gliofield_papers.queries.papers_design import PapersDesign
 
 
 class PatientPapersDesign(PapersDesign):

@@ -12,9 +12,10 @@ from mass_effect_phantoms import phantom_anatomy
 from one_brain_atlas import atlas_of
 from triton_interpreter import assert_passes_under_the_interpreter, compiled, interpreted
 
-from gliofield.database import LocalWorkers, PapersDesign, build_database, verify_database
+from gliofield.database import LocalWorkers, build_database, verify_database
 from gliofield.growth import FisherKolmogorov
 from gliofield_gpu.cuda_worker import CudaWorker
+from gliofield_papers.queries.papers_design import PapersDesign
 
 
 def built(path, *, workers, model, design, anatomy, num_tumors):

@@ -10,12 +10,13 @@ from growing_ball import BallDesign, GrowingBall, ball_anatomy, folder_content
 from growth_phantoms import mixed_anatomy
 from one_brain_atlas import atlas_of
 
-from gliofield.database import LocalWorkers, PapersDesign, build_database
+from gliofield.database import LocalWorkers, build_database
 from gliofield.database.design import AttemptRng
 from gliofield.errors import DatabaseError, DeviceError, NumericalError, ParameterError
 from gliofield.growth import FisherKolmogorov, MassEffect, VolumeLimit
 from gliofield_gpu import cuda, cuda_worker
 from gliofield_gpu.cuda_worker import CudaWorker, device_outcomes
+from gliofield_papers.queries.papers_design import PapersDesign
 
 ON_DEVICE = FisherKolmogorov()
 NUM_TUMORS = 30

@@ -4,10 +4,11 @@ from growth_likelihoods import ANATOMY
 
 from gliofield.bayes import BoxPrior, GrowthTimePrior, ParameterRange
 from gliofield.bayes.identifiable import IdentifiableTumors, log_design_of_tumors, log_prior_of_tumors
-from gliofield.database import ClinicalDesign, PapersDesign
+from gliofield.database import ClinicalDesign
 from gliofield.database.design import AttemptRng
 from gliofield.database.schema import describe_settings
 from gliofield.errors import ParameterError
+from gliofield_papers.queries.papers_design import PapersDesign
 
 D, RHO, T, C = (
     "white_matter_diffusivity_mm2_per_day",

@@ -180,7 +180,7 @@ def test_a_usage_error_is_json_too_when_asked_for(bake):
 def test_the_names_to_choose_from_are_those_of_the_library():
     """They stand twice, because asking the library would take seconds; here both are equal."""
     from gliofield.anatomy import DEFAULT_DOMAIN_RULE, DOMAIN_RULES
-    from gliofield.database.designs import DEFAULT_DESIGN, DESIGNS
+    from gliofield.database.designs import DEFAULT_DESIGN, design_names
     from gliofield.database.models import MODELS, model_names
     from gliofield.growth.many import PROCESSOR
     from gliofield.growth.reaction_diffusion import SCHEMES
@@ -189,13 +189,12 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     from gliofield.plugins import find_plugins
     from gliofield.registration import DEFAULT_PRESET, REGISTRATION_PRESETS
     from gliofield.retrieval import index_names
-    from gliofield.virtual.design import SPLITS
 
     assert set(options.REGISTRATIONS) == set(REGISTRATION_PRESETS)
     assert options.DEFAULT_REGISTRATION == DEFAULT_PRESET
     assert set(options.DOMAIN_RULES) == set(DOMAIN_RULES)
     assert options.DEFAULT_DOMAIN_RULE == DEFAULT_DOMAIN_RULE
-    assert set(options.DESIGNS) == set(DESIGNS)
+    assert options.DESIGNS == design_names()
     assert options.DEFAULT_DESIGN == DEFAULT_DESIGN
     assert options.OWN_MODELS == MODELS
     assert options.MODELS == model_names()
@@ -205,7 +204,6 @@ def test_the_names_to_choose_from_are_those_of_the_library():
     assert options.GROWTH_TARGETS == GROWTH_TARGETS
     assert options.TARGET_SCALES == TARGET_SCALES
     assert options.INDEXES == index_names()
-    assert options.SPLITS == SPLITS
 
 
 @pytest.mark.parametrize("metric", options.METRICS)

@@ -14,12 +14,12 @@ from mass_effect_phantoms import phantom_anatomy
 from one_brain_atlas import atlas_of
 
 from gliofield.database import (
-    DESIGNS,
     ClinicalDesign,
     DatabaseHeader,
     LocalWorkers,
     SimulationDatabase,
     build_database,
+    design_names,
     named_design,
     part_of_database,
     quantize_density,
@@ -481,7 +481,7 @@ def test_design_and_model_must_fit(tmp_path, settings, message):
 
 def test_the_push_changes_nothing_else_of_a_draw():
     """Tumors with and without mass effect share seed, growth and time."""
-    for design in DESIGNS:
+    for design in design_names():
         plain, pushed = (named_design(design, mass_effect=pushes) for pushes in (False, True))
         for run in range(5):
             a, b = (d.draw(AttemptRng(0, run, 0), ball_anatomy()) for d in (plain, pushed))

@@ -9,13 +9,13 @@ from growing_ball import ball_anatomy
 from scipy.stats import triang
 from scipy.stats.qmc import discrepancy
 
-from gliofield.anatomy import Anatomy
-from gliofield.database import ClinicalDesign, PapersDesign, TumorDraw, named_design
+from gliofield.database import ClinicalDesign, TumorDraw, named_design
 from gliofield.database.clinical_design import scaled_time_of_reach, smallest_reach_mm
-from gliofield.database.design import AttemptRng, seed_at, seed_in_box
+from gliofield.database.design import AttemptRng, seed_at
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.grid import Grid
 from gliofield.growth import FisherKolmogorovParameters
+from gliofield_papers.queries.papers_design import PapersDesign
 
 # 1 ml voxels, so volumes are counts.
 ML_GRID = Grid.axis_aligned((10, 10, 10), 10.0, (0, 0, 0))
@@ -44,17 +44,6 @@ def test_the_clinical_filter_keeps_what_patients_show():
     sizes = {(1, 3): True, (1, 40): True, (189, 249): True, (0, 30): False, (1, 2): False, (1, 41): False,
              (191, 200): False, (190, 251): False}  # fmt: skip
     assert {size: design.accepts(_drawn_with(0.0), _tumor(*size), ML_GRID) for size in sizes} == sizes
-
-
-def test_the_papers_filter_measures_at_a_random_threshold(rng):
-    """8.7-412 ml at u > U(0.6, 0.8): a tumor of 0.9 counts in full, one of 0.3 not at all."""
-    design = PapersDesign()
-    draws = [design.draw(rng, ball_anatomy()) for _ in range(200)]
-    for sizes, is_kept in (((8, 500), False), ((9, 500), True), ((411, 500), True), ((413, 500), False)):
-        assert design.accepts(draws[0], _tumor(*sizes), ML_GRID) == is_kept
-    between = np.full((1, 10, 10, 10), 0.7, dtype=np.float32) * (_tumor(0, 100) > 0)
-    answers = [design.accepts(draw, between, ML_GRID) for draw in draws]
-    assert 60 < sum(answers) < 140, f"a density in the middle of the range passes half of the time, got {sum(answers)}"
 
 
 @pytest.mark.parametrize("design", [ClinicalDesign(snapshots_per_run=2), PapersDesign(snapshots_per_run=2)])
@@ -91,78 +80,6 @@ def test_scaled_times_solve_the_linear_theory(length_mm, reach_mm):
     tau = scaled_time_of_reach(reach_mm, length_mm, 0.2)
     bracket = tau + math.log(31.2 / 0.2) - 1.5 * math.log(4 * math.pi * length_mm**2 * tau)
     assert math.sqrt(4 * length_mm**2 * tau * bracket) == pytest.approx(reach_mm, rel=1e-9)
-
-
-def test_papers_draws_stay_in_the_published_ranges(rng):
-    """D_w, ρ and T within their bounds and spread over them."""
-    draws = [PapersDesign().draw(rng, ball_anatomy()) for _ in range(200)]
-    for values, low, high in (
-        ([d.parameters.white_matter_diffusivity_mm2_per_day for d in draws], 0.02, 1.5),
-        ([d.parameters.proliferation_rate_per_day for d in draws], 0.002, 0.2),
-        ([d.times_days[0] for d in draws], 50.0, 1500.0),
-    ):
-        assert low <= min(values) < low + 0.1 * (high - low)
-        assert high - 0.1 * (high - low) < max(values) <= high
-
-
-def test_seeds_stay_in_the_box(rng):
-    """A box of the lower half along x gives seeds in the lower half of the domain's bounding box."""
-    anatomy = ball_anatomy()
-    box = ((0.0, 0.5), (0.0, 1.0), (0.0, 1.0))
-    voxels = anatomy.grid.voxel_of([seed_in_box(rng, anatomy, box) for _ in range(100)])
-    assert voxels[:, 0].min() >= 0.5
-    assert voxels[:, 0].max() <= 5.5
-    assert voxels[:, 1].max() > 9.0
-
-
-def _box_of_the_published_brain():
-    """White matter in the bounding box of the published domain: nodes 13-94, 14-117, 3-91 of 128, x from the right.
-
-    Node i lies at 96 − 229 i/128, −132 + 229 i/128 and −78 + 229 i/128 mm (R, A, S).
-    """
-    shape, node_mm = (82, 104, 89), 229.0 / 128.0
-    grid = Grid.axis_aligned(shape, node_mm, (96.0 - 94 * node_mm, -132.0 + 14 * node_mm, -78.0 + 3 * node_mm))
-    return Anatomy(
-        white_matter=np.ones(shape, dtype=np.float32),
-        gray_matter=np.zeros(shape, dtype=np.float32),
-        domain=np.ones(shape, dtype=bool),
-        grid=grid,
-        domain_rule="published box",
-    )
-
-
-def test_seeds_of_the_papers_fill_the_published_box(rng):
-    """x 0.15-0.7, y 0.2-0.8, z 0.15-0.7 of a cube of 229 mm (Ezhov et al. 2023, "Learn-Morph-Infer"), x from the right.
-
-    In the world that is −64.3 to 61.7 mm to the right, −86.2 to 51.2 mm to the front, −43.7 to 82.3 mm up: the box
-    reaches further to the left of the brain's middle than to the right, and its mirror image is 3 mm off.
-    """
-    anatomy, design = _box_of_the_published_brain(), PapersDesign()
-    seeds_mm = np.array([design.draw(rng, anatomy).parameters.seed_mm for _ in range(2000)])
-    low = np.array([96.0 - 229 * 0.7, -132.0 + 229 * 0.2, -78.0 + 229 * 0.15])
-    high = np.array([96.0 - 229 * 0.15, -132.0 + 229 * 0.8, -78.0 + 229 * 0.7])
-
-    # Fractions of four digits place the box to 0.01 mm; 2,000 numbers leave 0.07 mm free at either end on average.
-    assert np.all(seeds_mm > low - 0.02)
-    assert np.all(seeds_mm < high + 0.02)
-    np.testing.assert_allclose(seeds_mm.min(axis=0), low, atol=0.7)
-    np.testing.assert_allclose(seeds_mm.max(axis=0), high, atol=0.7)
-
-
-def test_a_box_without_tissue_is_an_error(rng):
-    """A domain of two opposite corners leaves the middle of its bounding box empty."""
-    anatomy = ball_anatomy()
-    corners = np.zeros_like(anatomy.domain)
-    corners[0, 0, 0] = corners[-1, -1, -1] = True
-    hollow = type(anatomy)(
-        white_matter=corners.astype(np.float32),
-        gray_matter=np.zeros(corners.shape, dtype=np.float32),
-        domain=corners,
-        grid=anatomy.grid,
-        domain_rule="corners",
-    )
-    with pytest.raises(DatabaseError, match="none of 10000 seed positions in the design's box fell into tissue"):
-        seed_in_box(rng, hollow, ((0.4, 0.6),) * 3)
 
 
 def test_generators_differ_by_seed_run_and_attempt():
@@ -282,10 +199,6 @@ def test_unknown_designs_name_the_known_ones():
         (lambda: ClinicalDesign(max_whole_to_core_ratio=0.5), "max_whole_to_core_ratio must be at least 1"),
         (lambda: ClinicalDesign(t1gd_threshold=0.1), "t1gd_threshold must be at least flair_threshold"),
         (lambda: ClinicalDesign(snapshots_per_run=0), "snapshots_per_run must be at least 1"),
-        (lambda: PapersDesign(growth_time_days=(0.0, 10.0)), "growth_time_days must be .low, high. with 0 < low"),
-        (lambda: PapersDesign(screening_factors=(1.1, 2.0)), "screening_factors must be .low, high., low <= 1"),
-        (lambda: PapersDesign(screening_seed_share=1.5), "screening_seed_share must lie in .0, 1., got 1.5"),
-        (lambda: PapersDesign(seed_box_fractions=((0.0, 2.0),) * 3), "seed_box_fractions must be three"),
         (lambda: named_design("papers", snapshots_per_run=0), "snapshots_per_run must be at least 1"),
         (lambda: named_design("papers", push_pa=5_000.0), "needs the growth model mass-effect"),
         (lambda: named_design("papers", mass_effect=True, push_pa=-1.0), "0 <= low <= high"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+import gliofield_evaluation
 from gliofield.scoring.finished import FinishedWork, source_digest
 
 
@@ -41,3 +42,4 @@ def test_the_digest_is_that_of_the_folders_asked_for():
     assert source_digest("growth") == source_digest("growth")
     assert source_digest("growth") != source_digest("growth", "imaging")
     assert source_digest("") != source_digest("growth")
+    assert source_digest("", package=gliofield_evaluation) != source_digest("")

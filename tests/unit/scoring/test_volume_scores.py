@@ -5,7 +5,7 @@ import math
 import pytest
 from volume_rows import CELLS, mask, row, tumor_of
 
-from gliofield.scoring.volume_scores import VolumeScores, density_error, score_ranking
+from gliofield.scoring.volume_scores import VolumeScores, score_ranking
 
 FIELDS = ("cells", "cells_total", "recurrence_enhancing", "recurrence_any", "volume_95_ml")
 
@@ -86,13 +86,3 @@ def test_what_has_no_denominator_is_undefined(changes, undefined):
 def test_scores_are_undefined_unless_given():
     """As of a margin that there is none of."""
     assert all(math.isnan(getattr(VolumeScores(), name)) for name in FIELDS)
-
-
-def test_the_density_error_is_a_mean_outside_the_core():
-    """|0.3 − 0.8| and |0.05 − 0|, not in the core, not where both are below 0.01."""
-    truth = tumor_of(cell_density=row(v3=1.0, v5=0.8, v9=0.009))
-    found = row(v3=0.1, v5=0.3, v7=0.05, v9=0.002)
-
-    assert density_error(found, truth) == pytest.approx((0.5 + 0.05) / 2)
-    assert math.isnan(density_error(row(v3=1.0), tumor_of(cell_density=row(v3=0.5))))
-    assert truth.cells_ml(found) == pytest.approx((0.3 + 0.05 + 0.002) * 0.002)

@@ -8,12 +8,13 @@ from growing_ball import build_balls
 from phantom_brain import phantom_atlas, write_phantom_patient
 from retrieval_fakes import queries_of
 
-from gliofield.database import ClinicalDesign, PapersDesign, build_database, named_model
+from gliofield.database import ClinicalDesign, build_database, named_model
 from gliofield.database.schema import describe_settings
 from gliofield.errors import DatabaseError, ParameterError
 from gliofield.growth import FisherKolmogorov
 from gliofield.pipeline import PersonalizationSettings, find_patients
 from gliofield_papers.indexes.full_scan import PackedQueries
+from gliofield_papers.queries.papers_design import PapersDesign
 from gliofield_papers.queries.retrieval_queries import (
     design_of,
     held_out_tumors,

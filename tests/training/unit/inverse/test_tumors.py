@@ -8,10 +8,11 @@ from growing_ball import BallDesign, GrowingBall, ball_anatomy, build_balls
 from mass_effect_phantoms import phantom_anatomy
 from one_brain_atlas import atlas_of
 
-from gliofield.database import ClinicalDesign, PapersDesign
+from gliofield.database import ClinicalDesign
 from gliofield.database.schema import describe_settings
 from gliofield.errors import ParameterError
 from gliofield.inverse import ObservationSettings
+from gliofield_papers.queries.papers_design import PapersDesign
 from gliofield_training.inverse import DatabaseTumors, SimulatedTumors, split_tumors
 
 
