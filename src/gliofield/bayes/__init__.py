@@ -4,7 +4,6 @@ from gliofield.bayes.database_posterior import DatabasePosterior, DatabasePoster
 from gliofield.bayes.diagnostics import (
     effective_number_of_distinct,
     effective_sample_size,
-    interval_coverage,
     rank_uniformity,
     truth_ranks,
 )
@@ -64,7 +63,6 @@ __all__ = [
     "effective_number_of_distinct",
     "effective_sample_size",
     "find_mode",
-    "interval_coverage",
     "log_design_of_tumors",
     "log_prior_of_tumors",
     "patient_specific_prior",

@@ -3,7 +3,7 @@
 Effective sample size says how many independent samples a weighted or duplicated set is worth. Simulation-based
 calibration (Talts et al. 2018, arXiv:1804.06788) draws a truth from the prior, simulates data, samples the posterior
 and notes the rank of the truth among the samples: over many repetitions ranks are uniform if, and only if, sampler and
-likelihood agree on average. Coverage asks the same of intervals.
+likelihood agree on average.
 """
 
 from __future__ import annotations
@@ -86,22 +86,3 @@ def rank_uniformity(ranks: NDArray[np.integer], *, num_samples: int, num_bins: i
     counts = np.bincount(ranks * num_bins // (num_samples + 1), minlength=num_bins)
     expected = ranks.size / num_bins
     return float(chi2.sf(((counts - expected) ** 2 / expected).sum(), num_bins - 1))
-
-
-def interval_coverage(
-    truths: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Share of repetitions whose interval holds the truth, per parameter; all (R, P) -> (P,).
-
-    With R repetitions a true coverage c shows with a standard error of √(c (1 − c)/R).
-
-    Raises
-    ------
-    ParameterError
-        If shapes differ.
-    """
-    if not truths.shape == low.shape == high.shape or truths.ndim != 2:
-        raise ParameterError(
-            f"truths, low and high must have one shape (R, P), got {truths.shape}, {low.shape} and {high.shape}."
-        )
-    return ((low <= truths) & (truths <= high)).mean(axis=0)

@@ -16,10 +16,10 @@ from typing import Any
 
 from gliofield.database import layout
 from gliofield.errors import DatabaseError
+from gliofield.file_hash import file_sha256
 from gliofield.output import atomic_file
 
 MANIFEST_NAME = "manifest.json"
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,8 @@ class Manifest:
 
 def entry_of(folder: Path, name: str) -> FileEntry:
     """Entry of an existing file: `name` is its path inside `folder`."""
-    digest, size = hashlib.sha256(), 0
-    with open(folder / name, "rb") as handle:
-        while block := handle.read(_BLOCK_BYTES):
-            digest.update(block)
-            size += len(block)
-    return FileEntry(name, size, digest.hexdigest())
+    path = folder / name
+    return FileEntry(name, path.stat().st_size, file_sha256(path))
 
 
 def require_unchanged(folder: Path, entries: Iterable[FileEntry]) -> None:

@@ -8,7 +8,6 @@ database on a read-only disk works.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from gliofield.database.schema import DatabaseHeader
 from gliofield.database.sharding import ShardIndex, decode_levels
 from gliofield.database.tumor_table import TABLE_NAMES, TumorTable, levels_checksum
 from gliofield.errors import DatabaseError, ParameterError, require_type
+from gliofield.file_hash import file_sha256
 from gliofield.growth import FisherKolmogorovParameters, growth_parameters_of
 from gliofield.growth.parameters import DEFAULT_DIFFUSIVITY_RATIO
 
@@ -111,7 +111,7 @@ class SimulationDatabase:
     def content_hash(self) -> str:
         """SHA-256 of the manifest, which holds that of every file; empty where there is no manifest."""
         try:
-            return hashlib.sha256((self.path / MANIFEST_NAME).read_bytes()).hexdigest()
+            return file_sha256(self.path / MANIFEST_NAME)
         except OSError:
             return ""
 

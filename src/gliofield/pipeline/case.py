@@ -7,7 +7,6 @@ skull-stripped (0 outside the brain, BraTS style) unless a brain mask is given.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from gliofield.anatomy.segmentation import (
 )
 from gliofield.cores import require_threads
 from gliofield.errors import ImageError, ParameterError, SegmentationError, require_type
+from gliofield.file_hash import file_sha256
 from gliofield.grid import Grid
 from gliofield.nifti import read_grid, read_volume
 from gliofield.volume import Volume
@@ -337,7 +337,6 @@ def _structural_modality(images: Mapping[str, Volume]) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with open(path, "rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise ParameterError(f"{path} cannot be read: {error.strerror}. Check the patient's folder.") from error

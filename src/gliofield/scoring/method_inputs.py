@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from gliofield.anatomy import Atlas
+from gliofield.file_hash import file_sha256
 from gliofield.pipeline import MethodOptions, PersonalizationSettings, prepare_method
 from gliofield.pipeline.query_method import QueryMethod
 from gliofield.progress import Reporter
@@ -23,9 +23,7 @@ def method_inputs(
     method = prepare_method(options, atlas=atlas, settings=settings, report=report)
     named = {each.name: getattr(options, each.name) for each in dataclasses.fields(options)}
     files = {name: path for name, path in named.items() if isinstance(path, Path) and path.is_file()}
-    found: dict[str, Any] = {
-        f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()
-    }
+    found: dict[str, Any] = {f"{name}_sha256": file_sha256(path) for name, path in files.items()}
     if isinstance(method, QueryMethod):
         found |= {"num_tumors": method.database.num_tumors, "manifest_sha256": method.database.content_hash}
     return found

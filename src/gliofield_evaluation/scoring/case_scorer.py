@@ -7,7 +7,6 @@ pipeline's own `personalize`, and everything it is scored by is kept as one JSON
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 import gliofield_evaluation
 from gliofield.anatomy import Atlas
 from gliofield.errors import GliofieldError
+from gliofield.file_hash import file_sha256
 from gliofield.imaging import InverseMethod
 from gliofield.nifti import read_volume
 from gliofield.pipeline import (
@@ -254,7 +254,7 @@ class _OpenedCase:
         """Of every file of the case, by name."""
         given = self.cohort_case
         files = [*sorted(given.folder.glob("*.nii*")), *sorted(given.patient_folder.glob("*.nii*"))]
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        return {path.name: file_sha256(path) for path in files}
 
     @cached_property
     def _case(self) -> Case:

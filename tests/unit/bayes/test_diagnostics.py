@@ -4,7 +4,6 @@ import pytest
 from gliofield.bayes import (
     effective_number_of_distinct,
     effective_sample_size,
-    interval_coverage,
     rank_uniformity,
     truth_ranks,
 )
@@ -60,12 +59,3 @@ def test_unequal_bins_and_impossible_ranks_are_refused(ranks, num_bins, complain
     """Bins of unequal size would not be uniform."""
     with pytest.raises(ParameterError, match=complaint):
         rank_uniformity(np.array(ranks, dtype=int), num_samples=31, num_bins=num_bins)
-
-
-def test_coverage_is_the_share_of_intervals_that_hold_the_truth():
-    """Bounds included, per parameter."""
-    truths = np.array([[1.0, 5.0], [2.0, 5.0]])
-
-    assert interval_coverage(truths, truths - 1, np.array([[1.0, 4.0], [3.0, 6.0]])).tolist() == [1.0, 0.5]
-    with pytest.raises(ParameterError, match="one shape"):
-        interval_coverage(truths, truths, truths[0])

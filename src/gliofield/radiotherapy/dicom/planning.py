@@ -9,7 +9,6 @@ exported.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from gliofield.errors import DicomError
+from gliofield.file_hash import file_sha256
 from gliofield.grid import Grid
 from gliofield.nifti import read_volume
 from gliofield.pipeline.read_provenance import read_provenance
@@ -108,7 +108,7 @@ def require_same_case(record: ImportedRecord, result: str | os.PathLike[str]) ->
     """
     try:
         used = read_provenance(result, parts=("inputs",))["inputs"]["sha256"].get("t1c")
-        own = hashlib.sha256((record.folder / "case_t1c.nii.gz").read_bytes()).hexdigest()
+        own = file_sha256(record.folder / "case_t1c.nii.gz")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DicomError(f"{result} or {record.folder} is incomplete ({error}). Make it again.") from error
     if used != own:
