@@ -80,8 +80,8 @@ class ElasticitySolver:
         self._levels[0].set_lame(lame_pa)
         self._is_prepared = False
 
-    def _prepare(self) -> None:
-        """Bring diagonals and coarse grids up to the stiffness; residuals need neither."""
+    def prepare(self) -> None:
+        """Bring diagonals and coarse grids up to the stiffness, as `solve` does first; residuals need neither."""
         if self._is_prepared:
             return
         self._levels[0].prepare_diagonal()
@@ -120,7 +120,7 @@ class ElasticitySolver:
         max_iterations : int
             Where to stop in any case; the report tells what was reached.
         """
-        self._prepare()
+        self.prepare()
         finest = self._levels[0]
         residual, direction, image = finest.force, self._direction, self._image
         finest.residual(u, force, residual)
