@@ -278,7 +278,7 @@ class MassEffectRun:
         if error <= self._settings.force_tolerance * size:
             return None
         lame += np.float32(push_pa) * bounded
-        self._solver.set_stiffness(lame, shear)
+        self._solver.set_lame(lame)
         correction = np.zeros_like(increment)
         allowed = self._settings.force_tolerance * size
         left = _CORRECTION_TOLERANCE * error
@@ -402,7 +402,7 @@ class _Relaxation:
             length = float(np.vdot(change, change))
             along = float(np.vdot(self._last.ravel(), change)) / length if length > 0.0 else -1.0
             self._factor = min(max(-self._factor * along, _SMALLEST_FACTOR), _LARGEST_FACTOR)
-        self._last = correction.copy()
+        self._last = correction
         return np.float32(self._factor)
 
 

@@ -24,6 +24,7 @@ def solver_of(shape, spacing_mm, num_levels=None):
     cells = box.padded(np.where(maps.brain, density, 0.0).astype(np.float32))
     solver = ElasticitySolver(box.padded(maps.brain), num_levels=num_levels or box.num_levels)
     solver.set_stiffness(*TissueElasticity().lame_coefficients(tissue, cells))
+    solver.prepare()
     force = np.stack([np.roll(cells, 1, axis) - cells for axis in range(3)]) * np.float32(4000.0 * spacing_mm)
     return solver, np.where(solver.live, force, np.float32(0.0))
 

@@ -83,6 +83,7 @@ def solvers():
     for own_lame, own_shear in zip(lame, shear, strict=True):
         singles.append(multigrid.ElasticitySolver(mask, num_levels=2))
         singles[-1].set_stiffness(own_lame, own_shear)
+        singles[-1].prepare()
     brain.in_mask(batch.lame).copy_(torch.from_numpy(lame * mask))
     brain.in_mask(batch.shear).copy_(torch.from_numpy(shear * mask))
     batch.prepare()

@@ -62,7 +62,8 @@ class ElasticitySolver:
         for _ in range(1, num_levels):
             self._levels.append(_Level(_coarse_mask(self._levels[-1].brain), executor, num_threads))
         finest = self._levels[0]
-        self._direction, self._image, self._correction = (np.zeros_like(finest.u) for _ in range(3))
+        self._direction, self._image = np.zeros_like(finest.u), np.zeros_like(finest.u)
+        self._is_prepared = False
 
     @property
     def live(self) -> NDArray[np.bool_]:
@@ -72,8 +73,21 @@ class ElasticitySolver:
     def set_stiffness(self, lame_pa: NDArray[np.float32], shear_pa: NDArray[np.float32]) -> None:
         """Use new Lamé coefficients λ and μ of the cells [Pa], shape (X', Y', Z'), > 0 in the brain."""
         self._levels[0].set_stiffness(lame_pa, shear_pa)
+        self._is_prepared = False
+
+    def set_lame(self, lame_pa: NDArray[np.float32]) -> None:
+        """Use another λ of the cells [Pa], shape (X', Y', Z'), with the μ there is."""
+        self._levels[0].set_lame(lame_pa)
+        self._is_prepared = False
+
+    def prepare(self) -> None:
+        """Bring diagonals and coarse grids up to the stiffness, as `solve` does first; residuals need neither."""
+        if self._is_prepared:
+            return
+        self._levels[0].prepare_diagonal()
         for fine, coarse in zip(self._levels[:-1], self._levels[1:], strict=True):
             coarse.take_stiffness(fine)
+        self._is_prepared = True
 
     def residual(self, u: NDArray[np.float32], force: NDArray[np.float32]) -> NDArray[np.float32]:
         """f − A u on live faces, 0 elsewhere, shape (3, X', Y', Z')."""
@@ -106,6 +120,7 @@ class ElasticitySolver:
         max_iterations : int
             Where to stop in any case; the report tells what was reached.
         """
+        self.prepare()
         finest = self._levels[0]
         residual, direction, image = finest.force, self._direction, self._image
         finest.residual(u, force, residual)
@@ -147,21 +162,30 @@ class _Level:
         self.shear_edges, self.inverse_diagonal = np.zeros((2, 3, *shape), np.float32)
         self.u, self._other, self.change, self.force = np.zeros((4, 3, *shape), np.float32)
         self._largest_eigenvalue = 1.0
+        # Kernels take a face for live where its inverse diagonal is positive, which no stiffness changes.
+        for axis in range(3):
+            self.inverse_diagonal[axis] = brain & np.roll(brain, 1, axis=axis)
 
     def set_stiffness(self, lame_pa: NDArray[np.float32], shear_pa: NDArray[np.float32]) -> None:
-        np.copyto(self.lame, lame_pa, where=self.brain)
         np.copyto(self.shear, shear_pa, where=self.brain)
-        self._prepare()
+        self.set_lame(lame_pa)
+        self._prepare_shear()
+
+    def set_lame(self, lame_pa: NDArray[np.float32]) -> None:
+        np.copyto(self.lame, lame_pa, where=self.brain)
 
     def take_stiffness(self, fine: _Level) -> None:
         for own, finer in ((self.lame, fine.lame), (self.shear, fine.shear)):
             self._rows.run(kernels.coarsened, fine.brain, finer, own)
-        self._prepare()
+        self._prepare_shear()
+        self.prepare_diagonal()
 
-    def _prepare(self) -> None:
+    def _prepare_shear(self) -> None:
         np.add(self.shear, self.shear, out=self.twice_shear)
         # Edges lie behind their cells, so those of the last cells have the indices of cells beyond them.
         kernels.edge_stiffness(self.brain, self.shear, self.shear_edges)
+
+    def prepare_diagonal(self) -> None:
         bounds = self._rows.map(
             kernels.diagonal, self.brain, self.lame, self.twice_shear, self.shear_edges, self.inverse_diagonal
         )
