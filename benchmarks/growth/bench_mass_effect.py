@@ -191,7 +191,9 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--atlas", default="sri24", help="name or folder of an atlas")
-    parser.add_argument("--tumors", type=int, default=3, help="tumors of the push table")
+    parser.add_argument(
+        "--tumors", type=int, default=3, help="tumors of the push table; 0 for neither that nor the resolution"
+    )
     parser.add_argument("--clinical", type=int, default=12, help="tumors of the design clinical; 0 for none")
     parser.add_argument("--spacing-mm", type=float, help="spacing of the grid; default: that of databases")
     parser.add_argument("--threads", type=int, default=2, help="threads of each run")
@@ -200,10 +202,11 @@ def main() -> None:
     grid = None if arguments.spacing_mm is None else atlas.simulation_grid(spacing_mm=arguments.spacing_mm)
     anatomy = atlas.anatomy(grid)
     print(conditions(anatomy, atlas.name))
-    print(f"\nPush, tumors of {WHOLE_VOLUME_ML:g} ml, {arguments.threads} threads")
-    print("\n".join(push_table(anatomy, arguments.tumors, arguments.threads)), flush=True)
-    print("\nResolution")
-    print("\n".join(resolution_table(anatomy, arguments.threads)), flush=True)
+    if arguments.tumors:
+        print(f"\nPush, tumors of {WHOLE_VOLUME_ML:g} ml, {arguments.threads} threads")
+        print("\n".join(push_table(anatomy, arguments.tumors, arguments.threads)), flush=True)
+        print("\nResolution")
+        print("\n".join(resolution_table(anatomy, arguments.threads)), flush=True)
     if arguments.clinical:
         print("\nTumors of the design clinical, γ from 0 to twice the default")
         print("\n".join(clinical_table(anatomy, arguments.clinical, arguments.threads)), flush=True)
