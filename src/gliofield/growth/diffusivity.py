@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -47,8 +48,6 @@ class FaceCoefficients:
         Shape of those arrays.
     row_start, row_stop : int32 arrays of shape (X', Y')
         Extent of the domain along z in each row, as indices into the padded box.
-    max_face_sum : float
-        Largest sum of the six coefficients of a voxel; 6 inside uniform white matter.
     """
 
     x: NDArray[np.float32]
@@ -58,7 +57,15 @@ class FaceCoefficients:
     grid_shape: tuple[int, int, int]
     row_start: NDArray[np.int32]
     row_stop: NDArray[np.int32]
-    max_face_sum: float
+
+    @cached_property
+    def max_face_sum(self) -> float:
+        """Largest sum of the six coefficients of a voxel; 6 inside uniform white matter."""
+        face_sum = self.x + self.y + self.z
+        face_sum[:-1] += self.x[1:]
+        face_sum[:, :-1] += self.y[:, 1:]
+        face_sum[:, :, :-1] += self.z[:, :, 1:]
+        return float(face_sum.max())
 
     def padded(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
         """Part of an (X, Y, Z) array inside the box, with one voxel of zeros around it."""
@@ -128,10 +135,6 @@ def _coefficients(
     grid_shape: tuple[int, int, int],
 ) -> FaceCoefficients:
     x, y, z = faces
-    face_sum = x + y + z
-    face_sum[:-1] += x[1:]
-    face_sum[:, :-1] += y[:, 1:]
-    face_sum[:, :, :-1] += z[:, :, 1:]
     occupied = inside.any(axis=2)
     row_start = np.where(occupied, inside.argmax(axis=2), EMPTY_START).astype(np.int32)
     row_stop = np.where(occupied, inside.shape[2] - inside[:, :, ::-1].argmax(axis=2), EMPTY_STOP).astype(np.int32)
@@ -145,7 +148,6 @@ def _coefficients(
         grid_shape=grid_shape,
         row_start=row_start,
         row_stop=row_stop,
-        max_face_sum=float(face_sum.max()),
     )
 
 
