@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SMALL_SPACING_MM = 3.75
 #: Number of the first anatomy for tests, far from those for training and validation.
 FIRST_TEST_ANATOMY = 1_000_000
+_SMALL_NOTE = "the surrogate was trained with less than the paper's preset and is labelled small."
 
 _brains, _brains_choice = panel("Brains")
 
@@ -63,7 +64,7 @@ _FromGuess = Annotated[
     network(
         "--from-guess",
         help="Beyond the paper: a small network that corrects the radial solution at the time of travel, for one core, "
-        "at 3.75 mm: 8 filters, 240 tumors, 4 epochs, loss per-tumor.",
+        "at 3.75 mm: 8 filters, 640 tumors, 3 epochs, loss per-tumor.",
     ),
 ]
 
@@ -109,8 +110,8 @@ def train_surrogate(
     path = checkpoint_path(out, replace=force)
     if from_guess:
         console.refuse("small", because="with --from-guess, which is small")
-    preset = SurrogateSettings.small() if small else SurrogateSettings.papers()
-    preset = SurrogateSettings.correcting() if from_guess else preset
+    presets = SurrogateSettings
+    preset = presets.correcting() if from_guess else presets.small() if small else presets.papers()
     settings = with_given(
         preset,
         network=with_given(preset.network, channels=channels, tissues=("csf",) if csf_only else None),
@@ -139,11 +140,10 @@ def train_surrogate(
     header = _simulate_and_train(
         settings, brains, folder, path, loaded, solver_device, force=force, restart=restart, report=console.report
     )
-    small_note = "the surrogate was trained with less than the paper's preset and is labelled small."
     console.notes(
         [
             *(f"left out: {name} ({reason})" for name, reason in left_out.items()),
-            *([small_note] if header.is_small else []),
+            *([_SMALL_NOTE] if header.is_small else []),
         ]
     )
     console.result(

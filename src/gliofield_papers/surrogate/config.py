@@ -204,9 +204,9 @@ class SurrogateSettings:
             ),
             loss="per-tumor",
             training=TrainingSettings(
-                num_epochs=4, batch_size=8, learning_rate=3e-3, schedule=Cosine(final_learning_rate=6e-5)
+                num_epochs=3, batch_size=8, learning_rate=3e-3, schedule=Cosine(final_learning_rate=6e-5)
             ),
-            num_training_samples=240,
+            num_training_samples=640,
             num_validation_samples=40,
         )
 

@@ -44,9 +44,11 @@ def region_errors(predicted: Tensor, simulated: Tensor, tissues: Tensor) -> dict
 
 
 def total_loss(errors: Mapping[str, Tensor], loss: str) -> Tensor:
-    """What is minimized, of the errors of `region_errors` and a name of `SURROGATE_LOSSES`."""
+    """What is minimized, by a name of `SURROGATE_LOSSES`, of `region_errors` and `tumor_errors`, as ``per-tumor``."""
     if loss == "whole-volume":
         return errors["volume"]
+    if loss == "per-tumor":
+        return errors["per-tumor"]
     faithful = errors["tumor"] + errors["csf"]
     return faithful + errors["healthy"] if loss == "all-regions" else faithful
 

@@ -73,8 +73,9 @@ class SurrogateTask:
         tissues, growth, simulated, *guess = batch
         predicted = network(tissues[:, self._channels], growth, *guess).float()
         errors = region_errors(predicted, simulated, tissues)
-        is_per_tumor = self._settings.loss == "per-tumor"
+        if self._settings.loss == "per-tumor":
+            errors["per-tumor"] = tumor_errors(predicted, simulated)
         return {
-            "loss": tumor_errors(predicted, simulated) if is_per_tumor else total_loss(errors, self._settings.loss),
+            "loss": total_loss(errors, self._settings.loss),
             **{name: error.detach() for name, error in errors.items()},
         }
