@@ -140,12 +140,8 @@ def train_surrogate(
     header = _simulate_and_train(
         settings, brains, folder, path, loaded, solver_device, force=force, restart=restart, report=console.report
     )
-    console.notes(
-        [
-            *(f"left out: {name} ({reason})" for name, reason in left_out.items()),
-            *([_SMALL_NOTE] if header.is_small else []),
-        ]
-    )
+    notes = [f"left out: {name} ({reason})" for name, reason in left_out.items()]
+    console.notes([*notes, *([_SMALL_NOTE] if header.is_small else [])])
     console.result(
         {"checkpoint": out, "samples": folder, **header.to_dict()},
         lambda: "\n".join([best_epoch_line("surrogate", header.history), f"checkpoint: {out}"]),
