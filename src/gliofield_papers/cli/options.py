@@ -14,7 +14,7 @@ NETWORK_INDEXES = ("ae", "vae", "hash")
 CLASSICAL_INDEXES = ("exact", "direct", "ds64", "ds32", "radiomics", "random-projection")
 LOSSES = ("dice", "dice-squared", "jaccard", "bce", "mse")
 MODALITIES = ("flair", "t1gd")
-SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")
+SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions", "per-tumor")
 
 #: What the papers' preset of each network and its preset ``--small`` hold.
 EMBEDDING_PRESET = {"num_epochs": (120, 20), "batch_size": (2, 4), "learning_rate": (1e-5, 1e-3)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gliofield.anatomy import Anatomy
@@ -17,12 +18,14 @@ from gliofield.records import to_record
 from gliofield_papers.surrogate import LearnedFisherKolmogorov, SurrogateHeader, SurrogateSamples
 
 _SPACING_SLACK = 1e-3
+#: Name of the control.
+GUESS_ALONE = "guess alone"
 
 
 def load_surrogates(
     checkpoints: Sequence[str | os.PathLike[str]], *, device: str = "auto"
 ) -> tuple[LearnedFisherKolmogorov, ...]:
-    """Trained surrogates that can be asked about the same tumors.
+    """Trained surrogates that can be asked about the same tumors; last, as a control, a guess that one corrects.
 
     Parameters
     ----------
@@ -53,12 +56,13 @@ def load_surrogates(
                 f"{model.checkpoint} and {first.checkpoint} cannot be asked about the same tumors, the first differs "
                 f"in {differences}. Evaluate them one by one."
             )
-    return models
+    correcting = [model for model in models if model.header.settings.network.corrects_guess]
+    return (*models, *(replace(model, guess_only=True) for model in correcting[:1]))
 
 
 def surrogate_names(models: Sequence[LearnedFisherKolmogorov]) -> tuple[str, ...]:
     """Names that tell surrogates apart: of the files, or whole paths where two files have the same name."""
-    names = [os.path.basename(model.checkpoint) for model in models]
+    names = [GUESS_ALONE if model.guess_only else os.path.basename(model.checkpoint) for model in models]
     return tuple(model.checkpoint if names.count(name) > 1 else name for model, name in zip(models, names, strict=True))
 
 

@@ -29,6 +29,7 @@ from gliofield_papers.surrogate import TISSUES, LearnedFisherKolmogorov, Surroga
 
 #: Where the growth model has tumor.
 _GROWN_TISSUES = ("white_matter", "gray_matter")
+_NO_TRAINING = TrainingHistory(epochs=(), best_epoch=0, is_stopped_early=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class SurrogateScore:
     single_s, batched_s : float
         Median seconds per tumor, one at a time and in batches of `TIMED_BATCH`.
     history : TrainingHistory
-        Losses of its training.
+        Losses of its training; no epochs for a guess alone.
     errors, network_errors : tuple of DensityErrors
         Those of each test tumor, in the order of the samples; of what the model gives, and of the network alone.
     """
@@ -218,8 +219,8 @@ def _score(
     return SurrogateScore(
         name=name,
         tissues=", ".join(settings.network.tissues),
-        loss=settings.loss,
-        is_small=model.header.is_small,
+        loss="none" if model.guess_only else settings.loss,
+        is_small=model.header.is_small and not model.guess_only,
         published={
             **{tissue: MeanValue.of([error.published[tissue] for error in own]) for tissue in _GROWN_TISSUES},
             "csf": MeanValue.of([error.published["csf"] for error in alone]),
@@ -232,7 +233,7 @@ def _score(
         },
         single_s=seconds.single_s,
         batched_s=seconds.batched_s,
-        history=model.header.history,
+        history=_NO_TRAINING if model.guess_only else model.header.history,
         errors=tuple(own),
         network_errors=tuple(alone),
     )

@@ -88,6 +88,8 @@ def surrogate_loss_figure(evaluation: SurrogateEvaluation) -> Figure:
     axes = figure.subplots()
     for number, score in enumerate(evaluation.scores):
         epochs = score.history.epochs
+        if not epochs:  # a guess alone has learned nothing
+            continue
         for part, style in (("training", "solid"), ("validation", "dashed")):
             values = [getattr(epoch, part).get("loss", math.nan) for epoch in epochs]
             axes.plot(

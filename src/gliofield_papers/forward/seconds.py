@@ -101,10 +101,13 @@ def time_surrogates(
 def predicted(
     model: LearnedFisherKolmogorov, samples: SurrogateSamples, rows: Sequence[int] | NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """What the network of a surrogate says of the cubes of some samples, (n, S, S, S); loading included."""
+    """What the network of a surrogate says of the cubes of some samples, (n, S, S, S); loading and guess included."""
     growth = np.stack([samples.growth(int(row)) for row in rows])
     tissues = np.stack([samples.tissues(int(row)) for row in rows])
-    return model.predict_cubes(tissues, scaled_growth(growth, model.header.settings.ranges))
+    scaled = scaled_growth(growth, model.header.settings.ranges)
+    if model.header.settings.network.corrects_guess:
+        return model.correct_guess(tissues, scaled, np.stack([samples.guess(int(row)) for row in rows]))
+    return model.predict_cubes(tissues, scaled)
 
 
 def _grow(solver: FisherKolmogorov, samples: SurrogateSamples, row: int) -> None:

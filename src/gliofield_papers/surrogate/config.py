@@ -21,8 +21,9 @@ from gliofield.learning import Cosine, TrainingSettings
 #: What the network may know of an anatomy.
 TISSUES = ("white_matter", "gray_matter", "csf")
 #: ``tumor-and-csf``: mean error inside the tumor plus mean error in CSF (the paper); ``whole-volume``: mean error (its
-#: ablation); ``all-regions``: that of the paper plus the mean error in healthy tissue (beyond the paper).
-SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions")
+#: ablation); ``all-regions``: that of the paper plus the mean error in healthy tissue (beyond the paper);
+#: ``per-tumor``: error relative to the mass and soft Dice, of each tumor (beyond the paper).
+SURROGATE_LOSSES = ("tumor-and-csf", "whole-volume", "all-regions", "per-tumor")
 
 _PAPERS_CROP, _PAPERS_CHANNELS, _PAPERS_NUM_HALVINGS = 64, 128, 3
 _PAPERS_NUM_TRAINING, _PAPERS_NUM_VALIDATION, _PAPERS_NUM_EPOCHS = 20_000, 2_000, 30
@@ -94,6 +95,9 @@ class SurrogateNetworkSettings:
         Convolutions per block, ≥ 1.
     tissues : tuple of str
         What the network knows of the anatomy, of `TISSUES`; ``("csf",)`` for the paper's ablation.
+    corrects_guess : bool
+        Whether it corrects the physical guess of `guess.guess_logits` instead of answering on its own (beyond the
+        paper).
 
     Raises
     ------
@@ -106,6 +110,7 @@ class SurrogateNetworkSettings:
     num_halvings: int = _PAPERS_NUM_HALVINGS
     block_length: int = 4
     tissues: tuple[str, ...] = TISSUES
+    corrects_guess: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("channels", 4), ("num_halvings", 1), ("block_length", 1)):
@@ -188,6 +193,21 @@ class SurrogateSettings:
             ),
             num_training_samples=400,
             num_validation_samples=50,
+        )
+
+    @classmethod
+    def correcting(cls) -> SurrogateSettings:
+        """A small network that corrects a physical guess, for one core and a coarser grid (beyond the paper)."""
+        return cls(
+            network=SurrogateNetworkSettings(
+                crop_size=32, channels=8, num_halvings=1, block_length=2, corrects_guess=True
+            ),
+            loss="per-tumor",
+            training=TrainingSettings(
+                num_epochs=3, batch_size=8, learning_rate=3e-3, schedule=Cosine(final_learning_rate=6e-5)
+            ),
+            num_training_samples=640,
+            num_validation_samples=40,
         )
 
     @property

@@ -27,13 +27,14 @@ from gliofield.learning import read_checkpoint, require_torch, resolve_device
 from gliofield_papers.surrogate.anatomies import crop_around, paste_around, tissue_channels
 from gliofield_papers.surrogate.checkpoint import CHECKPOINT_KIND, SurrogateHeader, read_surrogate_header
 from gliofield_papers.surrogate.config import TISSUES
-from gliofield_papers.surrogate.samples import center_voxel
+from gliofield_papers.surrogate.guess import guess_logits
+from gliofield_papers.surrogate.samples import center_voxel, seed_offset
 from gliofield_papers.surrogate.scaling import growth_in_ranges, scaled_growth
 
 if TYPE_CHECKING:
     import torch
 
-    from gliofield_papers.surrogate.network import SurrogateNetwork
+    from gliofield_papers.surrogate.network import CorrectingNetwork, SurrogateNetwork
 
 # Densities at several times share the code of the anatomy; more at once than this need not fit into memory.
 _TIMES_AT_ONCE = 8
@@ -49,19 +50,22 @@ class LearnedFisherKolmogorov:
         Checkpoint of `train_surrogate`.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
+    guess_only : bool
+        Whether to answer with the physical guess that the network corrects, uncorrected: a control.
 
     Raises
     ------
     CheckpointError
         If the checkpoint cannot be read, or its weights do not fit what it says of its network.
     ParameterError
-        If PyTorch or the device is missing.
+        If PyTorch or the device is missing, or there is no guess.
     """
 
     checkpoint: str
     device: str = "auto"
+    guess_only: bool = False
     header: SurrogateHeader = field(init=False, repr=False)
-    _network: SurrogateNetwork = field(init=False, repr=False)
+    _network: SurrogateNetwork | CorrectingNetwork = field(init=False, repr=False)
     _torch_device: torch.device = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +73,8 @@ class LearnedFisherKolmogorov:
         from gliofield_papers.surrogate.network import make_network
 
         header = read_surrogate_header(self.checkpoint)
+        if self.guess_only and not header.settings.network.corrects_guess:
+            raise ParameterError(f"{self.checkpoint} corrects no guess: expected a surrogate trained with one.")
         device = resolve_device(self.device)
         network = make_network(header.settings.network, seed=0)
         try:
@@ -114,9 +120,20 @@ class LearnedFisherKolmogorov:
         channels = tissue_channels(anatomy)
         self._require_domain_rule(anatomy)
         ranges = self.header.settings.ranges
-        growth = scaled_growth(growth_in_ranges(parameters, times, ranges), ranges)
+        growth = growth_in_ranges(parameters, times, ranges)
         size = self.header.settings.network.crop_size
-        cubes = self.predict_cubes(crop_around(channels, center, size)[np.newaxis], growth)
+        tissues = crop_around(channels, center, size)
+        if self.header.settings.network.corrects_guess:
+            guess = guess_logits(
+                tissues,
+                seed_offset(anatomy, parameters.seed_mm),
+                growth,
+                spacing_mm=anatomy.spacing_mm,
+                diffusivity_ratio=ranges.diffusivity_ratio,
+            )
+            cubes = self.correct_guess(tissues[np.newaxis], scaled_growth(growth, ranges), guess)
+        else:
+            cubes = self.predict_cubes(tissues[np.newaxis], scaled_growth(growth, ranges))
         density = paste_around(cubes, center, anatomy.grid.shape) * anatomy.domain
         return Solution(
             cell_density=density,
@@ -142,8 +159,10 @@ class LearnedFisherKolmogorov:
         import torch
 
         from gliofield.learning.single_samples import paired
+        from gliofield_papers.surrogate.network import CorrectingNetwork
 
         channels = [TISSUES.index(tissue) for tissue in self.header.settings.network.tissues]
+        assert not isinstance(self._network, CorrectingNetwork)  # these correct a guess
         cubes = []
         with torch.inference_mode():
             anatomy = torch.from_numpy(np.ascontiguousarray(tissues[:, channels])).to(self._torch_device)
@@ -156,6 +175,37 @@ class LearnedFisherKolmogorov:
                     code = shared.expand(len(rows), -1, -1, -1, -1)
                 predicted = self._network.decode(paired(code), paired(rows.to(self._torch_device)))[: len(rows)]
                 cubes.append(predicted[:, 0].clamp(0.0, 1.0).float().cpu().numpy())
+        return np.concatenate(cubes)
+
+    def correct_guess(
+        self, tissues: NDArray[np.float32], growth: NDArray[np.float64], guess: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Densities in [0, 1] of cubes around seeds, (n, S, S, S), of a network that corrects guesses.
+
+        Parameters
+        ----------
+        tissues, growth
+            As of `predict_cubes`.
+        guess : (n, S, S, S) float32 array
+            Log-odds of `guess.guess_logits`.
+        """
+        import torch
+
+        from gliofield.learning.single_samples import paired
+
+        channels = [TISSUES.index(tissue) for tissue in self.header.settings.network.tissues]
+        cubes = []
+        with torch.inference_mode():
+            for start in range(0, len(growth), _TIMES_AT_ONCE):
+                odds = torch.from_numpy(guess[start : start + _TIMES_AT_ONCE, np.newaxis])
+                if self.guess_only:
+                    cubes.append(odds[:, 0].sigmoid().numpy())
+                    continue
+                rows = growth[start : start + _TIMES_AT_ONCE].astype(np.float32)
+                one_or_all = tissues if len(tissues) == 1 else tissues[start : start + _TIMES_AT_ONCE]
+                anatomy = torch.from_numpy(one_or_all[:, channels]).expand(len(odds), -1, -1, -1, -1)
+                inputs = (paired(each.to(self._torch_device)) for each in (anatomy, torch.from_numpy(rows), odds))
+                cubes.append(self._network(*inputs)[: len(odds), 0].float().cpu().numpy())
         return np.concatenate(cubes)
 
     def _require_spacing(self, anatomy: Anatomy) -> None:

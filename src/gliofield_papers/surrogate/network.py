@@ -19,6 +19,8 @@ from gliofield_papers.surrogate.config import SurrogateNetworkSettings
 
 #: D_w, ρ and T: as many inputs as channels at the bottom.
 NUM_PARAMETERS = 3
+# Log-odds of a guess, and of a correction, that count as 1.
+_LOGITS, _CORRECTION = 8.0, 4.0
 
 
 class _ResidualBlock(nn.Module):
@@ -75,7 +77,39 @@ class SurrogateNetwork(nn.Module):
         return self.decode(self.encode(tissues), parameters)
 
 
-def make_network(settings: SurrogateNetworkSettings, *, seed: int) -> SurrogateNetwork:
+class CorrectingNetwork(nn.Module):
+    """Tissues, scaled parameters (B, 3) and log-odds of a guess (B, 1, S, S, S) to densities (B, 1, S, S, S).
+
+    Beyond the paper: what it adds to the log-odds looks at the finest and one coarser resolution. Untrained it adds
+    nothing, so its answer is the guess.
+    """
+
+    def __init__(self, settings: SurrogateNetworkSettings) -> None:
+        super().__init__()
+        channels = settings.channels
+        num_inputs = len(settings.tissues) + NUM_PARAMETERS + 2
+        self.fine = nn.Sequential(nn.Conv3d(num_inputs, channels, 3, padding=1), nn.ReLU())
+        coarse: list[nn.Module] = []
+        for number in range(settings.num_halvings):
+            inputs = channels if number == 0 else 2 * channels
+            coarse += [nn.Conv3d(inputs, 2 * channels, 3, stride=2, padding=1), nn.ReLU()]
+        coarse += [_ResidualBlock(2 * channels, settings.block_length)]
+        self.coarse = nn.Sequential(*coarse, nn.Upsample(scale_factor=2**settings.num_halvings, mode="nearest"))
+        self.join = nn.Sequential(nn.Conv3d(3 * channels, channels, 1), nn.ReLU())
+        self.correction = nn.Conv3d(channels, 1, 1)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)  # type: ignore[arg-type]
+
+    def forward(self, tissues: Tensor, parameters: Tensor, guess: Tensor) -> Tensor:
+        """Densities of a batch, in [0, 1]."""
+        everywhere = parameters[:, :, None, None, None].expand(-1, -1, *guess.shape[2:])
+        inputs = torch.cat([tissues, everywhere, guess / _LOGITS, guess.sigmoid()], dim=1)
+        fine = self.fine(inputs)
+        joined = self.join(torch.cat([fine, self.coarse(fine)], dim=1))
+        return (guess + _CORRECTION * self.correction(joined)).sigmoid()
+
+
+def make_network(settings: SurrogateNetworkSettings, *, seed: int) -> SurrogateNetwork | CorrectingNetwork:
     """Network with first weights of a seed; PyTorch's global generator is left as it was.
 
     Channels lie beside each other in memory, which makes a step faster on a processor.
@@ -83,4 +117,5 @@ def make_network(settings: SurrogateNetworkSettings, *, seed: int) -> SurrogateN
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # The annotation of Module.to knows no memory formats of volumes.
-        return SurrogateNetwork(settings).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        network = (CorrectingNetwork if settings.corrects_guess else SurrogateNetwork)(settings)
+        return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

@@ -27,6 +27,7 @@ from gliofield.progress import ProgressEvent, Reporter, ignore_progress
 from gliofield.records import to_record
 from gliofield_papers.surrogate.anatomies import crop_around, tissue_channels
 from gliofield_papers.surrogate.config import ParameterRanges
+from gliofield_papers.surrogate.guess import guess_logits
 from gliofield_papers.surrogate.sample_files import completed_file, require_own_folder
 from gliofield_training import ProcessGroup
 
@@ -87,6 +88,17 @@ class SurrogateSamples:
         """White matter, gray matter and CSF around a seed, (3, S, S, S)."""
         draw = self.draws[sample]
         return crop_around(self._tissues[draw.anatomy], draw.center, self.crop_size)
+
+    def guess(self, sample: int) -> NDArray[np.float32]:
+        """Log-odds of the physical guess around a seed, (S, S, S)."""
+        draw = self.draws[sample]
+        return guess_logits(
+            self.tissues(sample),
+            seed_offset(self.anatomies[draw.anatomy], draw.parameters.seed_mm),
+            self.growth(sample)[np.newaxis],
+            spacing_mm=self.spacing_mm,
+            diffusivity_ratio=self.ranges.diffusivity_ratio,
+        )[0]
 
     def tumor(self, sample: int) -> NDArray[np.float32]:
         """Cell density around a seed, (S, S, S)."""
@@ -216,6 +228,11 @@ def center_voxel(anatomy: Anatomy, seed_mm: Sequence[float]) -> tuple[int, int, 
     """The voxel nearest to a seed, around which everything is cut out."""
     x, y, z = (int(index) for index in np.rint(anatomy.grid.voxel_of(seed_mm)))
     return x, y, z
+
+
+def seed_offset(anatomy: Anatomy, seed_mm: Sequence[float]) -> NDArray[np.float64]:
+    """From the center of a seed's voxel to the seed [voxel], (3,)."""
+    return np.asarray(anatomy.grid.voxel_of(seed_mm), dtype=np.float64) - center_voxel(anatomy, seed_mm)
 
 
 def _grown(

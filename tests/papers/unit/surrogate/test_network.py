@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gliofield_papers.surrogate import SURROGATE_LOSSES, SurrogateNetworkSettings  # noqa: E402
-from gliofield_papers.surrogate.losses import region_errors, total_loss  # noqa: E402
+from gliofield_papers.surrogate.losses import region_errors, total_loss, tumor_errors  # noqa: E402
 from gliofield_papers.surrogate.network import SurrogateNetwork, make_network  # noqa: E402
 
 
@@ -111,9 +111,9 @@ def test_the_losses_are_means_over_their_regions():
 def test_a_loss_is_the_sum_of_its_regions():
     """The paper's, its ablation, and the one that spares healthy tissue."""
     errors = {"tumor": torch.tensor(1.0), "csf": torch.tensor(2.0), "healthy": torch.tensor(4.0)}
-    errors["volume"] = torch.tensor(8.0)
+    errors |= {"volume": torch.tensor(8.0), "per-tumor": torch.tensor(16.0)}
     totals = {name: total_loss(errors, name).item() for name in SURROGATE_LOSSES}
-    assert totals == {"tumor-and-csf": 3.0, "whole-volume": 8.0, "all-regions": 7.0}
+    assert totals == {"tumor-and-csf": 3.0, "whole-volume": 8.0, "all-regions": 7.0, "per-tumor": 16.0}
 
 
 def test_an_empty_region_costs_nothing():
@@ -122,3 +122,16 @@ def test_an_empty_region_costs_nothing():
     assert {name: error.item() for name, error in errors.items()} == {
         "tumor": 0.0, "csf": 0.0, "healthy": 0.0, "volume": 1.0,
     }  # fmt: skip
+
+
+def test_each_tumor_counts_alike_in_the_loss_per_tumor():
+    """A missed small tumor costs as much as a missed large one, to within the voxel that keeps the loss finite."""
+    small, large = torch.zeros(1, 1, 16, 16, 16), torch.zeros(1, 1, 16, 16, 16)
+    small[..., :4, :4, :4] = large[..., :12, :12, :12] = 0.999
+    missed = [tumor_errors(torch.zeros_like(tumor), tumor).item() for tumor in (small, large)]
+    found = tumor_errors(torch.cat([small, large]), torch.cat([small, large])).item()
+
+    assert missed == pytest.approx([2.0, 2.0], abs=0.1)
+    assert found < 0.01
+    both = tumor_errors(torch.zeros(2, 1, 16, 16, 16), torch.cat([small, large])).item()
+    assert both == pytest.approx(sum(missed) / 2)
