@@ -69,6 +69,21 @@ def test_the_solution_is_that_of_a_plain_quadratic_program(seed):
     assert found.residual <= SETTINGS.tolerance
 
 
+def test_the_default_tolerance_leaves_a_twentieth_of_a_logit():
+    """At the default smoothness, where errors decay slowest, on a ball that grew too small and too far to one side."""
+    shape = (56, 56, 56)
+    distance = np.linalg.norm(np.indices(shape).T - [24.0, 28.0, 28.0], axis=-1).T
+    away = np.linalg.norm(np.indices(shape).T - [28.0, 28.0, 28.0], axis=-1).T
+    density = (1.0 / (1.0 + np.exp((distance - 8.0) / 3.0))).astype(np.float32)
+    problem = density, away < 7.0, away < 15.0, away < 27.0, (1.0, 1.0, 1.0)
+
+    found = correct_phase(*problem).shift
+    settled = correct_phase(*problem, settings=CorrectionSettings(tolerance=1e-5)).shift
+
+    assert np.abs(settled).max() > 1.0
+    assert np.abs(found - settled).max() < 0.05
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_both_outlines_hold_strictly(seed):
     """The thresholded density is the masks, in every voxel of the domain; outside it there are no cells."""
